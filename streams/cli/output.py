@@ -1,0 +1,29 @@
+"""What commands print: results on stdout (tables, or one JSON object), everything else on stderr."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from rich.console import Console
+
+stdout = Console()
+stderr = Console(stderr=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+
+def print_json(result: Mapping[str, object]) -> None:
+    """Print `result` as one JSON object; instants as ISO 8601, identifiers and paths as text."""
+    print(json.dumps(result, default=_plain, indent=2))  # noqa: T201 - rich would wrap and colour it
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, UUID | Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -1,0 +1,21 @@
+"""Lengths of time as people write them: `200ms`, `15s`, `10m`, `6h`, `7d`."""
+
+import re
+from datetime import timedelta
+
+_UNITS = {
+    "ms": timedelta(milliseconds=1),
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+}
+_PATTERN = re.compile(r"(\d{1,9})(ms|s|m|h|d)")
+
+
+def parse_duration(text: str) -> timedelta:
+    """Return the length of time that `text` names; raises ValueError for anything else, negatives included."""
+    match = _PATTERN.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is not a length of time: write it as 200ms, 15s, 10m, 6h or 7d")
+    return int(match[1]) * _UNITS[match[2]]

@@ -1,0 +1,113 @@
+"""Windows: half-open spans `[start, end)` of time that tile the time line, one tiling per kind.
+
+Instants are integers: microseconds since the Unix epoch in UTC. Calendar units (hour, day, week from Monday,
+month) follow a timezone, so a day has 23 or 25 hours where clocks change; fixed lengths count from the epoch.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+from streams.domain.duration import parse_duration
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+CALENDAR_UNITS = ("hour", "day", "week", "month")
+# Every offset from UTC in use since 1973 is a multiple of this, so no boundary lies within such a slice.
+_SLICE = 900_000_000
+_SLICES_HOLD_FROM = 94_694_400_000_000  # 1973-01-01
+
+
+def to_microseconds(instant: datetime) -> int:
+    """Return an aware datetime as microseconds since the epoch, exactly."""
+    return (instant - EPOCH) // MICROSECOND
+
+
+def from_microseconds(microseconds: int) -> datetime:
+    """Return microseconds since the epoch as an aware datetime in UTC."""
+    return EPOCH + timedelta(microseconds=microseconds)
+
+
+@dataclass(frozen=True)
+class Window:
+    """One span of a kind: `start` belongs to it, `end` does not."""
+
+    name: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class WindowKind:
+    """A tiling of the time line: a calendar unit in `timezone`, or spans of `length` microseconds."""
+
+    name: str
+    timezone: str
+    length: int | None = None
+    _found: dict[int, tuple[int, int]] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def _zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    def bounds(self, at: int) -> tuple[int, int]:
+        """Return start and end of the window that holds `at`; raises OverflowError beyond the year 9999."""
+        if self.length is not None:
+            start = at - at % self.length
+            return start, start + self.length
+        if at < _SLICES_HOLD_FROM:
+            return self._calendar_bounds(at)
+        found = self._found.get(at // _SLICE)
+        if found is None:
+            found = self._found[at // _SLICE] = self._calendar_bounds(at)
+        return found
+
+    def window_at(self, at: int) -> Window:
+        """Return the window that holds `at`."""
+        return Window(self.name, *self.bounds(at))
+
+    def windows_ending_in(self, after: int, until: int) -> Iterator[Window]:
+        """Yield the windows whose end lies in `(after, until]`, in order."""
+        window = self.window_at(after)
+        while window.end <= until:
+            yield window
+            window = self.window_at(window.end)
+
+    def _calendar_bounds(self, at: int) -> tuple[int, int]:
+        local = from_microseconds(at).astimezone(self._zone)
+        if self.name == "hour":
+            return self._hour_bounds(at, local)
+        first = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0, tzinfo=None)
+        if self.name == "week":
+            first -= timedelta(days=first.weekday())
+            following = first + timedelta(days=7)
+        elif self.name == "month":
+            first = first.replace(day=1)
+            following = (first + timedelta(days=31)).replace(day=1)
+        else:
+            following = first + timedelta(days=1)
+        return self._instant(first), self._instant(following)
+
+    def _hour_bounds(self, at: int, local: datetime) -> tuple[int, int]:
+        # Both passes through a repeated hour are hours of their own, as in Postgres' date_trunc.
+        into = timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
+        start = at - into // MICROSECOND
+        return start, start + 3_600_000_000
+
+    def _instant(self, local: datetime) -> int:
+        return to_microseconds(local.replace(tzinfo=self._zone))
+
+
+def window_kind(name: str, timezone: str) -> WindowKind:
+    """Return the kind called `name`; raises ValueError for a name that is neither a unit nor a length."""
+    if name in CALENDAR_UNITS:
+        return WindowKind(name, timezone)
+    try:
+        length = parse_duration(name) // MICROSECOND
+    except ValueError:
+        length = 0
+    if length < 1_000_000:
+        raise ValueError(f"{name!r} is no window: name hour, day, week, month, or a length as 15s, 10m or 7d")
+    return WindowKind(name, "UTC", length)

@@ -1,0 +1,155 @@
+"""What an installation is told from outside: environment variables `FUNNELPROOF_*` or `funnelproof.toml`."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from streams.domain.duration import parse_duration
+from streams.domain.windows import WindowKind, window_kind
+from streams.errors import SettingsError
+
+PREFIX = "FUNNELPROOF_"
+SETTINGS_FILE = Path("funnelproof.toml")
+
+Duration = Annotated[
+    timedelta, BeforeValidator(lambda value: parse_duration(value) if isinstance(value, str) else value)
+]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
+
+
+class Settings(BaseSettings):
+    """Every setting, with its default; `load_settings` is how a program gets them."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    source_dsn: str = Field(
+        "postgresql://postgres@127.0.0.1:5432/postgres", description="the CRM's database, as a postgresql:// URL"
+    )
+    report_dsn: str | None = Field(None, description="the database of the facts; the CRM's own if not set")
+    kafka: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, host:port, comma-separated")
+    connect_url: str = Field("http://127.0.0.1:8083", description="Kafka Connect's REST address")
+    instance: Name = Field("funnelproof", description="names the slot, publication, consumer group and markers")
+    topic_prefix: str = Field("crm", pattern=r"^[A-Za-z0-9._-]{1,80}$", description="first part of the CDC topics' names")
+    partitions: int = Field(8, ge=1, le=1000, description="partitions of the CDC topic, for `connector apply`")
+    state_dir: Path = Field(Path(".funnelproof"), description="folder for what a worker keeps between runs")
+    windows: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("hour", "day", "week", "month"), description="window kinds: hour, day, week, month or fixed lengths as 15s, 10m, 7d"
+    )
+    timezone: str = Field("UTC", description="the timezone of calendar windows, as Europe/Berlin")
+    grace: Duration = Field(timedelta(0), description="how long after its end a window stays open")
+    proof_wait: Duration = Field(
+        timedelta(seconds=60), description="how long a close waits for transactions that were open at the window's end"
+    )
+    revision_debounce: Duration = Field(
+        timedelta(seconds=5), description="how long a closed window must be quiet before its next revision"
+    )
+    flush_interval: Duration = Field(timedelta(milliseconds=200), description="least time between two flushes to Postgres")
+    checkpoint_interval: Duration = Field(timedelta(minutes=5), description="time between two checkpoints of a worker's state")
+    session_timeout: Duration = Field(
+        timedelta(seconds=10), description="silence after which Kafka gives a worker's partitions to another"
+    )
+    log_format: Literal["console", "json"] = Field("console", description="how a worker logs")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="what a worker logs")
+
+    @field_validator("windows", mode="before")
+    @classmethod
+    def _split_windows(cls, value: Any) -> Any:  # noqa: ANN401 - a validator is given whatever was written
+        return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+    @field_validator("windows")
+    @classmethod
+    def _known_windows(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("name at least one window kind")
+        if len(set(value)) != len(value):
+            raise ValueError("names a window kind twice")
+        for name in value:
+            window_kind(name, "UTC")
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"{value!r} is not a timezone: write it as Europe/Berlin or UTC") from error
+        return value
+
+    @property
+    def facts_dsn(self) -> str:
+        """The database of the facts: `report_dsn`, else the CRM's own."""
+        return self.report_dsn or self.source_dsn
+
+    @property
+    def window_kinds(self) -> tuple[WindowKind, ...]:
+        """The configured window kinds, in the configured order."""
+        return tuple(window_kind(name, self.timezone) for name in self.windows)
+
+    @property
+    def data_topic(self) -> str:
+        """The topic that carries the changes of `dyno_crm.deal_pipeline_stage_state`."""
+        return f"{self.topic_prefix}.dyno_crm.deal_pipeline_stage_state"
+
+    @property
+    def message_topic(self) -> str:
+        """The topic that carries the markers."""
+        return f"{self.topic_prefix}.message"
+
+    @property
+    def dead_letter_topic(self) -> str:
+        """The topic that events which could not be applied are published to."""
+        return f"{self.instance}.dead-letters"
+
+    @property
+    def marker_prefix(self) -> str:
+        """The prefix of this installation's logical decoding messages."""
+        return f"funnelproof.{self.instance}"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over the environment, the environment over the file."""
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, SETTINGS_FILE)
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings; raises SettingsError that lists every unknown and malformed one."""
+    problems = [
+        f"{name}: no such setting"
+        for name in sorted(os.environ)
+        if name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() not in Settings.model_fields
+    ]
+    try:
+        settings = Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks them
+    except ValidationError as error:
+        problems += [_explain(problem) for problem in error.errors()]
+    except ValueError as error:  # the file is not TOML
+        problems.append(f"{SETTINGS_FILE}: {error}")
+    if problems:
+        raise SettingsError("wrong settings:\n  " + "\n  ".join(problems))
+    return settings
+
+
+def _explain(problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+    name = PREFIX + "_".join(str(part) for part in problem["loc"][:1]).upper()
+    message = "no such setting" if problem["type"] == "extra_forbidden" else problem["msg"].removeprefix("Value error, ")
+    return f"{name}: {message}"
