@@ -34,28 +34,46 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
     source_dsn: str = Field(
-        "postgresql://postgres@127.0.0.1:5432/postgres", description="the CRM's database, as a postgresql:// URL"
+        "postgresql://postgres@127.0.0.1:5432/postgres",
+        description="the CRM's database, as a postgresql:// URL",
     )
     report_dsn: str | None = Field(None, description="the database of the facts; the CRM's own if not set")
+    cdc_dsn: str | None = Field(
+        None,
+        description="the CRM's database as Kafka Connect reaches it, with a replication role; SOURCE_DSN if not set",
+    )
     kafka: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, host:port, comma-separated")
     connect_url: str = Field("http://127.0.0.1:8083", description="Kafka Connect's REST address")
-    instance: Name = Field("funnelproof", description="names the slot, publication, consumer group and markers")
-    topic_prefix: str = Field("crm", pattern=r"^[A-Za-z0-9._-]{1,80}$", description="first part of the CDC topics' names")
-    partitions: int = Field(8, ge=1, le=1000, description="partitions of the CDC topic, for `connector apply`")
+    instance: Name = Field(
+        "funnelproof", description="names the slot, publication, consumer group and markers"
+    )
+    topic_prefix: str = Field(
+        "crm", pattern=r"^[A-Za-z0-9._-]{1,80}$", description="first part of the CDC topics' names"
+    )
+    partitions: int = Field(
+        8, ge=1, le=1000, description="partitions of the CDC topic, for `connector apply`"
+    )
     state_dir: Path = Field(Path(".funnelproof"), description="folder for what a worker keeps between runs")
     windows: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("hour", "day", "week", "month"), description="window kinds: hour, day, week, month or fixed lengths as 15s, 10m, 7d"
+        ("hour", "day", "week", "month"),
+        description="window kinds: hour, day, week, month or fixed lengths as 15s, 10m, 7d",
     )
     timezone: str = Field("UTC", description="the timezone of calendar windows, as Europe/Berlin")
     grace: Duration = Field(timedelta(0), description="how long after its end a window stays open")
     proof_wait: Duration = Field(
-        timedelta(seconds=60), description="how long a close waits for transactions that were open at the window's end"
+        timedelta(seconds=60),
+        description="how long a close waits for transactions that were open at the window's end",
     )
     revision_debounce: Duration = Field(
-        timedelta(seconds=5), description="how long a closed window must be quiet before its next revision"
+        timedelta(seconds=5),
+        description="how long changes of a closed window are collected before its next revision",
     )
-    flush_interval: Duration = Field(timedelta(milliseconds=200), description="least time between two flushes to Postgres")
-    checkpoint_interval: Duration = Field(timedelta(minutes=5), description="time between two checkpoints of a worker's state")
+    flush_interval: Duration = Field(
+        timedelta(milliseconds=200), description="least time between two flushes to Postgres"
+    )
+    checkpoint_interval: Duration = Field(
+        timedelta(minutes=5), description="time between two checkpoints of a worker's state"
+    )
     session_timeout: Duration = Field(
         timedelta(seconds=10), description="silence after which Kafka gives a worker's partitions to another"
     )
@@ -151,5 +169,9 @@ def load_settings(**overrides: object) -> Settings:
 
 def _explain(problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
     name = PREFIX + "_".join(str(part) for part in problem["loc"][:1]).upper()
-    message = "no such setting" if problem["type"] == "extra_forbidden" else problem["msg"].removeprefix("Value error, ")
+    message = (
+        "no such setting"
+        if problem["type"] == "extra_forbidden"
+        else problem["msg"].removeprefix("Value error, ")
+    )
     return f"{name}: {message}"

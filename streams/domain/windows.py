@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from streams.domain.duration import parse_duration
@@ -30,8 +31,7 @@ def from_microseconds(microseconds: int) -> datetime:
     return EPOCH + timedelta(microseconds=microseconds)
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     """One span of a kind: `start` belongs to it, `end` does not."""
 
     name: str

@@ -1,0 +1,389 @@
+-- What funnelproof keeps for itself (schema funnelproof), and the three views people read (schema dyno_crm).
+-- touches dyno_crm.stage_conversion_current: view added
+-- touches dyno_crm.stage_conversion_revisions: view added
+-- touches dyno_crm.stage_conversion_live: view added
+create schema if not exists funnelproof;
+
+-- One row: whose database this is, and from when on windows are its business.
+create table funnelproof.installation (
+    singleton boolean primary key default true check (singleton),
+    instance text not null,
+    installed_at timestamptz not null,
+    epoch uuid
+);
+
+-- What a state is a fold of. Only the current epoch's counts are summed; another topic, another number of
+-- partitions or other windows make another epoch, rebuilt by replay and never mixed.
+create table funnelproof.epoch (
+    epoch uuid primary key,
+    topic text not null,
+    topic_id text not null,
+    partitions integer not null,
+    windows text [] not null,
+    timezone text not null,
+    state_format integer not null,
+    begun_at timestamptz not null default clock_timestamp()
+);
+
+-- How far each partition is folded. `claimed` is the end its owner saw when it took over: a flush from below
+-- comes from a worker presumed dead and is refused. `flushes` counts accepted flushes.
+create table funnelproof.partition_progress (
+    epoch uuid not null references funnelproof.epoch (epoch),
+    partition integer not null,
+    source_offset bigint,
+    claimed bigint not null,
+    flushes bigint not null default 0,
+    worker text not null,
+    flushed_at timestamptz,
+    primary key (epoch, partition)
+) with (fillfactor = 50);
+
+-- One partition's absolute count of deals for one step in one window; from_stage_id = to_stage_id: entered it.
+create table funnelproof.partial (
+    epoch uuid not null,
+    partition integer not null,
+    tenant_id uuid not null,
+    pipeline_id uuid not null,
+    window_name text not null,
+    window_start timestamptz not null,
+    from_stage_id uuid not null,
+    to_stage_id uuid not null,
+    deals bigint not null check (deals >= 0),
+    flush bigint not null,
+    primary key (
+        window_start, window_name, tenant_id, pipeline_id, from_stage_id, to_stage_id, partition, epoch
+    )
+) with (fillfactor = 70);
+create index ix_partial_flush on funnelproof.partial (epoch, partition, flush);
+
+-- Windows that have counts or are closed.
+create table funnelproof.time_window (
+    window_name text not null,
+    window_start timestamptz not null,
+    window_end timestamptz not null,
+    closed_at timestamptz,
+    primary key (window_name, window_start)
+);
+create index ix_time_window_open on funnelproof.time_window (window_end) where closed_at is null;
+
+-- Why counts of an ended window changed; becomes the causes of its next revision.
+create table funnelproof.change_note (
+    epoch uuid not null,
+    partition integer not null,
+    flush bigint not null,
+    source_offset bigint not null,
+    tenant_id uuid not null,
+    pipeline_id uuid not null,
+    window_name text not null,
+    window_start timestamptz not null,
+    causes text [] not null,
+    lowest_lsn pg_lsn not null,
+    highest_lsn pg_lsn not null,
+    primary key (
+        tenant_id, pipeline_id, window_name, window_start, epoch, partition, flush
+    )
+);
+
+-- Events that could not be applied; once per place in the log, however often it is replayed.
+create table funnelproof.dead_letter (
+    topic_id text not null,
+    partition integer not null,
+    source_offset bigint not null,
+    key bytea,
+    value bytea,
+    reason text not null,
+    recorded_at timestamptz not null default clock_timestamp(),
+    published_at timestamptz,
+    resolved_at timestamptz,
+    primary key (topic_id, partition, source_offset)
+);
+create index ix_dead_letter_unresolved on funnelproof.dead_letter (topic_id) where resolved_at is null;
+create index ix_dead_letter_unpublished on funnelproof.dead_letter (topic_id) where published_at is null;
+
+-- The pipelines' stages as read right after the last marker, on its connection.
+create table funnelproof.pipeline_stage (
+    stage_id uuid primary key,
+    tenant_id uuid not null,
+    pipeline_id uuid not null,
+    name text,
+    display_order integer not null
+);
+create index ix_pipeline_stage_scope on funnelproof.pipeline_stage (tenant_id, pipeline_id);
+
+-- Markers: written down as intended, then emitted, then seen in Kafka. One that was emitted but never seen,
+-- while a later one was, means that changes may have been lost.
+create table funnelproof.marker (
+    marker_id bigint generated always as identity primary key,
+    purpose text not null,
+    intended_at timestamptz not null default clock_timestamp(),
+    emitted_lsn pg_lsn,
+    seen_at timestamptz
+);
+
+-- Evidence that everything up to source_lsn is in the partials. Kept where a run refers to it.
+create table funnelproof.proof (
+    proof_id bigint generated always as identity primary key,
+    marker_id bigint not null,
+    source_time timestamptz not null,
+    source_lsn pg_lsn not null,
+    snapshot text not null,
+    system_identifier text not null,
+    timeline integer not null,
+    needed jsonb not null,
+    positions jsonb not null,
+    completeness text not null check (completeness in ('proven', 'estimated')),
+    reasons text [] not null,
+    open_transactions jsonb not null,
+    marker_seconds double precision not null,
+    progress_seconds double precision not null,
+    proven_at timestamptz not null default clock_timestamp()
+);
+
+-- One row: what the prover did last, for `status`.
+create table funnelproof.prover (
+    singleton boolean primary key default true check (singleton),
+    worker text not null,
+    source_time timestamptz not null,
+    source_lsn pg_lsn not null,
+    completeness text not null,
+    reasons text [] not null,
+    open_transactions jsonb not null,
+    proof_seconds double precision not null,
+    proven_at timestamptz not null
+) with (fillfactor = 50);
+
+-- Every streamed run, typed: its window, its revision, what it is worth and what it stands for.
+create table funnelproof.window_run (
+    run_id uuid primary key,
+    tenant_id uuid not null,
+    pipeline_id uuid not null,
+    window_name text not null,
+    window_start timestamptz not null,
+    window_end timestamptz not null,
+    revision integer not null check (revision >= 1),
+    causes text [] not null,
+    epoch uuid not null,
+    positions jsonb not null,
+    proof_id bigint not null references funnelproof.proof (proof_id),
+    foreign key (run_id, tenant_id) references dyno_crm.report_run (id, tenant_id) on delete cascade,
+    unique (tenant_id, pipeline_id, window_name, window_start, revision)
+);
+create index ix_window_run_window on funnelproof.window_run (window_start, window_name);
+create index ix_window_run_proof on funnelproof.window_run (proof_id);
+
+-- Closed windows whose counts may have changed since, waiting until they have been quiet for a moment.
+create table funnelproof.touched_window (
+    tenant_id uuid not null,
+    pipeline_id uuid not null,
+    window_name text not null,
+    window_start timestamptz not null,
+    touched_at timestamptz not null,
+    primary key (tenant_id, pipeline_id, window_name, window_start)
+);
+
+-- Up to which flush each partition's partials have been searched for changes of closed windows.
+create table funnelproof.revision_cursor (
+    epoch uuid not null references funnelproof.epoch (epoch),
+    partition integer not null,
+    flush bigint not null,
+    primary key (epoch, partition)
+) with (fillfactor = 50);
+
+create table funnelproof.reconciliation (
+    reconciliation_id bigint generated always as identity primary key,
+    started_at timestamptz not null,
+    finished_at timestamptz,
+    snapshot text,
+    runs integer not null default 0,
+    pairs integer not null default 0,
+    differences integer not null default 0,
+    undecided integer not null default 0,
+    outcome text check (outcome in ('equal', 'different', 'undecided'))
+);
+
+create table funnelproof.difference (
+    reconciliation_id bigint not null references funnelproof.reconciliation on delete cascade,
+    run_id uuid not null,
+    from_stage_id uuid not null,
+    to_stage_id uuid not null,
+    fact_entered bigint,
+    fact_converted bigint,
+    sql_entered bigint,
+    sql_converted bigint,
+    primary key (reconciliation_id, run_id, from_stage_id, to_stage_id)
+);
+
+create view funnelproof.latest_run as
+select run.*
+from funnelproof.window_run as run
+where not exists (
+    select from funnelproof.window_run as later
+    where later.tenant_id = run.tenant_id
+        and later.pipeline_id = run.pipeline_id
+        and later.window_name = run.window_name
+        and later.window_start = run.window_start
+        and later.revision = run.revision + 1
+);
+
+create view funnelproof.stage_pair as
+select
+    stage.tenant_id,
+    stage.pipeline_id,
+    stage.stage_id as from_stage_id,
+    stage.name as from_stage,
+    lead(stage.stage_id) over follows as to_stage_id,
+    lead(stage.name) over follows as to_stage
+from funnelproof.pipeline_stage as stage
+window follows as (
+    partition by stage.tenant_id, stage.pipeline_id
+    order by stage.display_order, stage.stage_id
+);
+
+-- The latest revision of every closed window.
+create view dyno_crm.stage_conversion_current as
+select
+    run.tenant_id,
+    run.pipeline_id,
+    run.window_name,
+    run.window_start,
+    run.window_end,
+    fact.from_stage_id,
+    from_stage.name as from_stage,
+    fact.to_stage_id,
+    to_stage.name as to_stage,
+    fact.entered_count,
+    fact.converted_count,
+    fact.conversion_rate,
+    run.run_id,
+    run.revision,
+    proof.completeness,
+    proof.source_lsn,
+    header.generated_at as closed_at
+from funnelproof.latest_run as run
+inner join funnelproof.proof using (proof_id)
+inner join dyno_crm.report_run as header on run.run_id = header.id
+inner join dyno_crm.report_stage_conversion_fact as fact using (run_id)
+left join funnelproof.pipeline_stage as from_stage on fact.from_stage_id = from_stage.stage_id
+left join funnelproof.pipeline_stage as to_stage on fact.to_stage_id = to_stage.stage_id;
+
+-- One row per pair and revision that changed it.
+create view dyno_crm.stage_conversion_revisions as
+select
+    run.tenant_id,
+    run.pipeline_id,
+    run.window_name,
+    run.window_start,
+    run.window_end,
+    fact.from_stage_id,
+    from_stage.name as from_stage,
+    fact.to_stage_id,
+    to_stage.name as to_stage,
+    run.revision,
+    earlier_fact.entered_count as entered_before,
+    fact.entered_count as entered_after,
+    earlier_fact.converted_count as converted_before,
+    fact.converted_count as converted_after,
+    run.causes,
+    proof.completeness,
+    proof.source_lsn,
+    run.run_id,
+    header.generated_at as revised_at
+from funnelproof.window_run as run
+inner join funnelproof.proof using (proof_id)
+inner join dyno_crm.report_run as header on run.run_id = header.id
+inner join dyno_crm.report_stage_conversion_fact as fact using (run_id)
+inner join funnelproof.window_run as earlier
+    on run.tenant_id = earlier.tenant_id
+        and run.pipeline_id = earlier.pipeline_id
+        and run.window_name = earlier.window_name
+        and run.window_start = earlier.window_start
+        and run.revision - 1 = earlier.revision
+left join dyno_crm.report_stage_conversion_fact as earlier_fact
+    on earlier.run_id = earlier_fact.run_id
+        and fact.from_stage_id = earlier_fact.from_stage_id
+        and fact.to_stage_id = earlier_fact.to_stage_id
+left join funnelproof.pipeline_stage as from_stage on fact.from_stage_id = from_stage.stage_id
+left join funnelproof.pipeline_stage as to_stage on fact.to_stage_id = to_stage.stage_id
+where (fact.entered_count, fact.converted_count)
+    is distinct from (earlier_fact.entered_count, earlier_fact.converted_count);
+
+-- Open windows, as far as the partials know; as_of is the oldest partition's flush.
+create view dyno_crm.stage_conversion_live as
+with
+current_epoch as (
+    select
+        installation.epoch,
+        installation.installed_at,
+        coalesce(prover.source_time, 'infinity') as source_time,
+        (
+            select case when count(progress.source_offset) = epoch.partitions then min(progress.flushed_at) end
+            from funnelproof.partition_progress as progress
+            where progress.epoch = epoch.epoch
+        ) as as_of
+    from funnelproof.installation
+    inner join funnelproof.epoch using (epoch)
+    left join funnelproof.prover on true
+),
+
+open_window as (
+    select
+        time_window.window_name,
+        time_window.window_start,
+        time_window.window_end
+    from funnelproof.time_window
+    cross join current_epoch
+    where time_window.closed_at is null
+        and time_window.window_end > current_epoch.installed_at
+),
+
+tally as (
+    select
+        partial.tenant_id,
+        partial.pipeline_id,
+        partial.window_name,
+        partial.window_start,
+        partial.from_stage_id,
+        partial.to_stage_id,
+        sum(partial.deals)::bigint as deals
+    from open_window
+    inner join funnelproof.partial using (window_name, window_start)
+    inner join current_epoch using (epoch)
+    group by 1, 2, 3, 4, 5, 6
+)
+
+select
+    pair.tenant_id,
+    pair.pipeline_id,
+    open_window.window_name,
+    open_window.window_start,
+    open_window.window_end,
+    pair.from_stage_id,
+    pair.from_stage,
+    pair.to_stage_id,
+    pair.to_stage,
+    coalesce(entered.deals, 0) as entered_count,
+    coalesce(converted.deals, 0) as converted_count,
+    case
+        when entered.deals > 0 then round(coalesce(converted.deals, 0)::numeric / entered.deals, 4)
+        else 0
+    end as conversion_rate,
+    current_epoch.as_of
+from open_window
+cross join current_epoch
+cross join funnelproof.stage_pair as pair
+left join tally as entered
+    on open_window.window_name = entered.window_name
+        and open_window.window_start = entered.window_start
+        and pair.tenant_id = entered.tenant_id
+        and pair.pipeline_id = entered.pipeline_id
+        and pair.from_stage_id = entered.from_stage_id
+        and pair.from_stage_id = entered.to_stage_id
+left join tally as converted
+    on open_window.window_name = converted.window_name
+        and open_window.window_start = converted.window_start
+        and pair.tenant_id = converted.tenant_id
+        and pair.pipeline_id = converted.pipeline_id
+        and pair.from_stage_id = converted.from_stage_id
+        and pair.to_stage_id = converted.to_stage_id
+where pair.to_stage_id is not null
+    and (open_window.window_start <= current_epoch.source_time or entered.deals > 0);

@@ -1,0 +1,2 @@
+-- Whether an epoch is the current one; asked after the lock.
+select coalesce(installation.epoch = $1, false) from funnelproof.installation

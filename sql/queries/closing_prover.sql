@@ -1,0 +1,17 @@
+-- What the prover did last. A tick that took longer than a later one changes nothing.
+insert into funnelproof.prover as prover (
+    worker, source_time, source_lsn, completeness, reasons, open_transactions, proof_seconds, proven_at
+)
+values ($1, $2, $3, $4, $5, $6, $7, clock_timestamp())
+on conflict (singleton) do update
+    set
+        worker = excluded.worker,
+        source_time = excluded.source_time,
+        source_lsn = excluded.source_lsn,
+        completeness = excluded.completeness,
+        reasons = excluded.reasons,
+        open_transactions = excluded.open_transactions,
+        proof_seconds = excluded.proof_seconds,
+        proven_at = excluded.proven_at
+    where excluded.source_time >= prover.source_time
+returning singleton

@@ -1,0 +1,23 @@
+-- Replaces the copy of the pipelines' stages by what was read right after the marker.
+with
+read_stage as (
+    select *
+    from unnest($1::text []::uuid [], $2::text []::uuid [], $3::text []::uuid [], $4::text [], $5::integer [])
+        as stage (stage_id, tenant_id, pipeline_id, name, display_order)
+),
+
+gone as (
+    delete from funnelproof.pipeline_stage as known
+    where not exists (select from read_stage where read_stage.stage_id = known.stage_id)
+)
+
+insert into funnelproof.pipeline_stage as known (stage_id, tenant_id, pipeline_id, name, display_order)
+select * from read_stage
+on conflict (stage_id) do update
+    set
+        tenant_id = excluded.tenant_id,
+        pipeline_id = excluded.pipeline_id,
+        name = excluded.name,
+        display_order = excluded.display_order
+    where (known.tenant_id, known.pipeline_id, known.name, known.display_order)
+        is distinct from (excluded.tenant_id, excluded.pipeline_id, excluded.name, excluded.display_order)

@@ -1,0 +1,41 @@
+-- Finds closed windows whose partials changed since the last look, and remembers where the look ended.
+with
+progress as (
+    select
+        progress.partition,
+        progress.flushes,
+        coalesce(cursor.flush, 0) as looked_until
+    from funnelproof.partition_progress as progress
+    left join funnelproof.revision_cursor as cursor using (epoch, partition)
+    where progress.epoch = $1
+),
+
+touched as (
+    insert into funnelproof.touched_window (
+        tenant_id, pipeline_id, window_name, window_start, touched_at
+    )
+    select distinct
+        partial.tenant_id,
+        partial.pipeline_id,
+        partial.window_name,
+        partial.window_start,
+        clock_timestamp()
+    from progress
+    inner join funnelproof.partial
+        on partial.epoch = $1
+            and progress.partition = partial.partition
+            and progress.looked_until < partial.flush
+    inner join funnelproof.time_window using (window_name, window_start)
+    where progress.flushes > progress.looked_until
+        and time_window.closed_at is not null
+    on conflict do nothing
+)
+
+insert into funnelproof.revision_cursor as cursor (epoch, partition, flush)
+select
+    $1,
+    progress.partition,
+    progress.flushes
+from progress
+on conflict (epoch, partition) do update set flush = excluded.flush
+where excluded.flush > cursor.flush

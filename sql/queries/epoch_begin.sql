@@ -1,0 +1,12 @@
+-- Makes an epoch the current one, known before or not.
+with
+begun as (
+    insert into funnelproof.epoch
+    (epoch, topic, topic_id, partitions, windows, timezone, state_format)
+    values ($1, $2, $3, $4, $5, $6, $7)
+    on conflict (epoch) do nothing
+)
+
+update funnelproof.installation
+set epoch = $1
+returning instance

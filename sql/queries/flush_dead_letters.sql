@@ -1,0 +1,7 @@
+-- Records events that could not be applied; a replay meets them again and changes nothing.
+insert into funnelproof.dead_letter (topic_id, partition, source_offset, key, value, reason)
+select
+    $1,
+    letter.*
+from unnest($2::integer [], $3::bigint [], $4::bytea [], $5::bytea [], $6::text []) as letter
+on conflict (topic_id, partition, source_offset) do nothing

@@ -1,0 +1,6 @@
+-- Takes a partition over: from here on a flush from below the claimed offset is refused.
+insert into funnelproof.partition_progress as progress (epoch, partition, claimed, worker)
+values ($1, $2, $3, $4)
+on conflict (epoch, partition) do update
+    set claimed = greatest(progress.claimed, excluded.claimed), worker = excluded.worker
+returning source_offset

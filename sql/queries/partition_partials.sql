@@ -1,0 +1,11 @@
+-- What Postgres holds of one partition's counts.
+select
+    partial.tenant_id::text,
+    partial.pipeline_id::text,
+    partial.window_name,
+    partial.window_start,
+    partial.from_stage_id::text,
+    partial.to_stage_id::text,
+    partial.deals
+from funnelproof.partial
+where partial.epoch = $1 and partial.partition = $2

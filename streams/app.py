@@ -1,0 +1,146 @@
+"""The worker, put together: the Faust app, its agent, and the loops that flush and close.
+
+`funnelproof worker` runs it; so does `faust -A streams.app worker`.
+"""
+
+import asyncio
+import gc
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from streams.cdc.topics import Topic, Topics
+from streams.completeness.closer import Closer
+from streams.engine import BatchApp
+from streams.errors import PreconditionError
+from streams.facts.closing import Closing
+from streams.facts.database import create_pool, facts_connection, facts_setting, source_connection
+from streams.facts.epoch import Epoch
+from streams.facts.installation import require_installation
+from streams.facts.partials import Partials
+from streams.facts.processor import Processor
+from streams.logs import configure_logging
+from streams.settings import Settings, load_settings
+
+LONGEST_REPLAY = timedelta(hours=6)
+"""Compaction must leave records alone for longer than any replay takes: a replay may not lose what it passes."""
+DEAD_LETTERS_EVERY = 1.0
+
+
+class Worker:
+    """What one worker process owns, made when Kafka first gives it partitions."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self.opened = asyncio.Event()
+
+    async def open(self) -> None:
+        """Connect, check what the worker depends on, and make this worker's epoch the current one."""
+        settings = self.settings
+        self.topics = Topics(settings.kafka)
+        topic = await self.topics.require(settings.data_topic)
+        check_compaction(topic)
+        epoch = Epoch(topic.name, topic.topic_id, topic.partitions, settings.windows, settings.timezone)
+        kinds = settings.window_kinds
+        self.pool = await create_pool(
+            settings.facts_dsn,
+            facts_setting(settings),
+            max_size=5,
+            application_name=f"{settings.instance} worker",
+        )
+        partials = Partials(self.pool, epoch, self.name)
+        await partials.begin()
+        interval = settings.flush_interval.total_seconds()
+        self.processor = Processor(topic.name, self.topics, partials, kinds, interval)
+        closing = Closing(self.pool, epoch, kinds, settings.revision_debounce, self.name)
+        # The holder of partition 0 closes; Kafka moves that duty when it dies, and two at once do no harm.
+        self.closer = Closer(
+            settings,
+            self.pool,
+            self.topics,
+            closing,
+            topic.partitions,
+            lambda: 0 in self.processor.partitions,
+        )
+        self.opened.set()
+
+    async def on_assigned(self, partitions: set[int]) -> dict[int, int]:
+        """Take the partitions over; see Processor."""
+        if not self.opened.is_set():
+            await self.open()
+        return await self.processor.on_assigned(partitions)
+
+    async def on_revoked(self, partitions: set[int]) -> None:
+        """Flush; see Processor."""
+        if self.opened.is_set():
+            await self.processor.on_revoked(partitions)
+
+
+def check_compaction(topic: Topic) -> None:
+    """Raise PreconditionError where compaction could remove what a replay still has to pass."""
+    if "compact" in topic.settings.get("cleanup.policy", "") and topic.compaction_lag < LONGEST_REPLAY:
+        raise PreconditionError(
+            f"topic {topic.name} may be compacted after {topic.compaction_lag}, during a replay: "
+            "run `funnelproof connector apply`, it sets min.compaction.lag.ms"
+        )
+
+
+async def check_worker(settings: Settings) -> None:
+    """Raise what keeps a worker from starting: a server that does not answer, a topic or a schema that is missing."""
+    check_compaction(await Topics(settings.kafka).require(settings.data_topic))
+    async with facts_connection(settings) as facts:
+        await require_installation(facts, settings.instance)
+    async with source_connection(settings):
+        pass
+
+
+def create_app(settings: Settings) -> BatchApp:
+    """Return the Faust app of one worker; nothing connects before it is started."""
+    worker = Worker(settings)
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    app = BatchApp(
+        settings.instance,
+        owner=worker,
+        broker="microbatch://" + settings.kafka.replace(",", ";"),
+        datadir=Path(settings.state_dir).absolute() / "faust",
+        broker_session_timeout=settings.session_timeout.total_seconds(),
+        broker_heartbeat_interval=settings.session_timeout.total_seconds() / 5,
+        stream_recovery_delay=0.0,
+        web_enabled=False,
+        autodiscover=False,
+    )
+
+    @app.agent(app.batch_topic(settings.data_topic))  # type: ignore[untyped-decorator]  # Faust has no types
+    async def fold(stream: Any) -> None:  # noqa: ANN401 - a Faust stream
+        async for batch in stream:
+            if app.is_current(batch):
+                await worker.processor.apply(batch.parts)
+
+    def keep_running(loop: Callable[[], Awaitable[None]]) -> None:
+        async def task() -> None:
+            await worker.opened.wait()
+            try:
+                await loop()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the worker must not go on without this loop
+                await app.die(error)
+
+        app.task(task)
+
+    keep_running(lambda: worker.processor.keep_flushing(app.commit_positions))
+    keep_running(lambda: worker.closer.run())
+    # State is millions of small objects that live long: looking for cycles among them often is wasted.
+    gc.set_threshold(200_000, 20, 100)
+    return app
+
+
+def __getattr__(name: str) -> BatchApp:
+    """Make `streams.app.app` when somebody asks for it (`faust -A streams.app`), not when the module is imported."""
+    if name != "app":
+        raise AttributeError(name)
+    settings = load_settings()
+    configure_logging(settings.log_format, settings.log_level)
+    return create_app(settings)

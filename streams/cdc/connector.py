@@ -1,0 +1,141 @@
+"""The Debezium connector and its topics, as the settings want them."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from string import Template
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import httpx
+
+from streams.cdc.topics import Topics
+from streams.errors import PreconditionError, UnreachableError
+from streams.resources import schema
+from streams.settings import Settings
+
+DATA_TOPIC_SETTINGS = {
+    "cleanup.policy": "compact",
+    # Longer than any replay: see Compaction in docs/architecture.md.
+    "min.compaction.lag.ms": "21600000",
+    # Retention goes by record timestamps, and the table is kept for ever.
+    "retention.ms": "-1",
+}
+MESSAGE_TOPIC_SETTINGS = {"cleanup.policy": "delete", "retention.ms": "86400000"}
+_BUSY = 409  # Connect is rebalancing
+_STARTING_SECONDS = 90.0
+
+
+@dataclass(frozen=True)
+class ConnectorStatus:
+    """How the connector does: `state` and each task's; `trouble` is the first failure's first line."""
+
+    name: str
+    state: str
+    tasks: list[str] = field(default_factory=list)
+    trouble: str | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether the connector and its task run."""
+        return self.state == "RUNNING" and bool(self.tasks) and set(self.tasks) == {"RUNNING"}
+
+
+def connector_config(settings: Settings) -> dict[str, str]:
+    """Return the connector's configuration: `schemas/connectors/stage_state.json`, filled in."""
+    dsn = urlsplit(settings.cdc_dsn or settings.source_dsn)
+    values = {
+        "host": dsn.hostname or "127.0.0.1",
+        "port": str(dsn.port or 5432),
+        "user": unquote(dsn.username or "postgres"),
+        "password": unquote(dsn.password or ""),
+        "database": unquote(dsn.path.lstrip("/")) or "postgres",
+        "topic_prefix": settings.topic_prefix,
+        "instance": settings.instance,
+        "marker_prefix": settings.marker_prefix,
+        "partitions": str(settings.partitions),
+    }
+    template: dict[str, str] = json.loads(schema("connectors/stage_state.json"))
+    return {key: Template(value).substitute(values) for key, value in template.items()}
+
+
+class Connector:
+    """One installation's connector in a Kafka Connect cluster."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._name = settings.instance
+        self._topics = Topics(settings.kafka)
+
+    async def apply(self) -> ConnectorStatus:
+        """Make or update topics and connector, wait until it runs; raises PreconditionError when it fails."""
+        settings = self._settings
+        await self._topics.ensure(settings.data_topic, settings.partitions, DATA_TOPIC_SETTINGS)
+        await self._topics.ensure(settings.message_topic, 1, MESSAGE_TOPIC_SETTINGS)
+        await self._topics.ensure(
+            settings.dead_letter_topic, 1, {"cleanup.policy": "delete", "retention.ms": "-1"}
+        )
+        async with asyncio.timeout(_STARTING_SECONDS):
+            while (
+                await self._call("PUT", f"/connectors/{self._name}/config", connector_config(settings))
+            ) is None:
+                await asyncio.sleep(0.3)
+        return await self._wait_until_running()
+
+    async def status(self) -> ConnectorStatus:
+        """Return how the connector does; `ABSENT` where there is none."""
+        answer = await self._call("GET", f"/connectors/{self._name}/status")
+        if answer is None:
+            return ConnectorStatus(self._name, "ABSENT")
+        traces = [
+            part.get("trace", "") for part in (answer["connector"], *answer["tasks"]) if part.get("trace")
+        ]
+        trouble = next((_root_cause(trace) for trace in traces), None)
+        states = [task["state"] for task in answer["tasks"]]
+        return ConnectorStatus(self._name, answer["connector"]["state"], states, trouble)
+
+    async def delete(self, *, topics: bool = False) -> bool:
+        """Delete the connector, and with `topics` its topics; return whether there was one."""
+        existed = await self._call("DELETE", f"/connectors/{self._name}") is not None
+        if topics:
+            settings = self._settings
+            await self._topics.delete(
+                [settings.data_topic, settings.message_topic, settings.dead_letter_topic]
+            )
+        return existed
+
+    async def _wait_until_running(self) -> ConnectorStatus:
+        for _ in range(int(_STARTING_SECONDS / 0.2)):
+            status = await self.status()
+            if status.running:
+                return status
+            if "FAILED" in (status.state, *status.tasks):
+                raise PreconditionError(f"connector {self._name} failed: {status.trouble}")
+            await asyncio.sleep(0.2)
+        raise PreconditionError(
+            f"connector {self._name} did not start within {_STARTING_SECONDS:.0f} s: see Connect's log"
+        )
+
+    async def _call(self, method: str, path: str, body: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - JSON
+        """Return Connect's answer; None for "not found" and "busy, ask again"."""
+        url = self._settings.connect_url.rstrip("/")
+        try:
+            async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
+                answer = await client.request(method, url + path, json=body)
+        except httpx.HTTPError as error:
+            raise UnreachableError(
+                f"Kafka Connect does not answer at {url}: start it, or set FUNNELPROOF_CONNECT_URL"
+            ) from error
+        if answer.status_code in (404, _BUSY):
+            return None
+        if answer.is_error:
+            raise PreconditionError(
+                f"Kafka Connect refused the connector: {answer.json().get('message', answer.text)}"
+            )
+        return answer.json() if answer.content else {}
+
+
+def _root_cause(trace: str) -> str:
+    causes = [line for line in trace.splitlines() if line and not line.startswith(("\t", " "))]
+    return causes[-1].removeprefix("Caused by: ") if causes else trace

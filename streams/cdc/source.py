@@ -1,0 +1,41 @@
+"""The CRM's database, made ready to be followed: checks, and the trigger that turns a truncate into deletes."""
+
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from streams.errors import PreconditionError
+from streams.resources import sql
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+
+
+async def prepare_source(connection: "Connection") -> list[str]:
+    """Check the CRM's database and install the truncate trigger; return what a user should know.
+
+    A truncate reaches a compacted topic as an event without key, which it refuses; so a trigger deletes the rows
+    first, and the log carries a delete for each. Raises PreconditionError for what makes CDC wrong or impossible.
+    """
+    row = await connection.fetchrow(sql("queries/source_check"))
+    assert row is not None  # noqa: S101 - the statement always returns one row
+    if row["stage_state"] is None or row["pipeline_stage"] is None:
+        raise PreconditionError(
+            "the CRM's database has no tables dyno_crm.deal_pipeline_stage_state and dyno_crm.pipeline_stage: "
+            "does FUNNELPROOF_SOURCE_DSN point at it?"
+        )
+    if row["wal_level"] != "logical":
+        raise PreconditionError(
+            f"wal_level is {row['wal_level']}: set wal_level = logical in the CRM's Postgres and restart it"
+        )
+    if row["replica_identity"] != "f":
+        raise PreconditionError(
+            "deletes would arrive without the deal they belong to: "
+            "alter table dyno_crm.deal_pipeline_stage_state replica identity full"
+        )
+    try:
+        async with connection.transaction():
+            await connection.execute(sql("queries/source_truncate_trigger"))
+    except asyncpg.InsufficientPrivilegeError as error:
+        return [f"a truncate of the stage table would not be seen, the trigger could not be made: {error}"]
+    return []

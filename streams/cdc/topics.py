@@ -1,0 +1,152 @@
+"""What Kafka says about topics: their identity, settings and ends."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
+
+from streams.errors import PreconditionError, UnreachableError
+
+_TIMEOUT = 10.0
+_ATTEMPTS = 10
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic as it is now. `topic_id` changes when a topic is deleted and made anew."""
+
+    name: str
+    topic_id: str
+    partitions: int
+    settings: Mapping[str, str]
+
+    @property
+    def compaction_lag(self) -> timedelta:
+        """How long a record stays before compaction may remove it."""
+        return timedelta(milliseconds=int(self.settings.get("min.compaction.lag.ms", "0")))
+
+
+class Topics:
+    """Asks a Kafka cluster about its topics, and makes them."""
+
+    def __init__(self, servers: str) -> None:
+        self._servers = servers
+        self._admin = AdminClient(
+            {"bootstrap.servers": servers, "log_level": 0, "socket.connection.setup.timeout.ms": 5000}
+        )
+
+    async def describe(self, name: str) -> Topic | None:
+        """Return the topic, or None where there is no such topic; raises UnreachableError."""
+        try:
+            described = await self._ask(
+                self._admin.describe_topics(TopicCollection([name]), request_timeout=_TIMEOUT)[name]
+            )
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                return None
+            raise
+        resource = ConfigResource(ResourceType.TOPIC, name)
+        settings = await self._ask(
+            self._admin.describe_configs([resource], request_timeout=_TIMEOUT)[resource]
+        )
+        return Topic(
+            name,
+            str(described.topic_id),
+            len(described.partitions),
+            {key: entry.value for key, entry in settings.items() if entry.value is not None},
+        )
+
+    async def require(self, name: str) -> Topic:
+        """Return the topic; raises PreconditionError where it does not exist."""
+        topic = await self.describe(name)
+        if topic is None:
+            raise PreconditionError(f"Kafka has no topic {name}: run `funnelproof connector apply` first")
+        return topic
+
+    async def ensure(
+        self, name: str, partitions: int, settings: Mapping[str, str], replication: int = -1
+    ) -> Topic:
+        """Make the topic, or give an existing one these settings; raises PreconditionError on another partition count."""
+        topic = await self.describe(name)
+        if topic is None:
+            try:
+                new = NewTopic(name, partitions, replication, config=dict(settings))
+                await self._ask(self._admin.create_topics([new], request_timeout=_TIMEOUT)[name])
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise
+            return await self._appeared(name)
+        if topic.partitions != partitions:
+            raise PreconditionError(
+                f"topic {name} has {topic.partitions} partitions, FUNNELPROOF_PARTITIONS says {partitions}: "
+                "set it to the topic's number, or delete the connector and the topic to start anew"
+            )
+        if any(topic.settings.get(key) != value for key, value in settings.items()):
+            entries = [
+                ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET)
+                for key, value in settings.items()
+            ]
+            resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)
+            await self._ask(
+                self._admin.incremental_alter_configs([resource], request_timeout=_TIMEOUT)[resource]
+            )
+            topic = await self.require(name)
+        return topic
+
+    async def ends(self, name: str, partitions: Iterable[int], *, committed: bool) -> dict[int, int]:
+        """Return the offset after the last record of each partition.
+
+        `committed` stops before a transaction that is still open (what a read_committed consumer can reach);
+        otherwise it is the high watermark.
+        """
+        level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
+        wanted = {TopicPartition(name, partition): OffsetSpec.latest() for partition in partitions}
+        for attempt in range(_ATTEMPTS):
+            asked = self._admin.list_offsets(wanted, isolation_level=level, request_timeout=_TIMEOUT)
+            try:
+                return {place.partition: (await self._ask(future)).offset for place, future in asked.items()}
+            except KafkaException as error:  # a partition has no leader for a moment when it is new or moves
+                if attempt == _ATTEMPTS - 1 or not error.args[0].retriable():
+                    raise
+                await asyncio.sleep(0.1 * attempt)
+        raise AssertionError("unreachable")
+
+    async def delete(self, names: Iterable[str]) -> None:
+        """Delete the topics that exist among `names`."""
+        for name in [name for name in names if await self.describe(name)]:
+            await self._ask(self._admin.delete_topics([name], request_timeout=_TIMEOUT)[name])
+
+    async def _appeared(self, name: str) -> Topic:
+        for _ in range(5 * _ATTEMPTS):  # a broker knows a new topic a moment after the controller
+            topic = await self.describe(name)
+            if topic is not None:
+                return topic
+            await asyncio.sleep(0.1)
+        raise PreconditionError(f"Kafka accepted topic {name} but does not show it: look at the broker's log")
+
+    async def _ask(self, future: "Future[Any]") -> Any:  # noqa: ANN401 - as many kinds of answer as questions
+        try:
+            return await asyncio.wrap_future(future)
+        except KafkaException as error:
+            if error.args[0].code() in (
+                KafkaError._TRANSPORT,
+                KafkaError._TIMED_OUT,
+                KafkaError._ALL_BROKERS_DOWN,
+            ):  # noqa: SLF001 - that is how the library names its own codes
+                raise UnreachableError(
+                    f"no Kafka broker answers at {self._servers}: start it, or set FUNNELPROOF_KAFKA"
+                ) from error
+            raise

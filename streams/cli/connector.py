@@ -1,0 +1,73 @@
+"""`funnelproof connector`: the Debezium connector and its topics."""
+
+import asyncio
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from streams.cdc.connector import Connector, ConnectorStatus
+from streams.cdc.source import prepare_source
+from streams.cli.output import AsJson, print_json, stderr, stdout
+from streams.facts.database import source_connection
+from streams.settings import Settings, load_settings
+
+app = typer.Typer(help="The Debezium connector and its topics.", no_args_is_help=True)
+
+
+@app.command()
+def apply(as_json: AsJson = False) -> None:
+    """Make or update the topics and the connector, and wait until it runs.
+
+    Example: `funnelproof connector apply`
+    """
+    settings = load_settings()
+    _print(asyncio.run(apply_connector(settings)), as_json=as_json)
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Show how the connector does; exit status 1 when it does not run.
+
+    Example: `funnelproof connector status`
+    """
+    found = asyncio.run(Connector(load_settings()).status())
+    _print(found, as_json=as_json)
+    raise typer.Exit(0 if found.running else 1)
+
+
+@app.command()
+def delete(
+    topics: Annotated[
+        bool, typer.Option("--topics", help="Delete its topics too: counts are then rebuilt.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete the connector. Its replication slot stays, and keeps WAL, until it is dropped in Postgres.
+
+    Example: `funnelproof connector delete`
+    """
+    settings = load_settings()
+    existed = asyncio.run(Connector(settings).delete(topics=topics))
+    if as_json:
+        print_json({"deleted": existed})
+        return
+    stdout.print(f"connector {settings.instance} {'deleted' if existed else 'was not there'}")
+    stdout.print(f"drop its slot with: select pg_drop_replication_slot('{settings.instance}')", markup=False)
+
+
+async def apply_connector(settings: Settings) -> ConnectorStatus:
+    """Prepare the CRM's database, then make the topics and the connector."""
+    async with source_connection(settings) as source:
+        for warning in await prepare_source(source):
+            stderr.print(f"warning: {warning}", style="yellow", markup=False)
+    return await Connector(settings).apply()
+
+
+def _print(status: ConnectorStatus, *, as_json: bool) -> None:
+    if as_json:
+        print_json(asdict(status) | {"running": status.running})
+        return
+    stdout.print(f"connector {status.name}: {status.state}, tasks: {', '.join(status.tasks) or 'none'}")
+    if status.trouble:
+        stdout.print(f"  {status.trouble}", markup=False)

@@ -1,0 +1,56 @@
+"""Waits for the transactions that had written to the stage table when a window ended.
+
+As `create index concurrently` does: note who holds a writer's lock, and wait until those have ended. Whoever holds
+none has written nothing yet, and what it writes later is a revision by definition.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from streams.domain.proof import OpenTransaction
+from streams.domain.windows import Window
+
+
+@dataclass
+class _Waiting:
+    since: datetime
+    holders: set[str]
+
+
+@dataclass
+class Barrier:
+    """Decides which due windows no writer holds back any more; `wait` bounds how long one may."""
+
+    wait: timedelta
+    _waiting: dict[int, _Waiting] = field(default_factory=dict)
+
+    def cleared(
+        self, source_time: datetime, holders: Mapping[str, OpenTransaction], due: Iterable[Window]
+    ) -> tuple[list[Window], list[OpenTransaction]]:
+        """Return the due windows that may close, and the transactions that are still open in spite of it.
+
+        `due` are windows whose end plus grace has passed at `source_time`, when `holders` held their locks.
+        """
+        due = list(due)
+        ends = {window.end for window in due}
+        for end in self._waiting.keys() - ends:
+            del self._waiting[end]
+        passed: set[int] = set()
+        still_open: dict[str, OpenTransaction] = {}
+        for end in ends:
+            waiting = self._waiting.setdefault(end, _Waiting(source_time, set(holders)))
+            waiting.holders &= holders.keys()
+            if not waiting.holders:
+                passed.add(end)
+            elif source_time - waiting.since >= self.wait:
+                passed.add(end)
+                still_open.update((holder, holders[holder]) for holder in waiting.holders)
+        return [window for window in due if window.end in passed], list(still_open.values())
+
+    def waiting_for(self, holders: Mapping[str, OpenTransaction]) -> list[OpenTransaction]:
+        """Return the transactions that hold windows back now."""
+        names = (
+            set().union(*(waiting.holders for waiting in self._waiting.values())) if self._waiting else set()
+        )
+        return [holders[name] for name in sorted(names & holders.keys())]

@@ -1,0 +1,131 @@
+"""The loop that proves and publishes: one proof a tick serves every window that is due, and every revision."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from datetime import datetime
+
+import asyncpg
+import structlog
+from aiokafka.errors import KafkaError
+from confluent_kafka import KafkaException
+
+from streams.cdc.topics import Topics
+from streams.completeness.barrier import Barrier
+from streams.completeness.markers import MarkerMissingError, Markers
+from streams.completeness.proving import ProgressMissingError, Prover
+from streams.domain.proof import OpenTransaction
+from streams.domain.windows import WindowKind, to_microseconds
+from streams.errors import UnreachableError
+from streams.facts.closing import Closing, Published
+from streams.facts.database import SOURCE_SETTING, Connection, Pool, connect
+from streams.resources import sql
+from streams.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+TICK = 1.0
+"""Seconds between two proofs; one starts earlier when a window falls due."""
+_PASSING = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    KafkaError,
+    KafkaException,
+    UnreachableError,
+    MarkerMissingError,
+    ProgressMissingError,
+)
+
+
+class Closer:
+    """Runs in every worker; works in the one that `is_active`, and is safe where two do."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        report: Pool,
+        topics: Topics,
+        closing: Closing,
+        partitions: int,
+        is_active: Callable[[], bool],
+    ) -> None:
+        self._settings = settings
+        self._report = report
+        self._topics = topics
+        self._closing = closing
+        self._partitions = partitions
+        self._is_active = is_active
+        self._barrier = Barrier(settings.proof_wait)
+        self.last: Published = Published()
+        self.proven_until: datetime | None = None
+
+    async def run(self) -> None:
+        """Tick for as long as this worker is the active one; passing faults start again, others are raised."""
+        while True:
+            if self._is_active():
+                try:
+                    await self._work()
+                except _PASSING as error:
+                    log.warning("no proof in this tick; trying again", error=str(error) or repr(error))
+            await asyncio.sleep(TICK)
+
+    async def _work(self) -> None:
+        settings = self._settings
+        async with AsyncExitStack() as stack:
+            source = await connect(
+                settings.source_dsn, SOURCE_SETTING, application_name=f"{settings.instance} prover"
+            )
+            stack.push_async_callback(source.close, timeout=5)
+            markers = await stack.enter_async_context(
+                Markers(self._report, settings.kafka, settings.message_topic, settings.marker_prefix)
+            )
+            prover = Prover(self._report, self._topics, settings.data_topic, self._partitions, markers)
+            while self._is_active():
+                began = asyncio.get_running_loop().time()
+                next_end = await self._tick(source, prover)
+                spent = asyncio.get_running_loop().time() - began
+                await asyncio.sleep(max(0.05, min(TICK, next_end) - spent))
+
+    async def _tick(self, source: Connection, prover: Prover) -> float:
+        """Prove and publish once; return in how many seconds from the tick's start the next window falls due."""
+        source_time, holders = await read_source(source)
+        until = to_microseconds(source_time - self._settings.grace)
+        due = await self._closing.due(until)
+        cleared, still_open = self._barrier.cleared(source_time, holders, due)
+        proof = await prover.prove(source, source_time, still_open)
+        self.last = await self._closing.publish(proof, cleared)
+        self.proven_until = source_time
+        if self.last != Published():
+            log.info(
+                "published",
+                windows=self.last.windows,
+                runs=self.last.closed_runs,
+                revisions=self.last.revised_runs,
+                doubts=list(proof.doubts),
+                proof_ms=round(1000 * (proof.marker_seconds + proof.progress_seconds)),
+            )
+        if len(due) > len(cleared):
+            held_by = [transaction.pid for transaction in self._barrier.waiting_for(holders)]
+            log.info("waiting for writers", windows=len(due) - len(cleared), pids=held_by)
+            return 0.2
+        return _until_next_end(self._settings.window_kinds, until)
+
+
+async def read_source(source: Connection) -> tuple[datetime, dict[str, OpenTransaction]]:
+    """Return the source's clock, and by virtual transaction id who holds a writer's lock on the stage table."""
+    row = await source.fetchrow(sql("queries/proof_source"))
+    assert row is not None  # noqa: S101 - the statement always returns one row
+    holders = json.loads(row["holders"])
+    return row["source_time"], {
+        virtual_id: OpenTransaction(
+            virtual_id, holder["pid"], holder["since"], holder["user"], holder["application"]
+        )
+        for virtual_id, holder in holders.items()
+    }
+
+
+def _until_next_end(kinds: tuple[WindowKind, ...], now: int) -> float:
+    return min(kind.window_at(now).end - now for kind in kinds) / 1_000_000

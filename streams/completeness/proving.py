@@ -1,0 +1,86 @@
+"""One proof: everything visible in the source at a marker is in the partials.
+
+Why it holds: a commit record enters the WAL before its transaction becomes visible, so the marker's commit is above
+that of every visible transaction; decoding emits in commit order; an exactly-once Connect producer commits
+sequentially and fences zombies. So once the marker is in Kafka, so is everything before it, below the high
+watermarks read after it; and once each partition's progress has reached those, it is in the partials.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import datetime
+
+from streams.cdc.topics import Topics
+from streams.completeness.markers import Markers
+from streams.domain.proof import OpenTransaction, Proof
+from streams.facts.database import Connection, Pool
+from streams.resources import sql
+
+_POLL = 0.02
+
+
+class ProgressMissingError(Exception):
+    """The partials did not reach the log's ends in time."""
+
+
+class Prover:
+    """Makes proofs for one installation."""
+
+    def __init__(
+        self, report: Pool, topics: Topics, data_topic: str, partitions: int, markers: Markers
+    ) -> None:
+        self._report = report
+        self._topics = topics
+        self._data_topic = data_topic
+        self._partitions = partitions
+        self._markers = markers
+
+    async def prove(
+        self,
+        source: Connection,
+        source_time: datetime,
+        open_transactions: Sequence[OpenTransaction] = (),
+        *,
+        purpose: str = "close",
+        timeout: float = 30.0,
+    ) -> Proof:
+        """Prove everything visible in `source` now; `source` must not be in a transaction.
+
+        Raises MarkerMissingError or ProgressMissingError after `timeout` seconds each.
+        """
+        began = time.monotonic()
+        marker = await self._markers.emit(source, purpose)
+        lost = await self._markers.arrival(marker, timeout)
+        arrived = time.monotonic()
+        needed = await self._topics.ends(self._data_topic, range(self._partitions), committed=False)
+        await self._progress_reaches(needed, timeout)
+        doubts = []
+        if lost:
+            doubts.append(f"{lost} markers were emitted but never came: changes may have been lost")
+        if open_transactions:
+            doubts.append(f"{len(open_transactions)} transactions that had written were still open")
+        return Proof(
+            marker,
+            source_time,
+            needed,
+            doubts,
+            open_transactions,
+            arrived - began,
+            time.monotonic() - arrived,
+        )
+
+    async def _progress_reaches(self, needed: dict[int, int], timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        while True:
+            rows = await self._report.fetch(sql("queries/progress"))
+            reached = {row["partition"]: row["source_offset"] for row in rows}
+            behind = {place: end for place, end in needed.items() if reached.get(place, -1) < end}
+            if not behind:
+                return
+            if time.monotonic() > deadline:
+                raise ProgressMissingError(
+                    f"partitions {sorted(behind)} are not folded up to the log's end after {timeout:.0f} s: "
+                    "is a worker running for each?"
+                )
+            await asyncio.sleep(_POLL)

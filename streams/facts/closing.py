@@ -1,0 +1,230 @@
+"""Publishes windows: closes them once they are proven, and revises closed ones whose counts changed.
+
+A closed result is never edited. A close is revision 1; whatever changes later is the next revision, found by
+looking at the partials themselves, since a flush cannot know whether a close commits beside it.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from uuid import UUID, uuid5
+
+from streams.domain.pairs import consecutive_pairs
+from streams.domain.proof import Proof
+from streams.domain.windows import Window, WindowKind, from_microseconds, to_microseconds
+from streams.errors import PreconditionError
+from streams.facts.database import Connection, Pool
+from streams.facts.epoch import Epoch
+from streams.resources import sql
+
+_RUNS = UUID("0d0c3c3e-8c62-5b2f-9a55-2f4d1f0e6b11")
+_REVISIONS_AT_ONCE = 5000
+WINDOWS_AT_ONCE = 100
+"""How many windows of a kind one transaction closes; after a long pause the rest follow in the next ticks."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """What one transaction published: first runs, later runs, and how many windows it closed."""
+
+    windows: int = 0
+    closed_runs: int = 0
+    revised_runs: int = 0
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    tenant_id: str
+    pipeline_id: str
+    window: Window
+    revision: int
+    previous_run_id: UUID | None
+
+    @property
+    def run_id(self) -> UUID:
+        """The same for the same revision of the same window, whoever publishes it."""
+        window = self.window
+        return uuid5(
+            _RUNS,
+            f"{self.tenant_id}/{self.pipeline_id}/{window.name}/{window.start}/{window.end}/{self.revision}",
+        )
+
+
+class Closing:
+    """Closes and revises one epoch's windows."""
+
+    def __init__(
+        self, pool: Pool, epoch: Epoch, kinds: Sequence[WindowKind], debounce: timedelta, worker: str
+    ) -> None:
+        self._pool = pool
+        self._epoch = epoch
+        self._kinds = kinds
+        self._debounce = debounce
+        self._worker = worker
+
+    async def due(self, until: int) -> list[Window]:
+        """Return the windows that end by `until` (microseconds) and are not closed yet, oldest first."""
+        rows = await self._pool.fetch(sql("queries/closed_until"), [kind.name for kind in self._kinds])
+        closed_until = {row["window_name"]: to_microseconds(row["closed_until"]) for row in rows}
+        due: list[Window] = []
+        for kind in self._kinds:
+            for count, window in enumerate(kind.windows_ending_in(closed_until[kind.name], until), start=1):
+                due.append(window)
+                if count == WINDOWS_AT_ONCE:
+                    break
+        return due
+
+    async def publish(self, proof: Proof, windows: Sequence[Window]) -> Published:
+        """Close `windows` on the strength of `proof`, and revise what changed, in one transaction.
+
+        However many closers race, each run exists once; a proof that is older than the last one changes nothing.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute("set local idle_in_transaction_session_timeout = '15s'")
+            await connection.execute(sql("queries/closing_lock"))
+            if not await connection.fetchval(sql("queries/closing_epoch"), self._epoch.id):
+                raise PreconditionError(
+                    "another worker runs with other windows, timezone or topic: give all workers the same settings"
+                )
+            doubts = await self._doubts(connection, proof)
+            if not await self._record_prover(connection, proof, doubts):
+                return Published()
+            await self._replace_stages(connection, proof)
+            await connection.execute(sql("queries/closing_touched"), self._epoch.id)
+            closing = await self._not_closed(connection, windows)
+            revisions = await self._revisions(connection)
+            candidates = [*self._first_runs(proof, closing), *revisions]
+            closed, revised = await self._publish(connection, proof, doubts, candidates)
+            await self._mark_closed(connection, closing)
+            await self._untouch(connection, revisions)
+            await self._know_open_windows(connection, proof)
+        return Published(len(closing), closed, revised)
+
+    async def _doubts(self, connection: Connection, proof: Proof) -> list[str]:
+        letters = await connection.fetchval(sql("queries/dead_letters_unresolved"))
+        return [*proof.doubts, *([f"{letters} events could not be applied"] if letters else [])]
+
+    async def _record_prover(self, connection: Connection, proof: Proof, doubts: list[str]) -> bool:
+        recorded = await connection.fetchval(
+            sql("queries/closing_prover"),
+            self._worker,
+            proof.source_time,
+            proof.marker.source_lsn,
+            _completeness(doubts),
+            doubts,
+            _json(proof.open_transactions),
+            proof.marker_seconds + proof.progress_seconds,
+        )
+        return bool(recorded)
+
+    async def _replace_stages(self, connection: Connection, proof: Proof) -> None:
+        stages = proof.marker.stages
+        await connection.execute(
+            sql("queries/closing_stages"),
+            [stage.stage_id for stage in stages],
+            [stage.scope.tenant_id for stage in stages],
+            [stage.scope.pipeline_id for stage in stages],
+            [stage.name for stage in stages],
+            [stage.display_order for stage in stages],
+        )
+
+    async def _not_closed(self, connection: Connection, windows: Sequence[Window]) -> list[Window]:
+        if not windows:
+            return []
+        rows = await connection.fetch(sql("queries/closing_already_closed"), *_columns(windows)[:2])
+        closed = {(row["window_name"], to_microseconds(row["window_start"])) for row in rows}
+        return [window for window in windows if (window.name, window.start) not in closed]
+
+    def _first_runs(self, proof: Proof, windows: Sequence[Window]) -> Iterable[_Candidate]:
+        for scope, pairs in consecutive_pairs(proof.marker.stages).items():
+            if pairs:
+                for window in windows:
+                    yield _Candidate(scope.tenant_id, scope.pipeline_id, window, 1, None)
+
+    async def _revisions(self, connection: Connection) -> list[_Candidate]:
+        rows = await connection.fetch(sql("queries/closing_candidates"), self._debounce, _REVISIONS_AT_ONCE)
+        return [
+            _Candidate(
+                row["tenant_id"],
+                row["pipeline_id"],
+                Window(
+                    row["window_name"],
+                    to_microseconds(row["window_start"]),
+                    to_microseconds(row["window_end"]),
+                ),
+                row["revision"],
+                row["previous_run_id"],
+            )
+            for row in rows
+        ]
+
+    async def _publish(
+        self, connection: Connection, proof: Proof, doubts: list[str], candidates: Sequence[_Candidate]
+    ) -> tuple[int, int]:
+        if not candidates:
+            return 0, 0
+        marker = proof.marker
+        proof_id = await connection.fetchval(
+            sql("queries/closing_proof"),
+            marker.marker_id,
+            proof.source_time,
+            marker.source_lsn,
+            marker.snapshot,
+            marker.system_identifier,
+            marker.timeline,
+            json.dumps(proof.needed),
+            _completeness(doubts),
+            doubts,
+            _json(proof.open_transactions),
+            proof.marker_seconds,
+            proof.progress_seconds,
+            self._epoch.id,
+        )
+        row = await connection.fetchrow(
+            sql("queries/closing_publish"),
+            self._epoch.id,
+            proof_id,
+            [candidate.run_id for candidate in candidates],
+            [candidate.tenant_id for candidate in candidates],
+            [candidate.pipeline_id for candidate in candidates],
+            *_columns([candidate.window for candidate in candidates]),
+            [candidate.revision for candidate in candidates],
+            [candidate.previous_run_id for candidate in candidates],
+        )
+        return (row["closed"], row["revised"]) if row else (0, 0)
+
+    async def _mark_closed(self, connection: Connection, windows: Sequence[Window]) -> None:
+        if windows:
+            await connection.execute(sql("queries/closing_close"), *_columns(windows))
+
+    async def _untouch(self, connection: Connection, handled: Sequence[_Candidate]) -> None:
+        if handled:
+            await connection.execute(
+                sql("queries/closing_untouch"),
+                [candidate.tenant_id for candidate in handled],
+                [candidate.pipeline_id for candidate in handled],
+                *_columns([candidate.window for candidate in handled])[:2],
+            )
+
+    async def _know_open_windows(self, connection: Connection, proof: Proof) -> None:
+        """Make the windows that hold the source's present known, so that they are live before the first entry."""
+        present = to_microseconds(proof.source_time)
+        windows = [kind.window_at(present) for kind in self._kinds]
+        await connection.execute(sql("queries/flush_windows"), *_columns(windows))
+
+
+def _columns(windows: Sequence[Window]) -> list[list[object]]:
+    return [
+        [window.name for window in windows],
+        [from_microseconds(window.start) for window in windows],
+        [from_microseconds(window.end) for window in windows],
+    ]
+
+
+def _completeness(doubts: Sequence[str]) -> str:
+    return "estimated" if doubts else "proven"
+
+
+def _json(open_transactions: Iterable[object]) -> str:
+    return json.dumps([asdict(transaction) for transaction in open_transactions])  # type: ignore[call-overload]  # dataclasses

@@ -1,0 +1,25 @@
+"""An epoch: everything that a partition's counts depend on besides its log."""
+
+from dataclasses import dataclass
+from uuid import UUID, uuid5
+
+_NAMESPACE = UUID("6f0b4b4e-6a0a-5c0e-9d6d-0f5b6f9f7f01")
+STATE_FORMAT = 1
+"""Raise it when the meaning of a partial changes: all counts are then rebuilt from the log."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A topic as it is now, folded into these windows."""
+
+    topic: str
+    topic_id: str
+    partitions: int
+    windows: tuple[str, ...]
+    timezone: str
+
+    @property
+    def id(self) -> UUID:
+        """The same for the same contents, whoever computes it."""
+        told = (self.topic_id, str(self.partitions), ",".join(self.windows), self.timezone, str(STATE_FORMAT))
+        return uuid5(_NAMESPACE, "\n".join(told))

@@ -1,0 +1,228 @@
+"""Folds the partitions a worker owns, and flushes their counts to Postgres.
+
+Taking over a partition: read the end of its log, claim it in Postgres from there, read the partials, replay the log
+to that end, then write whatever differs. Until then nothing is published, since a compacted log passes through
+states that never existed. The same rule repairs a Postgres that was restored.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import asyncpg
+import structlog
+
+from streams.cdc.envelope import ChangeDecoder, LogRecord, MalformedEventError
+from streams.cdc.topics import Topics
+from streams.domain.partition import PartitionState
+from streams.domain.tally import TallyKey
+from streams.domain.windows import WindowKind
+from streams.errors import PreconditionError
+from streams.facts.partials import DeadLetter, Partials, PartitionFlush
+
+log = structlog.get_logger(__name__)
+
+HEARTBEAT = 1.0
+"""Seconds after which progress is written even where nothing changed, so that `as_of` tells freshness."""
+_RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_PASSING = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+)
+
+
+class OffsetRecord(LogRecord, Protocol):
+    """A record with its place in the log."""
+
+    @property
+    def offset(self) -> int:
+        """The record's offset in its partition."""
+
+    @property
+    def key(self) -> bytes | None:
+        """The row's key."""
+
+
+class RecordChunk(Protocol):
+    """Consecutive records of one partition; `next_offset` also passes gaps, so `records` may be empty."""
+
+    partition: int
+    records: Sequence[OffsetRecord]
+    next_offset: int
+
+
+@dataclass(slots=True)
+class OwnedPartition:
+    """A partition this worker holds: its state, and how far taking it over has come."""
+
+    state: PartitionState
+    end: int
+    told: int
+    known: dict[TallyKey, int] | None
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    poisoned: set[bytes] = field(default_factory=set)
+    superseded: dict[bytes, int] = field(default_factory=dict)
+
+    @property
+    def active(self) -> bool:
+        """Whether the replay has reached the end it had to reach, so that counts may be published."""
+        return self.known is None
+
+
+class Processor:
+    """What a worker does with the log: apply records, flush counts; one object a worker."""
+
+    def __init__(
+        self,
+        topic: str,
+        topics: Topics,
+        partials: Partials,
+        kinds: Sequence[WindowKind],
+        flush_interval: float,
+    ) -> None:
+        self._topic = topic
+        self._topics = topics
+        self._partials = partials
+        self._kinds = kinds
+        self._interval = flush_interval
+        self._decoder = ChangeDecoder()
+        self._owned: dict[int, OwnedPartition] = {}
+        self._flushing = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self._postgres_answers = asyncio.Event()
+        self._postgres_answers.set()
+
+    @property
+    def partitions(self) -> set[int]:
+        """The partitions held now."""
+        return set(self._owned)
+
+    async def on_assigned(self, partitions: set[int]) -> dict[int, int]:
+        """Take over `partitions`, drop all others; return the offset to read next of each."""
+        for partition in self._owned.keys() - partitions:
+            del self._owned[partition]
+        ends = await self._topics.ends(self._topic, partitions, committed=True)
+        for partition in sorted(partitions):
+            kept = self._owned.get(partition)
+            state = kept.state if kept else PartitionState(self._kinds)
+            if state.position > ends[partition]:
+                raise PreconditionError(
+                    f"partition {partition} of {self._topic} ends at {ends[partition]}, before the {state.position} already "
+                    "read: the topic was made anew; restart the worker, it will rebuild the counts"
+                )
+            told = await self._partials.claim(partition, ends[partition])
+            known = await self._partials.read(partition, self._kinds)
+            owned = OwnedPartition(state, ends[partition], told or 0, known)
+            if kept:  # what it could not flush yet is behind its position, so no replay will meet it again
+                owned.dead_letters, owned.superseded = kept.dead_letters, kept.superseded
+                owned.poisoned = kept.poisoned
+            self._owned[partition] = owned
+            self._activate_when_replayed(owned)
+        self._changed.set()
+        return {partition: self._owned[partition].state.position for partition in partitions}
+
+    async def on_revoked(self, partitions: set[int]) -> None:
+        """Tell Postgres what is known before others take over; the state stays in case they come back."""
+        del partitions
+        await self.flush()
+
+    async def apply(self, chunks: Iterable[RecordChunk]) -> None:
+        """Fold records into the state of their partitions; waits while Postgres cannot be reached."""
+        await self._postgres_answers.wait()
+        for chunk in chunks:
+            owned = self._owned.get(chunk.partition)
+            if owned is None or chunk.next_offset <= owned.state.position:
+                continue
+            for record in chunk.records:
+                if record.offset >= owned.state.position:
+                    self._apply_record(owned, record)
+            owned.state.position = chunk.next_offset
+            self._activate_when_replayed(owned)
+        self._changed.set()
+
+    async def flush(self) -> dict[int, int]:
+        """Write every active partition's changes and progress; return the positions Postgres accepted."""
+        async with self._flushing:
+            flushes = [
+                self._take(partition, owned) for partition, owned in self._owned.items() if owned.active
+            ]
+            if not flushes:
+                return {}
+            try:
+                accepted = await self._partials.flush(flushes)
+            except BaseException:
+                self._give_back(flushes)
+                raise
+            self._give_back([flush for flush in flushes if flush.partition not in accepted])
+            for flush in flushes:
+                if flush.partition not in accepted:
+                    log.warning(
+                        "flush refused: another worker has taken the partition over",
+                        partition=flush.partition,
+                    )
+            return {flush.partition: flush.position for flush in flushes if flush.partition in accepted}
+
+    async def keep_flushing(self, flushed: Callable[[dict[int, int]], Awaitable[None]]) -> None:
+        """Flush soon after each change, at most once an interval; never returns.
+
+        An unreachable Postgres is asked again with growing delays, and nothing more is read meanwhile.
+        """
+        failures = 0
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), HEARTBEAT)
+            self._changed.clear()
+            try:
+                accepted = await self.flush()
+            except _PASSING as error:
+                self._postgres_answers.clear()
+                self._changed.set()
+                delay = _RETRY_DELAYS[min(failures, len(_RETRY_DELAYS) - 1)]
+                log.warning("Postgres does not take the flush; trying again", delay=delay, error=repr(error))
+                failures += 1
+                await asyncio.sleep(delay)
+                continue
+            failures = 0
+            self._postgres_answers.set()
+            if accepted:
+                await flushed(accepted)
+            await asyncio.sleep(self._interval)
+
+    def _apply_record(self, owned: OwnedPartition, record: OffsetRecord) -> None:
+        try:
+            change = self._decoder.decode(record)
+            if change is None:
+                return
+            owned.state.apply(change, note=record.offset >= owned.told)
+        except (MalformedEventError, OverflowError) as error:
+            log.warning("event could not be applied", offset=record.offset, reason=str(error))
+            owned.dead_letters.append(DeadLetter(record.offset, record.key, record.value, str(error)))
+            if record.key is not None:
+                owned.poisoned.add(record.key)
+            return
+        if owned.poisoned and record.key in owned.poisoned:
+            owned.poisoned.discard(record.key)
+            owned.superseded[record.key] = record.offset
+
+    def _activate_when_replayed(self, owned: OwnedPartition) -> None:
+        if owned.known is not None and owned.state.position >= owned.end:
+            owned.state.reconcile_with(owned.known)
+            owned.known = None
+
+    def _take(self, partition: int, owned: OwnedPartition) -> PartitionFlush:
+        letters, owned.dead_letters = owned.dead_letters, []
+        superseded, owned.superseded = owned.superseded, {}
+        return PartitionFlush(partition, owned.state.position, owned.state.take(), letters, superseded)
+
+    def _give_back(self, flushes: Iterable[PartitionFlush]) -> None:
+        for flush in flushes:
+            owned = self._owned.get(flush.partition)
+            if owned is not None:
+                owned.state.give_back(flush.delta)
+                owned.dead_letters[:0] = flush.dead_letters
+                owned.superseded = {**flush.superseded, **owned.superseded}
