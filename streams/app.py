@@ -18,6 +18,7 @@ from streams.engine import BatchApp
 from streams.errors import PreconditionError
 from streams.facts.closing import Closing
 from streams.facts.database import create_pool, facts_connection, facts_setting, source_connection
+from streams.facts.dead_letters import DeadLetterPublisher
 from streams.facts.epoch import Epoch
 from streams.facts.installation import require_installation
 from streams.facts.partials import Partials
@@ -27,7 +28,6 @@ from streams.settings import Settings, load_settings
 
 LONGEST_REPLAY = timedelta(hours=6)
 """Compaction must leave records alone for longer than any replay takes: a replay may not lose what it passes."""
-DEAD_LETTERS_EVERY = 1.0
 
 
 class Worker:
@@ -57,6 +57,7 @@ class Worker:
         interval = settings.flush_interval.total_seconds()
         self.processor = Processor(topic.name, self.topics, partials, kinds, interval)
         closing = Closing(self.pool, epoch, kinds, settings.revision_debounce, self.name)
+        self.dead_letters = DeadLetterPublisher(self.pool, settings.kafka, settings.dead_letter_topic)
         # The holder of partition 0 closes; Kafka moves that duty when it dies, and two at once do no harm.
         self.closer = Closer(
             settings,
@@ -131,7 +132,8 @@ def create_app(settings: Settings) -> BatchApp:
         app.task(task)
 
     keep_running(lambda: worker.processor.keep_flushing(app.commit_positions))
-    keep_running(lambda: worker.closer.run())
+    keep_running(lambda: worker.closer.run())  # noqa: PLW0108 - made when the worker opens
+    keep_running(lambda: worker.dead_letters.run())  # noqa: PLW0108 - made when the worker opens
     # State is millions of small objects that live long: looking for cycles among them often is wasted.
     gc.set_threshold(200_000, 20, 100)
     return app

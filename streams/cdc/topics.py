@@ -39,6 +39,10 @@ class Topic:
         return timedelta(milliseconds=int(self.settings.get("min.compaction.lag.ms", "0")))
 
 
+# The library's own errors, as opposed to the broker's, have names that look private.
+_NO_ANSWER = (KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN)  # noqa: SLF001 - see above
+
+
 class Topics:
     """Asks a Kafka cluster about its topics, and makes them."""
 
@@ -79,7 +83,10 @@ class Topics:
     async def ensure(
         self, name: str, partitions: int, settings: Mapping[str, str], replication: int = -1
     ) -> Topic:
-        """Make the topic, or give an existing one these settings; raises PreconditionError on another partition count."""
+        """Make the topic, or give an existing one these settings.
+
+        Raises PreconditionError where it has another number of partitions.
+        """
         topic = await self.describe(name)
         if topic is None:
             try:
@@ -141,11 +148,7 @@ class Topics:
         try:
             return await asyncio.wrap_future(future)
         except KafkaException as error:
-            if error.args[0].code() in (
-                KafkaError._TRANSPORT,
-                KafkaError._TIMED_OUT,
-                KafkaError._ALL_BROKERS_DOWN,
-            ):  # noqa: SLF001 - that is how the library names its own codes
+            if error.args[0].code() in _NO_ANSWER:
                 raise UnreachableError(
                     f"no Kafka broker answers at {self._servers}: start it, or set FUNNELPROOF_KAFKA"
                 ) from error

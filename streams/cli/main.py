@@ -3,9 +3,9 @@
 import sys
 from typing import Annotated
 
-import click
 import typer
 
+from streams.cli import connector, local, migrate, reconcile, report, status, worker
 from streams.cli.output import stderr
 from streams.errors import FunnelproofError
 
@@ -27,6 +27,15 @@ def common(debug: Annotated[bool, typer.Option("--debug", help="Show a traceback
     _debug = debug
 
 
+app.command("migrate")(migrate.migrate)
+app.command("report")(report.report)
+app.command("reconcile")(reconcile.reconcile)
+app.command("status")(status.status)
+app.command("worker")(worker.worker)
+app.add_typer(connector.app, name="connector")
+app.add_typer(local.app, name="local")
+
+
 def main() -> None:
     """Run the command in `sys.argv` and exit: 0 done, 1 bad news, 2 wrong use or cannot tell, 130 interrupted."""
     try:
@@ -34,11 +43,16 @@ def main() -> None:
     except FunnelproofError as error:
         if _debug:
             raise
-        stderr.print(f"funnelproof: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        _complain(str(error))
         status = error.exit_status
-    except click.ClickException as error:
-        error.show()
+    except typer.TyperException as error:
+        if error.format_message():  # empty when the help was printed in its place
+            _complain(error.format_message())
         status = 2
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         status = 130
     sys.exit(status)
+
+
+def _complain(message: str) -> None:
+    stderr.print(f"funnelproof: {message}", style="red", markup=False, highlight=False, soft_wrap=True)

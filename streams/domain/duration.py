@@ -10,7 +10,7 @@ _UNITS = {
     "h": timedelta(hours=1),
     "d": timedelta(days=1),
 }
-_PATTERN = re.compile(r"(\d{1,9})(ms|s|m|h|d)")
+_PATTERN = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
 
 
 def parse_duration(text: str) -> timedelta:

@@ -97,11 +97,6 @@ class PartitionState:
                 self.counts[key] = 0
                 self._dirty.add(key)
 
-    @property
-    def dirty(self) -> bool:
-        """Whether there are counts that Postgres does not know."""
-        return bool(self._dirty)
-
     def take(self) -> Delta:
         """Return what is to be written, and regard it as written; `give_back` undoes that."""
         delta = Delta({key: self.counts[key] for key in self._dirty}, self._notes)

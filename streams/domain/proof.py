@@ -23,7 +23,7 @@ class Marker:
     """A message in the source's log, above every transaction that was visible in `snapshot`."""
 
     marker_id: int
-    source_lsn: str
+    source_lsn: int
     snapshot: str
     system_identifier: str
     timeline: int

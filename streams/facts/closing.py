@@ -13,9 +13,8 @@ from uuid import UUID, uuid5
 from streams.domain.pairs import consecutive_pairs
 from streams.domain.proof import Proof
 from streams.domain.windows import Window, WindowKind, from_microseconds, to_microseconds
-from streams.errors import PreconditionError
 from streams.facts.database import Connection, Pool
-from streams.facts.epoch import Epoch
+from streams.facts.epoch import Epoch, require_current_epoch
 from streams.resources import sql
 
 _RUNS = UUID("0d0c3c3e-8c62-5b2f-9a55-2f4d1f0e6b11")
@@ -83,10 +82,7 @@ class Closing:
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute("set local idle_in_transaction_session_timeout = '15s'")
             await connection.execute(sql("queries/closing_lock"))
-            if not await connection.fetchval(sql("queries/closing_epoch"), self._epoch.id):
-                raise PreconditionError(
-                    "another worker runs with other windows, timezone or topic: give all workers the same settings"
-                )
+            await require_current_epoch(connection, self._epoch)
             doubts = await self._doubts(connection, proof)
             if not await self._record_prover(connection, proof, doubts):
                 return Published()

@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
+from streams.errors import PreconditionError
+from streams.facts.database import Connection
+from streams.resources import sql
+
 _NAMESPACE = UUID("6f0b4b4e-6a0a-5c0e-9d6d-0f5b6f9f7f01")
 STATE_FORMAT = 1
 """Raise it when the meaning of a partial changes: all counts are then rebuilt from the log."""
@@ -23,3 +27,12 @@ class Epoch:
         """The same for the same contents, whoever computes it."""
         told = (self.topic_id, str(self.partitions), ",".join(self.windows), self.timezone, str(STATE_FORMAT))
         return uuid5(_NAMESPACE, "\n".join(told))
+
+
+async def require_current_epoch(connection: Connection, epoch: Epoch) -> None:
+    """Raise PreconditionError where another worker has begun another epoch since."""
+    if not await connection.fetchval(sql("queries/epoch_is_current"), epoch.id):
+        raise PreconditionError(
+            "another worker runs with other windows, another timezone or another topic: "
+            "give all workers of an instance the same settings"
+        )

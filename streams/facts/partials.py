@@ -3,14 +3,25 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import asyncpg
+
 from streams.domain.change import Scope
 from streams.domain.partition import Delta
 from streams.domain.tally import TallyKey, WindowScope
 from streams.domain.windows import Window, WindowKind, from_microseconds, to_microseconds
 from streams.errors import PreconditionError
 from streams.facts.database import Connection, Pool
-from streams.facts.epoch import STATE_FORMAT, Epoch
+from streams.facts.epoch import STATE_FORMAT, Epoch, require_current_epoch
 from streams.resources import sql
+
+PASSING_ERRORS = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+)
+"""What a Postgres that restarts or cannot be reached raises: the same statement may succeed later."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +97,8 @@ class Partials:
     async def flush(self, flushes: Sequence[PartitionFlush]) -> set[int]:
         """Write in one transaction; return the partitions that were accepted.
 
-        A partition is refused when another worker has claimed it from further on, or when the epoch has passed.
+        A partition is refused when another worker has claimed it from further on. Raises PreconditionError when
+        another worker has begun another epoch.
         """
         async with self._pool.acquire() as connection, connection.transaction():
             epoch = self._epoch.id
@@ -95,6 +107,8 @@ class Partials:
             await connection.fetch(sql("queries/flush_lock"), epoch, places)
             rows = await connection.fetch(sql("queries/flush_accept"), epoch, places, positions, self._worker)
             numbers = {row["partition"]: row["flushes"] for row in rows}
+            if len(numbers) < len(flushes):
+                await require_current_epoch(connection, self._epoch)
             accepted = [flush for flush in flushes if flush.partition in numbers]
             windows = await self._write_windows(connection, accepted)
             await self._write_counts(connection, accepted, numbers)

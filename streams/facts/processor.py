@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import asyncpg
 import structlog
 
 from streams.cdc.envelope import ChangeDecoder, LogRecord, MalformedEventError
@@ -20,20 +19,13 @@ from streams.domain.partition import PartitionState
 from streams.domain.tally import TallyKey
 from streams.domain.windows import WindowKind
 from streams.errors import PreconditionError
-from streams.facts.partials import DeadLetter, Partials, PartitionFlush
+from streams.facts.partials import PASSING_ERRORS, DeadLetter, Partials, PartitionFlush
 
 log = structlog.get_logger(__name__)
 
 HEARTBEAT = 1.0
 """Seconds after which progress is written even where nothing changed, so that `as_of` tells freshness."""
 _RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-_PASSING = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.OperatorInterventionError,
-)
 
 
 class OffsetRecord(LogRecord, Protocol):
@@ -112,8 +104,8 @@ class Processor:
             state = kept.state if kept else PartitionState(self._kinds)
             if state.position > ends[partition]:
                 raise PreconditionError(
-                    f"partition {partition} of {self._topic} ends at {ends[partition]}, before the {state.position} already "
-                    "read: the topic was made anew; restart the worker, it will rebuild the counts"
+                    f"partition {partition} of {self._topic} ends at {ends[partition]}, before the {state.position} "
+                    "already read: the topic was made anew; restart the worker, it will rebuild the counts"
                 )
             told = await self._partials.claim(partition, ends[partition])
             known = await self._partials.read(partition, self._kinds)
@@ -179,7 +171,7 @@ class Processor:
             self._changed.clear()
             try:
                 accepted = await self.flush()
-            except _PASSING as error:
+            except PASSING_ERRORS as error:
                 self._postgres_answers.clear()
                 self._changed.set()
                 delay = _RETRY_DELAYS[min(failures, len(_RETRY_DELAYS) - 1)]

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
+import asyncpg
+
 from streams.cdc.topics import Topics
 from streams.completeness.closer import read_source
 from streams.completeness.markers import MarkerMissingError, Markers
@@ -134,31 +136,14 @@ class _Comparison:
             scope.start,
             scope.end,
         )
-        runs = (
-            ClosedRun(
-                *(row[name] for name in ("run_id", "tenant_id", "pipeline_id", "window_name")),
-                *(row[name] for name in ("window_start", "window_end", "revision")),
-                tuple(
-                    (UUID(pair["from_stage_id"]), UUID(pair["to_stage_id"]))
-                    for pair in json.loads(row["stage_pairs"])
-                ),
-                {
-                    (UUID(a), UUID(b)): (entered, converted)
-                    for a, b, entered, converted in json.loads(row["facts"])
-                },
-                {UUID(stage): name for stage, name in json.loads(row["stage_names"]).items()},
-                row["written"],
-                row["pending"],
-            )
-            for row in rows
-        )
+        runs = map(_closed_run, rows)
         return [run for run in runs if run.key not in self.equal and run.key not in self.different]
 
     async def _canonical(self, runs: Iterable[ClosedRun]) -> dict[tuple[object, ...], dict[Pair, Counts]]:
         async with self.source.transaction(isolation="repeatable_read", readonly=True):
             self.snapshot = await self.source.fetchval("select pg_current_snapshot()::text")
             statement = await self.source.prepare(sql("canonical/stage_conversion"))
-            found = {}
+            found: dict[tuple[object, ...], dict[Pair, Counts]] = {}
             for run in runs:
                 pairs = [{"from_stage_id": str(a), "to_stage_id": str(b)} for a, b in run.pairs]
                 rows = await statement.fetch(
@@ -182,6 +167,27 @@ class _Comparison:
         return ReconcileResult(
             len(decided), sum(len(run.pairs) for run in decided), tuple(different), tuple(left), reason
         )
+
+
+def _closed_run(row: asyncpg.Record) -> ClosedRun:
+    pairs = (
+        (UUID(pair["from_stage_id"]), UUID(pair["to_stage_id"])) for pair in json.loads(row["stage_pairs"])
+    )
+    facts = json.loads(row["facts"])
+    return ClosedRun(
+        run_id=row["run_id"],
+        tenant_id=row["tenant_id"],
+        pipeline_id=row["pipeline_id"],
+        window_name=row["window_name"],
+        window_start=row["window_start"],
+        window_end=row["window_end"],
+        revision=row["revision"],
+        pairs=tuple(pairs),
+        facts={(UUID(a), UUID(b)): (entered, converted) for a, b, entered, converted in facts},
+        stage_names={UUID(stage): name for stage, name in json.loads(row["stage_names"]).items()},
+        written=row["written"],
+        pending=row["pending"],
+    )
 
 
 async def _record(report: Pool, reconciliation_id: int, snapshot: str, result: ReconcileResult) -> None:

@@ -1,0 +1,22 @@
+-- Dead letters that are recorded but not published yet; another worker's are left to it.
+select
+    letter.topic_id,
+    letter.partition,
+    letter.source_offset,
+    letter.key,
+    letter.value,
+    jsonb_build_object(
+        'topic', (
+            select max(epoch.topic) from funnelproof.epoch where epoch.topic_id = letter.topic_id
+        ),
+        'topic_id', letter.topic_id,
+        'partition', letter.partition,
+        'offset', letter.source_offset,
+        'reason', letter.reason,
+        'recorded_at', letter.recorded_at
+    ) as letter
+from funnelproof.dead_letter as letter
+where letter.published_at is null
+order by letter.recorded_at
+limit $1
+for update skip locked

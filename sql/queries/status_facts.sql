@@ -1,0 +1,55 @@
+-- What the report database knows of how things stand.
+select
+    installation.instance,
+    installation.installed_at,
+    prover.worker as prover,
+    prover.source_time as proven_until,
+    prover.proven_at,
+    prover.source_lsn::text as proven_lsn,
+    prover.completeness,
+    prover.reasons,
+    prover.open_transactions,
+    prover.proof_seconds,
+    (
+        select coalesce(
+            jsonb_agg(
+                jsonb_build_object(
+                    'partition', progress.partition,
+                    'source_offset', progress.source_offset,
+                    'worker', progress.worker,
+                    'flushed_at', progress.flushed_at
+                )
+                order by progress.partition
+            ),
+            '[]'
+        )
+        from funnelproof.partition_progress as progress
+        where progress.epoch = installation.epoch
+    ) as partitions,
+    (select count(*) from funnelproof.time_window where time_window.closed_at is not null) as closed_windows,
+    (
+        select count(*)
+        from funnelproof.time_window
+        where time_window.closed_at is null and time_window.window_end > installation.installed_at
+    ) as open_windows,
+    (select count(*) from funnelproof.window_run where window_run.revision > 1) as revisions,
+    (select count(*) from funnelproof.touched_window) as pending_revisions,
+    (select count(*) from funnelproof.dead_letter where dead_letter.resolved_at is null) as dead_letters,
+    (
+        select
+            jsonb_build_object(
+                'finished_at', last_one.finished_at,
+                'outcome', last_one.outcome,
+                'runs', last_one.runs,
+                'pairs', last_one.pairs,
+                'differences', last_one.differences,
+                'undecided', last_one.undecided
+            )
+        from funnelproof.reconciliation as last_one
+        where last_one.finished_at is not null
+        order by last_one.reconciliation_id desc
+        limit 1
+    ) as last_reconciliation,
+    clock_timestamp() as now
+from funnelproof.installation
+left join funnelproof.prover on true

@@ -1,0 +1,8 @@
+-- How far Debezium's slot is, and how much WAL it keeps.
+select
+    slot.active,
+    slot.wal_status,
+    slot.confirmed_flush_lsn::text as confirmed_flush_lsn,
+    pg_wal_lsn_diff(pg_current_wal_lsn(), slot.restart_lsn)::bigint as retained_bytes
+from pg_replication_slots as slot
+where slot.slot_name = $1

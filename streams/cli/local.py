@@ -1,0 +1,78 @@
+"""`funnelproof local`: the embedded stack from the command line."""
+
+import shlex
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from streams.cli.output import AsJson, print_json, stderr, stdout
+from streams.local.folders import default_data_dir
+from streams.local.stack import LocalStack
+
+app = typer.Typer(no_args_is_help=True, help="PostgreSQL, Kafka and Kafka Connect on this machine.")
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the data, logs and addresses; the platform's data folder if not given."),
+]
+
+
+@app.command()
+def up(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Start PostgreSQL, Kafka and Kafka Connect, with the CRM's tables, and print the settings that lead there.
+
+    What runs already stays as it is. The servers run until `funnelproof local down`.
+
+    Example: `eval "$(funnelproof local up)"`
+    """
+    stack = _stack(data_dir)
+    stack.up()
+    environment = stack.environment()
+    if as_json:
+        print_json({"environment": environment})
+    else:
+        for name, value in environment.items():
+            typer.echo(f"export {name}={shlex.quote(value)}")
+
+
+@app.command()
+def down(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Stop what `local up` has started; the data stays.
+
+    Example: `funnelproof local down`
+    """
+    stack = _stack(data_dir)
+    running = [server.name for server in stack.servers if server.pid]
+    stack.down()
+    if as_json:
+        print_json({"stopped": running})
+    else:
+        stderr.print(f"stopped: {', '.join(running) or 'nothing was running'}")
+
+
+@app.command()
+def status(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Show each server: whether it answers, its process, address and log. Exit status 1 unless all answer.
+
+    Example: `funnelproof local status --json`
+    """
+    servers = _stack(data_dir).status()
+    if as_json:
+        print_json({"servers": [asdict(server) for server in servers]})
+    else:
+        table = Table("server", "state", "pid")
+        table.add_column("address", overflow="fold")
+        table.add_column("log", overflow="fold")
+        for server in servers:
+            state = "healthy" if server.healthy else "not answering" if server.pid else "stopped"
+            table.add_row(server.name, state, str(server.pid or ""), server.address or "", str(server.log))
+        stdout.print(table)
+    if not all(server.healthy for server in servers):
+        raise typer.Exit(1)
+
+
+def _stack(data_dir: Path | None) -> LocalStack:
+    return LocalStack(data_dir or default_data_dir(), console=stderr)

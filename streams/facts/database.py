@@ -1,0 +1,123 @@
+"""Connections to Postgres. An error names the address, without the password, and the setting it came from."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from streams.errors import SettingsError, UnreachableError
+from streams.settings import Settings
+
+if TYPE_CHECKING:  # asyncpg's classes are generic for the type checker only
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+    OwnConnection: TypeAlias = asyncpg.Connection[asyncpg.Record]
+    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+else:
+    Connection = OwnConnection = asyncpg.Connection
+    Pool = asyncpg.Pool
+
+SOURCE_SETTING = "FUNNELPROOF_SOURCE_DSN"
+REPORT_SETTING = "FUNNELPROOF_REPORT_DSN"
+CONNECT_SECONDS = 10.0
+_ERRORS = (
+    OSError,
+    ValueError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+
+
+async def connect(dsn: str, setting: str, *, application_name: str = "funnelproof") -> OwnConnection:
+    """Open a connection whose session speaks UTC.
+
+    `setting` is the full name of the setting that `dsn` comes from. Raises UnreachableError that names both
+    when nothing usable answers within ten seconds, SettingsError when `dsn` is not a postgresql:// URL.
+    """
+    try:
+        return await asyncpg.connect(
+            dsn, timeout=CONNECT_SECONDS, server_settings=_session_settings(application_name)
+        )
+    except _ERRORS as error:
+        raise _translated(error, dsn, setting) from None  # the driver's error may quote the password
+
+
+async def create_pool(
+    dsn: str, setting: str, *, min_size: int = 1, max_size: int = 4, application_name: str = "funnelproof"
+) -> Pool:
+    """Open a pool of such connections; raises as `connect` does. The caller closes it."""
+    try:
+        return await asyncpg.create_pool(
+            dsn,
+            min_size=min_size,
+            max_size=max_size,
+            timeout=CONNECT_SECONDS,
+            server_settings=_session_settings(application_name),
+        )
+    except _ERRORS as error:
+        raise _translated(error, dsn, setting) from None
+
+
+def source_connection(settings: Settings) -> AbstractAsyncContextManager[OwnConnection]:
+    """Hold a connection to the CRM's database; raises as `connect` does, also if the server goes away."""
+    return _held(settings.source_dsn, SOURCE_SETTING)
+
+
+def facts_connection(settings: Settings) -> AbstractAsyncContextManager[OwnConnection]:
+    """Hold a connection to the facts' database; raises as `connect` does, also if the server goes away."""
+    return _held(settings.facts_dsn, facts_setting(settings))
+
+
+def facts_setting(settings: Settings) -> str:
+    """Return the name of the setting that decides where the facts are."""
+    return SOURCE_SETTING if settings.report_dsn is None else REPORT_SETTING
+
+
+def address(dsn: str) -> str:
+    """Return host, port and database of `dsn` as one writes them, never its user or password."""
+    try:
+        parts = urlsplit(dsn)
+    except ValueError:
+        return "an unreadable address"
+    host, database = parts.netloc.rpartition("@")[2], parts.path.strip("/")
+    # An unescaped slash or question mark in a password moves part of it, and the "@", out of the host's part.
+    if "@" in parts.path + parts.query + parts.fragment:
+        return "an unreadable address"
+    return f"{host or 'the local socket'}/{database}"
+
+
+@asynccontextmanager
+async def _held(dsn: str, setting: str) -> AsyncIterator[OwnConnection]:
+    connection = await connect(dsn, setting)
+    try:
+        yield connection
+    except _ERRORS as error:
+        if not connection.is_closed():
+            raise
+        lost = f"the connection to Postgres at {address(dsn)} ({setting}) was lost: run this again when it is back"
+        raise UnreachableError("; ".join([lost, *getattr(error, "__notes__", [])])) from error
+    finally:
+        await connection.close()
+
+
+def _session_settings(application_name: str) -> dict[str, str]:
+    return {"application_name": application_name, "timezone": "UTC"}
+
+
+def _translated(error: Exception, dsn: str, setting: str) -> SettingsError | UnreachableError:
+    if isinstance(error, asyncpg.ClientConfigurationError):
+        return SettingsError(f"{setting} cannot be used: {error}")
+    if isinstance(error, ValueError):
+        return SettingsError(
+            f"{setting} is not an address: write it as postgresql://user:password@host:5432/database, "
+            "with special characters of the password percent-encoded"
+        )
+    reason = f"no answer within {CONNECT_SECONDS:.0f} s" if isinstance(error, TimeoutError) else str(error)
+    return UnreachableError(
+        f"cannot reach Postgres at {address(dsn)} ({' '.join(reason.split()) or type(error).__name__}): "
+        f"is it running, and does {setting} point at it?"
+    )

@@ -1,0 +1,40 @@
+"""Debezium events as the connector of `schemas/connectors/stage_state.json` sends them."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+ROW = {
+    "id": "dddddddd-0000-4000-8000-000000000001",
+    "tenant_id": "aaaaaaaa-0000-4000-8000-00000000000a",
+    "deal_id": "22222222-2222-4222-8222-222222222222",
+    "pipeline_id": "bbbbbbbb-0000-4000-8000-00000000000b",
+    "pipeline_stage_id": "cccccccc-0000-4000-8000-000000000001",
+    "entered_at": "2026-01-05T10:00:00.123456Z",
+    "exited_at": None,
+}
+
+
+@dataclass(frozen=True)
+class FakeRecord:
+    """A Kafka record, as far as decoding looks at one."""
+
+    value: bytes | None
+    offset: int = 0
+    key: bytes | None = b"key"
+    headers: list[tuple[str, bytes]] = field(default_factory=list)
+
+
+def envelope(op: str, *, before: Any = None, after: Any = None, lsn: int | None = 24_790_896, **extra: Any) -> bytes:  # noqa: ANN401 - JSON
+    source = {
+        "version": "3.7.0.Final",
+        "connector": "postgresql",
+        "ts_ms": 1_795_436_911_519,
+        "snapshot": "false",
+        "schema": "dyno_crm",
+        "table": "deal_pipeline_stage_state",
+        "txId": 807,
+        "lsn": lsn,
+    }
+    event = {"before": before, "after": after, "source": source, "transaction": None, "op": op, **extra}
+    return json.dumps(event).encode()

@@ -1,0 +1,132 @@
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.cdc.envelope import ChangeDecoder, MalformedEventError
+from streams.domain.change import Change, Scope, StageEntry
+from tests.fakes.envelopes import ROW, FakeRecord, envelope
+
+ENTRY = StageEntry(
+    Scope(str(ROW["tenant_id"]), str(ROW["pipeline_id"])), str(ROW["pipeline_stage_id"]), 1_767_607_200_123_456
+)
+
+
+def decode(value: bytes | None, *headers: str) -> Change | None:
+    return ChangeDecoder().decode(FakeRecord(value, headers=[(name, b"") for name in headers]))
+
+
+def refusal(value: bytes) -> str:
+    with pytest.raises(MalformedEventError) as refused:
+        decode(value)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("op", ["c", "u"])
+def test_an_insert_or_update_says_what_the_row_is_now(op: str) -> None:
+    change = decode(envelope(op, after=ROW))
+    assert change == Change(str(ROW["deal_id"]), str(ROW["id"]), ENTRY, 24_790_896, 1_795_436_911_519_000)
+
+
+def test_a_snapshot_row_has_no_version() -> None:
+    change = decode(envelope("r", after=ROW))
+    assert change is not None
+    assert change.lsn is None
+
+
+def test_a_delete_says_which_row_of_which_deal_is_gone() -> None:
+    change = decode(envelope("d", before=ROW))
+    assert change is not None
+    assert (change.deal_id, change.row_id, change.entry) == (ROW["deal_id"], ROW["id"], None)
+
+
+def test_a_tombstone_is_nothing_new() -> None:
+    assert decode(None) is None
+
+
+def test_a_changed_key_is_seen_in_the_headers_of_both_halves() -> None:
+    gone = decode(envelope("d", before=ROW), "__debezium.newkey")
+    come = decode(envelope("c", after=ROW), "__debezium.context.taskId", "__debezium.oldkey")
+    assert gone is not None
+    assert come is not None
+    assert (gone.rekeyed, come.rekeyed) == (True, True)
+
+
+def test_the_schema_part_may_be_there() -> None:
+    plain = envelope("c", after=ROW)
+    wrapped = json.dumps({"schema": {"type": "struct"}, "payload": json.loads(plain)}).encode()
+    assert decode(wrapped) == decode(plain)
+
+
+def test_columns_that_are_not_needed_may_come_and_go() -> None:
+    row: dict[str, Any] = {**ROW, "note": "__debezium_unavailable_value", "price": 1.5}
+    del row["exited_at"]
+    assert decode(envelope("c", after=row)) == decode(envelope("c", after=ROW))
+
+
+@pytest.mark.parametrize(
+    ("text", "microseconds"),
+    [
+        ("1970-01-01T00:00:00Z", 0),
+        ("1970-01-01T00:00:00.1Z", 100_000),
+        ("1970-01-01T00:00:00.000001Z", 1),
+        ("1969-12-31T23:59:59.999999Z", -1),
+        ("1970-01-01T01:00:00+01:00", 0),
+        ("9999-12-31T23:59:59.999999Z", 253_402_300_799_999_999),
+    ],
+)
+def test_instants_are_exact_to_the_microsecond(text: str, microseconds: int) -> None:
+    change = decode(envelope("c", after={**ROW, "entered_at": text}))
+    assert change is not None
+    assert change.entry is not None
+    assert change.entry.at == microseconds
+
+
+@pytest.mark.parametrize("text", ["infinity", "-infinity", "0044-03-15T00:00:00Z BC", "+12345-01-01T00:00:00Z", "", None, 0])
+def test_an_instant_outside_the_calendar_is_refused_with_its_place(text: object) -> None:
+    assert "entered_at" in refusal(envelope("c", after={**ROW, "entered_at": text}))
+
+
+def test_an_instant_without_offset_is_refused() -> None:
+    assert "timezone" in refusal(envelope("c", after={**ROW, "entered_at": "2026-01-05T10:00:00"}))
+
+
+@pytest.mark.parametrize("column", ["id", "tenant_id", "deal_id", "pipeline_id", "pipeline_stage_id", "entered_at"])
+def test_a_missing_column_is_named(column: str) -> None:
+    row = {name: value for name, value in ROW.items() if name != column}
+    assert column in refusal(envelope("c", after=row))
+
+
+@pytest.mark.parametrize("column", ["tenant_id", "pipeline_id", "pipeline_stage_id"])
+def test_what_is_no_uuid_is_refused_before_postgres_would(column: str) -> None:
+    assert "UUID" in refusal(envelope("c", after={**ROW, column: "g" * 36}))
+
+
+def test_a_delete_without_the_old_row_names_the_replica_identity() -> None:
+    assert "REPLICA IDENTITY FULL" in refusal(envelope("d", before={**ROW, "deal_id": ""}))
+
+
+def test_an_unwrapped_event_names_the_transformation() -> None:
+    assert "ExtractNewRecordState" in refusal(json.dumps({**ROW, "__op": "c"}).encode())
+
+
+@pytest.mark.parametrize("op", ["t", "m", "x", ""])
+def test_an_unknown_operation_is_named(op: str) -> None:
+    assert repr(op) in refusal(envelope(op, after=ROW))
+
+
+def test_a_streamed_change_without_lsn_is_refused() -> None:
+    assert "lsn" in refusal(envelope("c", after=ROW, lsn=None))
+
+
+@pytest.mark.parametrize("value", [b"", b"{", b"null", b"[]", b'"text"', b"\xff\xfe", b"1", b'{"payload": 1}', b'{"payload": {}}'])
+def test_what_is_no_event_at_all_is_refused(value: bytes) -> None:
+    assert refusal(value)
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_no_bytes_raise_anything_but_a_refusal(value: bytes) -> None:
+    with pytest.raises(MalformedEventError):
+        decode(value)
