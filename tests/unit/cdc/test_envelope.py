@@ -10,7 +10,9 @@ from streams.domain.change import Change, Scope, StageEntry
 from tests.fakes.envelopes import ROW, FakeRecord, envelope
 
 ENTRY = StageEntry(
-    Scope(str(ROW["tenant_id"]), str(ROW["pipeline_id"])), str(ROW["pipeline_stage_id"]), 1_767_607_200_123_456
+    Scope(str(ROW["tenant_id"]), str(ROW["pipeline_id"])),
+    str(ROW["pipeline_stage_id"]),
+    1_767_607_200_123_456,
 )
 
 
@@ -84,7 +86,9 @@ def test_instants_are_exact_to_the_microsecond(text: str, microseconds: int) -> 
     assert change.entry.at == microseconds
 
 
-@pytest.mark.parametrize("text", ["infinity", "-infinity", "0044-03-15T00:00:00Z BC", "+12345-01-01T00:00:00Z", "", None, 0])
+@pytest.mark.parametrize(
+    "text", ["infinity", "-infinity", "0044-03-15T00:00:00Z BC", "+12345-01-01T00:00:00Z", "", None, 0]
+)
 def test_an_instant_outside_the_calendar_is_refused_with_its_place(text: object) -> None:
     assert "entered_at" in refusal(envelope("c", after={**ROW, "entered_at": text}))
 
@@ -93,7 +97,9 @@ def test_an_instant_without_offset_is_refused() -> None:
     assert "timezone" in refusal(envelope("c", after={**ROW, "entered_at": "2026-01-05T10:00:00"}))
 
 
-@pytest.mark.parametrize("column", ["id", "tenant_id", "deal_id", "pipeline_id", "pipeline_stage_id", "entered_at"])
+@pytest.mark.parametrize(
+    "column", ["id", "tenant_id", "deal_id", "pipeline_id", "pipeline_stage_id", "entered_at"]
+)
 def test_a_missing_column_is_named(column: str) -> None:
     row = {name: value for name, value in ROW.items() if name != column}
     assert column in refusal(envelope("c", after=row))
@@ -121,7 +127,9 @@ def test_a_streamed_change_without_lsn_is_refused() -> None:
     assert "lsn" in refusal(envelope("c", after=ROW, lsn=None))
 
 
-@pytest.mark.parametrize("value", [b"", b"{", b"null", b"[]", b'"text"', b"\xff\xfe", b"1", b'{"payload": 1}', b'{"payload": {}}'])
+@pytest.mark.parametrize(
+    "value", [b"", b"{", b"null", b"[]", b'"text"', b"\xff\xfe", b"1", b'{"payload": 1}', b'{"payload": {}}']
+)
 def test_what_is_no_event_at_all_is_refused(value: bytes) -> None:
     assert refusal(value)
 

@@ -22,7 +22,9 @@ entries = st.builds(
     st.sampled_from(SCOPES),
     st.sampled_from("ABCD"),
     # Few instants, many of them on or beside a boundary, so that ties and moves between windows are common.
-    st.sampled_from([0, 1, MINUTE - 1, MINUTE, MINUTE + 1, 2 * MINUTE, 5 * MINUTE - 1, 5 * MINUTE, 6 * MINUTE]),
+    st.sampled_from(
+        [0, 1, MINUTE - 1, MINUTE, MINUTE + 1, 2 * MINUTE, 5 * MINUTE - 1, 5 * MINUTE, 6 * MINUTE]
+    ),
 )
 deals = st.sampled_from(["d1", "d2", "d3"])
 row_numbers = st.integers(0, 5)
@@ -138,7 +140,10 @@ FoldMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40
 TestFold = FoldMachine.TestCase
 
 
-@given(st.lists(st.tuples(deals, row_numbers, st.none() | entries), max_size=30), st.randoms(use_true_random=False))
+@given(
+    st.lists(st.tuples(deals, row_numbers, st.none() | entries), max_size=30),
+    st.randoms(use_true_random=False),
+)
 def test_replaying_a_compacted_log_ends_in_the_same_counts(
     writes: list[tuple[str, int, StageEntry | None]], random: object
 ) -> None:

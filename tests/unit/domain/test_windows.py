@@ -57,7 +57,10 @@ def test_a_repeated_hour_is_two_windows() -> None:
 
 def test_weeks_start_on_monday_and_months_have_their_length() -> None:
     assert bounds("week", "UTC", "2026-11-22T23:59:59Z")[0] == "2026-11-16T00:00:00+00:00"
-    assert bounds("month", "UTC", "2028-02-29T00:00:00Z") == ("2028-02-01T00:00:00+00:00", "2028-03-01T00:00:00+00:00")
+    assert bounds("month", "UTC", "2028-02-29T00:00:00Z") == (
+        "2028-02-01T00:00:00+00:00",
+        "2028-03-01T00:00:00+00:00",
+    )
 
 
 def test_fixed_lengths_count_from_the_epoch_whatever_the_timezone() -> None:
@@ -66,7 +69,10 @@ def test_fixed_lengths_count_from_the_epoch_whatever_the_timezone() -> None:
 
 
 def test_windows_before_the_epoch_are_found_too() -> None:
-    assert bounds("1h", "UTC", "1969-12-31T23:30:00Z") == ("1969-12-31T23:00:00+00:00", "1970-01-01T00:00:00+00:00")
+    assert bounds("1h", "UTC", "1969-12-31T23:30:00Z") == (
+        "1969-12-31T23:00:00+00:00",
+        "1970-01-01T00:00:00+00:00",
+    )
 
 
 def test_windows_that_end_in_a_span_exclude_its_start_and_include_its_end() -> None:

@@ -1,0 +1,125 @@
+"""A report database with an epoch begun, and states that are flushed into it without Kafka between."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid5
+
+import asyncpg
+import pytest
+
+from streams.domain.change import Change, Scope, StageEntry
+from streams.domain.pairs import Stage
+from streams.domain.partition import PartitionState
+from streams.domain.proof import Marker, Proof
+from streams.domain.windows import Window, from_microseconds, to_microseconds, window_kind
+from streams.facts.closing import Closing, Published
+from streams.facts.database import Pool
+from streams.facts.epoch import Epoch
+from streams.facts.installation import register_installation
+from streams.facts.partials import Partials, PartitionFlush
+
+KINDS = (window_kind("1m", "UTC"),)
+START = datetime(2026, 11, 23, 12, tzinfo=UTC)
+TENANT = "aaaaaaaa-0000-4000-8000-00000000000a"
+SALES = Scope(TENANT, "bbbbbbbb-0000-4000-8000-00000000000b")
+IDLE = Scope(TENANT, "bbbbbbbb-0000-4000-8000-0000000000ff")
+STAGES = range(3)
+PARTITIONS = 2
+
+
+def stage_id(scope: Scope, stage: int) -> str:
+    """The identifier of a pipeline's stage; in the order of the stages."""
+    return f"{uuid5(UUID(scope.pipeline_id), scope.tenant_id)!s:.8}-0000-4000-8000-00000000000{stage}"
+
+
+def entry(stage: int, second: float, scope: Scope = SALES) -> StageEntry:
+    """An entry into a stage, `second` seconds after START."""
+    return StageEntry(scope, stage_id(scope, stage), to_microseconds(START + timedelta(seconds=second)))
+
+
+@dataclass
+class Desk:
+    """One worker's hands: apply, flush, close."""
+
+    pool: Pool
+    epoch: Epoch
+    partials: Partials
+    closing: Closing
+    states: list[PartitionState] = field(
+        default_factory=lambda: [PartitionState(KINDS) for _ in range(PARTITIONS)]
+    )
+    lsn: int = 1000
+
+    def write(
+        self, row: str, new: StageEntry | None, *, deal: str = "deal", partition: int = 0, late: bool = True
+    ) -> None:
+        """Apply a change to a partition, committed after every window's end, or before."""
+        self.lsn += 1
+        committed = to_microseconds(START + timedelta(days=1)) if late else to_microseconds(START)
+        state = self.states[partition]
+        state.apply(Change(deal, row, new, self.lsn, committed))
+        state.position += 1
+
+    async def flush(self, *partitions: int) -> set[int]:
+        """Flush these partitions, or all."""
+        chosen = partitions or range(PARTITIONS)
+        flushes = [PartitionFlush(p, self.states[p].position, self.states[p].take()) for p in chosen]
+        accepted = await self.partials.flush(flushes)
+        for flush in flushes:
+            if flush.partition not in accepted:
+                self.states[flush.partition].give_back(flush.delta)
+        return accepted
+
+    def proof(self, second: float, *doubts: str, scopes: tuple[Scope, ...] = (SALES,)) -> Proof:
+        stages = [
+            Stage(scope, stage, stage_id(scope, stage), f"stage {stage}")
+            for scope in scopes
+            for stage in STAGES
+        ]
+        self.lsn += 1
+        marker = Marker(1, self.lsn, "1:1:", "7", 1, stages)
+        return Proof(marker, START + timedelta(seconds=second), {}, doubts, [], 0.1, 0.1)
+
+    async def close(self, second: float, *doubts: str, scopes: tuple[Scope, ...] = (SALES,)) -> Published:
+        """Close what is due so many seconds after START, and revise what was touched."""
+        due = await self.closing.due(to_microseconds(START + timedelta(seconds=second)))
+        return await self.closing.publish(self.proof(second, *doubts, scopes=scopes), due)
+
+    async def facts(self, window: Window | None = None, scope: Scope = SALES) -> list[tuple[int, int, int]]:
+        """Return (revision, entered, converted) of the first pair's latest run."""
+        window = window or KINDS[0].window_at(to_microseconds(START))
+        rows = await self.pool.fetch(
+            """
+            select revision, entered_count, converted_count from dyno_crm.stage_conversion_current
+            where pipeline_id = $1::text::uuid and window_start = $2 order by from_stage_id
+            """,
+            scope.pipeline_id,
+            from_microseconds(window.start),
+        )
+        return [tuple(row) for row in rows]
+
+
+async def desk_of(pool: Pool, topic_id: str = "topic") -> Desk:
+    """Take every partition over at the log's beginning."""
+    epoch = Epoch("data", topic_id, PARTITIONS, ("1m",), "UTC")
+    partials = Partials(pool, epoch, "worker")
+    await partials.begin()
+    for partition in range(PARTITIONS):
+        await partials.claim(partition, 0)
+    return Desk(pool, epoch, partials, Closing(pool, epoch, KINDS, timedelta(0), "worker"))
+
+
+@pytest.fixture
+async def pool(database: str) -> AsyncIterator[Pool]:
+    async with asyncpg.create_pool(
+        database, min_size=1, max_size=8, server_settings={"timezone": "UTC"}
+    ) as pool:
+        async with pool.acquire() as connection:
+            await register_installation(connection, "funnelproof", START)
+        yield pool
+
+
+@pytest.fixture
+async def desk(pool: Pool) -> Desk:
+    return await desk_of(pool)
