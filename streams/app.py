@@ -12,22 +12,30 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import structlog
+from confluent_kafka import KafkaException
+
 from streams.cdc.topics import Topic, Topics
 from streams.completeness.closer import Closer
 from streams.engine import BatchApp
-from streams.errors import PreconditionError
+from streams.errors import PreconditionError, UnreachableError
 from streams.facts.closing import Closing
 from streams.facts.database import create_pool, facts_connection, facts_setting, source_connection
 from streams.facts.dead_letters import DeadLetterPublisher
 from streams.facts.epoch import Epoch
 from streams.facts.installation import require_installation
-from streams.facts.partials import Partials
+from streams.facts.partials import PASSING_ERRORS, Partials
 from streams.facts.processor import Processor
 from streams.logs import configure_logging
 from streams.settings import Settings, load_settings
 
 LONGEST_REPLAY = timedelta(hours=6)
 """Compaction must leave records alone for longer than any replay takes: a replay may not lose what it passes."""
+
+
+RETRY_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
 
 
 class Worker:
@@ -70,15 +78,27 @@ class Worker:
         self.opened.set()
 
     async def on_assigned(self, partitions: set[int]) -> dict[int, int]:
-        """Take the partitions over; see Processor."""
-        if not self.opened.is_set():
-            await self.open()
-        return await self.processor.on_assigned(partitions)
+        """Take the partitions over; see Processor. A server that does not answer is asked until it does."""
+        while True:
+            try:
+                if not self.opened.is_set():
+                    await self.open()
+                return await self.processor.on_assigned(partitions)
+            except (UnreachableError, KafkaException, *PASSING_ERRORS) as error:
+                log.warning(
+                    "partitions could not be taken over; trying again", error=str(error) or repr(error)
+                )
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def on_revoked(self, partitions: set[int]) -> None:
-        """Flush; see Processor."""
+        """Flush; what cannot be flushed is replayed by whoever comes next."""
         if self.opened.is_set():
-            await self.processor.on_revoked(partitions)
+            try:
+                await self.processor.on_revoked(partitions)
+            except PASSING_ERRORS as error:
+                log.warning(
+                    "the last flush failed; the next owner will replay", error=str(error) or repr(error)
+                )
 
 
 def check_compaction(topic: Topic) -> None:

@@ -9,6 +9,6 @@ select
     entry.deal_id,
     entry.pipeline_id,
     entry.stage_id,
-    clock_timestamp() - make_interval(secs => entry.seconds_ago)
-from unnest($1::uuid [], $2::uuid [], $3::uuid [], $4::uuid [], $5::uuid [], $6::double precision [])
+    clock_timestamp() - make_interval(secs => entry.seconds_ago) as entered_at
+from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::double precision[])
     as entry (id, tenant_id, deal_id, pipeline_id, stage_id, seconds_ago)

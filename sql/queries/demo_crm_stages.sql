@@ -7,6 +7,7 @@ select
     stage.pipeline_id,
     stage.name,
     stage.display_order
-from unnest($1::uuid [], $2::uuid [], $3::uuid [], $4::text [], $5::integer [])
-    as stage (id, tenant_id, pipeline_id, name, display_order)
+from
+    unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::integer[])
+        as stage (id, tenant_id, pipeline_id, name, display_order)
 on conflict (id) do nothing

@@ -14,4 +14,9 @@ where marker.seen_at is null
         select max(emitted_lsn) from funnelproof.marker where marker_id = any($1::bigint [])
     )
     and marker.marker_id not in (select seen.marker_id from seen)
-    and marker.intended_at > clock_timestamp() - interval '1 day'
+    -- What was lost before this epoch began is in the snapshot that began it.
+    and marker.intended_at > (
+        select epoch.begun_at
+        from funnelproof.epoch
+        inner join funnelproof.installation using (epoch)
+    )

@@ -81,6 +81,8 @@ class Connector:
                 await self._call("PUT", f"/connectors/{self._name}/config", connector_config(settings))
             ) is None:
                 await asyncio.sleep(0.3)
+        if (await self.status()).state in ("STOPPED", "PAUSED"):
+            await self._call("PUT", f"/connectors/{self._name}/resume")
         return await self._wait_until_running()
 
     async def status(self) -> ConnectorStatus:

@@ -1,5 +1,6 @@
 """The CRM's database, made ready to be followed: checks, and the trigger that turns a truncate into deletes."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -9,6 +10,8 @@ from streams.resources import sql
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
+
+_DROP_ATTEMPTS = 50
 
 
 async def prepare_source(connection: "Connection") -> list[str]:
@@ -39,3 +42,15 @@ async def prepare_source(connection: "Connection") -> list[str]:
     except asyncpg.InsufficientPrivilegeError as error:
         return [f"a truncate of the stage table would not be seen, the trigger could not be made: {error}"]
     return []
+
+
+async def drop_slot(connection: "Connection", name: str) -> None:
+    """Drop the connector's replication slot, if there is one; it is still held for a moment after the connector."""
+    for _ in range(_DROP_ATTEMPTS):
+        try:
+            await connection.execute(sql("queries/source_drop_slot"), name)
+        except asyncpg.ObjectInUseError:
+            await asyncio.sleep(0.2)
+        else:
+            return
+    raise PreconditionError(f"replication slot {name} is still in use: is another connector reading it?")

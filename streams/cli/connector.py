@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from streams.cdc.connector import Connector, ConnectorStatus
-from streams.cdc.source import prepare_source
+from streams.cdc.source import drop_slot, prepare_source
 from streams.cli.output import AsJson, print_json, stderr, stdout
 from streams.facts.database import source_connection
 from streams.settings import Settings, load_settings
@@ -43,17 +43,16 @@ def delete(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete the connector. Its replication slot stays, and keeps WAL, until it is dropped in Postgres.
+    """Delete the connector. Without --topics its replication slot stays, and keeps WAL, for the next one.
 
     Example: `funnelproof connector delete`
     """
     settings = load_settings()
-    existed = asyncio.run(Connector(settings).delete(topics=topics))
+    existed = asyncio.run(delete_connector(settings, topics=topics))
     if as_json:
         print_json({"deleted": existed})
         return
     stdout.print(f"connector {settings.instance} {'deleted' if existed else 'was not there'}")
-    stdout.print(f"drop its slot with: select pg_drop_replication_slot('{settings.instance}')", markup=False)
 
 
 async def apply_connector(settings: Settings) -> ConnectorStatus:
@@ -62,6 +61,15 @@ async def apply_connector(settings: Settings) -> ConnectorStatus:
         for warning in await prepare_source(source):
             stderr.print(f"warning: {warning}", style="yellow", markup=False)
     return await Connector(settings).apply()
+
+
+async def delete_connector(settings: Settings, *, topics: bool) -> bool:
+    """Delete the connector, and with `topics` everything it left behind."""
+    existed = await Connector(settings).delete(topics=topics)
+    if topics:
+        async with source_connection(settings) as source:
+            await drop_slot(source, settings.instance)
+    return existed
 
 
 def _print(status: ConnectorStatus, *, as_json: bool) -> None:

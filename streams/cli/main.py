@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from streams.cli import connector, local, migrate, reconcile, report, status, worker
+from streams.cli import connector, demo, local, migrate, reconcile, report, status, worker
 from streams.cli.output import stderr
 from streams.errors import FunnelproofError
 
@@ -27,6 +27,7 @@ def common(debug: Annotated[bool, typer.Option("--debug", help="Show a traceback
     _debug = debug
 
 
+app.command("demo")(demo.demo)
 app.command("migrate")(migrate.migrate)
 app.command("report")(report.report)
 app.command("reconcile")(reconcile.reconcile)

@@ -20,8 +20,9 @@ PASSING_ERRORS = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.OperatorInterventionError,
+    asyncpg.TransactionRollbackError,
 )
-"""What a Postgres that restarts or cannot be reached raises: the same statement may succeed later."""
+"""What a Postgres that restarts, cannot be reached or rolls back by itself (deadlocks) raises: try again."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
 
 ROW = {
     "id": "dddddddd-0000-4000-8000-000000000001",
@@ -25,7 +24,9 @@ class FakeRecord:
     headers: list[tuple[str, bytes]] = field(default_factory=list)
 
 
-def envelope(op: str, *, before: Any = None, after: Any = None, lsn: int | None = 24_790_896, **extra: Any) -> bytes:  # noqa: ANN401 - JSON
+def envelope(
+    op: str, *, before: object = None, after: object = None, lsn: int | None = 24_790_896
+) -> bytes:
     source = {
         "version": "3.7.0.Final",
         "connector": "postgresql",
@@ -36,5 +37,5 @@ def envelope(op: str, *, before: Any = None, after: Any = None, lsn: int | None 
         "txId": 807,
         "lsn": lsn,
     }
-    event = {"before": before, "after": after, "source": source, "transaction": None, "op": op, **extra}
+    event = {"before": before, "after": after, "source": source, "transaction": None, "op": op}
     return json.dumps(event).encode()

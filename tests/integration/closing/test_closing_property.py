@@ -71,7 +71,8 @@ async def write_to_crm(
     scope, stage, second = new
     await connection.execute(
         """
-        insert into dyno_crm.deal_pipeline_stage_state (id, deal_id, tenant_id, pipeline_id, pipeline_stage_id, entered_at)
+        insert into dyno_crm.deal_pipeline_stage_state
+            (id, deal_id, tenant_id, pipeline_id, pipeline_stage_id, entered_at)
         values ($1, $2, $3::text::uuid, $4::text::uuid, $5::text::uuid, $6)
         on conflict (id) do update set tenant_id = excluded.tenant_id, pipeline_id = excluded.pipeline_id,
             pipeline_stage_id = excluded.pipeline_stage_id, entered_at = excluded.entered_at
@@ -119,9 +120,13 @@ async def compare(pool: Pool, windows: int) -> None:
     """Every closed window has a run of every pipeline, and each fact is the canonical SQL's count."""
     runs = await pool.fetch(
         """
-        select run.tenant_id, run.pipeline_id, run.window_start, run.window_end, header.parameters -> 'stage_pairs' as pairs,
-            array_agg((fact.from_stage_id, fact.to_stage_id, fact.entered_count, fact.converted_count, fact.conversion_rate)
-                order by fact.from_stage_id) as facts
+        select run.tenant_id, run.pipeline_id, run.window_start, run.window_end,
+            header.parameters -> 'stage_pairs' as pairs,
+            array_agg(
+                (fact.from_stage_id, fact.to_stage_id,
+                    fact.entered_count, fact.converted_count, fact.conversion_rate)
+                order by fact.from_stage_id
+            ) as facts
         from funnelproof.latest_run as run
         inner join dyno_crm.report_run as header on run.run_id = header.id
         inner join dyno_crm.report_stage_conversion_fact as fact using (run_id)

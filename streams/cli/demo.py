@@ -1,0 +1,67 @@
+"""`funnelproof demo`: everything at once, from nothing."""
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streams.cli.output import AsJson, print_json, stderr, stdout
+from streams.demo.options import DemoOptions
+from streams.demo.story import run_demo
+from streams.demo.summary import print_summary
+from streams.logs import configure_logging
+
+_WITHOUT_TERMINAL = 60.0
+
+Duration = Annotated[
+    float | None,
+    typer.Option(
+        min=1,
+        metavar="SECONDS",
+        help="How long the CRM writes. Without it until Ctrl-C, or 60 s where there is no terminal.",
+    ),
+]
+Rate = Annotated[float, typer.Option(min=1, max=5000, help="Rows that the CRM writes in a second.")]
+Seed = Annotated[int, typer.Option(help="The seed of every choice the CRM makes.")]
+NoDashboard = Annotated[bool, typer.Option("--no-dashboard", help="Lines of progress, no live view.")]
+DataDir = Annotated[
+    Path | None, typer.Option(help="Keep the servers' data and logs here; without it nothing is kept.")
+]
+
+
+def demo(
+    duration: Duration = None,
+    rate: Rate = 100.0,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+    no_dashboard: NoDashboard = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Watch a funnel follow a simulated CRM, and be proven equal to the SQL one would have run.
+
+    Starts PostgreSQL, Kafka, Kafka Connect and a worker, writes, closes windows, revises them when the past is
+    corrected, then compares all of them with the canonical SQL. Ctrl-C ends the writing, a second one everything.
+    Nothing is left behind. Exit status 0 only if every closed window matched and at least one closed.
+
+    In the JSON, `windows_closed` counts closed windows in which a deal entered a stage, `runs` results: one for each
+    window, pipeline and revision; `revisions` those after the first; `events` records in the data topic.
+
+    Example: `funnelproof demo --duration 60 --rate 200`
+    """
+    terminal = sys.stderr.isatty()
+    configure_logging("console", "error")
+    options = DemoOptions(
+        duration=duration or (None if terminal else _WITHOUT_TERMINAL),
+        rate=rate,
+        seed=seed,
+        live=terminal and not no_dashboard,
+        data_dir=data_dir,
+    )
+    result = run_demo(options, stderr)
+    if as_json:
+        print_json(asdict(result))
+    else:
+        print_summary(result, stdout)
+    raise typer.Exit(result.exit_status)
