@@ -21,7 +21,9 @@ _debug = False
 
 
 @app.callback()
-def common(debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")] = False) -> None:
+def common(
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")] = False,
+) -> None:
     """Options that every command takes before its name."""
     global _debug  # noqa: PLW0603 - read once, by main, when the command has failed
     _debug = debug

@@ -40,7 +40,9 @@ async def _migrate(settings: Settings, *, dry_run: bool) -> list[Migration]:
     async with source_connection(settings) as source, facts_connection(settings) as facts:
         migrations = await apply_migrations(facts, dry_run=dry_run)
         if not dry_run:
-            await register_installation(facts, settings.instance, await source.fetchval("select clock_timestamp()"))
+            await register_installation(
+                facts, settings.instance, await source.fetchval("select clock_timestamp()")
+            )
         return migrations
 
 

@@ -4,7 +4,6 @@ import asyncio
 import json
 from contextlib import AsyncExitStack
 from dataclasses import asdict
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -13,6 +12,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from streams.cli.instants import parse_instant
 from streams.cli.output import AsJson, print_json, stdout
 from streams.errors import ReportError
 from streams.facts.database import facts_connection, source_connection
@@ -40,7 +40,7 @@ Pairs = Annotated[
 ]
 
 
-def report(  # noqa: PLR0913, PLR0917 - one parameter for each option
+def report(
     tenant: Tenant, pipeline: Pipeline, start: From, end: To, pairs: Pairs = None, as_json: AsJson = False
 ) -> None:
     """Run the canonical report: how many deals entered each stage in a period, and how many went on.
@@ -52,7 +52,11 @@ def report(  # noqa: PLR0913, PLR0917 - one parameter for each option
     settings = load_settings()
     zone = ZoneInfo(settings.timezone)
     request = make_request(
-        tenant, pipeline, _instant(start, "--from", zone), _instant(end, "--to", zone), _json(pairs)
+        tenant,
+        pipeline,
+        parse_instant(start, "--from", settings.timezone),
+        parse_instant(end, "--to", settings.timezone),
+        _json(pairs),
     )
     result = asyncio.run(_report(settings, request))
     if as_json:
@@ -103,17 +107,6 @@ def _table(request: Request, result: Report, zone: ZoneInfo) -> Table:
             f"{fact.conversion_rate:.2%}",
         )
     return table
-
-
-def _instant(text: str, option: str, zone: ZoneInfo) -> datetime:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise ReportError(
-            f"{option} {text!r} is not an instant: write it as 2026-03-01, 2026-03-01T08:30 "
-            "or 2026-03-01T08:30+01:00"
-        ) from None
-    return instant if instant.tzinfo else instant.replace(tzinfo=zone)
 
 
 def _json(text: str | None) -> object:

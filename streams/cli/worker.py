@@ -2,10 +2,8 @@
 
 import asyncio
 
-import faust
 import typer
 
-from streams.app import check_worker, create_app
 from streams.logs import configure_logging
 from streams.settings import load_settings
 
@@ -17,6 +15,11 @@ def worker() -> None:
 
     Example: `funnelproof worker`
     """
+    # Faust takes half a second to import, which no other command should wait for.
+    import faust  # noqa: PLC0415 - see above
+
+    from streams.app import check_worker, create_app  # noqa: PLC0415 - see above
+
     settings = load_settings()
     configure_logging(settings.log_format, settings.log_level)
     asyncio.run(check_worker(settings))

@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 TICK = 1.0
 """Seconds between two proofs; one starts earlier when a window falls due."""
+PRUNE_EVERY = 100
+"""Markers between two prunings of those that are evidence of nothing any more."""
 _PASSING = (
     OSError,
     TimeoutError,
@@ -97,6 +99,8 @@ class Closer:
         cleared, still_open = self._barrier.cleared(source_time, holders, due)
         proof = await prover.prove(source, source_time, still_open)
         self.last = await self._closing.publish(proof, cleared)
+        if proof.marker.marker_id % PRUNE_EVERY == 0:
+            await self._report.execute(sql("queries/marker_prune"), proof.marker.marker_id)
         self.proven_until = source_time
         if self.last != Published():
             log.info(

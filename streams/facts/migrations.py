@@ -115,7 +115,7 @@ async def _alone(connection: Connection) -> AsyncIterator[None]:
 
 async def _apply(connection: Connection, migration: Migration) -> None:
     try:
-        if True:
+        async with connection.transaction():
             await connection.execute(f"set local lock_timeout = '{_LOCK_TIMEOUT}'")
             await connection.execute(sql("queries/migration_ledger"))
             await connection.execute(migration.text)

@@ -40,7 +40,7 @@ class Report:
     conversions: tuple[Conversion, ...]
 
 
-async def run_stage_conversion_report(  # noqa: PLR0913, PLR0917 - the signature is a promise to callers
+async def run_stage_conversion_report(
     conn: Connection,
     tenant_id: UUID | str,
     pipeline_id: UUID | str,

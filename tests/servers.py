@@ -1,0 +1,125 @@
+"""The real servers that tests run on: named in the environment, else in containers, else embedded."""
+
+import os
+import warnings
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from docker.errors import DockerException
+from rich.console import Console
+
+from streams.local.stack import LocalStack
+from tests.servers_docker import ContainerServers, docker_answers
+
+POSTGRES, KAFKA, CONNECT = (f"FUNNELPROOF_TEST_{name}" for name in ("POSTGRES", "KAFKA", "CONNECT"))
+
+
+class Servers(Protocol):
+    """One server of each kind a session; each is started when it is first asked for."""
+
+    @property
+    def postgres_dsn(self) -> str:
+        """The address of a superuser's database in which databases may be made."""
+
+    @property
+    def kafka(self) -> str:
+        """The bootstrap servers."""
+
+    @property
+    def connect_url(self) -> str:
+        """Kafka Connect with Debezium; reaches Postgres and Kafka at the addresses given here."""
+
+
+class NamedServers:
+    """Servers that run anyway."""
+
+    @property
+    def postgres_dsn(self) -> str:
+        return _named(POSTGRES)
+
+    @property
+    def kafka(self) -> str:
+        return _named(KAFKA)
+
+    @property
+    def connect_url(self) -> str:
+        return _named(CONNECT)
+
+
+class EmbeddedServers:
+    """The stack of `funnelproof local`, for as long as this process lives: its supervisors see to that."""
+
+    def __init__(self, folder: Path, running: ExitStack) -> None:
+        self._running = running
+        self.stack = LocalStack(folder, console=Console(quiet=True))
+
+    @cached_property
+    def postgres_dsn(self) -> str:
+        self._start("postgres")
+        return self.stack.postgres.dsn()
+
+    @cached_property
+    def kafka(self) -> str:
+        return self._start("kafka")["FUNNELPROOF_KAFKA"]
+
+    @cached_property
+    def connect_url(self) -> str:
+        assert self.kafka
+        return self._start("connect")["FUNNELPROOF_CONNECT_URL"]
+
+    def _start(self, name: str) -> dict[str, str]:
+        part = LocalStack(self.stack.data_dir, only=[name], console=Console(quiet=True))
+        return dict(self._running.enter_context(part.running()))
+
+
+@contextmanager
+def running_servers(folder: Path) -> Iterator[Servers]:
+    """Choose where the servers come from, and stop at the end what was started."""
+    with ExitStack() as running:
+        if any(name in os.environ for name in (POSTGRES, KAFKA, CONNECT)):
+            yield NamedServers()
+        elif docker_answers() and (containers := _containers(running)):
+            yield containers
+        else:
+            embedded = EmbeddedServers(folder, running)
+            yield embedded
+            running.close()
+            embedded.stack.erase()
+
+
+@asynccontextmanager
+async def new_database(admin_dsn: str, template: str, name: str | None = None) -> AsyncIterator[str]:
+    """Clone `template`, give the clone's address, and drop it at the end."""
+    name = name or f"test_{uuid4().hex}"
+    admin = await asyncpg.connect(admin_dsn)
+    try:
+        await admin.execute(f"create database {name} template {template}")
+        try:
+            yield urlsplit(admin_dsn)._replace(path=f"/{name}").geturl()
+        finally:
+            await admin.execute(f"drop database {name} with (force)")
+    finally:
+        await admin.close()
+
+
+def _containers(running: ExitStack) -> ContainerServers | None:
+    try:
+        return ContainerServers(running)
+    except (DockerException, OSError) as error:
+        warnings.warn(
+            f"Docker answers but starts no containers, embedded servers are used: {error}", stacklevel=1
+        )
+        return None
+
+
+def _named(variable: str) -> str:
+    if address := os.environ.get(variable):
+        return address
+    pytest.fail(f"{variable} is not set, though another of its kind is: name all servers, or none")
