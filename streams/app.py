@@ -138,8 +138,9 @@ def create_app(settings: Settings) -> BatchApp:
     @app.agent(app.batch_topic(settings.data_topic))  # type: ignore[untyped-decorator]  # Faust has no types
     async def fold(stream: Any) -> None:  # noqa: ANN401 - a Faust stream
         async for batch in stream:
+            await worker.processor.ready()
             if app.is_current(batch):
-                await worker.processor.apply(batch.parts)
+                worker.processor.apply(batch.parts)
 
     def keep_running(loop: Callable[[], Awaitable[None]]) -> None:
         async def task() -> None:

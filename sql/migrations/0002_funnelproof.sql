@@ -19,7 +19,7 @@ create table funnelproof.epoch (
     topic text not null,
     topic_id text not null,
     partitions integer not null,
-    windows text [] not null,
+    windows text[] not null,
     timezone text not null,
     state_format integer not null,
     begun_at timestamptz not null default clock_timestamp()
@@ -76,7 +76,7 @@ create table funnelproof.change_note (
     pipeline_id uuid not null,
     window_name text not null,
     window_start timestamptz not null,
-    causes text [] not null,
+    causes text[] not null,
     lowest_lsn pg_lsn not null,
     highest_lsn pg_lsn not null,
     primary key (
@@ -132,7 +132,7 @@ create table funnelproof.proof (
     needed jsonb not null,
     positions jsonb not null,
     completeness text not null check (completeness in ('proven', 'estimated')),
-    reasons text [] not null,
+    reasons text[] not null,
     open_transactions jsonb not null,
     marker_seconds double precision not null,
     progress_seconds double precision not null,
@@ -146,7 +146,7 @@ create table funnelproof.prover (
     source_time timestamptz not null,
     source_lsn pg_lsn not null,
     completeness text not null,
-    reasons text [] not null,
+    reasons text[] not null,
     open_transactions jsonb not null,
     proof_seconds double precision not null,
     proven_at timestamptz not null
@@ -161,7 +161,7 @@ create table funnelproof.window_run (
     window_start timestamptz not null,
     window_end timestamptz not null,
     revision integer not null check (revision >= 1),
-    causes text [] not null,
+    causes text[] not null,
     epoch uuid not null,
     positions jsonb not null,
     proof_id bigint not null references funnelproof.proof (proof_id),
@@ -218,7 +218,8 @@ select run.*
 from funnelproof.window_run as run
 where not exists (
     select from funnelproof.window_run as later
-    where later.tenant_id = run.tenant_id
+    where
+        later.tenant_id = run.tenant_id
         and later.pipeline_id = run.pipeline_id
         and later.window_name = run.window_name
         and later.window_start = run.window_start
@@ -293,18 +294,21 @@ inner join funnelproof.proof using (proof_id)
 inner join dyno_crm.report_run as header on run.run_id = header.id
 inner join dyno_crm.report_stage_conversion_fact as fact using (run_id)
 inner join funnelproof.window_run as earlier
-    on run.tenant_id = earlier.tenant_id
+    on
+        run.tenant_id = earlier.tenant_id
         and run.pipeline_id = earlier.pipeline_id
         and run.window_name = earlier.window_name
         and run.window_start = earlier.window_start
         and run.revision - 1 = earlier.revision
 left join dyno_crm.report_stage_conversion_fact as earlier_fact
-    on earlier.run_id = earlier_fact.run_id
+    on
+        earlier.run_id = earlier_fact.run_id
         and fact.from_stage_id = earlier_fact.from_stage_id
         and fact.to_stage_id = earlier_fact.to_stage_id
 left join funnelproof.pipeline_stage as from_stage on fact.from_stage_id = from_stage.stage_id
 left join funnelproof.pipeline_stage as to_stage on fact.to_stage_id = to_stage.stage_id
-where (fact.entered_count, fact.converted_count)
+where
+    (fact.entered_count, fact.converted_count)
     is distinct from (earlier_fact.entered_count, earlier_fact.converted_count);
 
 -- Open windows, as far as the partials know; as_of is the oldest partition's flush.
@@ -316,7 +320,8 @@ current_epoch as (
         installation.installed_at,
         coalesce(prover.source_time, 'infinity') as source_time,
         (
-            select case when count(progress.source_offset) = epoch.partitions then min(progress.flushed_at) end
+            select
+                case when count(progress.source_offset) = epoch.partitions then min(progress.flushed_at) end
             from funnelproof.partition_progress as progress
             where progress.epoch = epoch.epoch
         ) as as_of
@@ -332,7 +337,8 @@ open_window as (
         time_window.window_end
     from funnelproof.time_window
     cross join current_epoch
-    where time_window.closed_at is null
+    where
+        time_window.closed_at is null
         and time_window.window_end > current_epoch.installed_at
 ),
 
@@ -372,18 +378,21 @@ from open_window
 cross join current_epoch
 cross join funnelproof.stage_pair as pair
 left join tally as entered
-    on open_window.window_name = entered.window_name
+    on
+        open_window.window_name = entered.window_name
         and open_window.window_start = entered.window_start
         and pair.tenant_id = entered.tenant_id
         and pair.pipeline_id = entered.pipeline_id
         and pair.from_stage_id = entered.from_stage_id
         and pair.from_stage_id = entered.to_stage_id
 left join tally as converted
-    on open_window.window_name = converted.window_name
+    on
+        open_window.window_name = converted.window_name
         and open_window.window_start = converted.window_start
         and pair.tenant_id = converted.tenant_id
         and pair.pipeline_id = converted.pipeline_id
         and pair.from_stage_id = converted.from_stage_id
         and pair.to_stage_id = converted.to_stage_id
-where pair.to_stage_id is not null
+where
+    pair.to_stage_id is not null
     and (open_window.window_start <= current_epoch.source_time or entered.deals > 0);

@@ -9,5 +9,5 @@ select
         ),
         installation.installed_at
     ) as closed_until
-from unnest($1::text []) as kind (window_name)
+from unnest($1::text[]) as kind (window_name)
 cross join funnelproof.installation

@@ -3,6 +3,6 @@ select
     closed.window_name,
     closed.window_start
 from funnelproof.time_window as closed
-inner join unnest($1::text [], $2::timestamptz []) as due (window_name, window_start)
+inner join unnest($1::text[], $2::timestamptz[]) as due (window_name, window_start)
     using (window_name, window_start)
 where closed.closed_at is not null

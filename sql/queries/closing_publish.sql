@@ -4,8 +4,8 @@ with
 candidate as (
     select *
     from unnest(
-        $3::uuid [], $4::text []::uuid [], $5::text []::uuid [], $6::text [],
-        $7::timestamptz [], $8::timestamptz [], $9::integer [], $10::uuid []
+        $3::uuid[], $4::text[]::uuid[], $5::text[]::uuid[], $6::text[],
+        $7::timestamptz[], $8::timestamptz[], $9::integer[], $10::uuid[]
     ) as candidate (
         run_id, tenant_id, pipeline_id, window_name,
         window_start, window_end, revision, previous_run_id
@@ -63,7 +63,8 @@ counted as (
     from pair
     inner join candidate using (run_id)
     left join funnelproof.partial
-        on partial.epoch = $1
+        on
+            partial.epoch = $1
             and candidate.window_start = partial.window_start
             and candidate.window_name = partial.window_name
             and candidate.tenant_id = partial.tenant_id
@@ -80,7 +81,8 @@ cause as (
     from candidate
     inner join funnelproof.window_run as previous on candidate.previous_run_id = previous.run_id
     inner join funnelproof.change_note as note
-        on candidate.tenant_id = note.tenant_id
+        on
+            candidate.tenant_id = note.tenant_id
             and candidate.pipeline_id = note.pipeline_id
             and candidate.window_name = note.window_name
             and candidate.window_start = note.window_start

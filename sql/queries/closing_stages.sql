@@ -2,7 +2,7 @@
 with
 read_stage as (
     select *
-    from unnest($1::text []::uuid [], $2::text []::uuid [], $3::text []::uuid [], $4::text [], $5::integer [])
+    from unnest($1::text[]::uuid[], $2::text[]::uuid[], $3::text[]::uuid[], $4::text[], $5::integer[])
         as stage (stage_id, tenant_id, pipeline_id, name, display_order)
 ),
 
@@ -20,4 +20,4 @@ on conflict (stage_id) do update
         name = excluded.name,
         display_order = excluded.display_order
     where (known.tenant_id, known.pipeline_id, known.name, known.display_order)
-        is distinct from (excluded.tenant_id, excluded.pipeline_id, excluded.name, excluded.display_order)
+    is distinct from (excluded.tenant_id, excluded.pipeline_id, excluded.name, excluded.display_order)

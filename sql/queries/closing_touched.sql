@@ -22,11 +22,13 @@ touched as (
         clock_timestamp()
     from progress
     inner join funnelproof.partial
-        on partial.epoch = $1
+        on
+            partial.epoch = $1
             and progress.partition = partial.partition
             and progress.looked_until < partial.flush
     inner join funnelproof.time_window using (window_name, window_start)
-    where progress.flushes > progress.looked_until
+    where
+        progress.flushes > progress.looked_until
         and time_window.closed_at is not null
     on conflict do nothing
 )
@@ -37,5 +39,6 @@ select
     progress.partition,
     progress.flushes
 from progress
-on conflict (epoch, partition) do update set flush = excluded.flush
+on conflict (
+    epoch, partition) do update set flush = excluded.flush
 where excluded.flush > cursor.flush

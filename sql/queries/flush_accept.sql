@@ -5,9 +5,10 @@ set
     flushes = progress.flushes + 1,
     worker = $4,
     flushed_at = clock_timestamp()
-from unnest($2::integer [], $3::bigint []) as offered (partition, source_offset),
+from unnest($2::integer[], $3::bigint[]) as offered (partition, source_offset),
     funnelproof.installation
-where progress.epoch = $1
+where
+    progress.epoch = $1
     and installation.epoch = $1
     and progress.partition = offered.partition
     and offered.source_offset >= greatest(progress.source_offset, progress.claimed)

@@ -3,5 +3,5 @@ insert into funnelproof.dead_letter (topic_id, partition, source_offset, key, va
 select
     $1,
     letter.*
-from unnest($2::integer [], $3::bigint [], $4::bytea [], $5::bytea [], $6::text []) as letter
+from unnest($2::integer[], $3::bigint[], $4::bytea[], $5::bytea[], $6::text[]) as letter
 on conflict (topic_id, partition, source_offset) do nothing

@@ -6,10 +6,11 @@ insert into funnelproof.partial as partial (
 select
     $1,
     counted.*
-from unnest(
-    $2::integer [], $3::bigint [], $4::text []::uuid [], $5::text []::uuid [], $6::text [],
-    $7::timestamptz [], $8::text []::uuid [], $9::text []::uuid [], $10::bigint []
-) as counted
+from
+    unnest(
+        $2::integer[], $3::bigint[], $4::text[]::uuid[], $5::text[]::uuid[], $6::text[],
+        $7::timestamptz[], $8::text[]::uuid[], $9::text[]::uuid[], $10::bigint[]
+    ) as counted
 on conflict (
     window_start, window_name, tenant_id, pipeline_id, from_stage_id, to_stage_id, partition, epoch
 ) do update

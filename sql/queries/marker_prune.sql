@@ -2,10 +2,12 @@
 with
 old_proof as (
     delete from funnelproof.proof
-    where proof.proven_at < clock_timestamp() - interval '1 hour'
+    where
+        proof.proven_at < clock_timestamp() - interval '1 hour'
         and not exists (select from funnelproof.window_run as run where run.proof_id = proof.proof_id)
 )
 
 delete from funnelproof.marker
-where marker.seen_at < clock_timestamp() - interval '1 hour'
+where
+    marker.seen_at < clock_timestamp() - interval '1 hour'
     and marker.marker_id < $1

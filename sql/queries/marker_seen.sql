@@ -3,15 +3,16 @@ with
 seen as (
     update funnelproof.marker
     set seen_at = clock_timestamp()
-    where marker_id = any($1::bigint [])
+    where marker_id = any($1::bigint[])
     returning marker_id
 )
 
 select count(*) as lost
 from funnelproof.marker
-where marker.seen_at is null
+where
+    marker.seen_at is null
     and marker.emitted_lsn < (
-        select max(emitted_lsn) from funnelproof.marker where marker_id = any($1::bigint [])
+        select max(emitted_lsn) from funnelproof.marker where marker_id = any($1::bigint[])
     )
     and marker.marker_id not in (select seen.marker_id from seen)
     -- What was lost before this epoch began is in the snapshot that began it.

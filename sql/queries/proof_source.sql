@@ -4,18 +4,20 @@ select
     clock_timestamp() as source_time,
     coalesce(
         (
-            select jsonb_object_agg(
-                holder.virtualtransaction,
-                jsonb_build_object(
-                    'pid', holder.pid,
-                    'since', activity.xact_start,
-                    'user', activity.usename,
-                    'application', activity.application_name
+            select
+                jsonb_object_agg(
+                    holder.virtualtransaction,
+                    jsonb_build_object(
+                        'pid', holder.pid,
+                        'since', activity.xact_start,
+                        'user', activity.usename,
+                        'application', activity.application_name
+                    )
                 )
-            )
             from pg_locks as holder
             left join pg_stat_activity as activity on holder.pid = activity.pid
-            where holder.locktype = 'relation'
+            where
+                holder.locktype = 'relation'
                 and holder.database = (select oid from pg_database where datname = current_database())
                 and holder.relation = 'dyno_crm.deal_pipeline_stage_state'::regclass
                 and holder.granted

@@ -15,14 +15,15 @@ select
         where stage.tenant_id = run.tenant_id and stage.pipeline_id = run.pipeline_id
     ) as stage_names,
     (
-        select coalesce(
-            jsonb_agg(
-                jsonb_build_array(
-                    fact.from_stage_id, fact.to_stage_id, fact.entered_count, fact.converted_count
-                )
-            ),
-            '[]'
-        )
+        select
+            coalesce(
+                jsonb_agg(
+                    jsonb_build_array(
+                        fact.from_stage_id, fact.to_stage_id, fact.entered_count, fact.converted_count
+                    )
+                ),
+                '[]'
+            )
         from dyno_crm.report_stage_conversion_fact as fact
         where fact.run_id = run.run_id
     ) as facts,
@@ -30,7 +31,8 @@ select
     coalesce(partials.unseen, false) or touched.touched_at is not null as pending
 from funnelproof.latest_run as run
 left join funnelproof.touched_window as touched
-    on run.tenant_id = touched.tenant_id
+    on
+        run.tenant_id = touched.tenant_id
         and run.pipeline_id = touched.pipeline_id
         and run.window_name = touched.window_name
         and run.window_start = touched.window_start
@@ -42,13 +44,15 @@ left join lateral (
         bool_or(partial.flush > coalesce(cursor.flush, 0)) as unseen
     from funnelproof.partial
     left join funnelproof.revision_cursor as cursor using (epoch, partition)
-    where partial.epoch = installation.epoch
+    where
+        partial.epoch = installation.epoch
         and run.window_start = partial.window_start
         and run.window_name = partial.window_name
         and run.tenant_id = partial.tenant_id
         and run.pipeline_id = partial.pipeline_id
 ) as partials on true
-where ($1::uuid is null or run.tenant_id = $1)
+where
+    ($1::uuid is null or run.tenant_id = $1)
     and ($2::uuid is null or run.pipeline_id = $2)
     and ($3::text is null or run.window_name = $3)
     and ($4::timestamptz is null or run.window_start >= $4)

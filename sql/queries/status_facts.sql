@@ -11,18 +11,19 @@ select
     prover.open_transactions,
     prover.proof_seconds,
     (
-        select coalesce(
-            jsonb_agg(
-                jsonb_build_object(
-                    'partition', progress.partition,
-                    'source_offset', progress.source_offset,
-                    'worker', progress.worker,
-                    'flushed_at', progress.flushed_at
-                )
-                order by progress.partition
-            ),
-            '[]'
-        )
+        select
+            coalesce(
+                jsonb_agg(
+                    jsonb_build_object(
+                        'partition', progress.partition,
+                        'source_offset', progress.source_offset,
+                        'worker', progress.worker,
+                        'flushed_at', progress.flushed_at
+                    )
+                    order by progress.partition
+                ),
+                '[]'
+            )
         from funnelproof.partition_progress as progress
         where progress.epoch = installation.epoch
     ) as partitions,

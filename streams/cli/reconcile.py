@@ -15,7 +15,7 @@ from streams.settings import load_settings
 _EXIT = {"equal": 0, "different": 1, "undecided": 2}
 
 
-def reconcile(  # noqa: PLR0913, PLR0917 - one parameter an option
+def reconcile(
     tenant: Annotated[UUID | None, typer.Option(help="Only this tenant.")] = None,
     pipeline: Annotated[UUID | None, typer.Option(help="Only this pipeline.")] = None,
     window: Annotated[str | None, typer.Option(help="Only this window kind, as hour or 15s.")] = None,
@@ -91,8 +91,8 @@ def _print(result: ReconcileResult) -> None:
     for each in result.differences:
         run = each.run
         stdout.print(
-            f"tenant {run.tenant_id}, pipeline {run.pipeline_id}, window {run.window_name} {run.window_start.isoformat()}, "
-            f"revision {run.revision}\n"
+            f"tenant {run.tenant_id}, pipeline {run.pipeline_id}, "
+            f"window {run.window_name} {run.window_start.isoformat()}, revision {run.revision}\n"
             f"  {run.name_of(each.pair[0])} -> {run.name_of(each.pair[1])}: "
             f"facts say {_said(each.fact)}; SQL says {_said(each.sql)}",
             markup=False,

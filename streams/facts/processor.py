@@ -123,9 +123,12 @@ class Processor:
         del partitions
         await self.flush()
 
-    async def apply(self, chunks: Iterable[RecordChunk]) -> None:
-        """Fold records into the state of their partitions; waits while Postgres cannot be reached."""
+    async def ready(self) -> None:
+        """Wait while Postgres cannot be reached: what cannot be written need not be read."""
         await self._postgres_answers.wait()
+
+    def apply(self, chunks: Iterable[RecordChunk]) -> None:
+        """Fold records into the state of their partitions; without a pause, so that state and position agree."""
         for chunk in chunks:
             owned = self._owned.get(chunk.partition)
             if owned is None or chunk.next_offset <= owned.state.position:

@@ -45,8 +45,12 @@ def _watch_owner() -> None:
 
 def _leave(number: int, frame: FrameType | None) -> None:
     del number, frame
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough, and stopping must not be interrupted
+    signal.signal(signal.SIGTERM, _stay)  # once is enough, and stopping must not be interrupted
     raise _OwnerGone
+
+
+def _stay(number: int, frame: FrameType | None) -> None:
+    """Do nothing. Unlike SIG_IGN it is not inherited by servers started meanwhile, which could not be stopped then."""
 
 
 def _answer(message: dict[str, object]) -> None:

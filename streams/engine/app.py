@@ -1,0 +1,111 @@
+"""A Faust app whose agent reads record batches from positions that its own state names."""
+
+import os
+import threading
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import faust
+from faust.exceptions import ImproperlyConfigured
+from faust.types import AgentT, AppT, EventT, Message, TopicT
+
+from streams.engine.batch import RecordBatch
+from streams.engine.owner import PartitionOwner
+
+QUEUED_BATCHES = 2
+HARD_EXIT_SECONDS = 10.0
+
+
+class BatchSchema(faust.Schema):
+    """Hands over batches as they are: the agent decodes the records."""
+
+    def compile(self, app: AppT, **_: object) -> Callable[..., Awaitable[EventT]]:
+        """Return the function that makes an event of a message."""
+
+        async def decode(message: Message, *, propagate: bool = False) -> EventT:  # noqa: ARG001 - Faust passes it
+            return app.create_event(None, message.value, None, message)
+
+        return decode
+
+
+class BatchApp(faust.App):
+    """A Faust app with one batch topic.
+
+    `owner` says where partitions are read from; `revoke_timeout` (seconds) bounds its `on_revoked`.
+    `broker` is `microbatch://host:port`, further ones after a semicolon. A batch holds at most
+    `max_batch_records` records. The other options are Faust's; ImproperlyConfigured is raised for those
+    that contradict the engine.
+    """
+
+    def __init__(
+        self,
+        id: str,  # noqa: A002 - Faust's name for it
+        *,
+        owner: PartitionOwner,
+        broker: str,
+        revoke_timeout: float = 5.0,
+        max_batch_records: int = 4000,
+        **options: Any,  # noqa: ANN401 - Faust's options
+    ) -> None:
+        if not broker.startswith("microbatch://"):
+            raise ImproperlyConfigured(f"write the broker as microbatch://host:port, not {broker!r}")
+        if str(options.get("processing_guarantee")).lower().endswith("exactly_once"):
+            raise ImproperlyConfigured(
+                "leave processing_guarantee at its default: batches are never acknowledged"
+            )
+        self.owner = owner
+        self.revoke_timeout = revoke_timeout
+        self.max_batch_records = max_batch_records
+        self.batch_topic_name = ""
+        self.fatal: BaseException | None = None
+        # Nothing is acknowledged, so there is nothing to wait for; a leader would need a second topic.
+        fixed = {"stream_wait_empty": False, "topic_disable_leader": True, "topic_allow_declare": False}
+        super().__init__(id, broker=broker, **{"store": "memory://", **options, **fixed})
+
+    def batch_topic(self, name: str) -> TopicT:
+        """Return the topic for `@app.agent(topic)`; each of its events is a RecordBatch."""
+        if self.batch_topic_name not in ("", name):
+            raise ImproperlyConfigured(
+                f"the app already reads {self.batch_topic_name}: use another app for {name}"
+            )
+        self.batch_topic_name = name
+        return self.topic(name, schema=BatchSchema(), acks=False, maxsize=QUEUED_BATCHES)
+
+    def is_current(self, batch: RecordBatch) -> bool:
+        """Whether the batch belongs to the present assignment; an agent must drop one that does not."""
+        return self.fatal is None and self.consumer.holding.is_current(batch.generation)
+
+    async def commit_positions(self, positions: Mapping[int, int]) -> None:
+        """Commit {partition: next offset} to the consumer group, which only lag monitors read.
+
+        Partitions that are not held are left out; failures are logged, never raised.
+        """
+        await self.consumer.commit_positions(positions)
+
+    async def die(self, reason: BaseException) -> None:
+        """Stop the worker with exit status 1: nothing more is delivered, flushed or committed."""
+        if self.fatal is not None:
+            return
+        self.fatal = reason
+        self.log.critical("The worker stops: %s", reason, exc_info=reason)
+        self._exit_later(1)
+        self.consumer.holding.end()
+        await self.crash(reason)
+
+    async def on_stop(self) -> None:
+        """Give up the partitions first, while everything still runs."""
+        await self.consumer.holding.release()
+        self._exit_later(1 if self.fatal else 0)
+        await super().on_stop()
+
+    async def _on_agent_error(self, agent: AgentT, exc: BaseException) -> None:
+        # Faust would restart the agent with the next event: this one would be lost.
+        self.log.error("agent %s failed", agent.name)
+        await self.die(exc)
+
+    def _exit_later(self, status: int) -> None:
+        # Services wait for each other when stopping, and sometimes forever.
+        if self.in_worker:
+            timer = threading.Timer(HARD_EXIT_SECONDS, os._exit, (status,))
+            timer.daemon = True
+            timer.start()

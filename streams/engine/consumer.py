@@ -1,0 +1,183 @@
+"""Faust's consumer, delivering record batches from the owner's positions, in order and without gaps."""
+
+import asyncio
+import time
+from collections.abc import Coroutine, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aiokafka import TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+from faust.exceptions import ImproperlyConfigured
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+from mode import Service
+
+from streams.engine.batch import PartitionRecords, RecordBatch, pack
+from streams.engine.buffers import Taken
+from streams.engine.errors import EngineError
+from streams.engine.holding import Holding, Tenure
+from streams.engine.thread import ReadingThread
+
+if TYPE_CHECKING:
+    from streams.engine.app import BatchApp
+
+POLL_SECONDS = 1.0
+COMMIT_SECONDS = 5.0
+_T = TypeVar("_T")
+
+
+class Consumer(driver.Consumer):
+    """Leaves group membership, assignment and streams to Faust; positions and delivery are its own."""
+
+    app: "BatchApp"
+    _thread: ReadingThread
+    _watching = False
+
+    def __post_init__(self) -> None:
+        """Begin without partitions; Faust calls `activate` when streams may go on."""
+        self.holding = Holding(self.app, self._seek_to, self._stop_intake)
+        self.app.on_rebalance_complete.connect(self._on_rebalance_complete)
+
+    def _new_consumer_thread(self) -> ReadingThread:
+        return ReadingThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def subscribe(self, topics: Iterable[str]) -> None:
+        """Subscribe to the batch topic; raises ImproperlyConfigured for agents that this cannot serve."""
+        if others := set(topics) - {self.app.batch_topic_name}:
+            raise ImproperlyConfigured(
+                f"the microbatch transport reads one batch topic, not {sorted(others)}: use another app for these"
+            )
+        if any(agent.concurrency > 1 for agent in self.app.agents.values()):
+            raise ImproperlyConfigured(
+                "leave the agent's concurrency at 1: more would process batches out of order"
+            )
+        await super().subscribe(topics)
+        if not self._watching:
+            self._watching = True
+            self.add_future(self._watch())
+
+    # Assignment and revocation, as Faust reports them
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Let the owner finish, then Faust."""
+        await self.holding.release()
+        await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Note what is held, then let Faust prepare its streams."""
+        self.holding.assigned({tp.partition for tp in assigned})
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def _on_rebalance_complete(self, *_: object, **__: object) -> None:
+        await self.holding.activate()
+
+    async def perform_seek(self) -> None:
+        """Confirm that positions were sought; on IllegalStateError Faust waits for the next assignment."""
+        if self.holding.tenure is None:
+            raise IllegalStateError("no positions: a rebalance began or the worker is stopping")
+
+    async def _seek_to(self, generation: int, positions: Mapping[int, int]) -> dict[int, int]:
+        return await self._in_thread(self._thread.begin(generation, self._by_topic(positions)))
+
+    def _stop_intake(self) -> None:
+        self.stop_flow()
+        self.app.flow_control.suspend()
+        self.app.flow_control.clear()
+
+    async def commit_positions(self, positions: Mapping[int, int]) -> None:
+        """Commit group offsets of held partitions; failures are logged."""
+        tenure = self.holding.tenure
+        if tenure is None or self.app.fatal is not None:
+            return
+        held = {partition: at for partition, at in positions.items() if partition in tenure.positions}
+        if held:
+            commit = self._in_thread(
+                self._thread.commit_group_offsets(tenure.generation, self._by_topic(held))
+            )
+            try:
+                await asyncio.wait_for(commit, COMMIT_SECONDS)
+            except (KafkaError, TimeoutError) as error:
+                self.log.warning("group offsets were not committed, lag monitors see older ones: %r", error)
+
+    # Intake
+
+    async def _drain_messages(self, fetcher: Service) -> None:
+        try:
+            while not (self.should_stop or fetcher.should_stop):
+                tenure = await self.holding.next_tenure()
+                if tenure is not None:
+                    await self._read(tenure)
+        except asyncio.CancelledError:
+            if not self.app.should_stop:
+                raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the worker must not go on
+            await self._fail(error)
+
+    async def _read(self, tenure: Tenure) -> None:
+        limit = self.app.max_batch_records
+        taken = await self._in_thread(self._thread.read(tenure.generation, limit, POLL_SECONDS))
+        if tenure.over.is_set():
+            return  # what was taken may belong to the next assignment, which is sought again
+        for parts in pack([self._in_order(tenure, one) for one in taken], limit):
+            if tenure.over.is_set():
+                return
+            await self._deliver(tenure, RecordBatch(parts, tenure.generation))
+
+    def _in_order(self, tenure: Tenure, taken: Taken) -> PartitionRecords:
+        part = taken.part
+        expected = tenure.positions[part.partition]
+        if taken.start != expected:
+            raise EngineError(
+                f"{self.app.batch_topic_name}[{part.partition}]: read from {taken.start} where {expected} was next; "
+                "this is a defect of the engine, restart the worker"
+            )
+        tenure.positions[part.partition] = part.next_offset
+        return part
+
+    async def _deliver(self, tenure: Tenure, batch: RecordBatch) -> None:
+        """Put the batch into the agent's queue, however long that takes, unless the tenure ends before."""
+        first = batch.parts[0]
+        message = ConsumerMessage(
+            topic=self.app.batch_topic_name,
+            partition=first.partition,
+            offset=first.next_offset - 1,
+            timestamp=time.time(),
+            timestamp_type=0,
+            headers=None,
+            key=None,
+            value=batch,
+            checksum=None,
+            serialized_key_size=0,
+            serialized_value_size=0,
+            generation_id=self.app.consumer_generation_id,
+        )
+        delivery = asyncio.ensure_future(self.callback(message))
+        over = asyncio.ensure_future(tenure.over.wait())
+        try:
+            await asyncio.wait({delivery, over}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            over.cancel()
+            if not delivery.done():
+                delivery.cancel()
+        if delivery.done():
+            delivery.result()
+
+    # The thread
+
+    async def _watch(self) -> None:
+        try:
+            await self._in_thread(self._thread.watch())
+        except Exception as error:  # noqa: BLE001 - whatever it is, the worker would wait for records forever
+            await self._fail(error)
+
+    async def _fail(self, error: Exception) -> None:
+        if not self.app.should_stop:
+            await self.app.die(error)
+
+    async def _in_thread(self, work: Coroutine[Any, Any, _T]) -> _T:
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._thread.thread_loop))
+
+    def _by_topic(self, positions: Mapping[int, int]) -> dict[TopicPartition, int]:
+        return {
+            TopicPartition(self.app.batch_topic_name, partition): at for partition, at in positions.items()
+        }

@@ -1,0 +1,98 @@
+"""The aiokafka consumer, on a thread and event loop of its own: heartbeats go on while agents compute."""
+# ruff: noqa: SLF001 - private.py lists what is used here
+
+import asyncio
+from collections.abc import Mapping
+from time import monotonic
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import ConsumerStoppedError
+from aiokafka.structs import OffsetAndMetadata
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
+from faust.types import TransportT
+
+from streams.engine.buffers import Taken, take
+from streams.engine.errors import PositionError
+
+FETCH_MAX_WAIT_MS = 200
+"""How long an idle fetch waits at the broker; a record that arrives ends the wait at once."""
+
+
+class ReadingThread(AIOKafkaConsumerThread):
+    """Reads a generation: the time between two rebalances, from the positions it was begun with.
+
+    The coroutines run on the thread's own loop. A generation's records are only ever taken after its
+    positions were sought, and in the same loop, so none of an earlier one can slip in.
+    """
+
+    _generation: int | None = None
+
+    def _create_worker_consumer(self, transport: TransportT) -> AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        # Faust has no settings for these; aiokafka reads them when it starts.
+        consumer._isolation_level = "read_committed"
+        consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
+        # Positions come from the owner alone: one that the log does not have is an error, never a jump.
+        consumer._auto_offset_reset = "none"
+        # Without tables Faust would choose round robin; its own assignor moves few partitions
+        # and knows the URL of every partition's worker.
+        consumer._partition_assignment_strategy = [self.app.assignor]
+        return consumer
+
+    async def begin(self, generation: int, positions: Mapping[TopicPartition, int]) -> dict[int, int]:
+        """Seek to the positions, 0 meaning the log's beginning, and return where each partition starts.
+
+        Raises PositionError for one that is not in the log, IllegalStateError if partitions were lost meanwhile.
+        """
+        consumer = self._ensure_consumer()
+        first = await consumer.beginning_offsets(list(positions))
+        end = await consumer.end_offsets(list(positions))
+        starts = {tp: position or first[tp] for tp, position in positions.items()}
+        for tp, start in starts.items():
+            if not first[tp] <= start <= end[tp]:
+                raise PositionError(
+                    f"{tp.topic}[{tp.partition}] has the offsets {first[tp]} to {end[tp]}, not {start}: the topic "
+                    "was recreated or its records were deleted; rebuild the state from the topic's beginning"
+                )
+        for tp, start in starts.items():
+            consumer.seek(tp, start)
+        self._generation = generation
+        return {tp.partition: start for tp, start in starts.items()}
+
+    async def read(self, generation: int, limit: int, timeout: float) -> list[Taken]:
+        """Return at least `limit` records, or what there is, or nothing after `timeout` seconds."""
+        fetcher = self._ensure_consumer()._fetcher
+        deadline = monotonic() + timeout
+        with fetcher._subscriptions.fetch_context():
+            while generation == self._generation:
+                if fetcher._closed:
+                    raise ConsumerStoppedError
+                if not fetcher._subscriptions.reassignment_in_progress and (taken := take(fetcher, limit)):
+                    return taken
+                waiter = fetcher._create_fetch_waiter()
+                try:
+                    done, _ = await asyncio.wait({waiter}, timeout=deadline - monotonic())
+                finally:
+                    waiter.cancel()
+                if not done:
+                    break
+                waiter.result()  # raises what ended the membership, as missing rights
+        return []
+
+    async def commit_group_offsets(self, generation: int, offsets: Mapping[TopicPartition, int]) -> None:
+        """Commit the offsets, unless the generation is over; raises KafkaError."""
+        if generation == self._generation:
+            committed = {tp: OffsetAndMetadata(at, "") for tp, at in offsets.items()}
+            await self._ensure_consumer().commit(committed)
+
+    async def watch(self) -> None:
+        """Wait for what ends the membership or the fetching, and raise it: aiokafka tells only whoever asks."""
+        consumer = self._ensure_consumer()
+        fetching = consumer._fetcher.error_future
+        while not fetching.done():
+            assigned = consumer._subscription.wait_for_assignment()
+            await asyncio.wait({assigned, fetching}, return_when=asyncio.FIRST_COMPLETED)
+            if assigned.done():
+                assigned.result()
+        if not fetching.cancelled():
+            fetching.result()

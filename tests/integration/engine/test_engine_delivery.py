@@ -1,0 +1,123 @@
+"""What arrives at an agent, from real Kafka."""
+
+import signal
+import statistics
+import time
+from collections.abc import Callable
+
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from tests.integration.engine.conftest import PARTITIONS
+from tests.integration.engine.support import Worker, fill
+
+Start = Callable[..., Worker]
+
+
+def numbers(n: int) -> list[str]:
+    return [str(i) for i in range(n)]
+
+
+def test_every_partition_is_delivered_once_and_in_order(kafka: str, topic: str, start: Start) -> None:
+    for partition, codec in enumerate(["gzip", "snappy", "lz4", "zstd"]):
+        fill(kafka, topic, {partition: numbers(1000)}, **{"compression.type": codec})
+    fill(kafka, topic, {p: ["uncompressed"] for p in range(PARTITIONS)})
+    worker = start(max_batch_records=300)
+    worker.wait_for(lambda w: all(w.position(p) == 1001 for p in range(PARTITIONS)))
+    for partition in range(PARTITIONS):
+        assert worker.values(partition) == [*numbers(1000), "uncompressed"]
+    assert max(batch["size"] for batch in worker.notes("batch")) <= 300
+    assert worker.chunks(0)[0]["headers"][0] == ["kind"]
+
+
+def test_reading_starts_where_the_owner_says(kafka: str, topic: str, start: Start) -> None:
+    fill(kafka, topic, {0: numbers(100), 1: numbers(100)})
+    worker = start(start={"0": 60, "1": 100})
+    worker.wait_for(lambda w: w.position(0) == 100)
+    fill(kafka, topic, {1: ["later"]})
+    worker.wait_for(lambda w: w.position(1) == 101)
+    assert worker.values(0) == numbers(100)[60:]
+    assert worker.values(1) == ["later"]
+
+
+def test_a_position_in_the_middle_of_a_compressed_batch_is_exact(
+    kafka: str, topic: str, start: Start
+) -> None:
+    fill(kafka, topic, {0: numbers(500)}, **{"compression.type": "lz4", "linger.ms": "500"})
+    worker = start(start={"0": 123})
+    worker.wait_for(lambda w: w.position(0) == 500)
+    assert worker.values(0) == numbers(500)[123:]
+
+
+def test_a_position_beyond_the_log_stops_the_worker(kafka: str, topic: str, start: Start) -> None:
+    fill(kafka, topic, {0: numbers(10)})
+    worker = start(start={"0": 11})
+    assert worker.exit_status() == 1
+    assert f"{topic}[0] has the offsets 0 to 10, not 11" in worker.log
+    assert not worker.notes("batch")
+
+
+def test_records_deleted_before_they_were_read_stop_the_worker(kafka: str, topic: str, start: Start) -> None:
+    fill(kafka, topic, {0: ["before"]})
+    worker = start()
+    worker.wait_for(lambda w: w.position(0) == 1)
+    worker.signal(signal.SIGSTOP)
+    fill(kafka, topic, {0: ["answers the fetch that waits at the broker"]})
+    fill(kafka, topic, {0: numbers(1000)})
+    admin = AdminClient({"bootstrap.servers": kafka})
+    for deleted in admin.delete_records([TopicPartition(topic, 0, 1000)]).values():
+        deleted.result(20)
+    worker.signal(signal.SIGCONT)
+    assert worker.exit_status() == 1
+    assert f"{topic}[0]: the next offset is not in the log any more" in worker.log
+
+
+def test_aborted_records_are_unseen_and_positions_pass_over_them(
+    kafka: str, topic: str, start: Start
+) -> None:
+    producer = Producer({"bootstrap.servers": kafka, "transactional.id": topic, "linger.ms": 0})
+    producer.init_transactions(20)
+    for round_, commit in enumerate([True, False, True, False]):
+        producer.begin_transaction()
+        for i in range(3):
+            producer.produce(topic, f"{round_}.{i}", partition=0)
+        producer.flush(20)
+        if commit:
+            producer.commit_transaction(20)
+        else:
+            producer.abort_transaction(20)
+    worker = start()
+    end = 4 * (3 + 1)  # each transaction ends with a marker, which takes an offset
+    worker.wait_for(lambda w: w.position(0) == end)
+    assert worker.values(0) == ["0.0", "0.1", "0.2", "2.0", "2.1", "2.2"]
+
+    producer.begin_transaction()
+    producer.produce(topic, "open", partition=0)
+    producer.flush(20)
+    time.sleep(0.5)
+    assert worker.position(0) == end  # an open transaction is not read
+    producer.abort_transaction(20)
+    worker.wait_for(lambda w: w.position(0) == end + 2)
+    last = worker.chunks(0)[-1]
+    assert last["values"] == []  # an empty chunk, so that the position passed the agent in order
+
+
+def test_an_idle_worker_delivers_at_once(kafka: str, topic: str, start: Start) -> None:
+    fill(kafka, topic, {0: ["first"]})
+    worker = start()
+    worker.wait_for(lambda w: w.position(0) == 1)
+    for i in range(20):
+        fill(kafka, topic, {i % PARTITIONS: [f"{i}"]}, **{"linger.ms": "0"})
+        time.sleep(0.1)
+    worker.wait_for(lambda w: sum(len(w.values(p)) for p in range(PARTITIONS)) == 21)
+    delays = [
+        note["at"] * 1000 - part["timestamp"] for note in worker.notes("batch")[1:] for part in note["parts"]
+    ]
+    assert statistics.median(delays) < 100  # milliseconds; about 10 on an idle machine
+
+
+def test_a_slow_agent_misses_nothing(kafka: str, topic: str, start: Start) -> None:
+    fill(kafka, topic, {0: numbers(2000)})
+    worker = start(max_batch_records=100, batch_seconds=0.02)
+    worker.wait_for(lambda w: w.position(0) == 2000)
+    assert worker.values(0) == numbers(2000)
