@@ -320,10 +320,10 @@ current_epoch as (
         installation.installed_at,
         coalesce(prover.source_time, 'infinity') as source_time,
         (
-            select
-                case when count(progress.source_offset) = epoch.partitions then min(progress.flushed_at) end
+            select min(progress.flushed_at)
             from funnelproof.partition_progress as progress
             where progress.epoch = epoch.epoch
+            having count(progress.source_offset) = epoch.partitions
         ) as as_of
     from funnelproof.installation
     inner join funnelproof.epoch using (epoch)
