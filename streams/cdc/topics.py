@@ -41,6 +41,13 @@ class Topic:
 
 # The library's own errors, as opposed to the broker's, have names that look private.
 _NO_ANSWER = (KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN)  # noqa: SLF001 - see above
+# What an outdated idea of who leads a partition gives.
+_LEADER_MOVED = (
+    KafkaError._NOENT,  # noqa: SLF001 - see above
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+)
 
 
 class Topics:
@@ -126,8 +133,11 @@ class Topics:
             try:
                 return {place.partition: (await self._ask(future)).offset for place, future in asked.items()}
             except KafkaException as error:  # a partition has no leader for a moment when it is new or moves
-                if attempt == _ATTEMPTS - 1 or not error.args[0].retriable():
+                problem = error.args[0]
+                if attempt == _ATTEMPTS - 1 or not (problem.retriable() or problem.code() in _LEADER_MOVED):
                     raise
+                # The library asks whom it knows as leader, and would go on doing so for minutes.
+                await asyncio.to_thread(self._admin.list_topics, name, _TIMEOUT)
                 await asyncio.sleep(0.1 * attempt)
         raise AssertionError("unreachable")
 

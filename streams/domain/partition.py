@@ -4,36 +4,32 @@ What a partition knows at offset `o` is the fold of everything before `o`, whoev
 log of its own, and a result written with its offset can be written twice or late and stays right.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from streams.domain.change import Change, StageEntry
-from streams.domain.tally import TallyKey, WindowScope, contribution, first_entries
-from streams.domain.windows import WindowKind
+from streams.domain.change import Change, Scope
+from streams.domain.codes import Codes
+from streams.domain.deal import GONE, ROW, entries, find_row, read_row, with_row
+from streams.domain.tally import (
+    Cell,
+    ChangeNote,
+    TallyKey,
+    WindowScope,
+    added_by,
+    contribution,
+    first_entries,
+    stages_of,
+    step,
+)
+from streams.domain.windows import Window, WindowKind
 
 
-@dataclass(slots=True)
-class RowState:
-    """What is known of one row: `entry` is None once deleted; `version` is the LSN that said so (0: a snapshot)."""
+@dataclass(frozen=True)
+class Vocabulary:
+    """The numbers of scopes and stages; one for all partitions of a worker."""
 
-    version: int
-    entry: StageEntry | None
-
-
-@dataclass(slots=True)
-class ChangeNote:
-    """Why a window's counts changed after its end: kinds of change, and the range of LSNs that made them."""
-
-    causes: set[str]
-    lowest_lsn: int
-    highest_lsn: int
-
-    def merge(self, other: "ChangeNote") -> None:
-        """Widen the note by another."""
-        self.causes |= other.causes
-        self.lowest_lsn = min(self.lowest_lsn, other.lowest_lsn)
-        self.highest_lsn = max(self.highest_lsn, other.highest_lsn)
+    scopes: Codes[Scope] = field(default_factory=Codes)
+    stages: Codes[str] = field(default_factory=Codes)
 
 
 @dataclass(slots=True)
@@ -44,99 +40,180 @@ class Delta:
     notes: dict[WindowScope, ChangeNote]
 
 
-@dataclass(slots=True)
 class PartitionState:
-    """All rows of all deals of one partition, their counts, and which counts Postgres does not know yet."""
+    """All rows of all deals of one partition, their counts, and which counts Postgres does not know yet.
 
-    kinds: Sequence[WindowKind]
-    position: int = 0
-    deals: dict[str, dict[str, RowState]] = field(default_factory=dict)
-    counts: defaultdict[TallyKey, int] = field(default_factory=lambda: defaultdict(int))
-    _dirty: set[TallyKey] = field(default_factory=set)
-    _notes: dict[WindowScope, ChangeNote] = field(default_factory=dict)
+    `position` is the offset before which everything is folded in; whoever applies changes keeps it.
+    """
+
+    def __init__(self, kinds: Sequence[WindowKind], vocabulary: Vocabulary) -> None:
+        self.position = 0
+        self.deals: dict[bytes, bytes] = {}
+        self._kinds = tuple(enumerate(kinds))
+        self._vocabulary = vocabulary
+        self._cells: dict[tuple[int, int, int], Cell] = {}
+        self._changed: set[Cell] = set()
 
     def apply(self, change: Change, *, note: bool = True) -> bool:
-        """Apply one change; return whether any row's entry changed.
+        """Apply one change; return whether the row's entry changed.
 
         An update that is not newer than its row is a redelivery and does nothing. `note` is False while a replay
         passes changes that Postgres has already been told of. Raises OverflowError, and changes nothing, where
         an entry lies outside the calendar.
         """
-        rows = self.deals.get(change.deal_id)
-        row = rows.get(change.row_id) if rows else None
-        if row is not None and change.lsn is not None and change.lsn <= row.version:
-            return False
-        old = row.entry if row else None
-        new = change.entry
-        if old == new and row is not None:
-            row.version = change.lsn or 0
-            return False
-        affected = set(self._windows_of(old))
-        affected.update(self._windows_of(new))
-        if rows is None:
-            rows = self.deals[change.deal_id] = {}
-        before = [(where, contribution(first_entries(_entries(rows), where))) for where in affected]
-        rows[change.row_id] = RowState(change.lsn or 0, new)
-        for where, steps in before:
-            now = contribution(first_entries(_entries(rows), where))
-            if now == steps:
-                continue
-            for step in steps - now:
-                self._count(TallyKey(where, *step), -1)
-            for step in now - steps:
-                self._count(TallyKey(where, *step), 1)
-            if note and change.lsn is not None and change.committed_at >= where.window.end:
-                self._note(where, ChangeNote({_cause(old, change)}, change.lsn, change.lsn))
-        return old != new
+        deal_id, row_id, scope, stage, at, lsn, committed_at, _ = change
+        packed = self.deals.get(deal_id, b"")
+        place = find_row(packed, row_id) if packed else -1
+        old_stage = GONE
+        old_scope = old_at = 0
+        if place >= 0:
+            version, old_at, old_scope, old_stage = read_row(packed, place)
+            if lsn is not None and lsn <= version:
+                return False
+            if stage == old_stage and (stage == GONE or (at == old_at and scope == old_scope)):
+                # Its version may stay: all between it and this event said the same. Only a snapshot lowers it.
+                if lsn is None:
+                    self.deals[deal_id] = with_row(packed, place, ROW.pack(row_id, 0, at, scope, stage))
+                return False
+        row = ROW.pack(row_id, lsn or 0, at, scope, stage)
+        entered = self._cells_of(scope, at) if stage != GONE else []
+        if old_stage == GONE:
+            changed = self._enter(packed, entered, stage, at)
+            self.deals[deal_id] = with_row(packed, place, row)
+        else:
+            left = self._cells_of(old_scope, old_at)
+            after = self.deals[deal_id] = with_row(packed, place, row)
+            changed = self._recount(packed, after, {*left, *entered})
+        if note and lsn is not None and changed:
+            self._note(changed, committed_at, lsn, _cause(change, old_stage, old_scope))
+        return stage != GONE or old_stage != GONE
 
     def reconcile_with(self, known: Mapping[TallyKey, int]) -> None:
         """Mark every count that differs from `known`, what Postgres holds, as to be written."""
-        self._dirty.update(key for key, count in self.counts.items() if known.get(key, 0) != count)
+        held: set[tuple[Cell, int]] = set()
         for key, count in known.items():
-            if count and key not in self.counts:
-                self.counts[key] = 0
-                self._dirty.add(key)
+            cell = self._cell_at(key.where)
+            stages = self._vocabulary.stages
+            number = step(stages.code(key.from_stage), stages.code(key.to_stage))
+            held.add((cell, number))
+            if cell.counts.setdefault(number, 0) != count:
+                self._mark(cell, number)
+        for cell in self._cells.values():
+            for number, count in cell.counts.items():
+                if count and (cell, number) not in held:
+                    self._mark(cell, number)
+
+    def counts(self) -> dict[TallyKey, int]:
+        """Return every count that is not zero."""
+        cells = self._cells.values()
+        return {self._key(cell, number): n for cell in cells for number, n in cell.counts.items() if n}
 
     def take(self) -> Delta:
         """Return what is to be written, and regard it as written; `give_back` undoes that."""
-        delta = Delta({key: self.counts[key] for key in self._dirty}, self._notes)
-        self._dirty, self._notes = set(), {}
+        delta = Delta({}, {})
+        for cell in self._changed:
+            delta.counts.update((self._key(cell, number), cell.counts[number]) for number in cell.dirty)
+            if cell.note is not None:
+                delta.notes[cell.where] = cell.note
+            cell.dirty, cell.note = set(), None
+        self._changed = set()
         return delta
 
     def give_back(self, delta: Delta) -> None:
         """Take back what could not be written: it is to be written again, with newer counts where there are."""
-        self._dirty.update(delta.counts)
+        stages = self._vocabulary.stages
+        for key in delta.counts:
+            cell = self._cell_at(key.where)
+            number = step(stages.code(key.from_stage), stages.code(key.to_stage))
+            cell.counts.setdefault(number, 0)
+            self._mark(cell, number)
         for where, note in delta.notes.items():
-            self._note(where, note)
+            cell = self._cell_at(where)
+            cell.take_note(note)
+            self._changed.add(cell)
 
-    def _windows_of(self, entry: StageEntry | None) -> Iterator[WindowScope]:
-        if entry is not None:
-            for kind in self.kinds:
-                yield WindowScope(entry.scope, kind.window_at(entry.at))
+    def _enter(self, packed: bytes, cells: Sequence[Cell], stage: int, at: int) -> list[Cell]:
+        """Count one more entry of a deal whose other rows stay as they are; return the cells that changed."""
+        changed = []
+        for cell in cells:
+            first = first_entries(entries(packed), cell) if packed else {}
+            earliest = first.get(stage)
+            if earliest is None:
+                for number in added_by(first, stage, at):
+                    cell.add(number, 1)
+            elif at < earliest:
+                before = contribution(first)
+                first[stage] = at
+                if not _move(cell, before, contribution(first)):
+                    continue
+            else:
+                continue
+            self._changed.add(cell)
+            changed.append(cell)
+        return changed
 
-    def _count(self, key: TallyKey, by: int) -> None:
-        self.counts[key] += by
-        self._dirty.add(key)
+    def _recount(self, before: bytes, after: bytes, cells: set[Cell]) -> list[Cell]:
+        """Take a deal's old contribution out of the cells and put its new one in; return those that changed."""
+        changed = [
+            cell
+            for cell in cells
+            if _move(
+                cell,
+                contribution(first_entries(entries(before), cell)),
+                contribution(first_entries(entries(after), cell)),
+            )
+        ]
+        self._changed.update(changed)
+        return changed
 
-    def _note(self, where: WindowScope, note: ChangeNote) -> None:
-        known = self._notes.setdefault(where, note)
-        if known is not note:
-            known.merge(note)
+    def _cells_of(self, scope: int, at: int) -> list[Cell]:
+        found = []
+        for number, kind in self._kinds:
+            start, end = kind.bounds(at)
+            cell = self._cells.get((scope, number, start))
+            if cell is None:
+                where = WindowScope(self._vocabulary.scopes.value(scope), Window(kind.name, start, end))
+                cell = self._cells[scope, number, start] = Cell(where, scope)
+            found.append(cell)
+        return found
+
+    def _cell_at(self, where: WindowScope) -> Cell:
+        scope = self._vocabulary.scopes.code(where.scope)
+        cells = self._cells_of(scope, where.window.start)
+        return next(cell for cell in cells if cell.where == where)
+
+    def _mark(self, cell: Cell, number: int) -> None:
+        cell.dirty.add(number)
+        self._changed.add(cell)
+
+    def _note(self, cells: Sequence[Cell], committed_at: int, lsn: int, cause: str) -> None:
+        for cell in cells:
+            if committed_at >= cell.end:
+                cell.take_note(ChangeNote({cause}, lsn, lsn))
+
+    def _key(self, cell: Cell, number: int) -> TallyKey:
+        from_stage, to_stage = stages_of(number)
+        stages = self._vocabulary.stages
+        return TallyKey(cell.where, stages.value(from_stage), stages.value(to_stage))
 
 
-def _entries(rows: Mapping[str, RowState]) -> Iterable[StageEntry | None]:
-    return (row.entry for row in rows.values())
+def _move(cell: Cell, before: set[int], after: set[int]) -> bool:
+    """Replace one deal's contribution to a cell by another; return whether they differ."""
+    for number in before - after:
+        cell.add(number, -1)
+    for number in after - before:
+        cell.add(number, 1)
+    return before != after
 
 
-def _cause(old: StageEntry | None, change: Change) -> str:
+def _cause(change: Change, old_stage: int, old_scope: int) -> str:
     """Name the kind of a change, as revisions show it."""
-    new = change.entry
-    if change.rekeyed and (old is None or new is None):
+    if change.rekeyed and GONE in (old_stage, change.stage):
         return "deal_merged"
-    if new is None:
+    if change.stage == GONE:
         return "delete"
-    if old is None:
+    if old_stage == GONE:
         return "late_insert"
-    if old.scope != new.scope:
+    if old_scope != change.scope:
         return "tenant_or_pipeline_moved"
-    return "stage_moved" if old.stage_id != new.stage_id else "backdate"
+    return "stage_moved" if old_stage != change.stage else "backdate"

@@ -5,14 +5,15 @@ lies in the window. A deal *entered* every stage it has a first entry for, and *
 first entry into b is strictly later than its first entry into a.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from streams.domain.change import Scope, StageEntry
+from streams.domain.change import Scope
+from streams.domain.deal import GONE
 from streams.domain.windows import Window
 
-Step = tuple[str, str]
-"""`(from_stage, to_stage)`; a stage paired with itself stands for having entered it."""
+_SHIFT = 32
 
 
 class WindowScope(NamedTuple):
@@ -30,23 +31,87 @@ class TallyKey(NamedTuple):
     to_stage: str
 
 
-def first_entries(entries: Iterable[StageEntry | None], where: WindowScope) -> dict[str, int]:
-    """Return per stage the earliest entry of one deal within the window; None stands for a deleted row."""
-    scope, window = where
-    first: dict[str, int] = {}
-    for entry in entries:
-        if entry is None or entry.scope != scope or not window.start <= entry.at < window.end:
-            continue
-        earliest = first.get(entry.stage_id)
-        if earliest is None or entry.at < earliest:
-            first[entry.stage_id] = entry.at
+@dataclass(slots=True)
+class ChangeNote:
+    """Why a window's counts changed after its end: kinds of change, and the range of LSNs that made them."""
+
+    causes: set[str]
+    lowest_lsn: int
+    highest_lsn: int
+
+    def merge(self, other: "ChangeNote") -> None:
+        """Widen the note by another."""
+        self.causes |= other.causes
+        self.lowest_lsn = min(self.lowest_lsn, other.lowest_lsn)
+        self.highest_lsn = max(self.highest_lsn, other.highest_lsn)
+
+
+class Cell:
+    """The counts of one window of one pipeline in one partition. Steps are numbers: see `step`."""
+
+    __slots__ = ("counts", "dirty", "end", "note", "scope", "start", "where")
+
+    def __init__(self, where: WindowScope, scope: int) -> None:
+        self.where = where
+        self.scope = scope
+        self.start = where.window.start
+        self.end = where.window.end
+        self.counts: dict[int, int] = {}
+        self.dirty: set[int] = set()
+        self.note: ChangeNote | None = None
+
+    def add(self, step_number: int, by: int) -> None:
+        """Count one step more or less."""
+        self.counts[step_number] = self.counts.get(step_number, 0) + by
+        self.dirty.add(step_number)
+
+    def take_note(self, note: ChangeNote) -> None:
+        """Note why the counts changed after the window's end."""
+        if self.note is None:
+            self.note = note
+        else:
+            self.note.merge(note)
+
+
+def step(from_stage: int, to_stage: int) -> int:
+    """Return the number of a step between two stage codes."""
+    return from_stage << _SHIFT | to_stage
+
+
+def stages_of(step_number: int) -> tuple[int, int]:
+    """Return the two stage codes of a step's number."""
+    return step_number >> _SHIFT, step_number & 0xFFFFFFFF
+
+
+def first_entries(rows: Iterable[tuple[int, int, int, int]], cell: Cell) -> dict[int, int]:
+    """Return per stage code the earliest entry of one deal within the cell's window; deleted rows do not count."""
+    scope, start, end = cell.scope, cell.start, cell.end
+    first: dict[int, int] = {}
+    for _, at, row_scope, stage in rows:
+        if start <= at < end and row_scope == scope and stage != GONE:
+            earliest = first.get(stage)
+            if earliest is None or at < earliest:
+                first[stage] = at
     return first
 
 
-def contribution(first: Mapping[str, int]) -> set[Step]:
-    """Return the pairs one deal counts for, given its first entries: itself each stage, and each later stage."""
-    steps = {(stage, stage) for stage in first}
+def contribution(first: Mapping[int, int]) -> set[int]:
+    """Return the steps one deal counts for, given its first entries: into each stage, and on to each later one."""
+    steps = {step(stage, stage) for stage in first}
     steps.update(
-        (a, b) for a, entered_a in first.items() for b, entered_b in first.items() if entered_b > entered_a
+        step(a, b)
+        for a, entered_a in first.items()
+        for b, entered_b in first.items()
+        if entered_b > entered_a
     )
     return steps
+
+
+def added_by(first: Mapping[int, int], stage: int, at: int) -> Iterator[int]:
+    """Yield the steps a deal counts for in addition once it enters a stage that it had no entry for."""
+    yield step(stage, stage)
+    for other, entered in first.items():
+        if entered < at:
+            yield step(other, stage)
+        elif entered > at:
+            yield step(stage, other)

@@ -15,7 +15,7 @@ import structlog
 
 from streams.cdc.envelope import ChangeDecoder, LogRecord, MalformedEventError
 from streams.cdc.topics import Topics
-from streams.domain.partition import PartitionState
+from streams.domain.partition import PartitionState, Vocabulary
 from streams.domain.tally import TallyKey
 from streams.domain.windows import WindowKind
 from streams.errors import PreconditionError
@@ -82,7 +82,8 @@ class Processor:
         self._partials = partials
         self._kinds = kinds
         self._interval = flush_interval
-        self._decoder = ChangeDecoder()
+        self._vocabulary = Vocabulary()
+        self._decoder = ChangeDecoder(self._vocabulary)
         self._owned: dict[int, OwnedPartition] = {}
         self._flushing = asyncio.Lock()
         self._changed = asyncio.Event()
@@ -101,7 +102,7 @@ class Processor:
         ends = await self._topics.ends(self._topic, partitions, committed=True)
         for partition in sorted(partitions):
             kept = self._owned.get(partition)
-            state = kept.state if kept else PartitionState(self._kinds)
+            state = kept.state if kept else PartitionState(self._kinds, self._vocabulary)
             if state.position > ends[partition]:
                 raise PreconditionError(
                     f"partition {partition} of {self._topic} ends at {ends[partition]}, before the {state.position} "

@@ -24,9 +24,7 @@ class FakeRecord:
     headers: list[tuple[str, bytes]] = field(default_factory=list)
 
 
-def envelope(
-    op: str, *, before: object = None, after: object = None, lsn: int | None = 24_790_896
-) -> bytes:
+def envelope(op: str, *, before: object = None, after: object = None, lsn: int | None = 24_790_896) -> bytes:
     source = {
         "version": "3.7.0.Final",
         "connector": "postgresql",

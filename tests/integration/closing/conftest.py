@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 import asyncpg
 import pytest
 
-from streams.domain.change import Change, Scope, StageEntry
+from streams.domain.change import Scope
 from streams.domain.pairs import Stage
 from streams.domain.partition import PartitionState
 from streams.domain.proof import Marker, Proof
@@ -18,6 +18,7 @@ from streams.facts.database import Pool
 from streams.facts.epoch import Epoch
 from streams.facts.installation import register_installation
 from streams.facts.partials import Partials, PartitionFlush
+from tests.fakes.changes import Changes, StageEntry
 
 KINDS = (window_kind("1m", "UTC"),)
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -46,10 +47,12 @@ class Desk:
     epoch: Epoch
     partials: Partials
     closing: Closing
-    states: list[PartitionState] = field(
-        default_factory=lambda: [PartitionState(KINDS) for _ in range(PARTITIONS)]
-    )
+    changes: Changes = field(default_factory=Changes)
+    states: list[PartitionState] = field(default_factory=list)
     lsn: int = 1000
+
+    def __post_init__(self) -> None:
+        self.states = [PartitionState(KINDS, self.changes.vocabulary) for _ in range(PARTITIONS)]
 
     def write(
         self, row: str, new: StageEntry | None, *, deal: str = "deal", partition: int = 0, late: bool = True
@@ -58,7 +61,7 @@ class Desk:
         self.lsn += 1
         committed = to_microseconds(START + timedelta(days=1)) if late else to_microseconds(START)
         state = self.states[partition]
-        state.apply(Change(deal, row, new, self.lsn, committed))
+        state.apply(self.changes.make(deal, row, new, self.lsn, committed))
         state.position += 1
 
     async def flush(self, *partitions: int) -> set[int]:

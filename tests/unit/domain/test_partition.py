@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from streams.domain.change import Change, Scope, StageEntry
+from streams.domain.change import Change, Scope
 from streams.domain.partition import PartitionState
 from streams.domain.tally import TallyKey, WindowScope
-from streams.domain.windows import window_kind
+from streams.domain.windows import WindowKind, window_kind
+from tests.fakes.changes import Changes, StageEntry
 
 MINUTE = 60_000_000
 KINDS = (window_kind("1m", "UTC"), window_kind("5m", "UTC"))
@@ -51,8 +52,11 @@ def brute_force(rows: dict[Row, StageEntry]) -> dict[TallyKey, int]:
     return dict(counts)
 
 
-def counts_of(state: PartitionState) -> dict[TallyKey, int]:
-    return {key: count for key, count in state.counts.items() if count}
+CHANGES = Changes()
+
+
+def new_state(kinds: tuple[WindowKind, ...] = KINDS) -> PartitionState:
+    return PartitionState(kinds, CHANGES.vocabulary)
 
 
 @dataclass
@@ -69,7 +73,7 @@ class Log:
             self.rows.pop(row, None)
         else:
             self.rows[row] = entry
-        change = Change(row[0], row[1], entry, None if snapshot else self.lsn, self.lsn)
+        change = CHANGES.make(row[0], row[1], entry, None if snapshot else self.lsn, self.lsn)
         self.sent.append(change)
         return change
 
@@ -80,7 +84,7 @@ class FoldMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.log = Log()
-        self.state = PartitionState(KINDS)
+        self.state = new_state()
         self.postgres: dict[TallyKey, int] = {}
 
     @rule(deal=deals, row=row_numbers, entry=entries)
@@ -116,7 +120,7 @@ class FoldMachine(RuleBasedStateMachine):
 
     @rule(known_by_postgres=st.booleans())
     def replay_from_nothing(self, known_by_postgres: bool) -> None:
-        self.state = PartitionState(KINDS)
+        self.state = new_state()
         for change in self.log.sent:
             self.state.apply(change)
         self.state.take()
@@ -126,7 +130,7 @@ class FoldMachine(RuleBasedStateMachine):
 
     @invariant()
     def counts_are_what_the_rows_say(self) -> None:
-        assert counts_of(self.state) == brute_force(self.log.rows)
+        assert self.state.counts() == brute_force(self.log.rows)
 
     @invariant()
     def a_flush_would_make_postgres_equal(self) -> None:
@@ -152,10 +156,10 @@ def test_replaying_a_compacted_log_ends_in_the_same_counts(
     changes = [log.write((deal, f"{deal}-{row}"), entry) for deal, row, entry in writes]
     newest = {(change.deal_id, change.row_id): change for change in changes}
     kept = [c for c in changes if newest[c.deal_id, c.row_id] is c or random.random() < 0.5]  # type: ignore[attr-defined]  # a Random
-    state = PartitionState(KINDS)
+    state = new_state()
     for change in kept:
         state.apply(change)
-    assert counts_of(state) == brute_force(log.rows)
+    assert state.counts() == brute_force(log.rows)
 
 
 ENTRY = StageEntry(SCOPES[0], "A", 10)
@@ -163,10 +167,10 @@ ENTRY = StageEntry(SCOPES[0], "A", 10)
 
 def late(old: StageEntry | None, new: StageEntry | None, *, rekeyed: bool = False) -> set[str]:
     """Apply a change of a row after its windows have ended, and return the causes noted."""
-    state = PartitionState(KINDS)
+    state = new_state()
     if old is not None:
-        state.apply(Change("d", "r", old, 1, 0))
-    state.apply(Change("d", "r", new, 2, 100 * MINUTE, rekeyed))
+        state.apply(CHANGES.make("d", "r", old, 1, 0))
+    state.apply(CHANGES.make("d", "r", new, 2, 100 * MINUTE, rekeyed=rekeyed))
     return set().union(*(note.causes for note in state.take().notes.values()))
 
 
@@ -193,30 +197,30 @@ def test_a_change_that_leaves_the_counts_alone_is_not_noted() -> None:
 
 
 def test_a_change_before_a_windows_end_is_not_noted() -> None:
-    state = PartitionState(KINDS)
-    state.apply(Change("d", "r", ENTRY, 1, MINUTE - 1))
+    state = new_state()
+    state.apply(CHANGES.make("d", "r", ENTRY, 1, MINUTE - 1))
     assert state.take().notes == {}
 
 
 def test_a_snapshot_row_is_older_than_anything_streamed_whatever_its_transaction() -> None:
-    state = PartitionState(KINDS)
-    state.apply(Change("d", "r", ENTRY, None, 0))
-    assert state.apply(Change("d", "r", None, 1, 0)) is True
-    assert counts_of(state) == {}
+    state = new_state()
+    state.apply(CHANGES.make("d", "r", ENTRY, None, 0))
+    assert state.apply(CHANGES.make("d", "r", None, 1, 0)) is True
+    assert state.counts() == {}
 
 
 def test_a_deleted_row_does_not_come_back_by_a_redelivery() -> None:
-    state = PartitionState(KINDS)
-    state.apply(Change("d", "r", ENTRY, 5, 0))
-    state.apply(Change("d", "r", None, 6, 0))
-    assert state.apply(Change("d", "r", ENTRY, 5, 0)) is False
-    assert counts_of(state) == {}
+    state = new_state()
+    state.apply(CHANGES.make("d", "r", ENTRY, 5, 0))
+    state.apply(CHANGES.make("d", "r", None, 6, 0))
+    assert state.apply(CHANGES.make("d", "r", ENTRY, 5, 0)) is False
+    assert state.counts() == {}
 
 
 def test_an_entry_outside_the_calendar_changes_nothing() -> None:
-    state = PartitionState((window_kind("month", "UTC"),))
+    state = new_state((window_kind("month", "UTC"),))
     beyond = ENTRY._replace(at=253_402_300_700_000_000)  # 9999-12-31
     with pytest.raises(OverflowError):
-        state.apply(Change("d", "r", beyond, 1, 0))
+        state.apply(CHANGES.make("d", "r", beyond, 1, 0))
     assert state.deals == {}
     assert state.take().counts == {}
