@@ -1,0 +1,1 @@
+"""The demo: a simulated CRM, followed from nothing to proven facts."""

@@ -1,0 +1,116 @@
+"""The simulated CRM: carries a plan out on the CRM's tables, at its pace, by the database's clock."""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Sequence
+
+from streams.demo.business import PIPELINES
+from streams.demo.plan import TICK, Plan
+from streams.demo.writes import DELETES, INSERTS, Kind, Transaction, Write
+from streams.facts.database import SOURCE_SETTING, Connection, Pool, create_pool
+from streams.resources import sql
+from streams.settings import Settings
+
+_CATCH_UP = 0.5
+"""Seconds that may be made up for after a stall; less than the margin after a transaction that stays open."""
+
+
+class _RolledBackError(Exception):
+    """What ends a transaction that is planned to come to nothing."""
+
+
+class Crm:
+    """Writes to `dyno_crm` and counts: `writes` by kind (committed rows), `rolled_back` rows."""
+
+    def __init__(self, settings: Settings, plan: Plan) -> None:
+        self._settings = settings
+        self._plan = plan
+        self.writes: Counter[Kind] = Counter()
+        self.rolled_back = 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Write until `stop` is set; open transactions are committed first. Raises UnreachableError at the start."""
+        pool = await create_pool(
+            self._settings.source_dsn, SOURCE_SETTING, min_size=2, application_name="simulated CRM"
+        )
+        async with pool:
+            await pool.execute(sql("queries/demo_crm_stages"), *_stages())
+            open_transactions: list[asyncio.Task[None]] = []
+            try:
+                await self._follow_plan(pool, stop, open_transactions)
+            finally:
+                await asyncio.gather(*open_transactions)
+
+    async def _follow_plan(
+        self, pool: Pool, stop: asyncio.Event, open_transactions: list[asyncio.Task[None]]
+    ) -> None:
+        time = asyncio.get_running_loop().time
+        due = time()
+        for transactions in self._plan.ticks():
+            for transaction in transactions:
+                writing = self._execute(pool, transaction, stop)
+                if transaction.open_for:
+                    open_transactions.append(asyncio.create_task(writing))
+                else:
+                    await writing
+            due = max(due + TICK, time() - _CATCH_UP)
+            await _sleep_unless(stop, due - time())
+            if stop.is_set():
+                return
+
+    async def _execute(self, pool: Pool, transaction: Transaction, stop: asyncio.Event) -> None:
+        with contextlib.suppress(_RolledBackError):
+            async with pool.acquire() as connection, connection.transaction():
+                await _write(connection, transaction.writes)
+                await _sleep_unless(stop, transaction.open_for)
+                if transaction.rolls_back:
+                    self.rolled_back += len(transaction.writes)
+                    raise _RolledBackError
+            self.writes.update(write.kind for write in transaction.writes)
+
+
+async def _write(connection: Connection, writes: Sequence[Write]) -> None:
+    inserts = [write for write in writes if write.kind in INSERTS]
+    deletes = [write for write in writes if write.kind in DELETES]
+    updates = [write for write in writes if write.kind not in INSERTS | DELETES]
+    if inserts:
+        await connection.execute(
+            sql("queries/demo_crm_insert"), *_columns(inserts), [write.back for write in inserts]
+        )
+    if updates:
+        await connection.execute(
+            sql("queries/demo_crm_update"),
+            *_columns(updates),
+            [write.back for write in updates],
+            [write.kind == "exit" for write in updates],
+        )
+    if deletes:
+        await connection.execute(sql("queries/demo_crm_delete"), [write.row.id for write in deletes])
+
+
+def _columns(writes: Sequence[Write]) -> list[list[object]]:
+    rows = [write.row for write in writes]
+    return [
+        [row.id for row in rows],
+        [row.tenant_id for row in rows],
+        [row.deal_id for row in rows],
+        [row.pipeline_id for row in rows],
+        [row.stage_id for row in rows],
+    ]
+
+
+def _stages() -> list[list[object]]:
+    known = [(pipeline, stage) for pipeline in PIPELINES for stage in pipeline.stages]
+    return [
+        [stage.id for _, stage in known],
+        [pipeline.tenant_id for pipeline, _ in known],
+        [pipeline.id for pipeline, _ in known],
+        [stage.name for _, stage in known],
+        [stage.display_order for _, stage in known],
+    ]
+
+
+async def _sleep_unless(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), max(0.0, seconds))

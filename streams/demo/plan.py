@@ -1,0 +1,209 @@
+"""An accelerated sales business: which rows are written when. The same seed and rate give the same plan."""
+
+import heapq
+import itertools
+import math
+import random
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+from streams.demo.business import PIPELINES, Pipeline
+from streams.demo.writes import CORRECTIONS, Correction, Kind, Row, Transaction, Write
+
+TICK = 0.05
+"""Seconds between two transactions of the ordinary business."""
+CORRECTIONS_FROM = 22.0
+"""When the first correction comes: by then a window has been closed that it reaches back into."""
+LATE = 20.0
+"""A correction reaches back at least so many seconds: a 15 s window, the longest transaction, and some."""
+LONGEST_OPEN = 3.0
+_POPULARITY = (5, 2, 3, 1, 3, 2)
+
+
+@dataclass(slots=True, eq=False)
+class _Deal:
+    """A deal where it stands: the place of its stage in the pipeline, and its rows with when each was entered."""
+
+    id: UUID
+    pipeline: Pipeline
+    place: int = 0
+    rows: list[tuple[Row, float]] = field(default_factory=list)
+
+
+class Plan:
+    """The writes of each tick; every choice comes from the seed.
+
+    `identifiers` draws the rows' and deals' ids; give one that never repeats where rows of an earlier run are kept.
+    """
+
+    def __init__(self, seed: int, rate: float, identifiers: random.Random | None = None) -> None:
+        self._random = random.Random(seed)  # noqa: S311 - a simulation, no secrets
+        self._identifiers = identifiers or random.Random(f"ids {seed}")  # noqa: S311 - as above
+        self._rate = rate
+        self._budget = 0.0
+        self._moves: list[tuple[float, int, _Deal]] = []
+        self._number = itertools.count()
+        self._deals: deque[_Deal] = deque(maxlen=1000 + int(30 * rate))
+        self._chances = {p.id: [self._random.uniform(0.5, 0.9) for _ in p.stages] for p in PIPELINES}
+        self._corrections = self._cycle_of_corrections()
+        self._correct_at = CORRECTIONS_FROM
+        self._roll_back_at = 1.5
+        self._hold_at = 4.0
+
+    def ticks(self) -> Iterator[list[Transaction]]:
+        """Yield the transactions of one tick after the other, without end."""
+        return (self._tick(number * TICK) for number in itertools.count())
+
+    def _tick(self, now: float) -> list[Transaction]:
+        self._budget += self._rate * TICK
+        corrections: list[Write] = []
+        if now >= self._correct_at:
+            self._correct_at += 1 / max(0.5, self._rate / 200)
+            corrections = self._correct(next(self._corrections), now)
+            self._budget -= len(corrections)
+        writes: list[Write] = []
+        while len(writes) < self._budget and self._moves and self._moves[0][0] <= now:
+            writes += self._move(heapq.heappop(self._moves)[2], now)
+        while len(writes) < self._budget:
+            writes += self._arrive(now)
+        self._budget -= len(writes)
+        # A transaction writes a row once, and a deal may be corrected and move on in the same tick.
+        transactions = [Transaction(tuple(part)) for part in (corrections, writes) if part]
+        if now >= self._roll_back_at:
+            self._roll_back_at += self._random.uniform(1, 3)
+            transactions.append(Transaction(tuple(self._in_vain()), rolls_back=True))
+        if now >= self._hold_at:
+            self._hold_at += self._random.uniform(6, 12)
+            transactions.append(self._hold(now))
+        return transactions
+
+    # The ordinary business: deals arrive, move on, come back, are lost.
+
+    def _arrive(self, now: float) -> list[Write]:
+        deal = self._new_deal()
+        self._deals.append(deal)
+        self._go_on_after(deal, now)
+        return [self._enter(deal, 0, "enter", now)]
+
+    def _move(self, deal: _Deal, now: float) -> list[Write]:
+        if not deal.rows:  # merged into another deal, or deleted
+            return []
+        left = Write("exit", deal.rows[-1][0])
+        if deal.place and self._random.random() < 0.06:
+            self._go_on_after(deal, now)
+            return [left, self._enter(deal, self._random.randrange(deal.place), "reenter", now)]
+        if self._random.random() < self._chances[deal.pipeline.id][deal.place]:
+            if deal.place + 2 < len(deal.pipeline.stages):
+                self._go_on_after(deal, now)
+            return [left, self._enter(deal, deal.place + 1, "enter", now)]
+        return [left] if self._random.random() < 0.5 else []  # lost, and not everybody notes when
+
+    def _enter(self, deal: _Deal, place: int, kind: Kind, now: float, ago: float = 0.0) -> Write:
+        row = self._row(deal, place)
+        deal.place = place
+        deal.rows.append((row, now - ago))
+        return Write(kind, row, ago)
+
+    def _go_on_after(self, deal: _Deal, now: float) -> None:
+        """Most deals move on within seconds; one in ten takes so long that another window has begun."""
+        low, high = (10, 40) if self._random.random() < 0.1 else (0.5, 10)
+        when = now + math.exp(self._random.uniform(math.log(low), math.log(high)))
+        heapq.heappush(self._moves, (when, next(self._number), deal))
+
+    # What is not ordinary: corrections, transactions that come to nothing, transactions that take their time.
+
+    def _cycle_of_corrections(self) -> Iterator[Correction]:
+        yield "late_insert"  # of a new deal: whatever else happens, a closed window's counts change
+        left: list[Correction] = [kind for kind in CORRECTIONS if kind != "late_insert"]
+        while True:
+            self._random.shuffle(left)
+            yield from left
+            left = list(CORRECTIONS)
+
+    def _correct(self, kind: Correction, now: float) -> list[Write]:
+        back = self._random.uniform(LATE, max(LATE + 1, min(45.0, now)))
+        if kind == "late_insert":
+            new = self._new_deal()
+            later = back - self._random.uniform(0.5, 5)
+            return [self._enter(new, place, kind, now, ago) for place, ago in ((0, back), (1, later))]
+        deal = self._some_deal()
+        if deal is None:
+            return []
+        if kind == "deal_merged":
+            return self._merge(deal)
+        place = self._random.randrange(len(deal.rows))
+        row, entered = deal.rows.pop(place)
+        if kind == "delete":
+            return [Write(kind, row)]
+        moved_back = 0.0
+        if kind == "backdate":
+            moved_back = max(back - (now - entered), 1.0)
+        else:
+            row = self._elsewhere(kind, row)
+        deal.rows.insert(place, (row, entered - moved_back))
+        return [Write(kind, row, moved_back)]
+
+    def _elsewhere(self, kind: Correction, row: Row) -> Row:
+        """Return the row in another stage of its pipeline, in another pipeline of its tenant, or at another tenant."""
+
+        def reached(there: Pipeline) -> bool:
+            if kind == "stage_corrected":
+                return there.id == row.pipeline_id
+            same_tenant = there.tenant_id == row.tenant_id
+            return (
+                same_tenant and there.id != row.pipeline_id if kind == "pipeline_moved" else not same_tenant
+            )
+
+        there = self._random.choice([pipeline for pipeline in PIPELINES if reached(pipeline)])
+        stage = self._random.choice([stage for stage in there.stages if stage.id != row.stage_id])
+        return replace(row, tenant_id=there.tenant_id, pipeline_id=there.id, stage_id=stage.id)
+
+    def _merge(self, deal: _Deal) -> list[Write]:
+        """Give the deal's rows to another deal, as a CRM does with duplicates."""
+        other = self._some_deal(duplicate_of=deal)
+        if other is None:
+            return []
+        moved = [(replace(row, deal_id=other.id), entered) for row, entered in deal.rows]
+        other.rows[:0] = moved
+        deal.rows.clear()
+        return [Write("deal_merged", row) for row, _ in moved]
+
+    def _in_vain(self) -> Iterator[Write]:
+        for _ in range(self._random.randint(1, 4)):
+            yield Write("enter", self._row(self._new_deal(), 0))
+        deal = self._some_deal()
+        if deal is not None:
+            yield Write("delete", deal.rows[0][0])
+
+    def _hold(self, now: float) -> Transaction:
+        """Let new deals arrive in a transaction that stays open; nobody else touches them before it is committed."""
+        open_for = self._random.uniform(1, LONGEST_OPEN)
+        deals = [self._new_deal() for _ in range(self._random.randint(2, 5))]
+        writes = tuple(self._enter(deal, 0, "enter", now) for deal in deals)
+        for deal in deals:
+            self._go_on_after(deal, now + open_for + 1)
+        return Transaction(writes, open_for=open_for)
+
+    def _new_deal(self) -> _Deal:
+        return _Deal(self._id(), self._random.choices(PIPELINES, _POPULARITY)[0])
+
+    def _some_deal(self, duplicate_of: _Deal | None = None) -> _Deal | None:
+        """Return a recent deal that has rows; one that could be a duplicate of another, if that is given."""
+        candidates = [
+            deal
+            for deal in self._deals
+            if deal.rows
+            and (
+                duplicate_of is None or (deal is not duplicate_of and deal.pipeline is duplicate_of.pipeline)
+            )
+        ]
+        return self._random.choice(candidates) if candidates else None
+
+    def _row(self, deal: _Deal, place: int) -> Row:
+        pipeline = deal.pipeline
+        return Row(self._id(), pipeline.tenant_id, deal.id, pipeline.id, pipeline.stages[place].id)
+
+    def _id(self) -> UUID:
+        return UUID(int=self._identifiers.getrandbits(128), version=4)

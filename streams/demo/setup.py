@@ -1,0 +1,58 @@
+"""From three empty servers to a schema and a connector that follows the CRM."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
+from streams.cdc.connector import Connector
+from streams.cdc.source import prepare_source
+from streams.facts.database import facts_connection, source_connection
+from streams.facts.installation import register_installation
+from streams.facts.migrations import migrate
+from streams.settings import PREFIX, Settings
+
+WINDOWS = "15s,1m"
+
+
+class _DemoSettings(Settings):
+    """Settings that come from the demo alone: the user's variables and file are about another installation."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+
+def demo_variables(stack: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Return the variables that configure the demo's worker: the stack's addresses, short windows, quick revisions."""
+    return {
+        **stack,
+        f"{PREFIX}WINDOWS": WINDOWS,
+        f"{PREFIX}REVISION_DEBOUNCE": "2s",
+        f"{PREFIX}STATE_DIR": str(folder / "worker"),
+    }
+
+
+def demo_settings(variables: Mapping[str, str]) -> Settings:
+    """Return the same as settings."""
+    values = {name.removeprefix(PREFIX).lower(): value for name, value in variables.items()}
+    return _DemoSettings(**values)  # type: ignore[arg-type]  # pydantic checks them
+
+
+async def set_up(settings: Settings) -> None:
+    """Migrate, make the topics and the connector; safe where it was done before."""
+    async with source_connection(settings) as source, facts_connection(settings) as facts:
+        await migrate(facts)
+        await register_installation(
+            facts, settings.instance, await source.fetchval("select clock_timestamp()")
+        )
+        await prepare_source(source)
+    await Connector(settings).apply()

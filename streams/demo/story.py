@@ -1,0 +1,222 @@
+"""The demo from beginning to end: from nothing to a funnel that is followed, published, revised and proven."""
+
+import asyncio
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+import asyncpg
+from aiokafka.errors import KafkaError
+from rich.console import Console
+
+from streams.demo.crm import Crm
+from streams.demo.events import EventCounter
+from streams.demo.figures import Figures
+from streams.demo.interrupts import Interrupts
+from streams.demo.observer import Observer
+from streams.demo.options import DemoOptions
+from streams.demo.plan import Plan
+from streams.demo.setup import demo_settings, demo_variables, set_up
+from streams.demo.summary import DemoResult
+from streams.demo.view import LiveView, ProgressLines
+from streams.demo.worker import WorkerProcess
+from streams.domain.windows import from_microseconds, to_microseconds
+from streams.errors import FunnelproofError
+from streams.facts.database import create_pool, facts_setting
+from streams.local.stack import LocalStack
+from streams.reconciliation import reconcile
+from streams.settings import Settings
+
+_Result = TypeVar("_Result")
+_FIRST_PROOF = 90.0
+_SETTLING = 45.0
+_CATCHING_UP = 10.0
+_LAST_WINDOWS = timedelta(seconds=20)
+"""At the end, windows that end within this are waited for; longer ones stay open and are not part of the proof."""
+
+
+class DemoError(FunnelproofError):
+    """The demo cannot go on; the message says why."""
+
+
+def run_demo(options: DemoOptions, console: Console) -> DemoResult:
+    """Run the demo in the main thread and return how it ended; `console` gets the progress.
+
+    Nothing is left running, and without `options.data_dir` no file either, whatever happens. Raises
+    KeyboardInterrupt when it was told to end at once, FunnelproofError when a part of it failed.
+    """
+    began = time.monotonic()
+    with Interrupts() as interrupts, _stack(options, console) as stack, stack.running() as environment:
+        variables = demo_variables(environment, stack.data_dir)
+        story = _Story(options, demo_settings(variables), console, interrupts, began)
+        try:
+            return asyncio.run(story.tell(variables, stack.data_dir))
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError, OSError) as error:
+            raise DemoError(
+                f"a server of the demo failed ({str(error) or type(error).__name__}): "
+                "run it again with --data-dir, and look at the logs in that folder"
+            ) from error
+        finally:
+            interrupts.ignore()  # stopping the servers must not be interrupted
+            story.say("stopping everything")
+
+
+@contextmanager
+def _stack(options: DemoOptions, console: Console) -> Iterator[LocalStack]:
+    if options.data_dir:
+        yield LocalStack(options.data_dir, console=console)
+        return
+    folder = Path(tempfile.mkdtemp(prefix="funnelproof-demo-"))
+    stack = LocalStack(folder, console=console)
+    try:
+        yield stack
+    finally:
+        stack.erase()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Story:
+    """One demo."""
+
+    def __init__(
+        self,
+        options: DemoOptions,
+        settings: Settings,
+        console: Console,
+        interrupts: Interrupts,
+        began: float,
+    ) -> None:
+        self._options = options
+        self._settings = settings
+        self._console = console
+        self._interrupts = interrupts
+        self._began = began
+
+    def say(self, line: str) -> None:
+        """Print a line of progress."""
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    async def tell(self, variables: dict[str, str], folder: Path) -> DemoResult:
+        """Set up; then let the CRM write, and look at it from all sides, until the story has come to its end."""
+        self._interrupts.cancel_current_task()
+        settings, options = self._settings, self._options
+        await set_up(settings)
+        self.say("schema: migrated; Debezium: follows the CRM")
+        async with AsyncExitStack() as stack:
+            pool = await create_pool(settings.facts_dsn, facts_setting(settings), application_name="demo")
+            stack.push_async_callback(pool.close)
+            figures = Figures(pool)
+            events = await stack.enter_async_context(EventCounter(settings))
+            worker = await stack.enter_async_context(WorkerProcess(variables, folder))
+            await _first_of(self._first_proof(figures), worker.watch())
+            # Where an earlier run's rows are kept, the same identifiers would be there already.
+            plan = Plan(options.seed, options.rate, random.SystemRandom() if options.data_dir else None)
+            crm = Crm(settings, plan)
+            view = LiveView(self._console) if options.live else ProgressLines(self.say)
+            observer = Observer(view, figures, crm, events, settings.windows[-1])
+            play = self._play(crm, figures, events, observer)
+            return await _first_of(play, worker.watch(), events.run(), observer.run())
+
+    async def _first_proof(self, figures: Figures) -> None:
+        started = await figures.now()
+        if not await _until(lambda: figures.proven_since(started), _FIRST_PROOF):
+            raise DemoError(
+                f"the worker proved nothing within {_FIRST_PROOF:.0f} s: run the demo again with --data-dir,"
+                " and look at worker.log in that folder"
+            )
+        self.say("worker: follows the log and proves")
+
+    async def _play(self, crm: Crm, figures: Figures, events: EventCounter, observer: Observer) -> DemoResult:
+        setup_seconds = time.monotonic() - self._began
+        writing_from, writing_since = await figures.now(), time.monotonic()
+        await self._write(crm, observer)
+        writing_seconds = time.monotonic() - writing_since
+        await self._settle(figures, observer)
+        observer.phase = "comparing with the canonical SQL"
+        comparison = await reconcile(self._settings)
+        await events.catch_up(_CATCHING_UP)
+        totals = await figures.totals()
+        median, slowest = await figures.delays(writing_from)
+        return DemoResult(
+            windows_closed=totals.windows_closed,
+            runs=totals.runs,
+            revisions=totals.revisions,
+            mismatches=len(comparison.differences),
+            undecided=len(comparison.undecided),
+            runs_compared=comparison.runs,
+            pairs_compared=comparison.pairs,
+            writes=crm.writes.total(),
+            events=events.count,
+            seconds=round(time.monotonic() - self._began, 1),
+            setup_seconds=round(setup_seconds, 1),
+            writing_seconds=round(writing_seconds, 1),
+            publish_seconds={"median": median, "slowest": slowest},
+            estimated=totals.estimated,
+            dead_letters=totals.dead_letters,
+            seed=self._options.seed,
+            rate=self._options.rate,
+            writes_by_kind={str(kind): count for kind, count in crm.writes.items()},
+            rolled_back=crm.rolled_back,
+            revision_causes=await figures.causes(),
+            reason=comparison.reason,
+        )
+
+    async def _write(self, crm: Crm, observer: Observer) -> None:
+        """Let the CRM write until its time is over or somebody presses Ctrl-C."""
+        stop, duration = asyncio.Event(), self._options.duration
+        observer.phase = f"CRM writes for {duration:g} s" if duration else "CRM writes until Ctrl-C"
+        timer = asyncio.get_running_loop().call_later(duration, stop.set) if duration else None
+        with self._interrupts.setting(stop):
+            await crm.run(stop)
+        if timer:
+            timer.cancel()
+
+    async def _settle(self, figures: Figures, observer: Observer) -> None:
+        """Wait for the windows of the last writes, and for all revisions; what does not come is found undecided."""
+        now = await figures.now()
+        until = _last_end(self._settings, now)
+        observer.phase = f"CRM is done; waiting for windows up to {until:%H:%M:%S} UTC and their revisions"
+        await _until(lambda: figures.settled(until), (until - now).total_seconds() + _SETTLING)
+
+
+def _last_end(settings: Settings, now: datetime) -> datetime:
+    """Return the last end of the windows that hold `now`, among those that end soon."""
+    at = to_microseconds(now)
+    ends = [from_microseconds(kind.window_at(at).end) for kind in settings.window_kinds]
+    return max((end for end in ends if end - now <= _LAST_WINDOWS), default=min(ends))
+
+
+async def _until(condition: Callable[[], Awaitable[bool]], seconds: float) -> bool:
+    """Ask until it is so; return False when it was not within `seconds`."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while not await condition():
+                await asyncio.sleep(0.25)
+            return True
+    return False
+
+
+async def _first_of(
+    work: Coroutine[None, None, _Result], *watchers: Coroutine[None, None, NoReturn]
+) -> _Result:
+    """Return what `work` returns; raises what a watcher raises meanwhile. Nothing of it runs on afterwards."""
+    working = asyncio.create_task(work)
+    watching: list[asyncio.Task[NoReturn]] = [asyncio.create_task(watcher) for watcher in watchers]
+    try:
+        done, _ = await asyncio.wait([working, *watching], return_when=asyncio.FIRST_COMPLETED)
+        for watcher in watching:
+            if watcher in done:
+                watcher.result()
+        return working.result()
+    finally:
+        for task in (working, *watching):
+            task.cancel()
+        await asyncio.gather(working, *watching, return_exceptions=True)

@@ -1,0 +1,234 @@
+"""The demo's live view, and the progress line that stands in for it where there is no terminal."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from streams.demo.business import PIPELINES
+from streams.demo.figures import ClosedWindow, FunnelStep, Revision, Totals
+
+CLOSED_SHOWN = 5
+REVISIONS_SHOWN = 6
+_BAR = 36
+_LINE_EVERY = 5.0
+
+
+@dataclass(frozen=True)
+class Moment:
+    """All that can be seen at one moment; `seconds` since the CRM began to write, `rate` in rows a second."""
+
+    phase: str
+    seconds: float
+    rate: float
+    writes: int
+    events: int
+    window_name: str
+    totals: Totals
+    funnel: Sequence[FunnelStep] = ()
+    closed: Sequence[ClosedWindow] = ()
+    revisions: Sequence[Revision] = ()
+
+
+class View(Protocol):
+    """Shows moments inside a `with` block."""
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        """End; the terminal is as before."""
+
+    def show(self, moment: Moment) -> None:
+        """Show this from now on."""
+
+
+class ProgressLines:
+    """A line every few seconds, and one for each new phase."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._phase = ""
+        self._said_at = 0.0
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+
+    def show(self, moment: Moment) -> None:
+        """Say what there is, unless it was said a moment ago."""
+        if moment.phase != self._phase:
+            self._phase = moment.phase
+            self._say(moment.phase)
+        elif moment.seconds - self._said_at < _LINE_EVERY:
+            return
+        self._said_at = moment.seconds
+        totals = moment.totals
+        age = _age(moment.funnel)
+        self._say(
+            f"{moment.seconds:4.0f} s  {moment.writes:,} writes, {moment.events:,} events, "
+            f"{totals.windows_closed} windows closed ({totals.runs} runs), {totals.revisions} revisions"
+            + (f", counts {age} old" if age else "")
+        )
+
+
+class LiveView:
+    """A page of 100 x 30 that replaces what is on the terminal until the block ends."""
+
+    def __init__(self, console: Console) -> None:
+        self._live = Live(console=console, screen=True, auto_refresh=False)
+
+    def __enter__(self) -> Self:
+        """Take the terminal over."""
+        self._live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give the terminal back."""
+        self._live.__exit__(kind, error, trace)
+
+    def show(self, moment: Moment) -> None:
+        """Draw the page anew."""
+        self._live.update(page(moment), refresh=True)
+
+
+def page(moment: Moment) -> RenderableType:
+    """Return the whole page."""
+    return Group(
+        _head(moment),
+        "",
+        *_funnel(moment),
+        "",
+        Text("Last windows closed, all pipelines", "bold"),
+        _closed(moment.closed),
+        "",
+        Text("Last revisions: closed windows whose past was corrected", "bold"),
+        _revisions(moment.revisions),
+    )
+
+
+def _head(moment: Moment) -> RenderableType:
+    totals = moment.totals
+    head = Table.grid(expand=True)
+    head.add_column()
+    head.add_column(justify="right")
+    head.add_row(
+        Text.assemble(("funnelproof demo", "bold green"), f"  {moment.phase}"),
+        f"{int(moment.seconds) // 60:02}:{int(moment.seconds) % 60:02}",
+    )
+    head.add_row(
+        Text.assemble(
+            ("CRM ", "dim"),
+            f"{moment.writes:,} writes ({moment.rate:,.0f}/s)",
+            ("   log ", "dim"),
+            f"{moment.events:,} events",
+            ("   facts ", "dim"),
+            f"{totals.windows_closed} windows, {totals.runs} runs, {totals.revisions} revisions",
+        ),
+        Text(f"{totals.dead_letters} dead letters", "red") if totals.dead_letters else "",
+    )
+    return head
+
+
+def _funnel(moment: Moment) -> Iterable[RenderableType]:
+    steps = moment.funnel
+    title = Text(f"{PIPELINES[0].title}, open window {moment.window_name}", "bold")
+    yield title
+    if not steps:
+        yield Text("  no counts yet", "dim")
+        return
+    title.append(f"  {steps[0].window_start:%H:%M:%S} to {steps[0].window_end:%H:%M:%S} UTC", "not bold")
+    age = _age(steps)
+    title.append(f"   as of {age} ago" if age else "   not complete yet", "not bold dim")
+    widest = max(1, *(step.entered_count for step in steps))
+    table = _table(("", 26), ("entered", -9), ("", _BAR), ("converted", -9), ("rate", -7))
+    for step in steps:
+        table.add_row(
+            f"{step.from_stage} → {step.to_stage}",
+            f"{step.entered_count:,}",
+            _bar(step.entered_count, step.converted_count, widest),
+            f"{step.converted_count:,}",
+            f"{step.conversion_rate:.1%}",
+        )
+    yield table
+
+
+def _bar(entered: int, converted: int, widest: int) -> Text:
+    long, full = (round(count / widest * _BAR) for count in (entered, converted))
+    return Text.assemble(("█" * full, "green"), ("█" * (long - full), "grey37"))
+
+
+def _closed(windows: Sequence[ClosedWindow]) -> RenderableType:
+    if not windows:
+        return Text("  none yet: the first closes at its end", "dim")
+    table = _table(
+        *(("", 4), ("from", 8), ("to", 8), ("entered", -9), ("converted", -9)),
+        *(("published", -13), ("completeness", 12), ("revision", -8)),
+    )
+    for window in windows:
+        table.add_row(
+            window.window_name,
+            f"{window.window_start:%H:%M:%S}",
+            f"{window.window_end:%H:%M:%S}",
+            f"{window.entered:,}",
+            f"{window.converted:,}",
+            f"{window.published_after:.1f} s after",
+            Text(window.completeness, "green" if window.completeness == "proven" else "yellow"),
+            str(window.revision),
+        )
+    return table
+
+
+def _revisions(revisions: Sequence[Revision]) -> RenderableType:
+    if not revisions:
+        return Text("  none yet: nothing that was published had to be corrected", "dim")
+    table = _table(
+        ("", 4), ("from", 8), ("stages", 34), ("entered", -11), ("converted", -11), ("because", 20)
+    )
+    for revision in revisions:
+        table.add_row(
+            revision.window_name,
+            f"{revision.window_start:%H:%M:%S}",
+            f"{revision.pipeline.split(' / ')[-1]}: {revision.from_stage} → {revision.to_stage}",
+            _change(revision.entered_before, revision.entered_after),
+            _change(revision.converted_before, revision.converted_after),
+            Text(", ".join(cause.replace("_", " ") for cause in revision.causes), "magenta"),
+        )
+    return table
+
+
+def _change(before: int | None, after: int) -> Text:
+    if before == after:
+        return Text(f"{after}", "dim")
+    return Text(f"{'-' if before is None else before} → {after}", "bold")
+
+
+def _age(steps: Sequence[FunnelStep]) -> str:
+    age = steps[0].age if steps else None
+    return f"{max(0.0, age.total_seconds()):.1f} s" if age is not None else ""
+
+
+def _table(*columns: tuple[str, int]) -> Table:
+    """Return a table with columns of these widths, so that nothing jumps; a negative one stands to the right."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="dim")
+    for heading, width in columns:
+        table.add_column(
+            heading,
+            justify="left" if width > 0 else "right",
+            width=abs(width),
+            no_wrap=True,
+            overflow="ellipsis",
+        )
+    return table
