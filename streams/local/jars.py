@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import ssl
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -11,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import certifi
 import httpx
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
@@ -102,7 +104,7 @@ class JarCache:
         abandoned = threading.Event()
         with (
             bar,
-            httpx.Client(follow_redirects=True, timeout=30) as client,
+            httpx.Client(follow_redirects=True, timeout=30, verify=_trusted()) as client,
             ThreadPoolExecutor(_AT_A_TIME) as pool,
         ):
             task = bar.add_task(
@@ -181,3 +183,10 @@ def _mirror(maven_settings: Path) -> str | None:
         if {"*", "central", "external:*"} & set(of) and "!central" not in of:
             return mirror.findtext("{*}url")
     return None
+
+
+def _trusted() -> ssl.SSLContext:
+    """Trust the system's certificates, which a company may have added to, and those that Python brings along."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
