@@ -1,0 +1,78 @@
+"""What a user sees when a server does not answer: one line that names it and the setting, and exit status 2."""
+
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from uuid import uuid4
+
+import pytest
+
+from streams.cdc.connector import DATA_TOPIC_SETTINGS
+from streams.cdc.topics import Topics
+
+CASES = {
+    ("migrate", "SOURCE_DSN"): "cannot reach Postgres at 127.0.0.1:1/crm",
+    ("reconcile", "SOURCE_DSN"): "cannot reach Postgres at 127.0.0.1:1/crm",
+    ("worker", "SOURCE_DSN"): "cannot reach Postgres at 127.0.0.1:1/crm",
+    ("worker", "KAFKA"): "no Kafka broker answers at 127.0.0.1:1",
+    ("connector apply", "SOURCE_DSN"): "cannot reach Postgres at 127.0.0.1:1/crm",
+    ("connector apply", "KAFKA"): "no Kafka broker answers at 127.0.0.1:1",
+    ("connector apply", "CONNECT_URL"): "Kafka Connect does not answer at http://127.0.0.1:1",
+}
+NOWHERE = {
+    "SOURCE_DSN": "postgresql://someone:secret@127.0.0.1:1/crm",
+    "KAFKA": "127.0.0.1:1",
+    "CONNECT_URL": "http://127.0.0.1:1",
+}
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+async def environment(database: str, kafka: str) -> AsyncIterator[dict[str, str]]:
+    """Postgres and Kafka answer, and the worker's topic is there."""
+    prefix = f"nobody{uuid4().hex[:8]}"
+    topic = f"{prefix}.dyno_crm.deal_pipeline_stage_state"
+    topics = Topics(kafka)
+    await topics.ensure(topic, 2, DATA_TOPIC_SETTINGS)
+    outside = {key: value for key, value in os.environ.items() if not key.startswith("FUNNELPROOF_")}
+    mine = {
+        "SOURCE_DSN": database,
+        "KAFKA": kafka,
+        "TOPIC_PREFIX": prefix,
+        "INSTANCE": prefix,
+        "PARTITIONS": "2",
+    }
+    yield outside | {f"FUNNELPROOF_{name}": value for name, value in mine.items()}
+    await topics.delete([topic, f"{prefix}.message", f"{prefix}.dead-letters"])
+
+
+def test_a_server_that_does_not_answer_is_named_in_one_line(environment: dict[str, str]) -> None:
+    started = {
+        (command, setting): subprocess.Popen(  # all at once: a broker is given up after ten seconds
+            [sys.executable, "-m", "streams", *command.split()],
+            env=environment | {f"FUNNELPROOF_{setting}": NOWHERE[setting]},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for command, setting in CASES
+    }
+    done = {case: Done(process.wait(60), *process.communicate()) for case, process in started.items()}
+    for case, message in CASES.items():
+        _, setting = case
+        assert done[case].status == 2, (case, done[case])
+        assert done[case].err.count("\n") == 1, (case, done[case])
+        assert message in done[case].err
+        assert f"FUNNELPROOF_{setting}" in done[case].err
+        assert "secret" not in done[case].err
+        assert not done[case].out

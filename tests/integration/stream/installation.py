@@ -1,0 +1,210 @@
+"""A whole funnelproof installation on real servers: its own database, connector, topics and workers."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from streams.cdc.connector import Connector
+from streams.cdc.topics import Topics
+from streams.domain.windows import from_microseconds, to_microseconds
+from streams.facts.database import OwnConnection
+from streams.settings import Settings
+from tests.integration.stream import counts
+from tests.servers import Servers, new_database
+
+PATIENCE = 20.0
+"""Seconds after which what has not come is not expected to come; most of what is waited for takes one or two."""
+
+
+class Worker:
+    """One `funnelproof worker` process, and what it logs."""
+
+    def __init__(self, environment: dict[str, str], log: Path) -> None:
+        self._log = log
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "streams", "worker"], env=environment, stdout=output, stderr=output
+            )
+
+    @property
+    def runs(self) -> bool:
+        return self.process.poll() is None
+
+    def log(self, lines: int = 15) -> str:
+        return "\n".join(self._log.read_text("utf-8", "replace").splitlines()[-lines:])
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self.process.kill()
+        self.process.wait()
+
+    async def stop(self) -> int:
+        """Ask it to end and return its exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return await asyncio.to_thread(self.process.wait, 30)
+
+
+@dataclass
+class Installation:
+    """What a test does with an installation. `connection` is to the database of both the CRM and the facts."""
+
+    settings: Settings
+    environment: dict[str, str]
+    connection: OwnConnection
+    folder: Path
+    workers: list[Worker] = field(default_factory=list)
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a `funnelproof` command to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "streams", *command],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def start_worker(self) -> Worker:
+        """Start a worker; `wait_until_folding` tells when it has taken over."""
+        worker = Worker(self.environment, self.folder / f"worker{len(self.workers)}.log")
+        self.workers.append(worker)
+        return worker
+
+    async def wait_until_folding(self) -> None:
+        """Wait until the workers fold all partitions and the prover proves: from now on, everything is quick."""
+        now = await self.now()
+        await self.wait_until("select source_time > $1 from funnelproof.prover", now, seconds=60)
+
+    async def now(self) -> datetime:
+        """Return the source's clock."""
+        now: datetime = await self.connection.fetchval("select clock_timestamp()")
+        return now
+
+    async def next_window(self) -> datetime:
+        """Wait for the next window of the first kind to begin; return its start."""
+        now = await self.now()
+        kind = self.settings.window_kinds[0]
+        start = from_microseconds(kind.window_at(to_microseconds(now)).end)
+        await asyncio.sleep((start - now).total_seconds())
+        return start
+
+    async def wait_until(self, question: str, *arguments: object, seconds: float = PATIENCE) -> float:
+        """Ask until the answer is true; return after how many seconds it was."""
+        began = time.monotonic()
+        while not await self.connection.fetchval(question, *arguments):
+            spent = time.monotonic() - began
+            assert spent < seconds, f"not so after {seconds} s: {question} {arguments}\n{self.evidence()}"
+            await asyncio.sleep(0.05)
+        return time.monotonic() - began
+
+    async def proven(self, seconds: float = PATIENCE) -> None:
+        """Wait until everything committed by now is folded, and no closed window waits for a revision."""
+        await self.wait_until(
+            "select source_time > $1 and not exists (select from funnelproof.touched_window) "
+            "from funnelproof.prover",
+            await self.now(),
+            seconds=seconds,
+        )
+
+    async def right(self, *tenants: UUID, seconds: float = PATIENCE) -> None:
+        """Wait until every window of these tenants (all, if none is given), open or closed, is as SQL says."""
+        began = time.monotonic()
+        while wrong := await counts.differences(self.connection, self.settings.window_kinds, tenants):
+            assert time.monotonic() - began < seconds, (
+                "streamed counts are not those of the canonical SQL:\n"
+                + "\n".join(map(str, wrong[:10]))
+                + f"\n{self.evidence()}"
+            )
+            await asyncio.sleep(0.1)
+
+    def reconcile(self, *options: str) -> tuple[int, dict[str, Any]]:
+        """Run `funnelproof reconcile`; return its exit status and what it printed."""
+        done = self.run("reconcile", "--json", *options)
+        assert done.stdout, done.stderr
+        return done.returncode, cast("dict[str, Any]", json.loads(done.stdout))
+
+    def evidence(self) -> str:
+        """What the workers said last, for the message of a failure."""
+        return "\n".join(
+            f"worker {number} ({'runs' if worker.runs else worker.process.returncode}):\n{worker.log()}"
+            for number, worker in enumerate(self.workers)
+        )
+
+
+@asynccontextmanager
+async def installed(
+    servers: Servers, template: str, folder: Path, **chosen: str
+) -> AsyncIterator[Installation]:
+    """Set an installation up with the commands a user would run, without a worker; remove every trace at the end."""
+    name = f"e2e_{uuid4().hex[:10]}"
+    async with new_database(servers.postgres_dsn, template, name) as dsn:
+        environment = {
+            "SOURCE_DSN": dsn,
+            "KAFKA": servers.kafka,
+            "CONNECT_URL": servers.connect_url,
+            "INSTANCE": name,
+            "TOPIC_PREFIX": name,
+            "PARTITIONS": "4",
+            "STATE_DIR": str(folder / "state"),
+            "SESSION_TIMEOUT": "4s",
+            "REVISION_DEBOUNCE": "300ms",
+            **chosen,
+        }
+        connection = await asyncpg.connect(dsn)
+        installation = Installation(
+            Settings(**{key.lower(): value for key, value in environment.items()}),  # type: ignore[arg-type]  # parsed
+            {**_outside(), **{f"FUNNELPROOF_{key}": value for key, value in environment.items()}},
+            connection,
+            folder,
+        )
+        try:
+            for command in (("migrate",), ("connector", "apply")):
+                done = await asyncio.to_thread(installation.run, *command)
+                assert done.returncode == 0, done.stderr
+            yield installation
+        finally:
+            for worker in installation.workers:
+                worker.kill()
+            await Connector(installation.settings).delete()
+            await _drop_slot(connection, name)
+            await connection.close()
+            settings = installation.settings
+            heartbeat = f"__debezium-heartbeat.{name}"
+            await Topics(settings.kafka).delete(
+                [settings.data_topic, settings.message_topic, settings.dead_letter_topic, heartbeat]
+            )
+
+
+def _outside() -> dict[str, str]:
+    return {key: value for key, value in os.environ.items() if not key.startswith("FUNNELPROOF_")}
+
+
+async def _drop_slot(connection: OwnConnection, name: str) -> None:
+    find = "select slot_name, active_pid from pg_replication_slots where slot_name = $1"
+    while slot := await connection.fetchrow(find, name):
+        try:
+            await connection.execute("select pg_drop_replication_slot($1)", name)
+        except asyncpg.ObjectInUseError:  # the connector has not let go yet
+            await connection.execute("select pg_terminate_backend($1)", slot["active_pid"])
+            await asyncio.sleep(0.05)
+
+
+async def eventually(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
+    """Wait until `condition` holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not so after {seconds} s"
+        await asyncio.sleep(0.05)

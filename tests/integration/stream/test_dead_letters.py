@@ -1,0 +1,146 @@
+"""Events that cannot be applied: recorded once, told in every close, and healed by the row's next event."""
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import pytest
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
+
+from tests.integration.stream.funnel import Funnel
+from tests.integration.stream.installation import Installation
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def _changed(**changes: object) -> Callable[[bytes], bytes]:
+    return lambda value: json.dumps({**json.loads(value), **changes}).encode()
+
+
+def _with_row(**changes: object) -> Callable[[bytes], bytes]:
+    return lambda value: _changed(after={**json.loads(value)["after"], **changes})(value)
+
+
+def _without_stage(value: bytes) -> bytes:
+    event = json.loads(value)
+    del event["after"]["pipeline_stage_id"]
+    return json.dumps(event).encode()
+
+
+MALFORMED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "is not JSON": (lambda value: value[:-9], "truncated"),
+    "lacks a field": (_without_stage, "pipeline_stage_id"),
+    "has an unknown operation": (_changed(op="z"), "operation 'z'"),
+    "names a deal by what is no UUID": (_with_row(tenant_id="x" * 36), "UUID"),
+}
+UNRESOLVED = "select count(*) from funnelproof.dead_letter where resolved_at is null"
+COMPLETENESS = """
+select min(completeness) from dyno_crm.stage_conversion_current
+where tenant_id = $1 and window_name = '3s' and window_start = $2
+"""
+
+
+@dataclass(frozen=True)
+class Poisoned:
+    """A funnel with one entry for each kind of malformed event; the event came after the entry's own."""
+
+    funnel: Funnel
+    entries: dict[str, UUID]
+
+
+@pytest.fixture(scope="module")
+async def poisoned(installation: Installation) -> Poisoned:
+    funnel = Funnel()
+    await funnel.create(installation.connection)
+    at = await installation.now()
+    entries = {name: await funnel.enter(installation.connection, uuid4(), "a", at) for name in MALFORMED}
+    await installation.proven()
+    await installation.right(funnel.tenant)
+    producer = Producer({"bootstrap.servers": installation.settings.kafka})
+    for name, entry in entries.items():
+        event = await asyncio.to_thread(_event_of, installation, entry)
+        spoil, _ = MALFORMED[name]
+        producer.produce(
+            installation.settings.data_topic,
+            spoil(event.value() or b""),
+            key=event.key(),
+            partition=event.partition() or 0,
+        )
+    assert await asyncio.to_thread(producer.flush, 10) == 0
+    await installation.wait_until(f"select ({UNRESOLVED}) = $1", len(MALFORMED))
+    return Poisoned(funnel, entries)
+
+
+def _event_of(installation: Installation, entry: UUID) -> Message:
+    """Read the data topic until the event of that row comes."""
+    settings = installation.settings
+    consumer = Consumer(
+        {"bootstrap.servers": settings.kafka, "group.id": "none", "enable.auto.commit": False}
+    )
+    consumer.assign([TopicPartition(settings.data_topic, place, 0) for place in range(settings.partitions)])
+    deadline = time.monotonic() + 20
+    try:
+        while time.monotonic() < deadline:
+            message = consumer.poll(0.2)
+            if message is not None and str(entry).encode() in (message.key() or b""):
+                return message
+    finally:
+        consumer.close()
+    raise AssertionError(f"no event of {entry} in {settings.data_topic}")
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+async def test_an_event_is_recorded_with_its_reason_when_it(
+    installation: Installation, poisoned: Poisoned, name: str
+) -> None:
+    letters = await installation.connection.fetch(
+        "select reason, value from funnelproof.dead_letter where convert_from(key, 'UTF8') like $1",
+        f"%{poisoned.entries[name]}%",
+    )
+    assert len(letters) == 1
+    assert re.search(MALFORMED[name][1], letters[0]["reason"])
+    assert letters[0]["value"]
+
+
+async def test_a_restart_records_no_event_again_and_windows_are_estimated_until_good_events_come(
+    installation: Installation, poisoned: Poisoned
+) -> None:
+    connection, funnel = installation.connection, poisoned.funnel
+    assert await installation.workers[-1].stop() == 0
+    installation.start_worker()
+    await installation.wait_until_folding()
+    assert await connection.fetchval("select count(*) from funnelproof.dead_letter") == len(MALFORMED)
+
+    start = await installation.next_window()
+    await installation.wait_until(f"select ({COMPLETENESS}) = 'estimated'", funnel.tenant, start)
+
+    await connection.execute(
+        "update dyno_crm.deal_pipeline_stage_state set exited_at = clock_timestamp() where tenant_id = $1",
+        funnel.tenant,
+    )
+    await installation.wait_until(f"select ({UNRESOLVED}) = 0")
+    start = await installation.next_window()
+    await installation.wait_until(f"select ({COMPLETENESS}) = 'proven'", funnel.tenant, start)
+    await installation.right()
+
+
+async def test_an_infinite_entry_is_a_dead_letter_until_its_row_is_mended(
+    installation: Installation, poisoned: Poisoned
+) -> None:
+    connection, funnel = installation.connection, poisoned.funnel
+    entry = await funnel.enter(connection, uuid4(), "a", await installation.now())
+    await connection.execute(
+        "update dyno_crm.deal_pipeline_stage_state set entered_at = 'infinity' where id = $1", entry
+    )
+    reason = (
+        "select exists (select from funnelproof.dead_letter where reason like $1 and resolved_at is null)"
+    )
+    await installation.wait_until(reason, "%entered_at%")
+    assert installation.workers[-1].runs
+    await connection.execute("delete from dyno_crm.deal_pipeline_stage_state where id = $1", entry)
+    await installation.wait_until(f"select ({UNRESOLVED}) = 0")
+    await installation.right()
