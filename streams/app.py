@@ -34,6 +34,7 @@ LONGEST_REPLAY = timedelta(hours=6)
 
 
 RETRY_SECONDS = 1.0
+STATEMENT_SECONDS = 60.0
 
 log = structlog.get_logger(__name__)
 
@@ -52,20 +53,25 @@ class Worker:
         self.topics = Topics(settings.kafka)
         topic = await self.topics.require(settings.data_topic)
         check_compaction(topic)
-        epoch = Epoch(topic.name, topic.topic_id, topic.partitions, settings.windows, settings.timezone)
+        epoch = self.epoch = Epoch(
+            topic.name, topic.topic_id, topic.partitions, settings.windows, settings.timezone
+        )
         kinds = settings.window_kinds
         self.pool = await create_pool(
             settings.facts_dsn,
             facts_setting(settings),
             max_size=5,
             application_name=f"{settings.instance} worker",
+            command_timeout=STATEMENT_SECONDS,
         )
         partials = Partials(self.pool, epoch, self.name)
         await partials.begin()
         interval = settings.flush_interval.total_seconds()
         self.processor = Processor(topic.name, self.topics, partials, kinds, interval)
         closing = Closing(self.pool, epoch, kinds, settings.revision_debounce, self.name)
-        self.dead_letters = DeadLetterPublisher(self.pool, settings.kafka, settings.dead_letter_topic)
+        self.dead_letters = DeadLetterPublisher(
+            self.pool, settings.kafka, settings.dead_letter_topic, lambda: self.processor.partitions
+        )
         # The holder of partition 0 closes; Kafka moves that duty when it dies, and two at once do no harm.
         self.closer = Closer(
             settings,
@@ -83,12 +89,21 @@ class Worker:
             try:
                 if not self.opened.is_set():
                     await self.open()
+                await self._require_same_topic()
                 return await self.processor.on_assigned(partitions)
             except (UnreachableError, KafkaException, *PASSING_ERRORS) as error:
                 log.warning(
                     "partitions could not be taken over; trying again", error=str(error) or repr(error)
                 )
                 await asyncio.sleep(RETRY_SECONDS)
+
+    async def _require_same_topic(self) -> None:
+        topic = await self.topics.require(self.epoch.topic)
+        if (topic.topic_id, topic.partitions) != (self.epoch.topic_id, self.epoch.partitions):
+            raise PreconditionError(
+                f"topic {topic.name} was made anew or has another number of partitions: restart the worker, "
+                "it will rebuild the counts"
+            )
 
     async def on_revoked(self, partitions: set[int]) -> None:
         """Flush; what cannot be flushed is replayed by whoever comes next."""

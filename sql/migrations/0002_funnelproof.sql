@@ -64,6 +64,8 @@ create table funnelproof.time_window (
     closed_at timestamptz,
     primary key (window_name, window_start)
 );
+create index ix_time_window_closed on funnelproof.time_window (window_name, window_end)
+where closed_at is not null;
 create index ix_time_window_open on funnelproof.time_window (window_end) where closed_at is null;
 
 -- Why counts of an ended window changed; becomes the causes of its next revision.
@@ -203,14 +205,20 @@ create table funnelproof.reconciliation (
 
 create table funnelproof.difference (
     reconciliation_id bigint not null references funnelproof.reconciliation on delete cascade,
-    run_id uuid not null,
+    tenant_id uuid not null,
+    pipeline_id uuid not null,
+    window_name text not null,
+    window_start timestamptz not null,
+    run_id uuid,
     from_stage_id uuid not null,
     to_stage_id uuid not null,
     fact_entered bigint,
     fact_converted bigint,
     sql_entered bigint,
     sql_converted bigint,
-    primary key (reconciliation_id, run_id, from_stage_id, to_stage_id)
+    primary key (
+        reconciliation_id, tenant_id, pipeline_id, window_name, window_start, from_stage_id, to_stage_id
+    )
 );
 
 create view funnelproof.latest_run as

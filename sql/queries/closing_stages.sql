@@ -12,12 +12,13 @@ gone as (
 )
 
 insert into funnelproof.pipeline_stage as known (stage_id, tenant_id, pipeline_id, name, display_order)
-select * from read_stage
+select read_stage.*
+from read_stage
+left join funnelproof.pipeline_stage as same using (stage_id, tenant_id, pipeline_id, display_order)
+where same.stage_id is null or same.name is distinct from read_stage.name
 on conflict (stage_id) do update
     set
         tenant_id = excluded.tenant_id,
         pipeline_id = excluded.pipeline_id,
         name = excluded.name,
         display_order = excluded.display_order
-    where (known.tenant_id, known.pipeline_id, known.name, known.display_order)
-    is distinct from (excluded.tenant_id, excluded.pipeline_id, excluded.name, excluded.display_order)

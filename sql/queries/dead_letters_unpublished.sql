@@ -1,4 +1,4 @@
--- Dead letters that are recorded but not published yet; another worker's are left to it.
+-- Dead letters that are recorded but not published yet, of these partitions.
 select
     letter.topic_id,
     letter.partition,
@@ -16,7 +16,6 @@ select
         'recorded_at', letter.recorded_at
     ) as letter
 from funnelproof.dead_letter as letter
-where letter.published_at is null
+where letter.published_at is null and letter.partition = any($2::integer[])
 order by letter.recorded_at
 limit $1
-for update skip locked

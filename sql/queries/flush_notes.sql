@@ -15,10 +15,13 @@ select
     string_to_array(noted.causes, ','),
     '0/0'::pg_lsn + noted.lowest_lsn,
     '0/0'::pg_lsn + noted.highest_lsn
-from unnest(
-    $2::integer[], $3::bigint[], $4::bigint[], $5::text[]::uuid[], $6::text[]::uuid[],
-    $7::text[], $8::timestamptz[], $9::text[], $10::bigint[], $11::bigint[]
-) as noted (
-    partition, flush, source_offset, tenant_id, pipeline_id, window_name, window_start, causes,
-    lowest_lsn, highest_lsn
-)
+from
+    unnest(
+        $2::integer[], $3::bigint[], $4::bigint[], $5::text[]::uuid[], $6::text[]::uuid[],
+        $7::text[], $8::timestamptz[], $9::text[], $10::bigint[], $11::bigint[]
+    )
+        as noted (
+            partition, flush, source_offset, tenant_id, pipeline_id, window_name, window_start, causes,
+            lowest_lsn, highest_lsn
+        )
+on conflict do nothing

@@ -1,4 +1,4 @@
--- Forgets markers that were seen a while ago, and proofs that no run refers to.
+-- Forgets markers that were seen a while ago, but for the first, and proofs that no run refers to.
 with
 old_proof as (
     delete from funnelproof.proof
@@ -11,3 +11,8 @@ delete from funnelproof.marker
 where
     marker.seen_at < clock_timestamp() - interval '1 hour'
     and marker.marker_id < $1
+    and exists (
+        select
+        from funnelproof.marker as earlier
+        where earlier.seen_at is not null and earlier.marker_id < marker.marker_id
+    )

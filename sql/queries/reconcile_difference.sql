@@ -1,6 +1,6 @@
 -- Records one pair that differs; null: missing on that side.
 insert into funnelproof.difference (
-    reconciliation_id, run_id, from_stage_id, to_stage_id,
+    reconciliation_id, tenant_id, pipeline_id, window_name, window_start, run_id, from_stage_id, to_stage_id,
     fact_entered, fact_converted, sql_entered, sql_converted
 )
-values ($1, $2, $3, $4, $5, $6, $7, $8)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)

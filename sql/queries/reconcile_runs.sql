@@ -1,14 +1,80 @@
--- The latest run of every closed window in scope: its pairs and facts, a number that grows with every change of its
--- partials, and whether a revision of it may be on its way.
+-- What is compared: the latest run of every closed window in scope, and closed windows of pipelines that have counts but
+-- no run. With their pairs and facts, a number that grows with every change of their partials, and whether a revision
+-- may be on its way.
+with
+written as (
+    select
+        partial.tenant_id,
+        partial.pipeline_id,
+        partial.window_name,
+        partial.window_start,
+        sum(partial.flush)::bigint as written,
+        sum(partial.deals) as deals,
+        bool_or(partial.flush > coalesce(cursor.flush, 0)) as unseen
+    from funnelproof.installation
+    inner join funnelproof.partial using (epoch)
+    left join funnelproof.revision_cursor as cursor using (epoch, partition)
+    where
+        ($1::uuid is null or partial.tenant_id = $1)
+        and ($2::uuid is null or partial.pipeline_id = $2)
+        and ($3::text is null or partial.window_name = $3)
+        and ($4::timestamptz is null or partial.window_start >= $4)
+        and ($5::timestamptz is null or partial.window_start < $5)
+    group by partial.tenant_id, partial.pipeline_id, partial.window_name, partial.window_start
+),
+
+published as (
+    select
+        run.run_id,
+        run.tenant_id,
+        run.pipeline_id,
+        run.window_name,
+        run.window_start,
+        run.window_end,
+        run.revision,
+        header.parameters -> 'stage_pairs' as stage_pairs
+    from funnelproof.latest_run as run
+    inner join dyno_crm.report_run as header on run.run_id = header.id
+    where
+        ($1::uuid is null or run.tenant_id = $1)
+        and ($2::uuid is null or run.pipeline_id = $2)
+        and ($3::text is null or run.window_name = $3)
+        and ($4::timestamptz is null or run.window_start >= $4)
+        and ($5::timestamptz is null or run.window_end <= $5)
+),
+
+missing as (
+    select
+        null::uuid as run_id,
+        written.tenant_id,
+        written.pipeline_id,
+        written.window_name,
+        written.window_start,
+        time_window.window_end,
+        0 as revision,
+        (
+            select
+                jsonb_agg(
+                    jsonb_build_object('from_stage_id', pair.from_stage_id, 'to_stage_id', pair.to_stage_id)
+                )
+            from funnelproof.stage_pair as pair
+            where
+                pair.tenant_id = written.tenant_id
+                and pair.pipeline_id = written.pipeline_id
+                and pair.to_stage_id is not null
+        ) as stage_pairs
+    from written
+    inner join funnelproof.time_window using (window_name, window_start)
+    left join published using (tenant_id, pipeline_id, window_name, window_start)
+    where
+        time_window.closed_at is not null
+        and ($5::timestamptz is null or time_window.window_end <= $5)
+        and written.deals > 0
+        and published.run_id is null
+)
+
 select
-    run.run_id,
-    run.tenant_id,
-    run.pipeline_id,
-    run.window_name,
-    run.window_start,
-    run.window_end,
-    run.revision,
-    header.parameters -> 'stage_pairs' as stage_pairs,
+    run.*,
     (
         select coalesce(jsonb_object_agg(stage.stage_id, stage.name), '{}')
         from funnelproof.pipeline_stage as stage
@@ -27,34 +93,15 @@ select
         from dyno_crm.report_stage_conversion_fact as fact
         where fact.run_id = run.run_id
     ) as facts,
-    coalesce(partials.written, 0) as written,
-    coalesce(partials.unseen, false) or touched.touched_at is not null as pending
-from funnelproof.latest_run as run
+    coalesce(written.written, 0) as written,
+    coalesce(written.unseen, false) or touched.touched_at is not null as pending
+from (
+    select * from published
+    union all
+    select * from missing
+) as run
+left join written using (tenant_id, pipeline_id, window_name, window_start)
 left join funnelproof.touched_window as touched
-    on
-        run.tenant_id = touched.tenant_id
-        and run.pipeline_id = touched.pipeline_id
-        and run.window_name = touched.window_name
-        and run.window_start = touched.window_start
-inner join dyno_crm.report_run as header on run.run_id = header.id
-inner join funnelproof.installation on true
-left join lateral (
-    select
-        sum(partial.flush) as written,
-        bool_or(partial.flush > coalesce(cursor.flush, 0)) as unseen
-    from funnelproof.partial
-    left join funnelproof.revision_cursor as cursor using (epoch, partition)
-    where
-        partial.epoch = installation.epoch
-        and run.window_start = partial.window_start
-        and run.window_name = partial.window_name
-        and run.tenant_id = partial.tenant_id
-        and run.pipeline_id = partial.pipeline_id
-) as partials on true
-where
-    ($1::uuid is null or run.tenant_id = $1)
-    and ($2::uuid is null or run.pipeline_id = $2)
-    and ($3::text is null or run.window_name = $3)
-    and ($4::timestamptz is null or run.window_start >= $4)
-    and ($5::timestamptz is null or run.window_end <= $5)
+    using (tenant_id, pipeline_id, window_name, window_start)
+where run.stage_pairs is not null
 order by run.window_start, run.window_name, run.tenant_id, run.pipeline_id

@@ -35,7 +35,12 @@ select
     ) as open_windows,
     (select count(*) from funnelproof.window_run where window_run.revision > 1) as revisions,
     (select count(*) from funnelproof.touched_window) as pending_revisions,
-    (select count(*) from funnelproof.dead_letter where dead_letter.resolved_at is null) as dead_letters,
+    (
+        select count(*)
+        from funnelproof.dead_letter as letter
+        inner join funnelproof.epoch using (topic_id)
+        where letter.resolved_at is null and epoch.epoch = installation.epoch
+    ) as dead_letters,
     (
         select
             jsonb_build_object(

@@ -22,7 +22,8 @@ DATA_TOPIC_SETTINGS = {
     # Retention goes by record timestamps, and the table is kept for ever.
     "retention.ms": "-1",
 }
-MESSAGE_TOPIC_SETTINGS = {"cleanup.policy": "delete", "retention.ms": "86400000"}
+# A prover that starts reads the topic from its beginning; retention only ever removes closed segments.
+MESSAGE_TOPIC_SETTINGS = {"cleanup.policy": "delete", "retention.ms": "86400000", "segment.ms": "3600000"}
 _BUSY = 409  # Connect is rebalancing
 _STARTING_SECONDS = 90.0
 

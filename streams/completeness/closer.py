@@ -27,6 +27,9 @@ log = structlog.get_logger(__name__)
 
 TICK = 1.0
 """Seconds between two proofs; one starts earlier when a window falls due."""
+LAG_SECONDS = 600.0
+"""How long workers may take to fold what the log held at a marker; a new proof would only ask for more."""
+STATEMENT_SECONDS = 60.0
 PRUNE_EVERY = 100
 """Markers between two prunings of those that are evidence of nothing any more."""
 _PASSING = (
@@ -37,7 +40,6 @@ _PASSING = (
     KafkaError,
     KafkaException,
     UnreachableError,
-    MarkerMissingError,
     ProgressMissingError,
 )
 
@@ -78,7 +80,10 @@ class Closer:
         settings = self._settings
         async with AsyncExitStack() as stack:
             source = await connect(
-                settings.source_dsn, SOURCE_SETTING, application_name=f"{settings.instance} prover"
+                settings.source_dsn,
+                SOURCE_SETTING,
+                application_name=f"{settings.instance} prover",
+                command_timeout=STATEMENT_SECONDS,
             )
             stack.push_async_callback(source.close, timeout=5)
             markers = await stack.enter_async_context(
@@ -87,7 +92,11 @@ class Closer:
             prover = Prover(self._report, self._topics, settings.data_topic, self._partitions, markers)
             while self._is_active():
                 began = asyncio.get_running_loop().time()
-                next_end = await self._tick(source, prover)
+                try:
+                    next_end = await self._tick(source, prover)
+                except MarkerMissingError as error:  # Connect may be down: its next marker will do
+                    log.warning("no proof in this tick; trying again", error=str(error))
+                    next_end = TICK
                 spent = asyncio.get_running_loop().time() - began
                 await asyncio.sleep(max(0.05, min(TICK, next_end) - spent))
 
@@ -97,7 +106,7 @@ class Closer:
         until = to_microseconds(source_time - self._settings.grace)
         due = await self._closing.due(until)
         cleared, still_open = self._barrier.cleared(source_time, holders, due)
-        proof = await prover.prove(source, source_time, still_open)
+        proof = await prover.prove(source, source_time, still_open, progress_timeout=LAG_SECONDS)
         self.last = await self._closing.publish(proof, cleared)
         if proof.marker.marker_id % PRUNE_EVERY == 0:
             await self._report.execute(sql("queries/marker_prune"), proof.marker.marker_id)

@@ -43,18 +43,19 @@ class Prover:
         open_transactions: Sequence[OpenTransaction] = (),
         *,
         purpose: str = "close",
-        timeout: float = 30.0,
+        marker_timeout: float = 30.0,
+        progress_timeout: float = 30.0,
     ) -> Proof:
         """Prove everything visible in `source` now; `source` must not be in a transaction.
 
-        Raises MarkerMissingError or ProgressMissingError after `timeout` seconds each.
+        Raises MarkerMissingError or ProgressMissingError after so many seconds.
         """
         began = time.monotonic()
         marker = await self._markers.emit(source, purpose)
-        lost = await self._markers.arrival(marker, timeout)
+        lost = await self._markers.arrival(marker, marker_timeout)
         arrived = time.monotonic()
         needed = await self._topics.ends(self._data_topic, range(self._partitions), committed=False)
-        await self._progress_reaches(needed, timeout)
+        await self._progress_reaches(needed, progress_timeout)
         doubts = []
         if lost:
             doubts.append(f"{lost} markers were emitted but never came: changes may have been lost")

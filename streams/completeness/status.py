@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from streams.cdc.connector import Connector, ConnectorStatus
@@ -113,7 +114,7 @@ def _overdue(
     return [
         OverdueWindow(kind.name, from_microseconds(window.end))
         for kind in settings.window_kinds
-        for window in list(kind.windows_ending_in(to_microseconds(closed_until[kind.name]), until))[:1]
+        for window in islice(kind.windows_ending_in(to_microseconds(closed_until[kind.name]), until), 1)
     ]
 
 

@@ -89,7 +89,10 @@ class PartitionState:
         return stage != GONE or old_stage != GONE
 
     def reconcile_with(self, known: Mapping[TallyKey, int]) -> None:
-        """Mark every count that differs from `known`, what Postgres holds, as to be written."""
+        """Let exactly the counts that differ from `known`, what Postgres holds, be written next."""
+        for cell in self._changed:
+            cell.dirty.clear()
+        self._changed = {cell for cell in self._changed if cell.note is not None}
         held: set[tuple[Cell, int]] = set()
         for key, count in known.items():
             cell = self._cell_at(key.where)
@@ -179,8 +182,9 @@ class PartitionState:
 
     def _cell_at(self, where: WindowScope) -> Cell:
         scope = self._vocabulary.scopes.code(where.scope)
-        cells = self._cells_of(scope, where.window.start)
-        return next(cell for cell in cells if cell.where == where)
+        number = next(number for number, kind in self._kinds if kind.name == where.window.name)
+        key = (scope, number, where.window.start)
+        return self._cells.setdefault(key, Cell(where, scope))
 
     def _mark(self, cell: Cell, number: int) -> None:
         cell.dirty.add(number)

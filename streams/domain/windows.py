@@ -31,6 +31,11 @@ def from_microseconds(microseconds: int) -> datetime:
     return EPOCH + timedelta(microseconds=microseconds)
 
 
+_FIRST = to_microseconds(datetime(1, 1, 1, tzinfo=UTC))
+_LAST = to_microseconds(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
+_HOUR = 3_600_000_000
+
+
 class Window(NamedTuple):
     """One span of a kind: `start` belongs to it, `end` does not."""
 
@@ -56,7 +61,7 @@ class WindowKind:
         """Return start and end of the window that holds `at`; raises OverflowError beyond the year 9999."""
         if self.length is not None:
             start = at - at % self.length
-            return start, start + self.length
+            return _within_calendar(start, start + self.length)
         if at < _SLICES_HOLD_FROM:
             return self._calendar_bounds(at)
         found = self._found.get(at // _SLICE)
@@ -91,13 +96,38 @@ class WindowKind:
         return self._instant(first), self._instant(following)
 
     def _hour_bounds(self, at: int, local: datetime) -> tuple[int, int]:
-        # Both passes through a repeated hour are hours of their own, as in Postgres' date_trunc.
+        # Both passes through a repeated hour are hours of their own, as in Postgres' date_trunc. Where clocks change
+        # within an hour (by half an hour, as on Lord Howe Island), it is cut there, so that no two windows overlap.
         into = timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
         start = at - into // MICROSECOND
-        return start, start + 3_600_000_000
+        _within_calendar(start, start + _HOUR)
+        offset = local.utcoffset()
+        return self._change_between(start, at, offset), self._change_between(start + _HOUR, at, offset)
+
+    def _change_between(self, edge: int, at: int, offset: timedelta | None) -> int:
+        """Return `edge`, or the instant between it and `at` where the offset from UTC stops being `offset`."""
+        inner, outer = at, edge if edge < at else edge - 1
+        if self._offset(outer) == offset:
+            return edge
+        while abs(outer - inner) > 1:
+            middle = (inner + outer) // 2
+            if self._offset(middle) == offset:
+                inner = middle
+            else:
+                outer = middle
+        return max(inner, outer)
+
+    def _offset(self, at: int) -> timedelta | None:
+        return from_microseconds(at).astimezone(self._zone).utcoffset()
 
     def _instant(self, local: datetime) -> int:
         return to_microseconds(local.replace(tzinfo=self._zone))
+
+
+def _within_calendar(start: int, end: int) -> tuple[int, int]:
+    if start < _FIRST or end > _LAST:
+        raise OverflowError("the window would reach beyond the years 1 to 9999")
+    return start, end
 
 
 def window_kind(name: str, timezone: str) -> WindowKind:

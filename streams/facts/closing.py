@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from uuid import UUID, uuid5
 
+import structlog
+
 from streams.domain.pairs import consecutive_pairs
 from streams.domain.proof import Proof
 from streams.domain.windows import Window, WindowKind, from_microseconds, to_microseconds
@@ -17,10 +19,14 @@ from streams.facts.database import Connection, Pool
 from streams.facts.epoch import Epoch, require_current_epoch
 from streams.resources import sql
 
+log = structlog.get_logger(__name__)
+
 _RUNS = UUID("0d0c3c3e-8c62-5b2f-9a55-2f4d1f0e6b11")
 _REVISIONS_AT_ONCE = 5000
 WINDOWS_AT_ONCE = 100
-"""How many windows of a kind one transaction closes; after a long pause the rest follow in the next ticks."""
+RUNS_AT_ONCE = 20_000
+"""How many windows of a kind, and first runs, one transaction publishes at most, but one window at least; after a long
+pause the rest follow in the next ticks."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,7 @@ class Closing:
         return due
 
     async def publish(self, proof: Proof, windows: Sequence[Window]) -> Published:
-        """Close `windows` on the strength of `proof`, and revise what changed, in one transaction.
+        """Close `windows` on the strength of `proof`, oldest first, and revise what changed, in one transaction.
 
         However many closers race, each run exists once; a proof that is older than the last one changes nothing.
         """
@@ -85,10 +91,15 @@ class Closing:
             await require_current_epoch(connection, self._epoch)
             doubts = await self._doubts(connection, proof)
             if not await self._record_prover(connection, proof, doubts):
+                log.warning(
+                    "a later proof was published already, or the source's clock went back",
+                    at=proof.source_time,
+                )
                 return Published()
             await self._replace_stages(connection, proof)
+            await connection.execute(sql("queries/closing_new_epoch"), self._epoch.id)
             await connection.execute(sql("queries/closing_touched"), self._epoch.id)
-            closing = await self._not_closed(connection, windows)
+            closing = await self._not_closed(connection, _oldest(windows, proof))
             revisions = await self._revisions(connection)
             candidates = [*self._first_runs(proof, closing), *revisions]
             closed, revised = await self._publish(connection, proof, doubts, candidates)
@@ -208,6 +219,12 @@ class Closing:
         present = to_microseconds(proof.source_time)
         windows = [kind.window_at(present) for kind in self._kinds]
         await connection.execute(sql("queries/flush_windows"), *_columns(windows))
+
+
+def _oldest(windows: Sequence[Window], proof: Proof) -> Sequence[Window]:
+    pipelines = len({stage.scope for stage in proof.marker.stages})
+    ordered = sorted(windows, key=lambda window: (window.end, window.name))
+    return ordered[: max(1, RUNS_AT_ONCE // max(1, pipelines))]
 
 
 def _columns(windows: Sequence[Window]) -> list[list[object]]:

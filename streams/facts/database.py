@@ -32,22 +32,34 @@ _ERRORS = (
 )
 
 
-async def connect(dsn: str, setting: str, *, application_name: str = "funnelproof") -> OwnConnection:
+async def connect(
+    dsn: str, setting: str, *, application_name: str = "funnelproof", command_timeout: float | None = None
+) -> OwnConnection:
     """Open a connection whose session speaks UTC.
 
-    `setting` is the full name of the setting that `dsn` comes from. Raises UnreachableError that names both
+    `setting` is the full name of the setting that `dsn` comes from; `command_timeout` (seconds) bounds each statement,
+    also where the server has vanished without a word. Raises UnreachableError that names both
     when nothing usable answers within ten seconds, SettingsError when `dsn` is not a postgresql:// URL.
     """
     try:
         return await asyncpg.connect(
-            dsn, timeout=CONNECT_SECONDS, server_settings=_session_settings(application_name)
+            dsn,
+            timeout=CONNECT_SECONDS,
+            command_timeout=command_timeout,
+            server_settings=_session_settings(application_name),
         )
     except _ERRORS as error:
         raise _translated(error, dsn, setting) from None  # the driver's error may quote the password
 
 
 async def create_pool(
-    dsn: str, setting: str, *, min_size: int = 1, max_size: int = 4, application_name: str = "funnelproof"
+    dsn: str,
+    setting: str,
+    *,
+    min_size: int = 1,
+    max_size: int = 4,
+    application_name: str = "funnelproof",
+    command_timeout: float | None = None,
 ) -> Pool:
     """Open a pool of such connections; raises as `connect` does. The caller closes it."""
     try:
@@ -56,6 +68,7 @@ async def create_pool(
             min_size=min_size,
             max_size=max_size,
             timeout=CONNECT_SECONDS,
+            command_timeout=command_timeout,
             server_settings=_session_settings(application_name),
         )
     except _ERRORS as error:
@@ -105,7 +118,12 @@ async def _held(dsn: str, setting: str) -> AsyncIterator[OwnConnection]:
 
 
 def _session_settings(application_name: str) -> dict[str, str]:
-    return {"application_name": application_name, "timezone": "UTC"}
+    return {
+        "application_name": application_name,
+        "timezone": "UTC",
+        # A process that is paused within a transaction must not hold its locks for as long as it is paused.
+        "idle_in_transaction_session_timeout": "15s",
+    }
 
 
 def _translated(error: Exception, dsn: str, setting: str) -> SettingsError | UnreachableError:

@@ -3,7 +3,9 @@
 import asyncio
 import base64
 import json
+from collections.abc import Callable, Iterable, Sequence
 
+import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -20,10 +22,11 @@ _AT_ONCE = 500
 
 
 class DeadLetterPublisher:
-    """Runs in every worker; a letter is taken by one of them."""
+    """Runs in every worker, for the partitions that it holds (`partitions` says which)."""
 
-    def __init__(self, pool: Pool, servers: str, topic: str) -> None:
+    def __init__(self, pool: Pool, servers: str, topic: str, partitions: Callable[[], Iterable[int]]) -> None:
         self._pool = pool
+        self._partitions = partitions
         self._servers = servers
         self._topic = topic
 
@@ -38,25 +41,26 @@ class DeadLetterPublisher:
             await asyncio.sleep(EVERY)
 
     async def _publish(self) -> int:
-        async with self._pool.acquire() as connection, connection.transaction():
-            rows = await connection.fetch(sql("queries/dead_letters_unpublished"), _AT_ONCE)
-            if not rows:
-                return 0
-            producer = AIOKafkaProducer(bootstrap_servers=self._servers, acks="all")
-            await producer.start()
-            try:
-                sent = [
-                    await producer.send(
-                        self._topic, key=row["key"], value=_message(row["letter"], row["value"])
-                    )
-                    for row in rows
-                ]
-                await asyncio.gather(*sent)
-            finally:
-                await producer.stop()
+        rows = await self._pool.fetch(
+            sql("queries/dead_letters_unpublished"), _AT_ONCE, sorted(self._partitions())
+        )
+        if rows:
+            await self._send(rows)
             places = ([row[name] for row in rows] for name in ("topic_id", "partition", "source_offset"))
-            await connection.execute(sql("queries/dead_letters_published"), *places)
-            return len(rows)
+            await self._pool.execute(sql("queries/dead_letters_published"), *places)
+        return len(rows)
+
+    async def _send(self, rows: Sequence[asyncpg.Record]) -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=self._servers, acks="all")
+        await producer.start()
+        try:
+            sent = [
+                await producer.send(self._topic, key=row["key"], value=_message(row["letter"], row["value"]))
+                for row in rows
+            ]
+            await asyncio.gather(*sent)
+        finally:
+            await producer.stop()
 
 
 def _message(letter: str, value: bytes | None) -> bytes:

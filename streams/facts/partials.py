@@ -21,8 +21,21 @@ PASSING_ERRORS = (
     asyncpg.InterfaceError,
     asyncpg.OperatorInterventionError,
     asyncpg.TransactionRollbackError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
 )
-"""What a Postgres that restarts, cannot be reached or rolls back by itself (deadlocks) raises: try again."""
+"""What Postgres raises that restarts, is full, fails over, cannot be reached, or ended a deadlock: try again."""
+
+ROWS_AT_ONCE = 20_000
+"""Counts one statement writes: bounds the memory and the time that a large flush takes at once."""
+
+
+@dataclass(frozen=True)
+class Takeover:
+    """What Postgres was told of a partition before: up to `told` (None: nothing), in `flushes` flushes."""
+
+    told: int | None
+    flushes: int
 
 
 @dataclass(frozen=True)
@@ -37,13 +50,28 @@ class DeadLetter:
 
 @dataclass(frozen=True)
 class PartitionFlush:
-    """What one partition has to tell: its fold up to `position`, as changes since the last flush."""
+    """What one partition has to tell: its fold up to `position`, as changes since flush number `after`."""
 
     partition: int
     position: int
+    after: int
     delta: Delta
     dead_letters: Sequence[DeadLetter] = ()
     superseded: Mapping[bytes, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Flushed:
+    """What became of a flush, by partition: accepted as which number; or not, and nothing of it was written.
+
+    `refused`: another worker has claimed the partition from further on. `astray`: Postgres is not where this worker
+    left it, since it was restored, failed over, or since an earlier flush ended without an answer: take the
+    partition over anew.
+    """
+
+    accepted: Mapping[int, int]
+    refused: frozenset[int]
+    astray: frozenset[int]
 
 
 class Partials:
@@ -71,16 +99,17 @@ class Partials:
         if row is None:
             raise PreconditionError("the report database is not set up: run `funnelproof migrate`")
 
-    async def claim(self, partition: int, end: int) -> int | None:
-        """Take a partition over at the log's `end`; return how far Postgres was told, None if never.
+    async def claim(self, partition: int, end: int) -> Takeover:
+        """Take a partition over at the log's `end`.
 
         From here on no flush from below `end` is accepted, so what is read after this cannot change under us.
         """
         row = await self._pool.fetchrow(
             sql("queries/partition_claim"), self._epoch.id, partition, end, self._worker
         )
-        offset: int | None = row["source_offset"] if row else None
-        return offset
+        assert row is not None  # noqa: S101 - the statement always returns one row
+        self._known_windows.clear()
+        return Takeover(row["source_offset"], row["flushes"])
 
     async def read(self, partition: int, kinds: Iterable[WindowKind]) -> dict[TallyKey, int]:
         """Return what Postgres holds of a partition, by the keys its state uses."""
@@ -95,28 +124,29 @@ class Partials:
             for row in rows
         }
 
-    async def flush(self, flushes: Sequence[PartitionFlush]) -> set[int]:
-        """Write in one transaction; return the partitions that were accepted.
+    async def flush(self, flushes: Sequence[PartitionFlush]) -> Flushed:
+        """Write in one transaction what can be accepted, and say what was not.
 
-        A partition is refused when another worker has claimed it from further on. Raises PreconditionError when
-        another worker has begun another epoch.
+        Raises PreconditionError when another worker has begun another epoch.
         """
         async with self._pool.acquire() as connection, connection.transaction():
             epoch = self._epoch.id
             places = [flush.partition for flush in flushes]
-            positions = [flush.position for flush in flushes]
-            await connection.fetch(sql("queries/flush_lock"), epoch, places)
-            rows = await connection.fetch(sql("queries/flush_accept"), epoch, places, positions, self._worker)
-            numbers = {row["partition"]: row["flushes"] for row in rows}
-            if len(numbers) < len(flushes):
+            rows = await connection.fetch(sql("queries/flush_lock"), epoch, places)
+            locked = {row["partition"]: (row["fence"], row["flushes"]) for row in rows}
+            if len(locked) < len(flushes):
                 await require_current_epoch(connection, self._epoch)
-            accepted = [flush for flush in flushes if flush.partition in numbers]
+            flushed = _judge(flushes, locked)
+            accepted = [flush for flush in flushes if flush.partition in flushed.accepted]
+            if accepted:
+                progress = _columns((flush.partition, flush.position) for flush in accepted)
+                await connection.execute(sql("queries/flush_accept"), epoch, *progress, self._worker)
             windows = await self._write_windows(connection, accepted)
-            await self._write_counts(connection, accepted, numbers)
-            await self._write_notes(connection, accepted, numbers)
+            await self._write_counts(connection, accepted, flushed.accepted)
+            await self._write_notes(connection, accepted, flushed.accepted)
             await self._write_dead_letters(connection, accepted)
         self._known_windows |= windows
-        return set(numbers)
+        return flushed
 
     async def _write_windows(self, connection: Connection, flushes: Sequence[PartitionFlush]) -> set[Window]:
         windows = {key.where.window for flush in flushes for key in flush.delta.counts} - self._known_windows
@@ -144,8 +174,9 @@ class Partials:
             for flush in flushes
             for key, count in flush.delta.counts.items()
         ]
-        if rows:
-            await connection.execute(sql("queries/flush_partials"), self._epoch.id, *_columns(rows))
+        for first in range(0, len(rows), ROWS_AT_ONCE):
+            some = _columns(rows[first : first + ROWS_AT_ONCE])
+            await connection.execute(sql("queries/flush_partials"), self._epoch.id, *some)
 
     async def _write_notes(
         self, connection: Connection, flushes: Sequence[PartitionFlush], numbers: Mapping[int, int]
@@ -185,6 +216,22 @@ class Partials:
             await connection.execute(
                 sql("queries/flush_resolved"), self._epoch.topic_id, *_columns(superseded)
             )
+
+
+def _judge(flushes: Iterable[PartitionFlush], locked: Mapping[int, tuple[int, int]]) -> Flushed:
+    """Decide by each partition's fence and number of flushes, which are locked."""
+    accepted: dict[int, int] = {}
+    refused: set[int] = set()
+    astray: set[int] = set()
+    for flush in flushes:
+        fence, number = locked.get(flush.partition, (0, -1))
+        if flush.position < fence:
+            refused.add(flush.partition)
+        elif flush.after != number:
+            astray.add(flush.partition)
+        else:
+            accepted[flush.partition] = number + 1
+    return Flushed(accepted, frozenset(refused), frozenset(astray))
 
 
 def _columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:

@@ -55,6 +55,7 @@ class OwnedPartition:
     state: PartitionState
     end: int
     told: int
+    flushes: int
     known: dict[TallyKey, int] | None
     dead_letters: list[DeadLetter] = field(default_factory=list)
     poisoned: set[bytes] = field(default_factory=set)
@@ -97,6 +98,10 @@ class Processor:
 
     async def on_assigned(self, partitions: set[int]) -> dict[int, int]:
         """Take over `partitions`, drop all others; return the offset to read next of each."""
+        async with self._flushing:  # what a flush under way has left behind is then known
+            return await self._take_over(partitions)
+
+    async def _take_over(self, partitions: set[int]) -> dict[int, int]:
         for partition in self._owned.keys() - partitions:
             del self._owned[partition]
         ends = await self._topics.ends(self._topic, partitions, committed=True)
@@ -108,9 +113,9 @@ class Processor:
                     f"partition {partition} of {self._topic} ends at {ends[partition]}, before the {state.position} "
                     "already read: the topic was made anew; restart the worker, it will rebuild the counts"
                 )
-            told = await self._partials.claim(partition, ends[partition])
+            before = await self._partials.claim(partition, ends[partition])
             known = await self._partials.read(partition, self._kinds)
-            owned = OwnedPartition(state, ends[partition], told or 0, known)
+            owned = OwnedPartition(state, ends[partition], before.told or 0, before.flushes, known)
             if kept:  # what it could not flush yet is behind its position, so no replay will meet it again
                 owned.dead_letters, owned.superseded = kept.dead_letters, kept.superseded
                 owned.poisoned = kept.poisoned
@@ -150,18 +155,30 @@ class Processor:
             if not flushes:
                 return {}
             try:
-                accepted = await self._partials.flush(flushes)
+                flushed = await self._partials.flush(flushes)
             except BaseException:
                 self._give_back(flushes)
                 raise
-            self._give_back([flush for flush in flushes if flush.partition not in accepted])
-            for flush in flushes:
-                if flush.partition not in accepted:
-                    log.warning(
-                        "flush refused: another worker has taken the partition over",
-                        partition=flush.partition,
-                    )
-            return {flush.partition: flush.position for flush in flushes if flush.partition in accepted}
+            self._give_back([flush for flush in flushes if flush.partition not in flushed.accepted])
+            for partition, number in flushed.accepted.items():
+                self._owned[partition].flushes = number
+            for partition in flushed.refused:
+                log.warning("flush refused: another worker has taken the partition over", partition=partition)
+            for partition in flushed.astray:
+                await self._find_again(partition)
+            return {
+                flush.partition: flush.position for flush in flushes if flush.partition in flushed.accepted
+            }
+
+    async def _find_again(self, partition: int) -> None:
+        """Take an active partition over anew: let whatever Postgres has otherwise than its state be written next."""
+        log.warning(
+            "Postgres is not where it was left; comparing all counts of the partition", partition=partition
+        )
+        owned = self._owned[partition]
+        owned.flushes = (await self._partials.claim(partition, owned.state.position)).flushes
+        owned.state.reconcile_with(await self._partials.read(partition, self._kinds))
+        self._changed.set()
 
     async def keep_flushing(self, flushed: Callable[[dict[int, int]], Awaitable[None]]) -> None:
         """Flush soon after each change, at most once an interval; never returns.
@@ -213,7 +230,9 @@ class Processor:
     def _take(self, partition: int, owned: OwnedPartition) -> PartitionFlush:
         letters, owned.dead_letters = owned.dead_letters, []
         superseded, owned.superseded = owned.superseded, {}
-        return PartitionFlush(partition, owned.state.position, owned.state.take(), letters, superseded)
+        return PartitionFlush(
+            partition, owned.state.position, owned.flushes, owned.state.take(), letters, superseded
+        )
 
     def _give_back(self, flushes: Iterable[PartitionFlush]) -> None:
         for flush in flushes:

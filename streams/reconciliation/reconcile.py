@@ -73,6 +73,8 @@ async def reconcile(
         reconciliation_id = await report.fetchval(sql("queries/reconcile_begin"))
         result = await comparison.run(patience)
         await _record(report, reconciliation_id, comparison.snapshot, result)
+        if result.outcome == "equal" and comparison.scope == ReconcileScope():
+            await report.execute(sql("queries/marker_settle"), comparison.proven_lsn)
         return result
 
 
@@ -85,6 +87,7 @@ class _Comparison:
     prover: Prover
     scope: ReconcileScope
     snapshot: str = ""
+    proven_lsn: int = 0
     equal: dict[tuple[object, ...], ClosedRun] = field(default_factory=dict)
     different: dict[tuple[object, ...], list[Difference]] = field(default_factory=dict)
     suspicions: Counter[tuple[object, ...]] = field(default_factory=Counter)
@@ -96,7 +99,8 @@ class _Comparison:
             await self._prove()
             while True:
                 left = await self._round()
-                if not left or loop.time() >= give_up:
+                # What has shown a difference once is still given the round that confirms it or not.
+                if not left or (loop.time() >= give_up and not any(self.suspicions[run.key] for run in left)):
                     return self._result(left)
                 await asyncio.sleep(_PAUSE)
         except (MarkerMissingError, ProgressMissingError) as error:
@@ -157,7 +161,14 @@ class _Comparison:
 
     async def _prove(self) -> None:
         source_time, _ = await read_source(self.source)
-        await self.prover.prove(self.source, source_time, purpose="reconcile", timeout=_PROOF_SECONDS)
+        proof = await self.prover.prove(
+            self.source,
+            source_time,
+            purpose="reconcile",
+            marker_timeout=_PROOF_SECONDS,
+            progress_timeout=_PROOF_SECONDS,
+        )
+        self.proven_lsn = self.proven_lsn or proof.marker.source_lsn
 
     def _result(self, left: list[ClosedRun], reason: str | None = None) -> ReconcileResult:
         different = [difference for found in self.different.values() for difference in found]
@@ -196,6 +207,7 @@ async def _record(report: Pool, reconciliation_id: int, snapshot: str, result: R
             await connection.execute(
                 sql("queries/reconcile_difference"),
                 reconciliation_id,
+                *difference.run.key,
                 difference.run.run_id,
                 *difference.pair,
                 *(difference.fact or (None, None)),

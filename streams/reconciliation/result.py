@@ -24,9 +24,12 @@ class ReconcileScope:
 
 @dataclass(frozen=True)
 class ClosedRun:
-    """The latest revision of one closed window of one pipeline, as the report database has it."""
+    """The latest revision of one closed window of one pipeline, as the report database has it.
 
-    run_id: UUID
+    Without `run_id` and facts where there should be a run and is none.
+    """
+
+    run_id: UUID | None
     tenant_id: UUID
     pipeline_id: UUID
     window_name: str

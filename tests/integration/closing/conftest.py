@@ -17,7 +17,7 @@ from streams.facts.closing import Closing, Published
 from streams.facts.database import Pool
 from streams.facts.epoch import Epoch
 from streams.facts.installation import register_installation
-from streams.facts.partials import Partials, PartitionFlush
+from streams.facts.partials import Flushed, Partials, PartitionFlush
 from tests.fakes.changes import Changes, StageEntry
 
 KINDS = (window_kind("1m", "UTC"),)
@@ -49,6 +49,7 @@ class Desk:
     closing: Closing
     changes: Changes = field(default_factory=Changes)
     states: list[PartitionState] = field(default_factory=list)
+    after: dict[int, int] = field(default_factory=dict)
     lsn: int = 1000
 
     def __post_init__(self) -> None:
@@ -64,15 +65,23 @@ class Desk:
         state.apply(self.changes.make(deal, row, new, self.lsn, committed))
         state.position += 1
 
-    async def flush(self, *partitions: int) -> set[int]:
+    async def flush(self, *partitions: int) -> Flushed:
         """Flush these partitions, or all."""
         chosen = partitions or range(PARTITIONS)
-        flushes = [PartitionFlush(p, self.states[p].position, self.states[p].take()) for p in chosen]
-        accepted = await self.partials.flush(flushes)
+        flushes = [
+            PartitionFlush(p, self.states[p].position, self.after[p], self.states[p].take()) for p in chosen
+        ]
+        flushed = await self.partials.flush(flushes)
+        self.after.update(flushed.accepted)
         for flush in flushes:
-            if flush.partition not in accepted:
+            if flush.partition not in flushed.accepted:
                 self.states[flush.partition].give_back(flush.delta)
-        return accepted
+        return flushed
+
+    async def take_over(self, partition: int, end: int) -> None:
+        """Claim a partition and let whatever Postgres has otherwise be written next."""
+        self.after[partition] = (await self.partials.claim(partition, end)).flushes
+        self.states[partition].reconcile_with(await self.partials.read(partition, KINDS))
 
     def proof(self, second: float, *doubts: str, scopes: tuple[Scope, ...] = (SALES,)) -> Proof:
         stages = [
@@ -108,9 +117,10 @@ async def desk_of(pool: Pool, topic_id: str = "topic") -> Desk:
     epoch = Epoch("data", topic_id, PARTITIONS, ("1m",), "UTC")
     partials = Partials(pool, epoch, "worker")
     await partials.begin()
+    desk = Desk(pool, epoch, partials, Closing(pool, epoch, KINDS, timedelta(0), "worker"))
     for partition in range(PARTITIONS):
-        await partials.claim(partition, 0)
-    return Desk(pool, epoch, partials, Closing(pool, epoch, KINDS, timedelta(0), "worker"))
+        await desk.take_over(partition, 0)
+    return desk
 
 
 @pytest.fixture

@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from streams.domain.windows import to_microseconds
 from streams.errors import PreconditionError
+from streams.facts import closing
 from streams.facts.closing import Closing, Published
 from streams.facts.database import Pool
+from streams.resources import sql
 from tests.integration.closing.conftest import IDLE, KINDS, SALES, START, Desk, desk_of, entry
 
 MINUTE = timedelta(minutes=1)
@@ -136,7 +139,7 @@ async def test_a_takeover_that_corrects_at_the_same_offset_is_found(desk: Desk, 
     await pool.execute("update funnelproof.partial set deals = 5")
     await desk.close(60)
     assert await desk.facts() == [(1, 5, 0), (1, 0, 0)]
-    desk.states[0].reconcile_with(await desk.partials.read(0, KINDS))
+    await desk.take_over(0, 1)
     await desk.flush()
     assert await desk.close(61) == Published(revised_runs=1)
     assert await desk.facts() == [(2, 1, 0), (2, 0, 0)]
@@ -175,15 +178,13 @@ async def test_closed_windows_keep_their_pairs_when_stages_are_reordered(desk: D
     await desk.close(60)
     proof = desk.proof(120)
     due = await desk.closing.due(to_microseconds(START + 2 * MINUTE))
-    reordered = [
-        stage.__class__(stage.scope, -stage.display_order, stage.stage_id) for stage in proof.marker.stages
-    ]
-    marker = proof.marker.__class__(1, desk.lsn, "1:1:", "7", 1, reordered)
-    await desk.closing.publish(proof.__class__(marker, proof.source_time, {}, [], [], 0, 0), due)
+    reordered = [replace(stage, display_order=-stage.display_order) for stage in proof.marker.stages]
+    marker = replace(proof.marker, stages=reordered)
+    await desk.closing.publish(replace(proof, marker=marker), due)
     desk.write("c", entry(0, 3), deal="third")
     await desk.flush()
-    marker_time = START + timedelta(seconds=121)
-    await desk.closing.publish(proof.__class__(marker, marker_time, {}, [], [], 0, 0), [])
+    later = START + timedelta(seconds=121)
+    await desk.closing.publish(replace(proof, marker=marker, source_time=later), [])
     pairs = await pool.fetch(
         """
         select window_start, revision, right(from_stage_id::text, 1) || right(to_stage_id::text, 1) as pair
@@ -234,3 +235,63 @@ async def test_unresolved_dead_letters_make_windows_estimated(desk: Desk, pool: 
         "select distinct window_start, completeness from dyno_crm.stage_conversion_current order by 1"
     )
     assert [row["completeness"] for row in rows] == ["estimated", "proven"]
+
+
+async def test_a_new_epoch_revises_closed_windows_whose_counts_have_vanished(desk: Desk, pool: Pool) -> None:
+    """The topic was made anew from a snapshot, and a deal was deleted in between."""
+    desk.write("a", entry(0, 1))
+    desk.write("b", entry(0, 2), deal="stays")
+    await desk.flush()
+    await desk.close(60)
+    anew = await desk_of(pool, "another topic")
+    anew.write("b", entry(0, 2), deal="stays")
+    await anew.flush()
+    assert await anew.close(61) == Published(revised_runs=1)
+    assert await anew.facts() == [(2, 1, 0), (2, 0, 0)]
+    assert await anew.close(62) == Published()
+
+
+async def test_after_a_long_pause_windows_close_oldest_first_in_bounded_transactions(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(closing, "RUNS_AT_ONCE", 4)
+    assert await desk.close(300, scopes=(SALES, IDLE)) == Published(windows=2, closed_runs=4)
+    assert await desk.close(301, scopes=(SALES, IDLE)) == Published(windows=2, closed_runs=4)
+    assert await desk.close(302, scopes=(SALES, IDLE)) == Published(windows=1, closed_runs=2)
+    assert await desk.close(303, scopes=(SALES, IDLE)) == Published()
+
+
+async def test_stages_are_renamed_and_removed_with_the_source(desk: Desk, pool: Pool) -> None:
+    names = "select name from funnelproof.pipeline_stage order by stage_id"
+    await desk.close(1)
+    assert [row[0] for row in await pool.fetch(names)] == ["stage 0", "stage 1", "stage 2"]
+    proof = desk.proof(2)
+    first, second, _ = proof.marker.stages
+    marker = replace(proof.marker, stages=[replace(first, name=None), replace(second, name="renamed")])
+    await desk.closing.publish(replace(proof, marker=marker), [])
+    assert [row[0] for row in await pool.fetch(names)] == [None, "renamed"]
+
+
+async def test_a_marker_that_never_came_is_told_from_one_emitted_before_the_connector_read(
+    desk: Desk, pool: Pool
+) -> None:
+    async def emitted(lsn: int) -> int:
+        marker_id: int = await pool.fetchval(sql("queries/marker_intend"), "close")
+        await pool.execute(sql("queries/marker_emitted"), marker_id, lsn)
+        return marker_id
+
+    async def lost(*seen: int) -> int:
+        count: int = await pool.fetchval(sql("queries/marker_seen"), list(seen))
+        return count
+
+    await emitted(10)
+    assert await lost(await emitted(20)) == 0
+    hole = await emitted(30)
+    assert await lost(await emitted(40)) == 1
+    assert await lost(await emitted(50)) == 1
+    assert await lost(hole) == 0
+    assert await lost(await emitted(60)) == 0
+    await emitted(70)
+    assert await lost(await emitted(80)) == 1
+    await pool.execute(sql("queries/marker_settle"), 80)
+    assert await lost(await emitted(90)) == 0

@@ -4,8 +4,9 @@ import pytest
 
 from streams.domain.partition import Delta
 from streams.errors import PreconditionError
+from streams.facts import partials
 from streams.facts.database import Pool
-from streams.facts.partials import DeadLetter, Partials, PartitionFlush
+from streams.facts.partials import DeadLetter, Partials, PartitionFlush, Takeover
 from tests.integration.closing.conftest import KINDS, Desk, desk_of, entry
 
 
@@ -21,10 +22,12 @@ async def test_what_was_flushed_is_read_back_by_the_next_owner(desk: Desk) -> No
 async def test_a_flush_from_below_the_claimed_offset_is_refused_and_stays_to_be_written(desk: Desk) -> None:
     desk.write("a", entry(0, 1))
     await desk.partials.claim(0, 5)
-    assert await desk.flush() == {1}
+    flushed = await desk.flush()
+    assert flushed.accepted == {1: 1}
+    assert flushed.refused == {0}
     assert await desk.partials.read(0, KINDS) == {}
     desk.states[0].position = 5
-    assert await desk.flush() == {0, 1}
+    assert (await desk.flush()).accepted == {0: 1, 1: 2}
     assert len(await desk.partials.read(0, KINDS)) == 1
 
 
@@ -34,17 +37,17 @@ async def test_a_flush_behind_the_progress_is_refused(desk: Desk, pool: Pool) ->
     await desk.flush()
     zombie = await desk_of(pool)
     zombie.write("a", entry(0, 1))
-    assert await zombie.flush(0) == set()
+    assert (await zombie.flush(0)).refused == {0}
     assert len(await desk.partials.read(0, KINDS)) == 3
 
 
 async def test_taking_over_tells_how_far_postgres_was_told_and_never_lowers_a_claim(desk: Desk) -> None:
-    assert await desk.partials.claim(0, 7) is None
+    assert await desk.partials.claim(0, 7) == Takeover(None, 0)
     desk.states[0].position = 9
     await desk.flush()
-    assert await desk.partials.claim(0, 3) == 9
+    assert await desk.partials.claim(0, 3) == Takeover(9, 1)
     desk.states[0].position = 6
-    assert await desk.flush(0) == set()
+    assert (await desk.flush(0)).refused == {0}
 
 
 async def test_a_takeover_corrects_what_a_restored_postgres_has_wrong(desk: Desk, pool: Pool) -> None:
@@ -53,10 +56,67 @@ async def test_a_takeover_corrects_what_a_restored_postgres_has_wrong(desk: Desk
     await desk.flush()
     await pool.execute("update funnelproof.partial set deals = deals + 3 where from_stage_id = to_stage_id")
     await pool.execute("delete from funnelproof.partial where from_stage_id <> to_stage_id")
-    known = await desk.partials.read(0, KINDS)
-    desk.states[0].reconcile_with(known)
+    await desk.take_over(0, 2)
     await desk.flush()
     assert await desk.partials.read(0, KINDS) == desk.states[0].counts()
+
+
+async def test_a_takeover_writes_only_what_differs(desk: Desk, pool: Pool) -> None:
+    desk.write("a", entry(0, 1))
+    desk.write("b", entry(1, 2))
+    await desk.flush()
+    successor = await desk_of(pool)
+    successor.write("a", entry(0, 1))
+    successor.write("b", entry(1, 2))
+    await pool.execute("update funnelproof.partial set deals = 7 where from_stage_id <> to_stage_id")
+    await successor.take_over(0, 2)
+    assert [key.from_stage != key.to_stage for key in successor.states[0].take().counts] == [True]
+
+
+async def test_a_postgres_that_went_back_under_a_running_worker_is_noticed_and_made_right(
+    desk: Desk, pool: Pool
+) -> None:
+    desk.write("a", entry(0, 1))
+    await desk.flush()
+    desk.write("b", entry(1, 2))
+    await desk.flush()
+    await pool.execute(
+        "update funnelproof.partition_progress set flushes = 1, source_offset = 1 where partition = 0"
+    )
+    await pool.execute("delete from funnelproof.partial where flush = 2")
+    await pool.execute("delete from funnelproof.time_window")
+    desk.write("c", entry(2, 3))
+    assert (await desk.flush()).astray == {0}
+    await desk.take_over(0, desk.states[0].position)
+    assert (await desk.flush()).accepted.keys() == {0, 1}
+    assert await desk.partials.read(0, KINDS) == desk.states[0].counts()
+    assert await pool.fetchval("select count(*) from funnelproof.time_window") == 1
+
+
+async def test_a_postgres_that_has_lost_all_progress_is_noticed(desk: Desk, pool: Pool) -> None:
+    desk.write("a", entry(0, 1))
+    await desk.flush()
+    await pool.execute("delete from funnelproof.partition_progress")
+    assert (await desk.flush()).astray == {0, 1}
+
+
+async def test_a_flush_that_was_committed_without_an_answer_is_not_repeated_blindly(desk: Desk) -> None:
+    desk.write("a", entry(0, 1))
+    before = dict(desk.after)
+    await desk.flush()
+    desk.after = before  # as if the connection had broken between the commit and its answer
+    assert (await desk.flush()).astray == {0, 1}
+
+
+async def test_a_large_flush_is_written_in_several_statements(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partials, "ROWS_AT_ONCE", 2)
+    for number in range(3):
+        desk.write(f"row {number}", entry(number, number))
+    await desk.flush()
+    assert await desk.partials.read(0, KINDS) == desk.states[0].counts()
+    assert len(desk.states[0].counts()) == 6
 
 
 async def test_another_epoch_shuts_the_old_one_out(desk: Desk, pool: Pool) -> None:
@@ -76,14 +136,14 @@ async def test_a_dead_letter_is_recorded_once_and_resolved_by_a_later_event_of_i
     desk: Desk, pool: Pool
 ) -> None:
     letter = DeadLetter(3, b"key", b"\x00 no JSON", "no JSON")
-    for _ in range(2):
-        await desk.partials.flush([PartitionFlush(0, 4, Delta({}, {}), [letter])])
+    for number in range(2):
+        await desk.partials.flush([PartitionFlush(0, 4, number, Delta({}, {}), [letter])])
     rows = await pool.fetch(
         "select source_offset, key, value, reason, resolved_at from funnelproof.dead_letter"
     )
     assert [tuple(row) for row in rows] == [(3, b"key", b"\x00 no JSON", "no JSON", None)]
-    other = PartitionFlush(0, 9, Delta({}, {}), superseded={b"other": 8})
-    later = PartitionFlush(0, 9, Delta({}, {}), superseded={b"key": 8})
+    other = PartitionFlush(0, 9, 2, Delta({}, {}), superseded={b"other": 8})
+    later = PartitionFlush(0, 9, 3, Delta({}, {}), superseded={b"key": 8})
     unresolved = "select count(*) from funnelproof.dead_letter where resolved_at is null"
     await desk.partials.flush([other])
     assert await pool.fetchval(unresolved) == 1

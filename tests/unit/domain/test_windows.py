@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from streams.domain.windows import from_microseconds, to_microseconds, window_kind
 
 KINDS = ["hour", "day", "week", "month", "15s", "10m", "7d"]
-ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Apia", "America/Santiago"]
+ZONES = [
+    "UTC",
+    "Europe/Berlin",
+    "America/New_York",
+    "Asia/Kolkata",
+    "Pacific/Apia",
+    "America/Santiago",
+    "Australia/Lord_Howe",
+]
 instants = st.datetimes(datetime(1975, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis wants naive bounds
 
 
@@ -90,7 +98,24 @@ def test_an_unknown_window_is_refused_by_name(name: str) -> None:
         window_kind(name, "UTC")
 
 
-def test_an_instant_beyond_the_calendar_is_an_error_not_a_wrong_window() -> None:
-    last = to_microseconds(datetime(9999, 12, 31, 12, tzinfo=UTC))
-    with pytest.raises(OverflowError):
-        window_kind("month", "UTC").bounds(last)
+@pytest.mark.parametrize("name", ["hour", "day", "week", "month", "15s", "1m", "1h", "7d"])
+@pytest.mark.parametrize(
+    "instant", [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)]
+)
+def test_a_window_that_postgres_could_not_be_told_of_is_an_error(name: str, instant: datetime) -> None:
+    kind = window_kind(name, "UTC")
+    try:
+        start, end = kind.bounds(to_microseconds(instant))
+    except OverflowError:
+        return
+    assert from_microseconds(start) <= instant < from_microseconds(end)
+
+
+def test_an_hour_is_cut_where_clocks_change_within_it() -> None:
+    """Lord Howe Island puts its clocks back by half an hour at 15:00 UTC, at 2 o'clock."""
+    last = bounds("hour", "Australia/Lord_Howe", "2026-04-04T14:59:00Z")
+    cut = bounds("hour", "Australia/Lord_Howe", "2026-04-04T15:10:00Z")
+    following = bounds("hour", "Australia/Lord_Howe", "2026-04-04T15:40:00Z")
+    assert last == ("2026-04-04T14:00:00+00:00", "2026-04-04T15:00:00+00:00")
+    assert cut == ("2026-04-04T15:00:00+00:00", "2026-04-04T15:30:00+00:00")
+    assert following == ("2026-04-04T15:30:00+00:00", "2026-04-04T16:30:00+00:00")
