@@ -5,14 +5,19 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+from contextlib import suppress
 from importlib import util
 from pathlib import Path
+
+import psutil
 
 from streams.errors import PreconditionError
 from streams.local.process import User, as_user
 
 _NOBODY = 65534  # any number that owns nothing will do where there is no such name
 _KEPT_PROGRAMS = ("initdb", "postgres")
+_PRIVATE_HOMES = Path("/var/tmp")  # noqa: S108 - survives a restart, and mkdtemp is safe in it
+_BELONGS_TO = "belongs-to"
 
 
 def server_user() -> User | None:
@@ -37,11 +42,35 @@ def home_in(folder: Path, user: User | None) -> Path:
     if user is None:
         home.mkdir(mode=0o700)
         return home
-    private = Path(tempfile.mkdtemp(prefix="funnelproof-postgres-", dir="/var/tmp"))
+    remove_orphans(_PRIVATE_HOMES)
+    private = Path(tempfile.mkdtemp(prefix="funnelproof-postgres-", dir=_PRIVATE_HOMES))
     os.chown(private, user.uid, user.gid)
     home.unlink(missing_ok=True)  # a link whose target was cleaned away
     home.symlink_to(private)
+    if folder.is_relative_to(Path(tempfile.gettempdir()).absolute()):
+        (private / _BELONGS_TO).symlink_to(home)
     return private
+
+
+def remove_orphans(homes: Path) -> None:
+    """Remove the homes of stacks in temporary folders that are gone, as after a restart of the machine.
+
+    Homes of all other stacks stay: their folder may have been moved, or its disk may not be there now.
+    """
+    for link in homes.glob(f"funnelproof-postgres-*/{_BELONGS_TO}"):
+        with suppress(OSError):  # another start may be removing it
+            is_ours = link.lstat().st_uid == os.geteuid()
+            if is_ours and not os.path.lexists(link.readlink()) and not _may_run(link.parent / "data"):
+                shutil.rmtree(link.parent, ignore_errors=True)
+
+
+def _may_run(data: Path) -> bool:
+    """Whether a process has the pid of the server that worked here last and did not end in order."""
+    try:
+        pid, *_ = (data / "postmaster.pid").read_text("utf-8").splitlines()
+    except (FileNotFoundError, ValueError):
+        return False
+    return psutil.pid_exists(int(pid))
 
 
 def programs(home: Path, user: User | None) -> Path:

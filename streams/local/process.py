@@ -152,7 +152,11 @@ def kill_all(processes: Sequence[psutil.Process]) -> None:
 
 def _runs(process: psutil.Process) -> bool:
     with suppress(psutil.NoSuchProcess):
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+        # The first thread of a killed process can be dead while others still hold its ports and files.
+        return bool(
+            process.is_running()
+            and (process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1)
+        )
     return False
 
 

@@ -272,9 +272,8 @@ async def test_stages_are_renamed_and_removed_with_the_source(desk: Desk, pool: 
     assert [row[0] for row in await pool.fetch(names)] == [None, "renamed"]
 
 
-async def test_a_marker_that_never_came_is_told_from_one_emitted_before_the_connector_read(
-    desk: Desk, pool: Pool
-) -> None:
+@pytest.mark.usefixtures("desk")
+async def test_a_lost_marker_is_told_from_one_that_the_connector_could_not_know(pool: Pool) -> None:
     async def emitted(lsn: int) -> int:
         marker_id: int = await pool.fetchval(sql("queries/marker_intend"), "close")
         await pool.execute(sql("queries/marker_emitted"), marker_id, lsn)

@@ -89,3 +89,17 @@ async def test_writes_and_corrections_that_go_on_meanwhile_are_no_differences(
     await installation.right(funnel.tenant)
     status, _ = await asyncio.to_thread(installation.reconcile)
     assert status == 0
+
+
+async def test_a_run_that_was_deleted_is_missed(installation: Installation, funnel: Funnel) -> None:
+    run_id = await installation.connection.fetchval(
+        "select run_id from dyno_crm.stage_conversion_current "
+        "where tenant_id = $1 and window_name = '3s' and from_stage = 'a' and entered_count > 0 limit 1",
+        funnel.tenant,
+    )
+    await installation.connection.execute("delete from dyno_crm.report_run where id = $1", run_id)
+    status, found = await asyncio.to_thread(installation.reconcile)
+    assert (status, found["outcome"]) == (1, "different")
+    assert {(difference["run_id"], difference["fact"]) for difference in found["differences"]} == {
+        (None, None)
+    }
