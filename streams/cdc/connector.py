@@ -26,6 +26,7 @@ DATA_TOPIC_SETTINGS = {
 MESSAGE_TOPIC_SETTINGS = {"cleanup.policy": "delete", "retention.ms": "86400000", "segment.ms": "3600000"}
 _BUSY = 409  # Connect is rebalancing
 _STARTING_SECONDS = 90.0
+_TROUBLE_LENGTH = 300
 
 
 @dataclass(frozen=True)
@@ -99,14 +100,38 @@ class Connector:
         return ConnectorStatus(self._name, answer["connector"]["state"], states, trouble)
 
     async def delete(self, *, topics: bool = False) -> bool:
-        """Delete the connector, and with `topics` its topics; return whether there was one."""
+        """Delete the connector; return whether there was one.
+
+        With `topics` its topics and its offsets in Connect go too, so that the next connector begins with a snapshot.
+        """
+        if topics:
+            await self._forget_offsets()
         existed = await self._call("DELETE", f"/connectors/{self._name}") is not None
         if topics:
             settings = self._settings
+            heartbeats = f"__debezium-heartbeat.{settings.topic_prefix}"
             await self._topics.delete(
-                [settings.data_topic, settings.message_topic, settings.dead_letter_topic]
+                [settings.data_topic, settings.message_topic, settings.dead_letter_topic, heartbeats]
             )
         return existed
+
+    async def _forget_offsets(self) -> None:
+        """Connect keeps a deleted connector's offsets, and would give them to the next one of that name."""
+        if await self._call("PUT", f"/connectors/{self._name}/stop") is None:
+            return
+        offsets = f"/connectors/{self._name}/offsets"
+        for _ in range(int(_STARTING_SECONDS / 0.2)):
+            status = await self.status()
+            if (
+                status.state == "STOPPED"
+                and not status.tasks
+                and await self._call("DELETE", offsets) is not None
+            ):
+                return
+            await asyncio.sleep(0.2)
+        raise PreconditionError(
+            f"Kafka Connect did not stop connector {self._name}: see its log, then try again"
+        )
 
     async def _wait_until_running(self) -> ConnectorStatus:
         for _ in range(int(_STARTING_SECONDS / 0.2)):
@@ -141,4 +166,7 @@ class Connector:
 
 def _root_cause(trace: str) -> str:
     causes = [line for line in trace.splitlines() if line and not line.startswith(("\t", " "))]
-    return causes[-1].removeprefix("Caused by: ") if causes else trace
+    cause = causes[-1].removeprefix("Caused by: ") if causes else trace
+    return (
+        cause if len(cause) <= _TROUBLE_LENGTH else f"{cause[:_TROUBLE_LENGTH]}… (Connect's log has it all)"
+    )

@@ -2,8 +2,6 @@
 
 import asyncio
 import random
-import shutil
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
@@ -18,6 +16,7 @@ from rich.console import Console
 from streams.demo.crm import Crm
 from streams.demo.events import EventCounter
 from streams.demo.figures import Figures
+from streams.demo.folder import temporary_folder
 from streams.demo.interrupts import Interrupts
 from streams.demo.observer import Observer
 from streams.demo.options import DemoOptions
@@ -74,13 +73,12 @@ def _stack(options: DemoOptions, console: Console) -> Iterator[LocalStack]:
     if options.data_dir:
         yield LocalStack(options.data_dir, console=console)
         return
-    folder = Path(tempfile.mkdtemp(prefix="funnelproof-demo-"))
-    stack = LocalStack(folder, console=console)
-    try:
-        yield stack
-    finally:
-        stack.erase()
-        shutil.rmtree(folder, ignore_errors=True)
+    with temporary_folder() as folder:
+        stack = LocalStack(folder, console=console)
+        try:
+            yield stack
+        finally:
+            stack.erase()
 
 
 class _Story:

@@ -57,20 +57,19 @@ def remove_orphans(homes: Path) -> None:
 
     Homes of all other stacks stay: their folder may have been moved, or its disk may not be there now.
     """
-    for link in homes.glob(f"funnelproof-postgres-*/{_BELONGS_TO}"):
-        with suppress(OSError):  # another start may be removing it
+    for home in homes.glob("funnelproof-postgres-*"):
+        link = home / _BELONGS_TO
+        with suppress(OSError):  # it has no such link, or another start is removing it
             is_ours = link.lstat().st_uid == os.geteuid()
-            if is_ours and not os.path.lexists(link.readlink()) and not _may_run(link.parent / "data"):
-                shutil.rmtree(link.parent, ignore_errors=True)
+            if is_ours and link.resolve() != home.resolve() and not _may_run(home / "data"):
+                shutil.rmtree(home, ignore_errors=True)
 
 
 def _may_run(data: Path) -> bool:
     """Whether a process has the pid of the server that worked here last and did not end in order."""
-    try:
-        pid, *_ = (data / "postmaster.pid").read_text("utf-8").splitlines()
-    except (FileNotFoundError, ValueError):
-        return False
-    return psutil.pid_exists(int(pid))
+    lock = data / "postmaster.pid"
+    pid = lock.read_text("utf-8", "replace").partition("\n")[0] if lock.is_file() else ""
+    return pid.isdigit() and psutil.pid_exists(int(pid))
 
 
 def programs(home: Path, user: User | None) -> Path:

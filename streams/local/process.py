@@ -154,8 +154,7 @@ def _runs(process: psutil.Process) -> bool:
     with suppress(psutil.NoSuchProcess):
         # The first thread of a killed process can be dead while others still hold its ports and files.
         return bool(
-            process.is_running()
-            and (process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1)
+            process.is_running() and (process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1)
         )
     return False
 

@@ -3,13 +3,11 @@
 import asyncio
 import os
 import signal
-import socket
-from urllib.parse import urlsplit
 
 import pytest
 
 from tests.integration.stream.funnel import Funnel
-from tests.integration.stream.installation import Installation, eventually
+from tests.integration.stream.installation import Installation
 from tests.integration.stream.writing import keep_writing
 from tests.servers import EmbeddedServers, Servers
 
@@ -43,12 +41,6 @@ def embedded(servers: Servers) -> EmbeddedServers:
     if not isinstance(servers, EmbeddedServers):
         pytest.skip("these servers are not this test's own, it must not harm them")
     return servers
-
-
-def _listens(url: str) -> bool:
-    parts = urlsplit(url)
-    with socket.socket() as probe:
-        return probe.connect_ex((parts.hostname, parts.port)) == 0
 
 
 async def everything_is_right(installation: Installation) -> None:
@@ -128,8 +120,6 @@ async def test_a_connect_worker_that_is_killed_loses_and_doubles_nothing(
     async with keep_writing(installation, funnels):
         await asyncio.sleep(1)
         embedded.stack.connect.kill()
-        # Its port is free when the last of its threads has gone; until then a start would take another one.
-        await eventually(lambda: not _listens(embedded.connect_url))
         await asyncio.to_thread(embedded.stack.connect.start)
         assert embedded.stack.connect.address == embedded.connect_url
         await asyncio.sleep(1)
