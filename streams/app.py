@@ -19,6 +19,7 @@ from streams.cdc.topics import Topic, Topics
 from streams.completeness.closer import Closer
 from streams.engine import BatchApp
 from streams.errors import PreconditionError, UnreachableError
+from streams.facts.checkpoint import Checkpoints, prepare_folder
 from streams.facts.closing import Closing
 from streams.facts.database import create_pool, facts_connection, facts_setting, source_connection
 from streams.facts.dead_letters import DeadLetterPublisher
@@ -46,6 +47,7 @@ class Worker:
         self.settings = settings
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self.opened = asyncio.Event()
+        self.is_stopping: Callable[[], bool] = lambda: False
 
     async def open(self) -> None:
         """Connect, check what the worker depends on, and make this worker's epoch the current one."""
@@ -66,8 +68,16 @@ class Worker:
         )
         partials = Partials(self.pool, epoch, self.name)
         await partials.begin()
-        interval = settings.flush_interval.total_seconds()
-        self.processor = Processor(topic.name, self.topics, partials, kinds, interval)
+        checkpoints = Checkpoints(checkpoint_folder(settings), epoch.id)
+        self.processor = Processor(
+            topic.name,
+            self.topics,
+            partials,
+            checkpoints,
+            kinds,
+            settings.flush_interval.total_seconds(),
+            settings.checkpoint_interval.total_seconds(),
+        )
         closing = Closing(self.pool, epoch, kinds, settings.revision_debounce, self.name)
         self.dead_letters = DeadLetterPublisher(
             self.pool, settings.kafka, settings.dead_letter_topic, lambda: self.processor.partitions
@@ -107,9 +117,10 @@ class Worker:
 
     async def on_revoked(self, partitions: set[int]) -> None:
         """Flush; what cannot be flushed is replayed by whoever comes next."""
+        del partitions  # with the eager protocol always all of them
         if self.opened.is_set():
             try:
-                await self.processor.on_revoked(partitions)
+                await self.processor.on_revoked(stopping=self.is_stopping())
             except PASSING_ERRORS as error:
                 log.warning(
                     "the last flush failed; the next owner will replay", error=str(error) or repr(error)
@@ -125,8 +136,14 @@ def check_compaction(topic: Topic) -> None:
         )
 
 
+def checkpoint_folder(settings: Settings) -> Path:
+    """Return where checkpoints are kept: apart for each instance, so that installations may share a folder."""
+    return settings.state_dir / settings.instance / "checkpoints"
+
+
 async def check_worker(settings: Settings) -> None:
     """Raise what keeps a worker from starting: a server that does not answer, a topic or a schema that is missing."""
+    prepare_folder(checkpoint_folder(settings))
     check_compaction(await Topics(settings.kafka).require(settings.data_topic))
     async with facts_connection(settings) as facts:
         await require_installation(facts, settings.instance)
@@ -137,7 +154,6 @@ async def check_worker(settings: Settings) -> None:
 def create_app(settings: Settings) -> BatchApp:
     """Return the Faust app of one worker; nothing connects before it is started."""
     worker = Worker(settings)
-    settings.state_dir.mkdir(parents=True, exist_ok=True)
     app = BatchApp(
         settings.instance,
         owner=worker,
@@ -149,6 +165,8 @@ def create_app(settings: Settings) -> BatchApp:
         web_enabled=False,
         autodiscover=False,
     )
+
+    worker.is_stopping = lambda: bool(app.should_stop)
 
     @app.agent(app.batch_topic(settings.data_topic))  # type: ignore[untyped-decorator]  # Faust has no types
     async def fold(stream: Any) -> None:  # noqa: ANN401 - a Faust stream

@@ -23,3 +23,7 @@ class Codes(Generic[T]):
     def value(self, code: int) -> T:
         """Return the value of a number; raises IndexError for one that was never given."""
         return self._values[code]
+
+    def values(self) -> tuple[T, ...]:
+        """Return every value, each at the place of its number."""
+        return tuple(self._values)

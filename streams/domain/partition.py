@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from streams.domain.change import Change, Scope
 from streams.domain.codes import Codes
 from streams.domain.deal import GONE, ROW, entries, find_row, read_row, with_row
+from streams.domain.snapshot import CellCounts, Snapshot, recode
 from streams.domain.tally import (
     Cell,
     ChangeNote,
@@ -135,6 +136,31 @@ class PartitionState:
             cell.take_note(note)
             self._changed.add(cell)
 
+    def snapshot(self) -> Snapshot:
+        """Return the state as it is now; it shares nothing that later changes."""
+        cells = [
+            CellCounts(cell.scope, cell.where.window.name, cell.start, cell.end, dict(cell.counts))
+            for cell in self._cells.values()
+        ]
+        vocabulary = self._vocabulary
+        return Snapshot(
+            self.position, vocabulary.scopes.values(), vocabulary.stages.values(), dict(self.deals), cells
+        )
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Become what the snapshot says; only for a state that is still empty, and a snapshot of the same windows."""
+        vocabulary = self._vocabulary
+        scopes = [vocabulary.scopes.code(scope) for scope in snapshot.scopes]
+        stages = [vocabulary.stages.code(stage) for stage in snapshot.stages]
+        same = scopes == list(range(len(scopes))) and stages == list(range(len(stages)))
+        self.deals = (
+            snapshot.deals if same else {k: recode(v, scopes, stages) for k, v in snapshot.deals.items()}
+        )
+        for scope, name, start, end, counts in snapshot.cells:
+            where = WindowScope(snapshot.scopes[scope], Window(name, start, end))
+            self._cell_at(where).counts = counts if same else _recoded(counts, stages)
+        self.position = snapshot.position
+
     def _enter(self, packed: bytes, cells: Sequence[Cell], stage: int, at: int) -> list[Cell]:
         """Count one more entry of a deal whose other rows stay as they are; return the cells that changed."""
         changed = []
@@ -199,6 +225,11 @@ class PartitionState:
         from_stage, to_stage = stages_of(number)
         stages = self._vocabulary.stages
         return TallyKey(cell.where, stages.value(from_stage), stages.value(to_stage))
+
+
+def _recoded(counts: Mapping[int, int], stages: Sequence[int]) -> dict[int, int]:
+    pairs = ((stages_of(number), count) for number, count in counts.items())
+    return {step(stages[a], stages[b]): count for (a, b), count in pairs}
 
 
 def _move(cell: Cell, before: set[int], after: set[int]) -> bool:

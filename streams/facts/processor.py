@@ -7,7 +7,7 @@ states that never existed. The same rule repairs a Postgres that was restored.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from streams.domain.partition import PartitionState, Vocabulary
 from streams.domain.tally import TallyKey
 from streams.domain.windows import WindowKind
 from streams.errors import PreconditionError
+from streams.facts.checkpoint import Checkpoint, Checkpoints
 from streams.facts.partials import PASSING_ERRORS, DeadLetter, Partials, PartitionFlush
 
 log = structlog.get_logger(__name__)
@@ -57,6 +58,7 @@ class OwnedPartition:
     told: int
     flushes: int
     known: dict[TallyKey, int] | None
+    checkpoint_due: float
     dead_letters: list[DeadLetter] = field(default_factory=list)
     poisoned: set[bytes] = field(default_factory=set)
     superseded: dict[bytes, int] = field(default_factory=dict)
@@ -75,12 +77,18 @@ class Processor:
         topic: str,
         topics: Topics,
         partials: Partials,
+        checkpoints: Checkpoints,
         kinds: Sequence[WindowKind],
         flush_interval: float,
+        checkpoint_interval: float,
     ) -> None:
         self._topic = topic
         self._topics = topics
         self._partials = partials
+        self._checkpoints = checkpoints
+        self._checkpoint_interval = checkpoint_interval
+        self._unsaved: dict[int, Checkpoint] = {}
+        self._saving: asyncio.Task[None] | None = None
         self._kinds = kinds
         self._interval = flush_interval
         self._vocabulary = Vocabulary()
@@ -107,7 +115,9 @@ class Processor:
         ends = await self._topics.ends(self._topic, partitions, committed=True)
         for partition in sorted(partitions):
             kept = self._owned.get(partition)
-            state = kept.state if kept else PartitionState(self._kinds, self._vocabulary)
+            state, poisoned = (
+                (kept.state, kept.poisoned) if kept else await self._resume(partition, ends[partition])
+            )
             if state.position > ends[partition]:
                 raise PreconditionError(
                     f"partition {partition} of {self._topic} ends at {ends[partition]}, before the {state.position} "
@@ -115,19 +125,25 @@ class Processor:
                 )
             before = await self._partials.claim(partition, ends[partition])
             known = await self._partials.read(partition, self._kinds)
-            owned = OwnedPartition(state, ends[partition], before.told or 0, before.flushes, known)
+            due = kept.checkpoint_due if kept else self._next_checkpoint()
+            owned = OwnedPartition(
+                state, ends[partition], before.told or 0, before.flushes, known, due, poisoned=poisoned
+            )
             if kept:  # what it could not flush yet is behind its position, so no replay will meet it again
                 owned.dead_letters, owned.superseded = kept.dead_letters, kept.superseded
-                owned.poisoned = kept.poisoned
             self._owned[partition] = owned
             self._activate_when_replayed(owned)
         self._changed.set()
         return {partition: self._owned[partition].state.position for partition in partitions}
 
-    async def on_revoked(self, partitions: set[int]) -> None:
-        """Tell Postgres what is known before others take over; the state stays in case they come back."""
-        del partitions
-        await self.flush()
+    async def on_revoked(self, *, stopping: bool = False) -> None:
+        """Tell Postgres what is known before others take over; the state stays in case they come back.
+
+        A worker that is `stopping` leaves checkpoints behind for the next one.
+        """
+        await self.flush(checkpoint=self._owned.keys() if stopping else ())
+        if stopping:
+            await self._save_checkpoints()
 
     async def ready(self) -> None:
         """Wait while Postgres cannot be reached: what cannot be written need not be read."""
@@ -146,14 +162,23 @@ class Processor:
             self._activate_when_replayed(owned)
         self._changed.set()
 
-    async def flush(self) -> dict[int, int]:
-        """Write every active partition's changes and progress; return the positions Postgres accepted."""
+    async def flush(self, checkpoint: Collection[int] = ()) -> dict[int, int]:
+        """Write every active partition's changes and progress; return the positions Postgres accepted.
+
+        Partitions in `checkpoint` are to be saved as they are in this flush, once it is accepted: what Postgres was not
+        told of (dead letters, causes) would be missing from a replay that begins behind it.
+        """
         async with self._flushing:
-            flushes = [
-                self._take(partition, owned) for partition, owned in self._owned.items() if owned.active
-            ]
-            if not flushes:
+            active = {partition: owned for partition, owned in self._owned.items() if owned.active}
+            if not active:
                 return {}
+            flushes = [self._take(partition, owned) for partition, owned in active.items()]
+            snapshots = {
+                partition: Checkpoint(
+                    active[partition].state.snapshot(), frozenset(active[partition].poisoned)
+                )
+                for partition in active.keys() & checkpoint
+            }
             try:
                 flushed = await self._partials.flush(flushes)
             except BaseException:
@@ -162,6 +187,8 @@ class Processor:
             self._give_back([flush for flush in flushes if flush.partition not in flushed.accepted])
             for partition, number in flushed.accepted.items():
                 self._owned[partition].flushes = number
+                if partition in snapshots:
+                    self._unsaved[partition] = snapshots[partition]
             for partition in flushed.refused:
                 log.warning("flush refused: another worker has taken the partition over", partition=partition)
             for partition in flushed.astray:
@@ -191,7 +218,7 @@ class Processor:
                 await asyncio.wait_for(self._changed.wait(), HEARTBEAT)
             self._changed.clear()
             try:
-                accepted = await self.flush()
+                accepted = await self.flush(checkpoint=self._due_checkpoint())
             except PASSING_ERRORS as error:
                 self._postgres_answers.clear()
                 self._changed.set()
@@ -204,7 +231,36 @@ class Processor:
             self._postgres_answers.set()
             if accepted:
                 await flushed(accepted)
+            if self._unsaved and (self._saving is None or self._saving.done()):
+                self._saving = asyncio.create_task(self._save_checkpoints())
             await asyncio.sleep(self._interval)
+
+    async def _resume(self, partition: int, end: int) -> tuple[PartitionState, set[bytes]]:
+        """Return the state of a partition's checkpoint, or an empty one where it has none that fits the log."""
+        state = PartitionState(self._kinds, self._vocabulary)
+        checkpoint = await asyncio.to_thread(self._checkpoints.read, partition)
+        if checkpoint is None or checkpoint.snapshot.position > end:
+            return state, set()
+        state.restore(checkpoint.snapshot)
+        log.info("resumed from a checkpoint", partition=partition, position=state.position, end=end)
+        return state, set(checkpoint.poisoned)
+
+    def _due_checkpoint(self) -> list[int]:
+        """Return the partition whose checkpoint is due the longest, if any: one at a time, to keep flushes short."""
+        due = [(owned.checkpoint_due, partition) for partition, owned in self._owned.items() if owned.active]
+        if not due or min(due)[0] > asyncio.get_running_loop().time():
+            return []
+        partition = min(due)[1]
+        self._owned[partition].checkpoint_due = self._next_checkpoint()
+        return [partition]
+
+    def _next_checkpoint(self) -> float:
+        return asyncio.get_running_loop().time() + self._checkpoint_interval
+
+    async def _save_checkpoints(self) -> None:
+        while self._unsaved:
+            partition, checkpoint = self._unsaved.popitem()
+            await asyncio.to_thread(self._checkpoints.write, partition, checkpoint)
 
     def _apply_record(self, owned: OwnedPartition, record: OffsetRecord) -> None:
         try:

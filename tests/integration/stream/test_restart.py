@@ -1,0 +1,36 @@
+"""A worker that starts again goes on from its checkpoints."""
+
+import asyncio
+
+import pytest
+
+from tests.integration.stream.conftest import Install
+from tests.integration.stream.funnel import Funnel
+from tests.integration.stream.writing import keep_writing
+
+pytestmark = pytest.mark.timeout(150)
+
+
+async def test_a_worker_goes_on_from_its_checkpoints_after_a_crash_and_after_a_stop(install: Install) -> None:
+    async with install(WINDOWS="3s,1h", CHECKPOINT_INTERVAL="500ms") as installation:
+        funnel = Funnel()
+        await funnel.create(installation.connection)
+        worker = installation.start_worker()
+        await installation.wait_until_folding()
+        async with keep_writing(installation, [funnel]):
+            await asyncio.sleep(4)
+            worker.kill()
+            crashed = installation.start_worker()
+            await installation.wait_until_folding()
+        await installation.right(funnel.tenant)
+        assert crashed.log(200).count("resumed from a checkpoint") == installation.settings.partitions
+        assert await crashed.stop() == 0
+        async with keep_writing(installation, [funnel]):
+            await asyncio.sleep(1)
+        stopped = installation.start_worker()
+        await installation.wait_until_folding()
+        await installation.right(funnel.tenant)
+        assert stopped.log(200).count("resumed from a checkpoint") == installation.settings.partitions
+        await installation.proven()
+        status, _ = await asyncio.to_thread(installation.reconcile)
+        assert status == 0
