@@ -3,7 +3,7 @@ PYTHON ?= $(shell for v in 3.13 3.12 3.11 3; do command -v python$$v >/dev/null 
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo test env lint check bench chaos lock clean
+.PHONY: demo test env lint check lock clean
 
 demo: env  ## from nothing to a running, reconciled funnel
 	$(BIN)/funnelproof demo $(ARGS)
