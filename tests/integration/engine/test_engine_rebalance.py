@@ -2,9 +2,9 @@
 
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from tests.integration.engine.conftest import PARTITIONS
 from tests.integration.engine.support import Worker, fill
@@ -97,14 +97,18 @@ def test_a_worker_beyond_the_number_of_partitions_holds_none(kafka: str, topic: 
     busy[0].wait_for(lambda _: sum(len(w.values(p)) for w in busy for p in ALL) >= PARTITIONS)
 
 
-def test_a_rebalance_cancels_a_preparation_and_asks_again(kafka: str, topic: str, start: Start) -> None:
+def test_a_rebalance_cancels_a_preparation_and_asks_again(
+    kafka: str, topic: str, start: Start, tmp_path: Path
+) -> None:
     fill(kafka, topic, {p: ["x"] for p in ALL})
-    first = start(assign_seconds=6, session_timeout=6)
+    prepared = tmp_path / "prepared"
+    first = start(assign_after=str(prepared), session_timeout=6)
     first.wait_for(lambda w: bool(w.notes("assigning")))
     second = start()
-    first.wait_for(lambda w: bool(w.notes("assigning cancelled")), 60)
-    first.wait_for(lambda w: bool(w.notes("assigned")), 60)
-    first.wait_for(lambda w: all(w.position(p) == 1 for p in held(w)), 60)
+    first.wait_for(lambda w: bool(w.notes("assigning cancelled")))
+    prepared.touch()
+    first.wait_for(lambda w: bool(w.notes("assigned")))
+    first.wait_for(lambda w: all(w.position(p) == 1 for p in held(w)))
     assert first.notes("revoked") == []  # the cancelled preparation is not revoked
     assert len(held(first)) == 2
     assert second.terminate() == 0
@@ -114,7 +118,7 @@ def test_a_preparation_longer_than_the_session_keeps_the_membership(
     kafka: str, topic: str, start: Start
 ) -> None:
     fill(kafka, topic, {0: ["x"]})
-    worker = start(assign_seconds=9, session_timeout=6)
+    worker = start(assign_seconds=3.5, session_timeout=2)
     worker.wait_for(lambda w: w.position(0) == 1)
     assert [note["event"] for note in worker.notes() if note["event"] != "batch"] == ["assigning", "assigned"]
 
@@ -123,16 +127,17 @@ def test_a_worker_that_was_stopped_beyond_its_session_returns_in_order(
     kafka: str, topic: str, start: Start
 ) -> None:
     with steady_load(kafka, topic):
-        first = start(max_batch_records=20, session_timeout=6)
+        first = start(max_batch_records=20, session_timeout=2)
         first.wait_for(lambda w: min(w.position(p) for p in ALL) > 0)
-        second = start(session_timeout=6)
+        second = start(session_timeout=2)
         first.wait_for(lambda w: len(held(w)) == 2)
         first.signal(signal.SIGSTOP)
         second.wait_assigned(PARTITIONS)
         first.signal(signal.SIGCONT)
         second.wait_for(lambda w: len(held(w)) == 2)
         first.wait_for(lambda w: len(w.notes("assigned")) >= 3)
-        time.sleep(1)
+        again = first.notes("assigned")[-1]["positions"]
+        first.wait_for(lambda w: all(w.position(int(p)) > at + 200 for p, at in again.items()))
         assert first.terminate() == 0
     assert_records_come_only_between_assignment_and_revocation(first)
     assert_records_come_only_between_assignment_and_revocation(second)

@@ -26,6 +26,11 @@ def note(event: str, **details: object) -> None:
     NOTES.write(json.dumps({"event": event, "at": time.time(), **details}) + "\n")
 
 
+def is_held_back() -> bool:
+    """Whether the file that the preparation is to wait for is missing yet."""
+    return "assign_after" in SPEC and not Path(SPEC["assign_after"]).exists()
+
+
 class Owner:
     """Keeps positions only, from those it was told to start at."""
 
@@ -38,6 +43,8 @@ class Owner:
         note("assigning", partitions=sorted(partitions))
         try:
             await asyncio.sleep(SPEC.get("assign_seconds", 0))
+            while is_held_back():
+                await asyncio.sleep(0.05)
         except asyncio.CancelledError:
             note("assigning cancelled")
             raise
@@ -58,6 +65,7 @@ class Owner:
 
 
 owner = Owner()
+session_timeout = SPEC.get("session_timeout", 10)
 app = BatchApp(
     SPEC["group"],
     owner=owner,
@@ -67,8 +75,9 @@ app = BatchApp(
     datadir=SPEC["datadir"],
     web_enabled=SPEC.get("web", False),
     worker_redirect_stdouts=False,
-    broker_session_timeout=SPEC.get("session_timeout", 10),
-    broker_heartbeat_interval=1.0,
+    broker_session_timeout=session_timeout,
+    broker_heartbeat_interval=min(1.0, session_timeout / 5),
+    broker_commit_interval=0.5,
 )
 
 
