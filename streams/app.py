@@ -7,7 +7,8 @@ import asyncio
 import gc
 import os
 import socket
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,14 +21,15 @@ from streams.completeness.closer import Closer
 from streams.engine import BatchApp
 from streams.errors import PreconditionError, UnreachableError
 from streams.facts.checkpoint import Checkpoints, prepare_folder
-from streams.facts.closing import Closing
 from streams.facts.database import create_pool, facts_connection, facts_setting, source_connection
 from streams.facts.dead_letters import DeadLetterPublisher
 from streams.facts.epoch import Epoch
 from streams.facts.installation import require_installation
-from streams.facts.partials import PASSING_ERRORS, Partials
+from streams.facts.partials import PASSING_ERRORS
 from streams.facts.processor import Processor
 from streams.logs import configure_logging
+from streams.operations.metrics import Metrics
+from streams.operations.observed import ObservedClosing, ObservedPartials
 from streams.settings import Settings, load_settings
 
 LONGEST_REPLAY = timedelta(hours=6)
@@ -46,7 +48,10 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self.began = time.monotonic()
+        self.metrics = Metrics()
         self.opened = asyncio.Event()
+        self.trouble: str | None = None
         self.is_stopping: Callable[[], bool] = lambda: False
 
     async def open(self) -> None:
@@ -66,19 +71,21 @@ class Worker:
             application_name=f"{settings.instance} worker",
             command_timeout=STATEMENT_SECONDS,
         )
-        partials = Partials(self.pool, epoch, self.name)
-        await partials.begin()
+        self.partials = ObservedPartials(self.pool, epoch, self.name, self.metrics)
+        await self.partials.begin()
         checkpoints = Checkpoints(checkpoint_folder(settings), epoch.id)
         self.processor = Processor(
             topic.name,
             self.topics,
-            partials,
+            self.partials,
             checkpoints,
             kinds,
             settings.flush_interval.total_seconds(),
             settings.checkpoint_interval.total_seconds(),
         )
-        closing = Closing(self.pool, epoch, kinds, settings.revision_debounce, self.name)
+        closing = ObservedClosing(
+            self.pool, epoch, kinds, settings.revision_debounce, self.name, self.metrics
+        )
         self.dead_letters = DeadLetterPublisher(
             self.pool, settings.kafka, settings.dead_letter_topic, lambda: self.processor.partitions
         )
@@ -100,12 +107,18 @@ class Worker:
                 if not self.opened.is_set():
                     await self.open()
                 await self._require_same_topic()
-                return await self.processor.on_assigned(partitions)
+                positions = await self.processor.on_assigned(partitions)
             except (UnreachableError, KafkaException, *PASSING_ERRORS) as error:
-                log.warning(
-                    "partitions could not be taken over; trying again", error=str(error) or repr(error)
-                )
+                self.trouble = str(error) or repr(error)
+                log.warning("partitions could not be taken over; trying again", error=self.trouble)
                 await asyncio.sleep(RETRY_SECONDS)
+            else:
+                self.trouble = None
+                return positions
+
+    async def ends(self) -> Mapping[int, int]:
+        """Return where the log of each partition that is held ends; raises UnreachableError."""
+        return await self.topics.ends(self.epoch.topic, self.processor.partitions, committed=False)
 
     async def _require_same_topic(self) -> None:
         topic = await self.topics.require(self.epoch.topic)
@@ -151,9 +164,9 @@ async def check_worker(settings: Settings) -> None:
         pass
 
 
-def create_app(settings: Settings) -> BatchApp:
+def create_app(worker: Worker) -> BatchApp:
     """Return the Faust app of one worker; nothing connects before it is started."""
-    worker = Worker(settings)
+    settings = worker.settings
     app = BatchApp(
         settings.instance,
         owner=worker,
@@ -199,4 +212,4 @@ def __getattr__(name: str) -> BatchApp:
         raise AttributeError(name)
     settings = load_settings()
     configure_logging(settings.log_format, settings.log_level)
-    return create_app(settings)
+    return create_app(Worker(settings))

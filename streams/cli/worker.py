@@ -1,6 +1,7 @@
 """`funnelproof worker`."""
 
 import asyncio
+from typing import Annotated
 
 import typer
 
@@ -8,20 +9,37 @@ from streams.logs import configure_logging
 from streams.settings import load_settings
 
 
-def worker() -> None:
+def worker(
+    web_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of /metrics and /healthz; 0: a free one, see the log.")
+    ] = 0,
+    web_host: Annotated[
+        str, typer.Option(help="Address of the web site; 0.0.0.0 shows it to other machines.")
+    ] = "127.0.0.1",
+) -> None:
     """Run one worker until SIGTERM or SIGINT: it folds its share of the log, flushes, proves and closes.
 
     Start as many as there are cores or machines; Kafka shares the partitions among them.
 
-    Example: `funnelproof worker`
+    Example: `funnelproof worker --web-port 9464`
     """
     # Faust takes half a second to import, which no other command should wait for.
     import faust  # noqa: PLC0415 - see above
 
-    from streams.app import check_worker, create_app  # noqa: PLC0415 - see above
+    from streams.app import Worker, check_worker, create_app  # noqa: PLC0415 - see above
+    from streams.operations.site import Site, listen  # noqa: PLC0415 - see above
 
     settings = load_settings()
     configure_logging(settings.log_format, settings.log_level)
-    asyncio.run(check_worker(settings))
-    process = faust.Worker(create_app(settings), override_logging=False, quiet=True, redirect_stdouts=False)
-    raise typer.Exit(process.execute_from_commandline() or 0)
+    with listen(web_host, web_port) as listening:
+        asyncio.run(check_worker(settings))
+        one = Worker(settings)
+        process = faust.Worker(
+            create_app(one),
+            Site(listening, one, one.metrics),
+            override_logging=False,
+            quiet=True,
+            redirect_stdouts=False,
+        )
+        process.spinner = None  # it writes escape sequences among the log's lines
+        raise typer.Exit(process.execute_from_commandline() or 0)

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 
@@ -16,7 +17,7 @@ from streams.completeness.barrier import Barrier
 from streams.completeness.markers import MarkerMissingError, Markers
 from streams.completeness.proving import ProgressMissingError, Prover
 from streams.domain.proof import OpenTransaction
-from streams.domain.windows import WindowKind, to_microseconds
+from streams.domain.windows import Window, WindowKind, to_microseconds
 from streams.errors import UnreachableError
 from streams.facts.closing import Closing, Published
 from streams.facts.database import SOURCE_SETTING, Connection, Pool, connect
@@ -45,7 +46,11 @@ _PASSING = (
 
 
 class Closer:
-    """Runs in every worker; works in the one that `is_active`, and is safe where two do."""
+    """Runs in every worker; works in the one that `is_active`, and is safe where two do.
+
+    `proven_until` is the source's clock at the last proof; `unproven_since` when that succeeded, or else when this
+    worker became the active one (of `time.monotonic`, None: it is not); `trouble` why the last attempt failed.
+    """
 
     def __init__(
         self,
@@ -65,16 +70,33 @@ class Closer:
         self._barrier = Barrier(settings.proof_wait)
         self.last: Published = Published()
         self.proven_until: datetime | None = None
+        self.unproven_since: float | None = None
+        self.trouble: str | None = None
+        self._next_due: float | None = None
+
+    def overdue(self, now: float) -> float | None:
+        """Return for how many seconds the oldest open window has been due at `now` (of `time.monotonic`).
+
+        None while this worker does not know; what it knew last goes on while the source does not answer.
+        """
+        return None if self._next_due is None else max(0.0, now - self._next_due)
 
     async def run(self) -> None:
         """Tick for as long as this worker is the active one; passing faults start again, others are raised."""
         while True:
             if self._is_active():
+                self.unproven_since = self.unproven_since or time.monotonic()
                 try:
                     await self._work()
                 except _PASSING as error:
-                    log.warning("no proof in this tick; trying again", error=str(error) or repr(error))
+                    self._complain(error)
+            else:
+                self.proven_until = self.unproven_since = self._next_due = self.trouble = None
             await asyncio.sleep(TICK)
+
+    def _complain(self, error: Exception) -> None:
+        self.trouble = str(error) or repr(error)
+        log.warning("no proof in this tick; trying again", error=self.trouble)
 
     async def _work(self) -> None:
         settings = self._settings
@@ -95,7 +117,7 @@ class Closer:
                 try:
                     next_end = await self._tick(source, prover)
                 except MarkerMissingError as error:  # Connect may be down: its next marker will do
-                    log.warning("no proof in this tick; trying again", error=str(error))
+                    self._complain(error)
                     next_end = TICK
                 spent = asyncio.get_running_loop().time() - began
                 await asyncio.sleep(max(0.05, min(TICK, next_end) - spent))
@@ -105,12 +127,15 @@ class Closer:
         source_time, holders = await read_source(source)
         until = to_microseconds(source_time - self._settings.grace)
         due = await self._closing.due(until)
+        self._expect(due, until)
         cleared, still_open = self._barrier.cleared(source_time, holders, due)
         proof = await prover.prove(source, source_time, still_open, progress_timeout=LAG_SECONDS)
         self.last = await self._closing.publish(proof, cleared)
         if proof.marker.marker_id % PRUNE_EVERY == 0:
             await self._report.execute(sql("queries/marker_prune"), proof.marker.marker_id)
         self.proven_until = source_time
+        self.unproven_since, self.trouble = time.monotonic(), None
+        self._expect([window for window in due if window not in cleared], until)
         if self.last != Published():
             log.info(
                 "published",
@@ -125,6 +150,15 @@ class Closer:
             log.info("waiting for writers", windows=len(due) - len(cleared), pids=held_by)
             return 0.2
         return _until_next_end(self._settings.window_kinds, until)
+
+    def _expect(self, due: Sequence[Window], until: int) -> None:
+        """Note when the next window is due, or the oldest of those that are due already was."""
+        ahead = (
+            (min(window.end for window in due) - until) / 1_000_000
+            if due
+            else _until_next_end(self._settings.window_kinds, until)
+        )
+        self._next_due = time.monotonic() + ahead
 
 
 async def read_source(source: Connection) -> tuple[datetime, dict[str, OpenTransaction]]:

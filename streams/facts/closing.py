@@ -6,7 +6,7 @@ looking at the partials themselves, since a flush cannot know whether a close co
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from uuid import UUID, uuid5
 
@@ -31,11 +31,15 @@ pause the rest follow in the next ticks."""
 
 @dataclass(frozen=True)
 class Published:
-    """What one transaction published: first runs, later runs, and how many windows it closed."""
+    """What one transaction published: first runs, later runs, and how many windows it closed.
+
+    `completeness` is what its proof was worth; None: a later one was there already, so nothing was published.
+    """
 
     windows: int = 0
     closed_runs: int = 0
     revised_runs: int = 0
+    completeness: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ class Closing:
             await self._mark_closed(connection, closing)
             await self._untouch(connection, revisions)
             await self._know_open_windows(connection, proof)
-        return Published(len(closing), closed, revised)
+        return Published(len(closing), closed, revised, _completeness(doubts))
 
     async def _doubts(self, connection: Connection, proof: Proof) -> list[str]:
         letters = await connection.fetchval(sql("queries/dead_letters_unresolved"))

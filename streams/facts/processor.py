@@ -7,19 +7,17 @@ states that never existed. The same rule repairs a Postgres that was restored.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 
 import structlog
 
-from streams.cdc.envelope import ChangeDecoder, LogRecord, MalformedEventError
+from streams.cdc.envelope import ChangeDecoder, MalformedEventError
 from streams.cdc.topics import Topics
 from streams.domain.partition import PartitionState, Vocabulary
-from streams.domain.tally import TallyKey
 from streams.domain.windows import WindowKind
 from streams.errors import PreconditionError
 from streams.facts.checkpoint import Checkpoint, Checkpoints
+from streams.facts.owned import OffsetRecord, OwnedPartition, RecordChunk
 from streams.facts.partials import PASSING_ERRORS, DeadLetter, Partials, PartitionFlush
 
 log = structlog.get_logger(__name__)
@@ -29,48 +27,11 @@ HEARTBEAT = 1.0
 _RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
-class OffsetRecord(LogRecord, Protocol):
-    """A record with its place in the log."""
-
-    @property
-    def offset(self) -> int:
-        """The record's offset in its partition."""
-
-    @property
-    def key(self) -> bytes | None:
-        """The row's key."""
-
-
-class RecordChunk(Protocol):
-    """Consecutive records of one partition; `next_offset` also passes gaps, so `records` may be empty."""
-
-    partition: int
-    records: Sequence[OffsetRecord]
-    next_offset: int
-
-
-@dataclass(slots=True)
-class OwnedPartition:
-    """A partition this worker holds: its state, and how far taking it over has come."""
-
-    state: PartitionState
-    end: int
-    told: int
-    flushes: int
-    known: dict[TallyKey, int] | None
-    checkpoint_due: float
-    dead_letters: list[DeadLetter] = field(default_factory=list)
-    poisoned: set[bytes] = field(default_factory=set)
-    superseded: dict[bytes, int] = field(default_factory=dict)
-
-    @property
-    def active(self) -> bool:
-        """Whether the replay has reached the end it had to reach, so that counts may be published."""
-        return self.known is None
-
-
 class Processor:
-    """What a worker does with the log: apply records, flush counts; one object a worker."""
+    """What a worker does with the log: apply records, flush counts; one object a worker.
+
+    `records`, `changes` (records that changed an entry) and `dead_letters` count what was applied since the start.
+    """
 
     def __init__(
         self,
@@ -98,6 +59,12 @@ class Processor:
         self._changed = asyncio.Event()
         self._postgres_answers = asyncio.Event()
         self._postgres_answers.set()
+        self.records = self.changes = self.dead_letters = 0
+
+    @property
+    def owned(self) -> Mapping[int, OwnedPartition]:
+        """The partitions held now, to look at."""
+        return self._owned
 
     @property
     def partitions(self) -> set[int]:
@@ -155,9 +122,12 @@ class Processor:
             owned = self._owned.get(chunk.partition)
             if owned is None or chunk.next_offset <= owned.state.position:
                 continue
+            changes = 0
             for record in chunk.records:
                 if record.offset >= owned.state.position:
-                    self._apply_record(owned, record)
+                    changes += self._apply_record(owned, record)
+            self.records += len(chunk.records)
+            self.changes += changes
             owned.state.position = chunk.next_offset
             self._activate_when_replayed(owned)
         self._changed.set()
@@ -262,21 +232,23 @@ class Processor:
             partition, checkpoint = self._unsaved.popitem()
             await asyncio.to_thread(self._checkpoints.write, partition, checkpoint)
 
-    def _apply_record(self, owned: OwnedPartition, record: OffsetRecord) -> None:
+    def _apply_record(self, owned: OwnedPartition, record: OffsetRecord) -> bool:
         try:
             change = self._decoder.decode(record)
             if change is None:
-                return
-            owned.state.apply(change, note=record.offset >= owned.told)
+                return False
+            changed = owned.state.apply(change, note=record.offset >= owned.told)
         except (MalformedEventError, OverflowError) as error:
             log.warning("event could not be applied", offset=record.offset, reason=str(error))
+            self.dead_letters += 1
             owned.dead_letters.append(DeadLetter(record.offset, record.key, record.value, str(error)))
             if record.key is not None:
                 owned.poisoned.add(record.key)
-            return
+            return False
         if owned.poisoned and record.key in owned.poisoned:
             owned.poisoned.discard(record.key)
             owned.superseded[record.key] = record.offset
+        return changed
 
     def _activate_when_replayed(self, owned: OwnedPartition) -> None:
         if owned.known is not None and owned.state.position >= owned.end:

@@ -1,0 +1,28 @@
+"""Whether a worker does its work: the reasons why not."""
+
+from streams.operations.reading import Reading
+
+JOIN_SECONDS = 120.0
+"""How long Kafka may take to assign partitions: a rebalance waits for workers that are being replaced."""
+SILENT_SECONDS = 30.0
+"""How long a flush may take; with nothing to say, one a second confirms the positions."""
+UNPROVEN_SECONDS = 60.0
+"""How long a proof may take, including the attempts that fail."""
+
+
+def troubles(now: Reading) -> list[str]:
+    """Return what is wrong, one line each; none: the worker does its work, or waits for it as it should."""
+    found = []
+    if now.takeover_trouble is not None:
+        found.append(f"partitions cannot be taken over: {now.takeover_trouble}")
+    elif now.joining is not None and now.joining > JOIN_SECONDS:
+        found.append(f"Kafka has assigned nothing for {now.joining:.0f} s: is FUNNELPROOF_KAFKA right?")
+    if now.postgres_trouble is not None:
+        found.append(f"Postgres does not take the flush: {now.postgres_trouble}")
+    elif now.partitions and not now.replaying and now.silent is not None and now.silent > SILENT_SECONDS:
+        found.append(f"Postgres has not confirmed a flush for {now.silent:.0f} s")
+    # While a partition is replayed, every proof has to wait for it.
+    if now.unproven is not None and not now.replaying and now.unproven > UNPROVEN_SECONDS:
+        why = f": {now.proof_trouble}" if now.proof_trouble else ""
+        found.append(f"no proof for {now.unproven:.0f} s{why}")
+    return found

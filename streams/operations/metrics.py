@@ -1,0 +1,155 @@
+"""Every metric of a worker, in a registry of its own. docs/operations.md says what to do about them.
+
+What happens once a flush or a proof is counted when it happens. Records and state change too often for that: they are
+plain numbers, read when somebody asks.
+"""
+
+from collections.abc import Iterator
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from streams.operations.reading import Reading
+
+_FLUSH_BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+_PROOF_BUCKETS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
+
+
+class Metrics:
+    """What is counted as it happens; `registry` has that, the process's own needs, and what `reading` says."""
+
+    def __init__(self) -> None:
+        # No start time beside every counter: process_start_time_seconds says it once.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library left it so
+        registry = self.registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        GCCollector(registry=registry)
+
+        # One for each partition of a flush. accepted; refused: another worker has taken the partition over; astray:
+        # Postgres is not where it was left, all counts are compared; failed: no answer, it is tried again.
+        self.flushes = Counter(
+            "funnelproof_flushes_total",
+            "Flushed partitions by what Postgres made of them.",
+            ["result"],
+            registry=registry,
+        )
+        _begin_at_zero(self.flushes, "accepted", "refused", "astray", "failed")
+        # Rows of funnelproof.partial that were inserted or updated.
+        self.flushed_counts = Counter(
+            "funnelproof_flushed_counts_total", "Counts written to Postgres.", registry=registry
+        )
+        # Of one transaction for all partitions of this worker; those that failed are not in it.
+        self.flush_seconds = Histogram(
+            "funnelproof_flush_duration_seconds",
+            "How long flushes took.",
+            buckets=_FLUSH_BUCKETS,
+            registry=registry,
+        )
+
+        # The others are 0 in a worker that is not the prover. proven; estimated: with doubts, which `status` names;
+        # superseded: another prover was faster, nothing was published.
+        self.proofs = Counter(
+            "funnelproof_proofs_total", "Proofs by what they were worth.", ["completeness"], registry=registry
+        )
+        _begin_at_zero(self.proofs, "proven", "estimated", "superseded")
+        # marker: from the source's log through Connect to Kafka. progress: until all workers had folded that far.
+        self.proof_seconds = Histogram(
+            "funnelproof_proof_duration_seconds",
+            "How long the parts of a proof took.",
+            ["part"],
+            buckets=_PROOF_BUCKETS,
+            registry=registry,
+        )
+        _begin_at_zero(self.proof_seconds, "marker", "progress")
+        self.windows_closed = Counter(
+            "funnelproof_windows_closed_total", "Windows closed, of all pipelines at once.", registry=registry
+        )
+        # first: a pipeline's result of a window. revision: a later one, since the source was corrected.
+        self.runs = Counter(
+            "funnelproof_runs_published_total", "Runs published by kind.", ["kind"], registry=registry
+        )
+        _begin_at_zero(self.runs, "first", "revision")
+
+        self.reading = Reading()
+        registry.register(self)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics of `reading`; the registry asks for them."""
+        yield from _of_the_log(self.reading)
+        yield from _of_the_servers(self.reading)
+        yield from _of_the_prover(self.reading)
+
+
+def _begin_at_zero(metric: Counter | Histogram, *labels: str) -> None:
+    """Show each label from the start: a rate needs a value before the first event."""
+    for label in labels:
+        metric.labels(label)
+
+
+def _of_the_log(now: Reading) -> Iterator[Metric]:
+    # changed: an entry came, moved or went. unchanged: nothing that is counted (an exit, a redelivery, a tombstone).
+    # dead_letter: it could not be applied. A takeover replays, and counts again.
+    records = CounterMetricFamily("funnelproof_records", "Records read by what they did.", labels=["effect"])
+    records.add_metric(["changed"], now.changes)
+    records.add_metric(["unchanged"], now.records - now.changes - now.dead_letters)
+    records.add_metric(["dead_letter"], now.dead_letters)
+    yield records
+    # replaying: on the way to the log's end; nothing of it is published before.
+    held = GaugeMetricFamily("funnelproof_partitions", "Partitions held by state.", labels=["state"])
+    held.add_metric(["active"], len(now.partitions) - now.replaying)
+    held.add_metric(["replaying"], now.replaying)
+    yield held
+    # Deals of which rows are kept, those that were deleted included: memory grows with them.
+    yield GaugeMetricFamily(
+        "funnelproof_deals", "Deals held.", value=sum(each.deals for each in now.partitions.values())
+    )
+    positions = GaugeMetricFamily(
+        "funnelproof_partition_position", "Offset folded up to.", labels=["partition"]
+    )
+    # Between the position and the log's end, with Kafka's control records; absent while Kafka does not answer.
+    lags = GaugeMetricFamily("funnelproof_partition_lag_records", "Records to be read.", labels=["partition"])
+    for number, partition in sorted(now.partitions.items()):
+        positions.add_metric([str(number)], partition.position)
+        if partition.end is not None:
+            lags.add_metric([str(number)], max(0, partition.end - partition.position))
+    yield positions
+    yield lags
+
+
+def _of_the_servers(now: Reading) -> Iterator[Metric]:
+    # 0 while a flush or a takeover is tried again.
+    postgres = now.postgres_trouble is None and now.takeover_trouble is None
+    yield GaugeMetricFamily("funnelproof_postgres_up", "Whether Postgres takes flushes.", value=postgres)
+    if now.kafka_answers is not None:
+        # Of the question for the log's ends that the lag needs.
+        yield GaugeMetricFamily("funnelproof_kafka_up", "Whether Kafka answers.", value=now.kafka_answers)
+    # One worker of an installation proves and closes: the one that holds partition 0.
+    yield GaugeMetricFamily(
+        "funnelproof_prover", "Whether this worker proves.", value=now.unproven is not None
+    )
+
+
+def _of_the_prover(now: Reading) -> Iterator[Metric]:
+    if now.proven_until is not None:
+        # By the source's clock: everything committed before is in the counts. Its age is how fresh results are.
+        yield GaugeMetricFamily(
+            "funnelproof_proven_until_timestamp_seconds",
+            "When the last proof began.",
+            value=now.proven_until.timestamp(),
+        )
+    if now.overdue is not None:
+        # 0 while nothing is due. It goes on counting while no proof succeeds.
+        yield GaugeMetricFamily(
+            "funnelproof_window_overdue_seconds",
+            "How long the oldest due window has waited to be closed.",
+            value=now.overdue,
+        )

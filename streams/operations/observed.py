@@ -1,0 +1,88 @@
+"""Flushes and publications that are counted as they happen."""
+
+import time
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from streams.domain.proof import Proof
+from streams.domain.tally import TallyKey
+from streams.domain.windows import Window, WindowKind
+from streams.facts.closing import Closing, Published
+from streams.facts.database import Pool
+from streams.facts.epoch import Epoch
+from streams.facts.partials import PASSING_ERRORS, Flushed, Partials, PartitionFlush, Takeover
+from streams.operations.metrics import Metrics
+
+
+class ObservedPartials(Partials):
+    """Partials that know when Postgres answered last (`answered_at`, of `time.monotonic`), and why it does not."""
+
+    def __init__(self, pool: Pool, epoch: Epoch, worker: str, metrics: Metrics) -> None:
+        super().__init__(pool, epoch, worker)
+        self._metrics = metrics
+        self.answered_at: float | None = None
+        self.trouble: str | None = None
+
+    async def claim(self, partition: int, end: int) -> Takeover:
+        """Take a partition over; see Partials."""
+        takeover = await super().claim(partition, end)
+        self._answered()
+        return takeover
+
+    async def read(self, partition: int, kinds: Iterable[WindowKind]) -> dict[TallyKey, int]:
+        """Return what Postgres holds; see Partials."""
+        known = await super().read(partition, kinds)
+        self._answered()
+        return known
+
+    async def flush(self, flushes: Sequence[PartitionFlush]) -> Flushed:
+        """Write what can be accepted; see Partials."""
+        metrics = self._metrics
+        began = time.monotonic()
+        try:
+            flushed = await super().flush(flushes)
+        except PASSING_ERRORS as error:
+            metrics.flushes.labels("failed").inc(len(flushes))
+            self.trouble = str(error) or repr(error)
+            raise
+        self._answered()
+        metrics.flush_seconds.observe(time.monotonic() - began)
+        metrics.flushes.labels("accepted").inc(len(flushed.accepted))
+        metrics.flushes.labels("refused").inc(len(flushed.refused))
+        metrics.flushes.labels("astray").inc(len(flushed.astray))
+        metrics.flushed_counts.inc(
+            sum(len(flush.delta.counts) for flush in flushes if flush.partition in flushed.accepted)
+        )
+        return flushed
+
+    def _answered(self) -> None:
+        self.answered_at = time.monotonic()
+        self.trouble = None
+
+
+class ObservedClosing(Closing):
+    """A Closing whose proofs and publications are counted."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        epoch: Epoch,
+        kinds: Sequence[WindowKind],
+        debounce: timedelta,
+        worker: str,
+        metrics: Metrics,
+    ) -> None:
+        super().__init__(pool, epoch, kinds, debounce, worker)
+        self._metrics = metrics
+
+    async def publish(self, proof: Proof, windows: Sequence[Window]) -> Published:
+        """Close and revise; see Closing."""
+        published = await super().publish(proof, windows)
+        metrics = self._metrics
+        metrics.proofs.labels(published.completeness or "superseded").inc()
+        metrics.proof_seconds.labels("marker").observe(proof.marker_seconds)
+        metrics.proof_seconds.labels("progress").observe(proof.progress_seconds)
+        metrics.windows_closed.inc(published.windows)
+        metrics.runs.labels("first").inc(published.closed_runs)
+        metrics.runs.labels("revision").inc(published.revised_runs)
+        return published

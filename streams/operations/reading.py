@@ -1,0 +1,47 @@
+"""A worker at one moment: what its metrics show and its health is judged by."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class PartitionReading:
+    """A partition that is held: the offset its fold has reached, whether its counts are published, its deals.
+
+    `end` is the log's, None where Kafka did not say.
+    """
+
+    position: int
+    active: bool
+    deals: int
+    end: int | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Ages and lengths of time are in seconds.
+
+    `joining` is how long the worker has waited for its first assignment, None once it had one; `silent`, for how long
+    Postgres has not confirmed a flush or a takeover; `unproven`, for how long the prover has not made a proof. Troubles
+    are the errors that are being tried again.
+    """
+
+    joining: float | None = None
+    takeover_trouble: str | None = None
+    partitions: Mapping[int, PartitionReading] = field(default_factory=dict)
+    records: int = 0
+    changes: int = 0
+    dead_letters: int = 0
+    silent: float | None = None
+    postgres_trouble: str | None = None
+    kafka_answers: bool | None = None
+    unproven: float | None = None
+    proof_trouble: str | None = None
+    proven_until: datetime | None = None
+    overdue: float | None = None
+
+    @property
+    def replaying(self) -> int:
+        """How many partitions publish nothing yet, since they have not reached their log's end."""
+        return sum(not partition.active for partition in self.partitions.values())

@@ -1,0 +1,116 @@
+"""The worker's web site: `/metrics` for Prometheus, `/healthz` for whoever watches processes."""
+
+import socket
+import time
+from collections.abc import Callable
+
+import structlog
+from aiohttp import web
+from mode import Service
+from prometheus_client.exposition import choose_encoder
+
+from streams.errors import FunnelproofError
+from streams.operations.health import troubles
+from streams.operations.metrics import Metrics
+from streams.operations.watch import Watched, read
+
+log = structlog.get_logger(__name__)
+
+STOP_SECONDS = 1.0
+"""How long the worker, when it stops, waits for answers that are under way."""
+
+
+class WebAddressError(FunnelproofError):
+    """The web site's address cannot be had; the message says which and why."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket bound to the address, port 0 being a free one; raises WebAddressError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        reason = str(error.strerror or error).partition(" (")[0]
+        raise WebAddressError(
+            f"the web site cannot listen on {host} port {port} ({reason}): "
+            "choose others with --web-host and --web-port; port 0 is any free one"
+        ) from error
+
+
+class Site(Service):  # type: ignore[misc]  # mode has no types
+    """Serves one worker's pages on a socket that listens already; starts before the worker and stops after it."""
+
+    mundane_level = "debug"
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        worker: Watched,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__()
+        self._socket = listening
+        self._pages = Pages(worker, metrics, clock)
+
+    async def on_start(self) -> None:
+        """Begin to answer, and log the address."""
+        self._runner = web.AppRunner(
+            self._pages.application(), access_log=None, shutdown_timeout=STOP_SECONDS
+        )
+        await self._runner.setup()
+        await web.SockSite(self._runner, self._socket).start()
+        host, port = self._socket.getsockname()[:2]
+        log.info("web", url=f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+
+    async def on_stop(self) -> None:
+        """Close the socket."""
+        await self._runner.cleanup()
+
+
+class Pages:
+    """What the site answers. `clock` is `time.monotonic`."""
+
+    def __init__(self, worker: Watched, metrics: Metrics, clock: Callable[[], float]) -> None:
+        self._worker = worker
+        self._metrics = metrics
+        self._clock = clock
+
+    def application(self) -> web.Application:
+        """Return the pages as an aiohttp application."""
+        application = web.Application()
+        application.add_routes(
+            [
+                web.get("/", self.index),
+                web.get("/metrics", self.metrics),
+                web.get("/healthz", self.health),
+            ]
+        )
+        return application
+
+    async def index(self, _: web.Request) -> web.Response:
+        """Say what there is."""
+        return web.Response(text=f"funnelproof worker {self._worker.name}\n\n/metrics\n/healthz\n")
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """Return all metrics in the form that the client asks for."""
+        self._metrics.reading = await read(self._worker, self._clock(), ask_kafka=True)
+        encode, form = choose_encoder(request.headers.get("Accept", ""))
+        return web.Response(body=encode(self._metrics.registry), headers={"Content-Type": form})
+
+    async def health(self, _: web.Request) -> web.Response:
+        """Return 200 while the worker does its work, 503 and the reasons where it does not."""
+        reading = await read(self._worker, self._clock())
+        reasons = troubles(reading)
+        return web.json_response(
+            {
+                "status": "failing" if reasons else "ok",
+                "reasons": reasons,
+                "worker": self._worker.name,
+                "joined": reading.joining is None,
+                "partitions": sorted(reading.partitions),
+                "replaying": reading.replaying,
+                "prover": reading.unproven is not None,
+            },
+            status=503 if reasons else 200,
+        )

@@ -1,0 +1,162 @@
+"""A worker's web site and log, as an operator meets them."""
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.integration.stream.conftest import Install
+from tests.integration.stream.funnel import Funnel
+from tests.integration.stream.installation import PATIENCE, Installation
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@dataclass
+class Line:
+    """The line between a worker and Postgres, which can be cut: nobody else notices."""
+
+    host: str
+    port: int
+    own_port: int = 0
+    _server: asyncio.Server | None = None
+    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+
+    async def mend(self) -> None:
+        """Let connections through, on the same port each time."""
+        self._server = await asyncio.start_server(self._connect, "127.0.0.1", self.own_port)
+        self.own_port = self._server.sockets[0].getsockname()[1]
+
+    def cut(self) -> None:
+        """End all connections and refuse new ones."""
+        if self._server is not None:
+            self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection(self.host, self.port)
+        self._writers |= {writer, far_writer}
+        await asyncio.gather(self._pass_on(reader, far_writer), self._pass_on(far_reader, writer))
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while some := await reader.read(65536):
+                writer.write(some)
+                await writer.drain()
+        writer.close()
+
+
+@dataclass
+class Watched:
+    """An installation with one worker, its site, and its line to Postgres."""
+
+    installation: Installation
+    site: httpx.AsyncClient
+    line: Line
+
+    async def metric(self, name: str, **labels: str) -> float:
+        """Scrape, and return one sample, or the sum of those that have these labels."""
+        text = (await self.site.get("/metrics")).text
+        found = [
+            sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == f"funnelproof_{name}" and labels.items() <= sample.labels.items()
+        ]
+        assert found, f"no {name} {labels} in\n{text}"
+        return sum(found)
+
+    async def health_is(self, status: int) -> list[str]:
+        """Wait until health has this status; return the reasons it gives."""
+        deadline = time.monotonic() + PATIENCE
+        while (answer := await self.site.get("/healthz")).status_code != status:
+            assert time.monotonic() < deadline, f"{answer.text}\n{self.installation.evidence()}"
+            await asyncio.sleep(0.1)
+        reasons: list[str] = answer.json()["reasons"]
+        return reasons
+
+
+@pytest.fixture(scope="module")
+async def watched(install: Install) -> AsyncIterator[Watched]:
+    async with install(WINDOWS="3s,1h", LOG_FORMAT="json") as installation:
+        address = urlsplit(installation.settings.source_dsn)
+        line = Line(address.hostname or "", address.port or 5432)
+        await line.mend()
+        user, _, _ = address.netloc.rpartition("@")
+        through_line = address._replace(netloc=f"{user}@127.0.0.1:{line.own_port}").geturl()
+        installation.environment["FUNNELPROOF_SOURCE_DSN"] = through_line
+        worker = installation.start_worker()
+        await installation.wait_until_folding()
+        (url,) = [line["url"] for line in map(json.loads, worker.log(1000).splitlines()) if "url" in line]
+        async with httpx.AsyncClient(base_url=url) as site:
+            yield Watched(installation, site, line)
+        line.cut()
+
+
+async def test_metrics_grow_with_what_is_written_and_closed(watched: Watched) -> None:
+    installation, funnel = watched.installation, Funnel()
+    records = await watched.metric("records_total", effect="changed")
+    windows = await watched.metric("windows_closed_total")
+    await funnel.create(installation.connection)
+    start = await installation.next_window()
+    await funnel.enter_two_deals(installation.connection, start)
+    await installation.wait_until("select count(*) > 0 from dyno_crm.stage_conversion_current")
+    await asyncio.sleep(0.1)  # until the worker, too, knows that its transaction has ended
+    assert await watched.metric("window_overdue_seconds") == 0
+    assert await watched.metric("records_total", effect="changed") == records + 5
+    assert await watched.metric("deals") == 2
+    assert await watched.metric("windows_closed_total") > windows
+    assert await watched.metric("runs_published_total", kind="first") > 0
+    assert await watched.metric("flushed_counts_total") > 0
+    assert await watched.metric("flush_duration_seconds_count") > 0
+    assert await watched.metric("proof_duration_seconds_count", part="marker") > 0
+    assert await watched.metric("proofs_total", completeness="estimated") == 0
+    assert await watched.metric("partitions", state="active") == 4
+    assert await watched.metric("partition_lag_records") == 0
+    now = (await installation.now()).timestamp()
+    assert now - 5 < await watched.metric("proven_until_timestamp_seconds") <= now
+
+
+async def test_health_fails_while_postgres_is_away_and_recovers(watched: Watched) -> None:
+    assert await watched.health_is(200) == []
+    failed = await watched.metric("flushes_total", result="failed")
+    watched.line.cut()
+    try:
+        assert "Postgres does not take the flush" in (await watched.health_is(503))[0]
+        assert await watched.metric("postgres_up") == 0
+        await asyncio.sleep(4)  # the present window of three seconds ends without a close
+        assert await watched.metric("window_overdue_seconds") > 0
+    finally:
+        await watched.line.mend()
+    await watched.health_is(200)
+    assert await watched.metric("postgres_up") == 1
+    assert await watched.metric("flushes_total", result="failed") > failed
+    await watched.installation.proven()
+    assert await watched.metric("window_overdue_seconds") < 3
+
+
+async def test_a_port_that_is_taken_is_said_at_once(watched: Watched) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = await asyncio.to_thread(watched.installation.run, "worker", "--web-port", str(port))
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"funnelproof: the web site cannot listen on 127.0.0.1 port {port}")
+    assert done.stderr.count("\n") == 1
+
+
+async def test_of_a_json_log_every_line_is_one_object_to_the_end(watched: Watched) -> None:
+    worker = watched.installation.workers[-1]
+    assert await worker.stop() == 0
+    lines = [json.loads(line) for line in worker.log(100_000).splitlines()]  # stdout and stderr
+    assert all({"event", "level", "logger", "timestamp"} <= line.keys() for line in lines)
+    assert any("trying again" in line["event"] for line in lines)

@@ -1,0 +1,57 @@
+from dataclasses import replace
+
+import pytest
+
+from streams.operations.health import JOIN_SECONDS, SILENT_SECONDS, UNPROVEN_SECONDS, troubles
+from streams.operations.reading import PartitionReading, Reading
+
+FOLDED = PartitionReading(position=10, active=True, deals=3)
+REPLAYED = PartitionReading(position=4, active=False, deals=1)
+PROVER = Reading(partitions={0: FOLDED, 1: FOLDED}, silent=0.4, unproven=1.2)
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [
+        pytest.param(Reading(joining=JOIN_SECONDS), id="it waits for its first assignment"),
+        pytest.param(Reading(), id="there is no partition left for it"),
+        pytest.param(replace(PROVER, unproven=None), id="it folds and another proves"),
+        pytest.param(PROVER, id="it folds and proves"),
+        pytest.param(replace(PROVER, silent=SILENT_SECONDS, unproven=UNPROVEN_SECONDS), id="it is slow"),
+        pytest.param(replace(PROVER, proof_trouble="marker 7 did not come"), id="one proof failed"),
+        pytest.param(
+            replace(PROVER, partitions={0: FOLDED, 1: REPLAYED}, silent=900.0, unproven=900.0),
+            id="it replays, with nothing to flush and no proof possible",
+        ),
+    ],
+)
+def test_a_worker_is_healthy_while(reading: Reading) -> None:
+    assert troubles(reading) == []
+
+
+@pytest.mark.parametrize(
+    ("reading", "reason"),
+    [
+        (Reading(joining=JOIN_SECONDS + 1), "Kafka has assigned nothing for 121 s"),
+        (
+            Reading(joining=3.0, takeover_trouble="no Kafka broker answers"),
+            "partitions cannot be taken over: no Kafka broker answers",
+        ),
+        (replace(PROVER, postgres_trouble="refused"), "Postgres does not take the flush: refused"),
+        (replace(PROVER, silent=SILENT_SECONDS + 1), "Postgres has not confirmed a flush for 31 s"),
+        (replace(PROVER, unproven=UNPROVEN_SECONDS + 1), "no proof for 61 s"),
+        (
+            replace(PROVER, unproven=75.0, proof_trouble="marker 7 did not come"),
+            "no proof for 75 s: marker 7 did not come",
+        ),
+    ],
+)
+def test_a_worker_that_does_not_do_its_work_says_why(reading: Reading, reason: str) -> None:
+    found = troubles(reading)
+    assert len(found) == 1
+    assert found[0].startswith(reason)
+
+
+def test_every_trouble_is_named() -> None:
+    reading = replace(PROVER, takeover_trouble="a", postgres_trouble="b", unproven=99.0)
+    assert len(troubles(reading)) == 3

@@ -1,0 +1,97 @@
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from streams.operations.metrics import Metrics
+from streams.operations.reading import PartitionReading, Reading
+
+PAGE = Path(__file__).parents[3] / "docs" / "operations.md"
+PROVER = Reading(
+    partitions={
+        0: PartitionReading(position=10, active=True, deals=3, end=14),
+        1: PartitionReading(position=7, active=True, deals=2, end=7),
+        2: PartitionReading(position=1, active=False, deals=1),
+    },
+    records=20,
+    changes=12,
+    dead_letters=1,
+    silent=0.1,
+    kafka_answers=True,
+    unproven=0.4,
+    proven_until=datetime(2026, 11, 23, 12, tzinfo=UTC),
+    overdue=2.5,
+)
+
+
+def shown(reading: Reading) -> dict[str, float]:
+    """Scrape the metrics and return every sample by its name and labels."""
+    metrics = Metrics()
+    metrics.reading = reading
+    return {
+        f"{sample.name}{sorted(sample.labels.values()) or ''}": sample.value
+        for family in text_string_to_metric_families(generate_latest(metrics.registry).decode())
+        for sample in family.samples
+    }
+
+
+@pytest.mark.parametrize(
+    ("sample", "value"),
+    [
+        ("funnelproof_records_total['changed']", 12),
+        ("funnelproof_records_total['unchanged']", 7),
+        ("funnelproof_records_total['dead_letter']", 1),
+        ("funnelproof_partitions['active']", 2),
+        ("funnelproof_partitions['replaying']", 1),
+        ("funnelproof_partition_position['0']", 10),
+        ("funnelproof_partition_lag_records['0']", 4),
+        ("funnelproof_partition_lag_records['1']", 0),
+        ("funnelproof_deals", 6),
+        ("funnelproof_postgres_up", 1),
+        ("funnelproof_kafka_up", 1),
+        ("funnelproof_prover", 1),
+        ("funnelproof_proven_until_timestamp_seconds", 1795435200),
+        ("funnelproof_window_overdue_seconds", 2.5),
+        ("funnelproof_flushes_total['failed']", 0),
+        ("funnelproof_runs_published_total['revision']", 0),
+    ],
+)
+def test_a_scrape_shows(sample: str, value: float) -> None:
+    assert shown(PROVER)[sample] == value
+
+
+def test_what_is_not_known_is_absent_and_not_zero() -> None:
+    assert "funnelproof_partition_lag_records['2']" not in shown(PROVER)
+    idle = shown(Reading())
+    assert idle["funnelproof_prover"] == 0
+    assert "funnelproof_kafka_up" not in idle
+    assert "funnelproof_proven_until_timestamp_seconds" not in idle
+    assert "funnelproof_window_overdue_seconds" not in idle
+
+
+@pytest.mark.parametrize(
+    "reading", [Reading(takeover_trouble="refused"), Reading(postgres_trouble="refused")]
+)
+def test_postgres_is_down_while_it_is_asked_again(reading: Reading) -> None:
+    assert shown(reading)["funnelproof_postgres_up"] == 0
+
+
+def test_two_workers_of_one_process_count_apart() -> None:
+    one, other = Metrics(), Metrics()
+    one.windows_closed.inc()
+    assert other.registry.get_sample_value("funnelproof_windows_closed_total") == 0
+
+
+def test_the_operations_page_explains_every_metric() -> None:
+    metrics = Metrics()
+    metrics.reading = PROVER
+    page = PAGE.read_text("utf-8")
+    names = [
+        family.name + ("_total" if family.type == "counter" else "")
+        for family in metrics.registry.collect()
+        if family.name.startswith("funnelproof_")
+    ]
+    assert len(names) > 15
+    assert [name for name in names if f"| `{name}`" not in page] == []

@@ -1,0 +1,106 @@
+"""What the site answers over HTTP, for a worker that has not been given partitions yet."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from aiohttp import web
+
+from streams.operations.metrics import Metrics
+from streams.operations.site import Pages, WebAddressError, listen
+
+if TYPE_CHECKING:
+    from streams.completeness.closer import Closer
+    from streams.facts.processor import Processor
+    from streams.operations.observed import ObservedPartials
+
+
+@dataclass
+class JoiningWorker:
+    """A worker before its first assignment; it has nothing yet that `opened` would promise."""
+
+    processor: "Processor" = field(init=False)
+    closer: "Closer" = field(init=False)
+    partials: "ObservedPartials" = field(init=False)
+    name: str = "somewhere:1"
+    began: float = 1000.0
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+    trouble: str | None = None
+
+    async def ends(self) -> Mapping[int, int]:
+        raise AssertionError("nobody has to ask Kafka before there are partitions")
+
+
+@dataclass
+class Visit:
+    """A client of the site, and what decides the site's answers."""
+
+    client: httpx.AsyncClient
+    worker: JoiningWorker
+    now: float = 1000.0
+
+
+@pytest.fixture
+async def visit() -> AsyncIterator[Visit]:
+    listening = listen("127.0.0.1", 0)
+    async with httpx.AsyncClient(base_url="http://{}:{}".format(*listening.getsockname())) as client:
+        visit = Visit(client, JoiningWorker())
+        runner = web.AppRunner(Pages(visit.worker, Metrics(), lambda: visit.now).application())
+        await runner.setup()
+        await web.SockSite(runner, listening).start()
+        yield visit
+        await runner.cleanup()
+
+
+async def test_health_turns_with_time(visit: Visit) -> None:
+    answer = await visit.client.get("/healthz")
+    assert (answer.status_code, answer.json()["status"]) == (200, "ok")
+    visit.now += 121
+    answer = await visit.client.get("/healthz")
+    assert (answer.status_code, answer.json()["status"]) == (503, "failing")
+    assert "Kafka has assigned nothing for 121 s" in answer.json()["reasons"][0]
+
+
+async def test_health_turns_with_what_fails(visit: Visit) -> None:
+    visit.worker.trouble = "cannot reach Postgres"
+    answer = await visit.client.get("/healthz")
+    assert answer.status_code == 503
+    assert answer.json()["reasons"] == ["partitions cannot be taken over: cannot reach Postgres"]
+    visit.worker.trouble = None
+    assert (await visit.client.get("/healthz")).status_code == 200
+
+
+async def test_metrics_come_in_the_form_that_is_asked_for(visit: Visit) -> None:
+    plain = await visit.client.get("/metrics")
+    assert plain.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert "funnelproof_prover 0.0\n" in plain.text
+    open_metrics = await visit.client.get("/metrics", headers={"Accept": "application/openmetrics-text"})
+    assert open_metrics.headers["content-type"].startswith("application/openmetrics-text")
+    assert open_metrics.text.endswith("# EOF\n")
+
+
+async def test_the_front_page_names_the_others(visit: Visit) -> None:
+    text = (await visit.client.get("/")).text
+    assert "somewhere:1" in text
+    assert "/metrics" in text
+    assert "/healthz" in text
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_free_port_is_found(host: str) -> None:
+    with listen(host, 0) as one, listen(host, 0) as other:
+        assert one.getsockname()[1] != other.getsockname()[1] != 0
+
+
+def test_an_address_that_cannot_be_had_is_named_with_a_way_out() -> None:
+    with listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(
+            WebAddressError, match=rf"127.0.0.1 port {port} \(Address already in use\): choose"
+        ):
+            listen("127.0.0.1", port)
+    with pytest.raises(WebAddressError, match=r"nowhere\.invalid port 0"):
+        listen("nowhere.invalid", 0)
