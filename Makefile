@@ -6,7 +6,7 @@ ARGS ?=
 .PHONY: demo test env lint check lock clean
 
 demo: env  ## from nothing to a running, reconciled funnel
-	$(BIN)/funnelproof demo $(ARGS)
+	@$(BIN)/funnelproof demo $(ARGS)
 
 test: env  ## the whole suite, on real components
 	$(BIN)/pytest $(ARGS)
@@ -15,10 +15,11 @@ env: .venv/.complete
 
 .venv/.complete: requirements/dev.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "funnelproof needs Python 3.11, 3.12 or 3.13 with pip; none was found on PATH" >&2; exit 2; }
-	$(PYTHON) -m venv --without-pip --clear .venv
-	$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	touch $@
+	@echo "making .venv (the first time this takes about a minute)" >&2
+	@$(PYTHON) -m venv --without-pip --clear .venv
+	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
 
 lint: env  ## style, types, layers, SQL
 	$(BIN)/ruff check .
