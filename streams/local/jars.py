@@ -14,6 +14,7 @@ from xml.etree import ElementTree as ET
 
 import certifi
 import httpx
+from jgo.constants import MAVEN_CENTRAL_URL
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
@@ -21,7 +22,6 @@ from streams.errors import UnreachableError
 from streams.local import folders
 
 MIRROR_VARIABLE = "MAVEN_REPO_URL"
-from jgo.constants import MAVEN_CENTRAL_URL as _CENTRAL  # noqa: E402
 _AT_A_TIME = 6
 _TRIES = 3
 
@@ -169,7 +169,7 @@ class JarCache:
 
 def repository_url(maven_settings: Path) -> str:
     """Return the Maven repository to download from: MAVEN_REPO_URL, the user's mirror, or Maven Central."""
-    return (os.environ.get(MIRROR_VARIABLE) or _mirror(maven_settings) or _CENTRAL).rstrip("/")
+    return (os.environ.get(MIRROR_VARIABLE) or _mirror(maven_settings) or MAVEN_CENTRAL_URL).rstrip("/")
 
 
 def _mirror(maven_settings: Path) -> str | None:
