@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import time
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID, uuid4
@@ -91,6 +92,26 @@ def _event_of(installation: Installation, entry: UUID) -> Message:
     finally:
         consumer.close()
     raise AssertionError(f"no event of {entry} in {settings.data_topic}")
+
+
+@pytest.mark.usefixtures("poisoned")
+async def test_a_malformed_event_is_published_as_it_was(installation: Installation) -> None:
+    def published() -> list[dict[str, object]]:
+        consumer = Consumer({"bootstrap.servers": installation.settings.kafka, "group.id": str(uuid4())})
+        consumer.assign([TopicPartition(installation.settings.dead_letter_topic, 0, 0)])
+        letters = consumer.consume(len(MALFORMED), 20)
+        consumer.close()
+        return [{**json.loads(letter.value() or b""), "key": letter.key()} for letter in letters]
+
+    letters = await asyncio.to_thread(published)
+    recorded = await installation.connection.fetch("select * from funnelproof.dead_letter")
+    assert {
+        (letter["partition"], letter["offset"], letter["reason"], letter["key"], letter["value"])
+        for letter in letters
+    } == {
+        (row["partition"], row["source_offset"], row["reason"], row["key"], b64encode(row["value"]).decode())
+        for row in recorded
+    }
 
 
 @pytest.mark.parametrize("name", MALFORMED)
