@@ -21,7 +21,13 @@ from streams.completeness.closer import Closer
 from streams.engine import BatchApp
 from streams.errors import PreconditionError, UnreachableError
 from streams.facts.checkpoint import Checkpoints, prepare_folder
-from streams.facts.database import create_pool, facts_connection, facts_setting, source_connection
+from streams.facts.database import (
+    STATEMENT_SECONDS,
+    create_pool,
+    facts_connection,
+    facts_setting,
+    source_connection,
+)
 from streams.facts.dead_letters import DeadLetterPublisher
 from streams.facts.epoch import Epoch
 from streams.facts.installation import require_installation
@@ -35,9 +41,7 @@ from streams.settings import Settings, load_settings
 LONGEST_REPLAY = timedelta(hours=6)
 """Compaction must leave records alone for longer than any replay takes: a replay may not lose what it passes."""
 
-
 RETRY_SECONDS = 1.0
-STATEMENT_SECONDS = 60.0
 
 log = structlog.get_logger(__name__)
 

@@ -24,6 +24,11 @@ _TIMEOUT = 10.0
 _ATTEMPTS = 10
 
 
+def no_broker(servers: str) -> UnreachableError:
+    """Return what is raised where no broker of `servers` answers."""
+    return UnreachableError(f"no Kafka broker answers at {servers}: start it, or set FUNNELPROOF_KAFKA")
+
+
 @dataclass(frozen=True)
 class Topic:
     """A topic as it is now. `topic_id` changes when a topic is deleted and made anew."""
@@ -159,7 +164,5 @@ class Topics:
             return await asyncio.wrap_future(future)
         except KafkaException as error:
             if error.args[0].code() in _NO_ANSWER:
-                raise UnreachableError(
-                    f"no Kafka broker answers at {self._servers}: start it, or set FUNNELPROOF_KAFKA"
-                ) from error
+                raise no_broker(self._servers) from error
             raise

@@ -7,9 +7,8 @@ import typer
 
 from streams.cli.output import AsJson, print_json, stdout
 from streams.facts.database import address, facts_connection, source_connection
-from streams.facts.installation import register_installation
+from streams.facts.installation import install
 from streams.facts.migrations import Migration
-from streams.facts.migrations import migrate as apply_migrations
 from streams.settings import Settings, load_settings
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done; write nothing.")]
@@ -38,12 +37,7 @@ def migrate(dry_run: DryRun = False, as_json: AsJson = False) -> None:
 
 async def _migrate(settings: Settings, *, dry_run: bool) -> list[Migration]:
     async with source_connection(settings) as source, facts_connection(settings) as facts:
-        migrations = await apply_migrations(facts, dry_run=dry_run)
-        if not dry_run:
-            await register_installation(
-                facts, settings.instance, await source.fetchval("select clock_timestamp()")
-            )
-        return migrations
+        return await install(source, facts, settings.instance, dry_run=dry_run)
 
 
 def _lines(migrations: list[Migration], where: str, *, dry_run: bool) -> list[str]:

@@ -20,7 +20,7 @@ from streams.domain.proof import OpenTransaction
 from streams.domain.windows import Window, WindowKind, to_microseconds
 from streams.errors import UnreachableError
 from streams.facts.closing import Closing, Published
-from streams.facts.database import SOURCE_SETTING, Connection, Pool, connect
+from streams.facts.database import SOURCE_SETTING, STATEMENT_SECONDS, Connection, Pool, connect
 from streams.resources import sql
 from streams.settings import Settings
 
@@ -30,7 +30,6 @@ TICK = 1.0
 """Seconds between two proofs; one starts earlier when a window falls due."""
 LAG_SECONDS = 600.0
 """How long workers may take to fold what the log held at a marker; a new proof would only ask for more."""
-STATEMENT_SECONDS = 60.0
 PRUNE_EVERY = 100
 """Markers between two prunings of those that are evidence of nothing any more."""
 _PASSING = (

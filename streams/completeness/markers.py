@@ -14,10 +14,10 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from streams.cdc.topics import no_broker
 from streams.domain.change import Scope
 from streams.domain.pairs import Stage
 from streams.domain.proof import Marker
-from streams.errors import UnreachableError
 from streams.facts.database import Connection, Pool
 from streams.resources import sql
 
@@ -62,9 +62,7 @@ class Markers:
             await self._consumer.start()
         except (KafkaError, OSError) as error:
             await self._consumer.stop()
-            raise UnreachableError(
-                f"no Kafka broker answers at {self._servers}: start it, or set FUNNELPROOF_KAFKA"
-            ) from error
+            raise no_broker(self._servers) from error
         self._consumer.assign([self._place])
         await self._consumer.seek_to_beginning(self._place)
         return self

@@ -8,8 +8,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from streams.cdc.connector import Connector
 from streams.cdc.source import prepare_source
 from streams.facts.database import facts_connection, source_connection
-from streams.facts.installation import register_installation
-from streams.facts.migrations import migrate
+from streams.facts.installation import install
 from streams.settings import PREFIX, Settings
 
 WINDOWS = "15s,1m"
@@ -50,9 +49,6 @@ def demo_settings(variables: Mapping[str, str]) -> Settings:
 async def set_up(settings: Settings) -> None:
     """Migrate, make the topics and the connector; safe where it was done before."""
     async with source_connection(settings) as source, facts_connection(settings) as facts:
-        await migrate(facts)
-        await register_installation(
-            facts, settings.instance, await source.fetchval("select clock_timestamp()")
-        )
+        await install(source, facts, settings.instance)
         await prepare_source(source)
     await Connector(settings).apply()

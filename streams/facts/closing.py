@@ -90,7 +90,6 @@ class Closing:
         However many closers race, each run exists once; a proof that is older than the last one changes nothing.
         """
         async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute("set local idle_in_transaction_session_timeout = '15s'")
             await connection.execute(sql("queries/closing_lock"))
             await require_current_epoch(connection, self._epoch)
             doubts = await self._doubts(connection, proof)

@@ -23,6 +23,8 @@ else:
 SOURCE_SETTING = "FUNNELPROOF_SOURCE_DSN"
 REPORT_SETTING = "FUNNELPROOF_REPORT_DSN"
 CONNECT_SECONDS = 10.0
+STATEMENT_SECONDS = 60.0
+"""What a worker gives a statement, so that a server which vanishes without a word is noticed."""
 _ERRORS = (
     OSError,
     ValueError,

@@ -6,7 +6,18 @@ import asyncpg
 
 from streams.errors import PreconditionError
 from streams.facts.database import Connection
+from streams.facts.migrations import Migration, migrate
 from streams.resources import sql
+
+
+async def install(
+    source: Connection, facts: Connection, instance: str, *, dry_run: bool = False
+) -> list[Migration]:
+    """Bring the schema up to date, note the first time, and return the migrations; with `dry_run` only those."""
+    migrations = await migrate(facts, dry_run=dry_run)
+    if not dry_run:
+        await register_installation(facts, instance, await source.fetchval("select clock_timestamp()"))
+    return migrations
 
 
 async def register_installation(facts: Connection, instance: str, source_time: datetime) -> None:
