@@ -4,9 +4,12 @@ Accepted: JSON with or without the schema part. Everything else is refused with 
 an event that cannot be read is a dead letter, never a skipped one.
 """
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Protocol
+from itertools import chain, repeat
+from struct import Struct
+from typing import Annotated, Any, Literal, Protocol
 from uuid import UUID
 
 import msgspec
@@ -16,9 +19,10 @@ from streams.domain.deal import GONE
 from streams.domain.partition import Vocabulary
 from streams.domain.windows import EPOCH, MICROSECOND
 
-_Identifier = Annotated[str, msgspec.Meta(min_length=36, max_length=36)]
-_UUID_BYTES = 16
-_STATES = frozenset({"c", "u", "r"})
+_TEXT = 36
+_DASHES = (8, 13, 18, 23)
+_UUID = Struct("16s")
+_Identifier = Annotated[str, msgspec.Meta(min_length=_TEXT, max_length=_TEXT)]
 _REKEYED = frozenset({"__debezium.newkey", "__debezium.oldkey"})
 
 
@@ -58,10 +62,14 @@ class _Source(msgspec.Struct, gc=False):
 
 
 class _Envelope(msgspec.Struct, gc=False):
-    op: str
+    op: Literal["c", "u", "d", "r"]
     source: _Source
     before: msgspec.Raw = msgspec.Raw()
     after: _Row | None = None
+
+
+_GONE = _Row(id="", tenant_id="", deal_id="", pipeline_id="", pipeline_stage_id="", entered_at=EPOCH)
+"""What a deleted row says; no event can say it, since identifiers are never empty there."""
 
 
 class _WithSchema(msgspec.Struct, gc=False):
@@ -77,6 +85,19 @@ class ChangeDecoder:
         self._vocabulary = vocabulary
         self._stages = _Known(lambda text: vocabulary.stages.code(str(UUID(text))))
         self._scopes = _Known(self._scope)
+        self._stages[_GONE.pipeline_stage_id] = GONE
+        self._scopes[_GONE.tenant_id, _GONE.pipeline_id] = 0
+
+    def decode_all(self, records: Sequence[LogRecord]) -> list[Change] | None:
+        """Return the changes of many records, much faster than one by one.
+
+        None where a record needs to be looked at alone, by `decode`: a tombstone, or one that cannot be applied.
+        """
+        try:
+            events = [self._envelope(record.value or b"") for record in records]
+            return self._changes(events, records)
+        except (msgspec.DecodeError, ValueError, OverflowError):
+            return None
 
     def decode(self, record: LogRecord) -> Change | None:
         """Return the change a record tells of, None for a tombstone.
@@ -87,7 +108,7 @@ class ChangeDecoder:
         if value is None:
             return None
         try:
-            return self._change(self._read(value), record)
+            return self._changes([self._read(value)], [record])[0]
         except (msgspec.DecodeError, ValueError, OverflowError) as error:
             raise MalformedEventError(_reason(value, error)) from error
 
@@ -99,44 +120,35 @@ class ChangeDecoder:
                 raise
         return self._envelope(msgspec.json.decode(value, type=_WithSchema).payload)
 
-    def _change(self, event: _Envelope, record: LogRecord) -> Change:
-        source = event.source
-        operation = event.op
-        lsn = source.lsn
-        if lsn is None and operation != "r":
+    def _changes(self, events: Sequence[_Envelope], records: Sequence[LogRecord]) -> list[Change]:
+        rows = [
+            event.after if event.after is not None and event.op != "d" else self._without_state(event)
+            for event in events
+        ]
+        lsns = [None if event.op == "r" else event.source.lsn for event in events]
+        if lsns.count(None) != sum(event.op == "r" for event in events):
             raise ValueError("a streamed change without `source.lsn`")
-        if operation == "d":
-            key = self._key(event.before)
-            gone = (
-                _bytes(key.deal_id),
-                _bytes(key.id),
-                0,
-                GONE,
-                0,
-                lsn,
-                source.ts_ms * 1000,
-                _rekeyed(record),
-            )
-            return tuple.__new__(Change, gone)
-        if operation not in _STATES:
-            raise ValueError(f"operation {operation!r} is not one of c, u, d, r")
-        row = event.after
-        if row is None:
-            raise ValueError(f"operation {operation!r} without the row's new state in `after`")
-        # Straight to the tuple: Change(...) takes three times as long, and this runs for every event.
-        return tuple.__new__(
-            Change,
-            (
-                _bytes(row.deal_id),
-                _bytes(row.id),
-                self._scopes[row.tenant_id, row.pipeline_id],
-                self._stages[row.pipeline_stage_id],
-                (row.entered_at - EPOCH) // MICROSECOND,
-                None if operation == "r" else lsn,
-                source.ts_ms * 1000,
-                operation == "c" and bool(record.headers) and _rekeyed(record),
-            ),
+        # Column by column: going row by row through all of it takes half as long again.
+        scopes, stages = self._scopes, self._stages
+        columns = zip(
+            _identifiers([row.deal_id for row in rows]),
+            _identifiers([row.id for row in rows]),
+            [scopes[row.tenant_id, row.pipeline_id] for row in rows],
+            [stages[row.pipeline_stage_id] for row in rows],
+            [(row.entered_at - EPOCH) // MICROSECOND for row in rows],
+            lsns,
+            [event.source.ts_ms * 1000 for event in events],
+            [bool(record.headers) and _is_rekeyed(record) for record in records],
+            strict=True,
         )
+        return list(map(tuple.__new__, repeat(Change), columns))
+
+    def _without_state(self, event: _Envelope) -> _Row:
+        """Return the row of an event without `after`: gone."""
+        if event.op != "d":
+            raise ValueError(f"operation {event.op!r} without the row's new state in `after`")
+        key = self._key(event.before)
+        return msgspec.structs.replace(_GONE, id=key.id, deal_id=key.deal_id)
 
     def _scope(self, ids: tuple[str, str]) -> int:
         return self._vocabulary.scopes.code(Scope(*(str(UUID(text)) for text in ids)))
@@ -154,15 +166,19 @@ class _Known(dict[Any, int]):
         return code
 
 
-def _bytes(identifier: str) -> bytes:
-    """Return the sixteen bytes of a UUID; raises ValueError for anything else."""
-    found = bytes.fromhex(identifier.replace("-", ""))
-    if len(found) != _UUID_BYTES:
-        raise ValueError(f"{identifier!r} is no UUID")
-    return found
+def _identifiers(texts: Sequence[str]) -> Iterator[bytes]:
+    """Return UUIDs of 36 characters as sixteen bytes each; raises ValueError where one is none."""
+    text = "".join(texts)
+    dashes = "-" * len(texts)
+    if all(text[place::_TEXT] == dashes for place in _DASHES):
+        with contextlib.suppress(ValueError):
+            found = bytes.fromhex(text.replace("-", ""))
+            if len(found) == len(texts) * _UUID.size:
+                return chain.from_iterable(_UUID.iter_unpack(found))
+    raise ValueError(f"{texts[0]!r} is no UUID" if len(texts) == 1 else "an identifier is no UUID")
 
 
-def _rekeyed(record: LogRecord) -> bool:
+def _is_rekeyed(record: LogRecord) -> bool:
     return any(name in _REKEYED for name, _ in record.headers)
 
 

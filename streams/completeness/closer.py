@@ -117,6 +117,7 @@ class Closer:
                     next_end = await self._tick(source, prover)
                 except MarkerMissingError as error:  # Connect may be down: its next marker will do
                     self._complain(error)
+                    await markers.require_topic()
                     next_end = TICK
                 spent = asyncio.get_running_loop().time() - began
                 await asyncio.sleep(max(0.05, min(TICK, next_end) - spent))

@@ -18,6 +18,7 @@ from streams.cdc.topics import no_broker
 from streams.domain.change import Scope
 from streams.domain.pairs import Stage
 from streams.domain.proof import Marker
+from streams.errors import UnreachableError
 from streams.facts.database import Connection, Pool
 from streams.resources import sql
 
@@ -63,9 +64,22 @@ class Markers:
         except (KafkaError, OSError) as error:
             await self._consumer.stop()
             raise no_broker(self._servers) from error
+        try:
+            await self.require_topic()
+        except UnreachableError:
+            await self._consumer.stop()
+            raise
         self._consumer.assign([self._place])
         await self._consumer.seek_to_beginning(self._place)
         return self
+
+    async def require_topic(self) -> None:
+        """Raise UnreachableError where there is no message topic: reading it would ask for it without a pause."""
+        if self._place.topic not in await self._consumer.topics():
+            raise UnreachableError(
+                f"topic {self._place.topic} is missing, so nothing can be proven: "
+                "run `funnelproof connector apply`"
+            )
 
     async def __aexit__(self, *_: object) -> None:
         """Stop reading."""

@@ -3,7 +3,7 @@
 A deal's rows are few and looked at together, deals are millions: as objects they would take ten times the memory.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from struct import Struct
 
 ROW = Struct("<16sqqII")
@@ -12,27 +12,23 @@ GONE = 0xFFFFFFFF
 """The stage code of a deleted row; it stays, so that a redelivered insert does not bring it back."""
 
 _ENTRY = Struct("<16xqqII")
+_SIZE = ROW.size
+
+# No functions around these: they run for every event.
+read_row: Callable[[bytes, int], tuple[int, int, int, int]] = _ENTRY.unpack_from
+"""Return version, instant, scope and stage of the row that begins at a place."""
+entries: Callable[[bytes], Iterator[tuple[int, int, int, int]]] = _ENTRY.iter_unpack
+"""Return version, instant, scope and stage of every row, deleted ones too."""
 
 
 def find_row(packed: bytes, row_id: bytes) -> int:
     """Return where the row begins, -1 where the deal has no such row."""
     place = packed.find(row_id)
-    while place >= 0 and place % ROW.size:  # the same bytes by chance, across fields
+    while place > 0 and place % _SIZE:  # the same bytes by chance, across fields
         place = packed.find(row_id, place + 1)
     return place
 
 
-def read_row(packed: bytes, place: int) -> tuple[int, int, int, int]:
-    """Return version, instant, scope and stage of the row that begins at `place`."""
-    row: tuple[int, int, int, int] = _ENTRY.unpack_from(packed, place)
-    return row
-
-
 def with_row(packed: bytes, place: int, row: bytes) -> bytes:
     """Return the deal with a packed row in place of the one at `place`, or after the others where that is -1."""
-    return packed + row if place < 0 else packed[:place] + row + packed[place + ROW.size :]
-
-
-def entries(packed: bytes) -> Iterator[tuple[int, int, int, int]]:
-    """Return version, instant, scope and stage of every row, deleted ones too."""
-    return _ENTRY.iter_unpack(packed)
+    return packed + row if place < 0 else packed[:place] + row + packed[place + _SIZE :]

@@ -16,13 +16,15 @@ from streams.domain.tally import (
     ChangeNote,
     TallyKey,
     WindowScope,
-    added_by,
     contribution,
     first_entries,
     stages_of,
     step,
 )
-from streams.domain.windows import Window, WindowKind
+from streams.domain.windows import SLICE, SLICED_FROM, Window, WindowKind
+
+NEAR_CELLS = 50_000
+"""Slices of time whose cells are kept at hand; bounds their memory."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class PartitionState:
         self._vocabulary = vocabulary
         self._cells: dict[tuple[int, int, int], Cell] = {}
         self._changed: set[Cell] = set()
+        self._sliced = all(kind.sliced for kind in kinds)
+        self._near: dict[tuple[int, int], tuple[Cell, ...]] = {}
 
     def apply(self, change: Change, *, note: bool = True) -> bool:
         """Apply one change; return whether the row's entry changed.
@@ -65,29 +69,18 @@ class PartitionState:
         deal_id, row_id, scope, stage, at, lsn, committed_at, _ = change
         packed = self.deals.get(deal_id, b"")
         place = find_row(packed, row_id) if packed else -1
-        old_stage = GONE
-        old_scope = old_at = 0
         if place >= 0:
-            version, old_at, old_scope, old_stage = read_row(packed, place)
-            if lsn is not None and lsn <= version:
-                return False
-            if stage == old_stage and (stage == GONE or (at == old_at and scope == old_scope)):
-                # Its version may stay: all between it and this event said the same. Only a snapshot lowers it.
-                if lsn is None:
-                    self.deals[deal_id] = with_row(packed, place, ROW.pack(row_id, 0, at, scope, stage))
-                return False
-        row = ROW.pack(row_id, lsn or 0, at, scope, stage)
-        entered = self._cells_of(scope, at) if stage != GONE else []
-        if old_stage == GONE:
-            changed = self._enter(packed, entered, stage, at)
-            self.deals[deal_id] = with_row(packed, place, row)
-        else:
-            left = self._cells_of(old_scope, old_at)
-            after = self.deals[deal_id] = with_row(packed, place, row)
-            changed = self._recount(packed, after, {*left, *entered})
-        if note and lsn is not None and changed:
-            self._note(changed, committed_at, lsn, _cause(change, old_stage, old_scope))
-        return stage != GONE or old_stage != GONE
+            return self._apply_again(change, packed, place, note=note)
+        # By far most changes are first of all a row that was not there before, which spares comparing.
+        cells = () if stage == GONE else self._near.get((scope, at // SLICE)) or self._cells_of(scope, at)
+        self.deals[deal_id] = packed + ROW.pack(row_id, lsn or 0, at, scope, stage)
+        others = list(entries(packed)) if packed else ()
+        for cell in cells:
+            if cell.enter(others, stage, at):
+                self._changed.add(cell)
+                if committed_at >= cell.end and note and lsn is not None:
+                    cell.take_note(ChangeNote({_cause(change, GONE, 0)}, lsn, lsn))
+        return stage != GONE
 
     def reconcile_with(self, known: Mapping[TallyKey, int]) -> None:
         """Let exactly the counts that differ from `known`, what Postgres holds, be written next."""
@@ -161,33 +154,35 @@ class PartitionState:
             self._cell_at(where).counts = counts if same else _recoded(counts, stages)
         self.position = snapshot.position
 
-    def _enter(self, packed: bytes, cells: Sequence[Cell], stage: int, at: int) -> list[Cell]:
-        """Count one more entry of a deal whose other rows stay as they are; return the cells that changed."""
-        changed = []
-        for cell in cells:
-            first = first_entries(entries(packed), cell) if packed else {}
-            earliest = first.get(stage)
-            if earliest is None:
-                for number in added_by(first, stage, at):
-                    cell.add(number, 1)
-            elif at < earliest:
-                before = contribution(first)
-                first[stage] = at
-                if not _move(cell, before, contribution(first)):
-                    continue
-            else:
-                continue
-            self._changed.add(cell)
-            changed.append(cell)
-        return changed
+    def _apply_again(self, change: Change, packed: bytes, place: int, *, note: bool) -> bool:
+        """Apply a change of the row that the deal has at `place`."""
+        deal_id, row_id, scope, stage, at, lsn, committed_at, _ = change
+        version, old_at, old_scope, old_stage = read_row(packed, place)
+        if lsn is not None and lsn <= version:
+            return False
+        same = stage == old_stage and (stage == GONE or (at == old_at and scope == old_scope))
+        if same and lsn is not None:
+            return False  # its version may stay: all between it and this event said the same
+        cells = set() if stage == GONE else set(self._cells_of(scope, at))
+        if old_stage != GONE:
+            cells.update(self._cells_of(old_scope, old_at))
+        row = ROW.pack(row_id, lsn or 0, at, scope, stage)
+        after = self.deals[deal_id] = with_row(packed, place, row)
+        if same:
+            return False  # a snapshot, which lowers the version
+        changed = self._recount(packed, after, cells)
+        if note and lsn is not None:
+            for cell in changed:
+                if committed_at >= cell.end:
+                    cell.take_note(ChangeNote({_cause(change, old_stage, old_scope)}, lsn, lsn))
+        return True
 
     def _recount(self, before: bytes, after: bytes, cells: set[Cell]) -> list[Cell]:
         """Take a deal's old contribution out of the cells and put its new one in; return those that changed."""
         changed = [
             cell
             for cell in cells
-            if _move(
-                cell,
+            if cell.move(
                 contribution(first_entries(entries(before), cell)),
                 contribution(first_entries(entries(after), cell)),
             )
@@ -195,16 +190,22 @@ class PartitionState:
         self._changed.update(changed)
         return changed
 
-    def _cells_of(self, scope: int, at: int) -> list[Cell]:
-        found = []
-        for number, kind in self._kinds:
-            start, end = kind.bounds(at)
-            cell = self._cells.get((scope, number, start))
-            if cell is None:
-                where = WindowScope(self._vocabulary.scopes.value(scope), Window(kind.name, start, end))
-                cell = self._cells[scope, number, start] = Cell(where, scope)
-            found.append(cell)
+    def _cells_of(self, scope: int, at: int) -> tuple[Cell, ...]:
+        """Return the cells that an entry counts in; raises OverflowError where it lies outside the calendar."""
+        found = tuple(self._cell_in(scope, number, kind, at) for number, kind in self._kinds)
+        if self._sliced and at >= SLICED_FROM:
+            if len(self._near) >= NEAR_CELLS:
+                self._near.clear()
+            self._near[scope, at // SLICE] = found
         return found
+
+    def _cell_in(self, scope: int, number: int, kind: WindowKind, at: int) -> Cell:
+        start, end = kind.bounds(at)
+        cell = self._cells.get((scope, number, start))
+        if cell is None:
+            where = WindowScope(self._vocabulary.scopes.value(scope), Window(kind.name, start, end))
+            cell = self._cells[scope, number, start] = Cell(where, scope)
+        return cell
 
     def _cell_at(self, where: WindowScope) -> Cell:
         scope = self._vocabulary.scopes.code(where.scope)
@@ -216,11 +217,6 @@ class PartitionState:
         cell.dirty.add(number)
         self._changed.add(cell)
 
-    def _note(self, cells: Sequence[Cell], committed_at: int, lsn: int, cause: str) -> None:
-        for cell in cells:
-            if committed_at >= cell.end:
-                cell.take_note(ChangeNote({cause}, lsn, lsn))
-
     def _key(self, cell: Cell, number: int) -> TallyKey:
         from_stage, to_stage = stages_of(number)
         stages = self._vocabulary.stages
@@ -230,15 +226,6 @@ class PartitionState:
 def _recoded(counts: Mapping[int, int], stages: Sequence[int]) -> dict[int, int]:
     pairs = ((stages_of(number), count) for number, count in counts.items())
     return {step(stages[a], stages[b]): count for (a, b), count in pairs}
-
-
-def _move(cell: Cell, before: set[int], after: set[int]) -> bool:
-    """Replace one deal's contribution to a cell by another; return whether they differ."""
-    for number in before - after:
-        cell.add(number, -1)
-    for number in after - before:
-        cell.add(number, 1)
-    return before != after
 
 
 def _cause(change: Change, old_stage: int, old_scope: int) -> str:

@@ -5,7 +5,7 @@ lies in the window. A deal *entered* every stage it has a first entry for, and *
 first entry into b is strictly later than its first entry into a.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -65,6 +65,36 @@ class Cell:
         self.counts[step_number] = self.counts.get(step_number, 0) + by
         self.dirty.add(step_number)
 
+    def enter(self, rows: Sequence[tuple[int, int, int, int]], stage: int, at: int) -> bool:
+        """Count one more entry of a deal that has `rows` already; return whether that changed a count."""
+        first = first_entries(rows, self) if rows else {}
+        earliest = first.get(stage)
+        if earliest is not None:
+            if at >= earliest:
+                return False
+            before = contribution(first)
+            first[stage] = at
+            return self.move(before, contribution(first))
+        # What `contribution` would say in addition, without making sets: this runs for every new row.
+        counts, dirty = self.counts, self.dirty
+        entered = stage << _SHIFT | stage
+        counts[entered] = counts.get(entered, 0) + 1
+        dirty.add(entered)
+        for other, other_at in first.items():
+            if other_at != at:
+                number = other << _SHIFT | stage if other_at < at else stage << _SHIFT | other
+                counts[number] = counts.get(number, 0) + 1
+                dirty.add(number)
+        return True
+
+    def move(self, before: set[int], after: set[int]) -> bool:
+        """Replace one deal's contribution by another; return whether they differ."""
+        for number in before - after:
+            self.add(number, -1)
+        for number in after - before:
+            self.add(number, 1)
+        return before != after
+
     def take_note(self, note: ChangeNote) -> None:
         """Note why the counts changed after the window's end."""
         if self.note is None:
@@ -105,13 +135,3 @@ def contribution(first: Mapping[int, int]) -> set[int]:
         if entered_b > entered_a
     )
     return steps
-
-
-def added_by(first: Mapping[int, int], stage: int, at: int) -> Iterator[int]:
-    """Yield the steps a deal counts for in addition once it enters a stage that it had no entry for."""
-    yield step(stage, stage)
-    for other, entered in first.items():
-        if entered < at:
-            yield step(other, stage)
-        elif entered > at:
-            yield step(stage, other)

@@ -16,9 +16,10 @@ from streams.domain.duration import parse_duration
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 CALENDAR_UNITS = ("hour", "day", "week", "month")
-# Every offset from UTC in use since 1973 is a multiple of this, so no boundary lies within such a slice.
-_SLICE = 900_000_000
-_SLICES_HOLD_FROM = 94_694_400_000_000  # 1973-01-01
+SLICE = 900_000_000
+"""Microseconds (a quarter of an hour): every offset from UTC in use since SLICED_FROM is a multiple of this, so no
+boundary of a calendar unit lies within such a slice of time."""
+SLICED_FROM = 94_694_400_000_000  # 1973-01-01
 
 
 def to_microseconds(instant: datetime) -> int:
@@ -57,16 +58,21 @@ class WindowKind:
     def _zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
 
+    @property
+    def sliced(self) -> bool:
+        """Whether instants of one SLICE always lie in one window."""
+        return self.length is None or self.length % SLICE == 0
+
     def bounds(self, at: int) -> tuple[int, int]:
         """Return start and end of the window that holds `at`; raises OverflowError beyond the year 9999."""
         if self.length is not None:
             start = at - at % self.length
             return _within_calendar(start, start + self.length)
-        if at < _SLICES_HOLD_FROM:
+        if at < SLICED_FROM:
             return self._calendar_bounds(at)
-        found = self._found.get(at // _SLICE)
+        found = self._found.get(at // SLICE)
         if found is None:
-            found = self._found[at // _SLICE] = self._calendar_bounds(at)
+            found = self._found[at // SLICE] = self._calendar_bounds(at)
         return found
 
     def window_at(self, at: int) -> Window:
