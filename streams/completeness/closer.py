@@ -94,8 +94,10 @@ class Closer:
             await asyncio.sleep(TICK)
 
     def _complain(self, error: Exception) -> None:
-        self.trouble = str(error) or repr(error)
-        log.warning("no proof in this tick; trying again", error=self.trouble)
+        trouble = str(error) or repr(error)
+        if trouble != self.trouble:  # once, not every second for as long as it lasts
+            log.warning("nothing can be proven; trying again every second", error=trouble)
+        self.trouble = trouble
 
     async def _work(self) -> None:
         settings = self._settings

@@ -7,6 +7,7 @@ from typing import Any
 
 import faust
 from faust.exceptions import ImproperlyConfigured
+from faust.tables.manager import TableManager
 from faust.types import AgentT, AppT, EventT, Message, TopicT
 
 from streams.engine.batch import RecordBatch
@@ -26,6 +27,15 @@ class BatchSchema(faust.Schema):
             return app.create_event(None, message.value, None, message)
 
         return decode
+
+
+class NoTables(TableManager):
+    """Starts at once: Faust's own waits a second for tables to be defined, and there are none."""
+
+    async def on_start(self) -> None:
+        """Let partitions be assigned."""
+        await self._update_channels()
+        await self.recovery.start()
 
 
 class BatchApp(faust.App):
@@ -59,7 +69,12 @@ class BatchApp(faust.App):
         self.batch_topic_name = ""
         self.fatal: BaseException | None = None
         # Nothing is acknowledged, so there is nothing to wait for; a leader would need a second topic.
-        fixed = {"stream_wait_empty": False, "topic_disable_leader": True, "topic_allow_declare": False}
+        fixed = {
+            "stream_wait_empty": False,
+            "topic_disable_leader": True,
+            "topic_allow_declare": False,
+            "TableManager": NoTables,
+        }
         super().__init__(id, broker=broker, **{"store": "memory://", **options, **fixed})
 
     def batch_topic(self, name: str) -> TopicT:

@@ -50,6 +50,7 @@ PRIVATE = (
         ("_aborted_producers", "_consume_aborted_up_to", "_contains_abort_marker", "_records"),
     ),
     Private("faust.app.base", "App", ("_on_agent_error",)),
+    Private("faust.tables.manager", "TableManager", ("_update_channels",)),
     Private(
         "faust.transport.consumer",
         "ThreadDelegateConsumer",
