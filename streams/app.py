@@ -18,6 +18,7 @@ from confluent_kafka import KafkaException
 
 from streams.cdc.topics import Topic, Topics
 from streams.completeness.closer import Closer
+from streams.domain.plan import WindowPlan
 from streams.engine import BatchApp
 from streams.errors import PreconditionError, UnreachableError
 from streams.facts.checkpoint import Checkpoints, prepare_folder
@@ -33,6 +34,7 @@ from streams.facts.epoch import Epoch
 from streams.facts.installation import require_installation
 from streams.facts.partials import PASSING_ERRORS
 from streams.facts.processor import Processor
+from streams.facts.timezones import plan_windows
 from streams.logs import configure_logging
 from streams.operations.metrics import Metrics
 from streams.operations.observed import ObservedClosing, ObservedPartials
@@ -64,10 +66,6 @@ class Worker:
         self.topics = Topics(settings.kafka)
         topic = await self.topics.require(settings.data_topic)
         check_compaction(topic)
-        epoch = self.epoch = Epoch(
-            topic.name, topic.topic_id, topic.partitions, settings.windows, settings.timezone
-        )
-        kinds = settings.window_kinds
         self.pool = await create_pool(
             settings.facts_dsn,
             facts_setting(settings),
@@ -75,6 +73,8 @@ class Worker:
             application_name=f"{settings.instance} worker",
             command_timeout=STATEMENT_SECONDS,
         )
+        plan = await self._plan_windows()
+        epoch = self.epoch = Epoch(topic.name, topic.topic_id, topic.partitions, plan)
         self.partials = ObservedPartials(self.pool, epoch, self.name, self.metrics)
         await self.partials.begin()
         checkpoints = Checkpoints(checkpoint_folder(settings), epoch.id)
@@ -83,13 +83,11 @@ class Worker:
             self.topics,
             self.partials,
             checkpoints,
-            kinds,
+            plan,
             settings.flush_interval.total_seconds(),
             settings.checkpoint_interval.total_seconds(),
         )
-        closing = ObservedClosing(
-            self.pool, epoch, kinds, settings.revision_debounce, self.name, self.metrics
-        )
+        closing = ObservedClosing(self.pool, epoch, settings.revision_debounce, self.name, self.metrics)
         self.dead_letters = DeadLetterPublisher(
             self.pool, settings.kafka, settings.dead_letter_topic, lambda: self.processor.partitions
         )
@@ -99,10 +97,18 @@ class Worker:
             self.pool,
             self.topics,
             closing,
-            topic.partitions,
+            epoch,
             lambda: 0 in self.processor.partitions,
         )
         self.opened.set()
+
+    async def _plan_windows(self) -> WindowPlan:
+        settings = self.settings
+        async with source_connection(settings) as source:
+            now = await source.fetchval("select clock_timestamp()")
+        own = {str(tenant): zone for tenant, zone in settings.tenant_timezones.items()}
+        async with self.pool.acquire() as facts:
+            return await plan_windows(facts, settings.windows, settings.timezone, own, now)
 
     async def on_assigned(self, partitions: set[int]) -> dict[int, int]:
         """Take the partitions over; see Processor. A server that does not answer is asked until it does."""

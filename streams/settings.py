@@ -4,6 +4,7 @@ import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
@@ -59,6 +60,9 @@ class Settings(BaseSettings):
         description="window kinds: hour, day, week, month or fixed lengths as 15s, 10m, 7d",
     )
     timezone: str = Field("UTC", description="the timezone of calendar windows, as Europe/Berlin")
+    tenant_timezones: Annotated[dict[UUID, str], NoDecode] = Field(
+        {}, description="tenants with a timezone of their own, as id=Asia/Tokyo, comma-separated"
+    )
     grace: Duration = Field(timedelta(0), description="how long after its end a window stays open")
     proof_wait: Duration = Field(
         timedelta(seconds=60),
@@ -96,14 +100,23 @@ class Settings(BaseSettings):
             window_kind(name, "UTC")
         return value
 
+    @field_validator("tenant_timezones", mode="before")
+    @classmethod
+    def _split_tenants(cls, value: Any) -> Any:  # noqa: ANN401 - a validator is given whatever was written
+        if not isinstance(value, str):
+            return value
+        parts = [part.partition("=") for part in value.split(",") if part.strip()]
+        return {tenant.strip(): zone.strip() for tenant, _, zone in parts}
+
     @field_validator("timezone")
     @classmethod
     def _known_timezone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValueError(f"{value!r} is not a timezone: write it as Europe/Berlin or UTC") from error
-        return value
+        return _timezone(value)
+
+    @field_validator("tenant_timezones")
+    @classmethod
+    def _known_timezones(cls, value: dict[UUID, str]) -> dict[UUID, str]:
+        return {tenant: _timezone(zone) for tenant, zone in value.items()}
 
     @property
     def facts_dsn(self) -> str:
@@ -147,6 +160,14 @@ class Settings(BaseSettings):
         """Arguments win over the environment, the environment over the file."""
         del dotenv_settings, file_secret_settings
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, SETTINGS_FILE)
+
+
+def _timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{name!r} is not a timezone: write it as Europe/Berlin or UTC") from error
+    return name
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -46,6 +46,7 @@ create table funnelproof.partial (
     pipeline_id uuid not null,
     window_name text not null,
     window_start timestamptz not null,
+    window_end timestamptz not null,
     from_stage_id uuid not null,
     to_stage_id uuid not null,
     deals bigint not null check (deals >= 0),
@@ -56,17 +57,32 @@ create table funnelproof.partial (
 ) with (fillfactor = 70);
 create index ix_partial_flush on funnelproof.partial (epoch, partition, flush);
 
--- Windows that have counts or are closed.
+-- Windows that have counts, hold the present or are closed, and which tilings have them.
 create table funnelproof.time_window (
     window_name text not null,
     window_start timestamptz not null,
     window_end timestamptz not null,
+    tilings text[] not null default '{}',
     closed_at timestamptz,
-    primary key (window_name, window_start)
+    primary key (window_name, window_start, window_end)
 );
 create index ix_time_window_closed on funnelproof.time_window (window_name, window_end)
 where closed_at is not null;
 create index ix_time_window_open on funnelproof.time_window (window_end) where closed_at is null;
+
+-- The timezones of calendar windows since when (null: always), by tenant; null: of tenants without rows of their own.
+create table funnelproof.timezone (
+    tenant_id uuid,
+    since timestamptz,
+    timezone text not null,
+    unique nulls not distinct (tenant_id, since)
+);
+
+-- Tenants whose windows lie elsewhere than those of most, by the name of their tiling.
+create table funnelproof.tenant_tiling (
+    tenant_id uuid primary key,
+    tiling text not null
+);
 
 -- Why counts of an ended window changed; becomes the causes of its next revision.
 create table funnelproof.change_note (
@@ -179,6 +195,7 @@ create table funnelproof.touched_window (
     pipeline_id uuid not null,
     window_name text not null,
     window_start timestamptz not null,
+    window_end timestamptz not null,
     touched_at timestamptz not null,
     primary key (tenant_id, pipeline_id, window_name, window_start)
 );
@@ -342,7 +359,8 @@ open_window as (
     select
         time_window.window_name,
         time_window.window_start,
-        time_window.window_end
+        time_window.window_end,
+        time_window.tilings
     from funnelproof.time_window
     cross join current_epoch
     where
@@ -356,13 +374,14 @@ tally as (
         partial.pipeline_id,
         partial.window_name,
         partial.window_start,
+        partial.window_end,
         partial.from_stage_id,
         partial.to_stage_id,
         sum(partial.deals)::bigint as deals
     from open_window
-    inner join funnelproof.partial using (window_name, window_start)
+    inner join funnelproof.partial using (window_name, window_start, window_end)
     inner join current_epoch using (epoch)
-    group by 1, 2, 3, 4, 5, 6
+    group by 1, 2, 3, 4, 5, 6, 7
 )
 
 select
@@ -385,10 +404,12 @@ select
 from open_window
 cross join current_epoch
 cross join funnelproof.stage_pair as pair
+left join funnelproof.tenant_tiling as own on pair.tenant_id = own.tenant_id
 left join tally as entered
     on
         open_window.window_name = entered.window_name
         and open_window.window_start = entered.window_start
+        and open_window.window_end = entered.window_end
         and pair.tenant_id = entered.tenant_id
         and pair.pipeline_id = entered.pipeline_id
         and pair.from_stage_id = entered.from_stage_id
@@ -397,10 +418,12 @@ left join tally as converted
     on
         open_window.window_name = converted.window_name
         and open_window.window_start = converted.window_start
+        and open_window.window_end = converted.window_end
         and pair.tenant_id = converted.tenant_id
         and pair.pipeline_id = converted.pipeline_id
         and pair.from_stage_id = converted.from_stage_id
         and pair.to_stage_id = converted.to_stage_id
 where
     pair.to_stage_id is not null
+    and coalesce(own.tiling, '') = any(open_window.tilings)
     and (open_window.window_start <= current_epoch.source_time or entered.deals > 0);

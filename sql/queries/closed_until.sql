@@ -1,13 +1,19 @@
--- Up to when each window kind is closed; before the installation nothing is its business.
+-- Up to when each window kind is closed; before the installation nothing is its business. Windows of several
+-- timezones may end together and not all be closed, so the next ones are looked for from just before on.
+with
+closed as (
+    select
+        known.window_name,
+        max(known.window_end) as until
+    from funnelproof.time_window as known
+    where known.window_name = any($1::text[]) and known.closed_at is not null
+    group by known.window_name
+)
+
 select
     kind.window_name,
-    coalesce(
-        (
-            select max(closed.window_end)
-            from funnelproof.time_window as closed
-            where closed.window_name = kind.window_name and closed.closed_at is not null
-        ),
-        installation.installed_at
-    ) as closed_until
+    coalesce(closed.until, installation.installed_at) as closed_until,
+    greatest(closed.until - interval '1 microsecond', installation.installed_at) as look_from
 from unnest($1::text[]) as kind (window_name)
 cross join funnelproof.installation
+left join closed using (window_name)

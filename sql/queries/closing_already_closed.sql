@@ -1,8 +1,10 @@
--- Which of these windows another closer was faster with.
+-- Which of these windows are closed already.
 select
     closed.window_name,
-    closed.window_start
+    closed.window_start,
+    closed.window_end
 from funnelproof.time_window as closed
-inner join unnest($1::text[], $2::timestamptz[]) as due (window_name, window_start)
-    using (window_name, window_start)
+inner join
+    unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) as due (window_name, window_start, window_end)
+    using (window_name, window_start, window_end)
 where closed.closed_at is not null

@@ -4,11 +4,10 @@ select
     touched.pipeline_id::text,
     touched.window_name,
     touched.window_start,
-    time_window.window_end,
+    touched.window_end,
     coalesce(run.revision, 0) + 1 as revision,
     run.run_id as previous_run_id
 from funnelproof.touched_window as touched
-inner join funnelproof.time_window using (window_name, window_start)
 left join funnelproof.latest_run as run
     using (tenant_id, pipeline_id, window_name, window_start)
 where touched.touched_at <= clock_timestamp() - $1::interval

@@ -7,4 +7,4 @@ select
     clock_timestamp()
 from unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) as due (window_name, window_start, window_end)
 order by due.window_name, due.window_start
-on conflict (window_name, window_start) do update set closed_at = excluded.closed_at
+on conflict (window_name, window_start, window_end) do update set closed_at = excluded.closed_at

@@ -1,19 +1,16 @@
 -- The first look of an epoch: what an earlier one has closed may have no counts any more, so all of it is compared.
--- Windows of another timezone lie elsewhere and are left as they are.
-insert into funnelproof.touched_window (tenant_id, pipeline_id, window_name, window_start, touched_at)
+insert into funnelproof.touched_window (
+    tenant_id, pipeline_id, window_name, window_start, window_end, touched_at
+)
 select
     run.tenant_id,
     run.pipeline_id,
     run.window_name,
     run.window_start,
+    run.window_end,
     clock_timestamp()
 from funnelproof.latest_run as run
-inner join funnelproof.epoch as former on run.epoch = former.epoch
-inner join funnelproof.epoch as present
-    on
-        present.epoch = $1
-        and former.timezone = present.timezone
-        and run.window_name = any(present.windows)
+inner join funnelproof.epoch as present on present.epoch = $1 and run.window_name = any(present.windows)
 where
     run.epoch <> $1
     and not exists (select from funnelproof.revision_cursor as cursor where cursor.epoch = $1)

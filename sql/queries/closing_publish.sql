@@ -5,24 +5,22 @@ candidate as (
     select *
     from unnest(
         $3::uuid[], $4::text[]::uuid[], $5::text[]::uuid[], $6::text[],
-        $7::timestamptz[], $8::timestamptz[], $9::integer[], $10::uuid[]
+        $7::timestamptz[], $8::timestamptz[], $9::integer[], $10::uuid[], $11::text[]
     ) as candidate (
         run_id, tenant_id, pipeline_id, window_name,
-        window_start, window_end, revision, previous_run_id
+        window_start, window_end, revision, previous_run_id, timezone
     )
 ),
 
 evidence as (
     select
         proof.*,
-        epoch.timezone,
         (
             select coalesce(jsonb_object_agg(progress.partition, progress.source_offset), '{}')
             from funnelproof.partition_progress as progress
             where progress.epoch = $1
         ) as positions_now
     from funnelproof.proof
-    inner join funnelproof.epoch on epoch.epoch = $1
     where proof.proof_id = $2
 ),
 
@@ -103,6 +101,7 @@ published as (
         candidate.window_start,
         candidate.window_end,
         candidate.revision,
+        candidate.timezone,
         case
             when candidate.previous_run_id is null then coalesce(cause.causes, '{}')
             else coalesce(cause.causes, '{unknown}')
@@ -115,7 +114,7 @@ published as (
     from candidate
     inner join counted using (run_id)
     left join cause using (run_id)
-    group by 1, 2, 3, 4, 5, 6, 7, 8
+    group by 1, 2, 3, 4, 5, 6, 7, 8, 9
     having
         bool_or(
             (counted.entered_before, counted.converted_before)
@@ -139,7 +138,7 @@ header as (
             'pipeline_id', published.pipeline_id,
             'stage_pairs', published.stage_pairs,
             'window', published.window_name,
-            'timezone', evidence.timezone,
+            'timezone', published.timezone,
             'revision', published.revision,
             'causes', to_jsonb(published.causes),
             'completeness', evidence.completeness,

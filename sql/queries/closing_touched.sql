@@ -12,13 +12,14 @@ progress as (
 
 touched as (
     insert into funnelproof.touched_window (
-        tenant_id, pipeline_id, window_name, window_start, touched_at
+        tenant_id, pipeline_id, window_name, window_start, window_end, touched_at
     )
     select distinct
         partial.tenant_id,
         partial.pipeline_id,
         partial.window_name,
         partial.window_start,
+        partial.window_end,
         clock_timestamp()
     from progress
     inner join funnelproof.partial
@@ -26,7 +27,7 @@ touched as (
             partial.epoch = $1
             and progress.partition = partial.partition
             and progress.looked_until < partial.flush
-    inner join funnelproof.time_window using (window_name, window_start)
+    inner join funnelproof.time_window using (window_name, window_start, window_end)
     where
         progress.flushes > progress.looked_until
         and time_window.closed_at is not null

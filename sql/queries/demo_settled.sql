@@ -20,6 +20,7 @@ unseen_change as (
         on
             partial.window_name = time_window.window_name
             and partial.window_start = time_window.window_start
+            and partial.window_end = time_window.window_end
     where time_window.closed_at is not null
 )
 

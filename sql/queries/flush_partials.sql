@@ -1,6 +1,6 @@
 -- Writes absolute counts of accepted partitions.
 insert into funnelproof.partial as partial (
-    epoch, partition, flush, tenant_id, pipeline_id, window_name, window_start,
+    epoch, partition, flush, tenant_id, pipeline_id, window_name, window_start, window_end,
     from_stage_id, to_stage_id, deals
 )
 select
@@ -9,7 +9,7 @@ select
 from
     unnest(
         $2::integer[], $3::bigint[], $4::text[]::uuid[], $5::text[]::uuid[], $6::text[],
-        $7::timestamptz[], $8::text[]::uuid[], $9::text[]::uuid[], $10::bigint[]
+        $7::timestamptz[], $8::timestamptz[], $9::text[]::uuid[], $10::text[]::uuid[], $11::bigint[]
     ) as counted
 on conflict (
     window_start, window_name, tenant_id, pipeline_id, from_stage_id, to_stage_id, partition, epoch

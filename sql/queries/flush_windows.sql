@@ -1,5 +1,15 @@
--- Makes windows known that counts refer to.
-insert into funnelproof.time_window (window_name, window_start, window_end)
-select * from unnest($1::text[], $2::timestamptz[], $3::timestamptz[])
-order by 1, 2
-on conflict (window_name, window_start) do nothing
+-- Makes windows known that counts refer to, or that hold the present, each with the tilings that have it.
+insert into funnelproof.time_window as known (window_name, window_start, window_end, tilings)
+select
+    told.window_name,
+    told.window_start,
+    told.window_end,
+    array_agg(told.tiling order by told.tiling)
+from
+    unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::text[])
+        as told (window_name, window_start, window_end, tiling)
+group by told.window_name, told.window_start, told.window_end
+order by told.window_name, told.window_start, told.window_end
+on conflict (window_name, window_start, window_end) do update
+    set tilings = known.tilings || excluded.tilings
+    where not excluded.tilings <@ known.tilings

@@ -4,6 +4,7 @@ select
     partial.pipeline_id::text,
     partial.window_name,
     partial.window_start,
+    partial.window_end,
     partial.from_stage_id::text,
     partial.to_stage_id::text,
     partial.deals

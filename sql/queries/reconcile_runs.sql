@@ -8,6 +8,7 @@ written as (
         partial.pipeline_id,
         partial.window_name,
         partial.window_start,
+        partial.window_end,
         sum(partial.flush)::bigint as written,
         sum(partial.deals) as deals,
         bool_or(partial.flush > coalesce(cursor.flush, 0)) as unseen
@@ -20,7 +21,8 @@ written as (
         and ($3::text is null or partial.window_name = $3)
         and ($4::timestamptz is null or partial.window_start >= $4)
         and ($5::timestamptz is null or partial.window_start < $5)
-    group by partial.tenant_id, partial.pipeline_id, partial.window_name, partial.window_start
+    group by
+        partial.tenant_id, partial.pipeline_id, partial.window_name, partial.window_start, partial.window_end
 ),
 
 published as (
@@ -64,7 +66,7 @@ missing as (
                 and pair.to_stage_id is not null
         ) as stage_pairs
     from written
-    inner join funnelproof.time_window using (window_name, window_start)
+    inner join funnelproof.time_window using (window_name, window_start, window_end)
     left join published using (tenant_id, pipeline_id, window_name, window_start)
     where
         time_window.closed_at is not null

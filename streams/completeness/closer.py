@@ -17,10 +17,11 @@ from streams.completeness.barrier import Barrier
 from streams.completeness.markers import MarkerMissingError, Markers
 from streams.completeness.proving import ProgressMissingError, Prover
 from streams.domain.proof import OpenTransaction
-from streams.domain.windows import Window, WindowKind, to_microseconds
+from streams.domain.windows import Window, to_microseconds
 from streams.errors import UnreachableError
 from streams.facts.closing import Closing, Published
 from streams.facts.database import SOURCE_SETTING, STATEMENT_SECONDS, Connection, Pool, connect
+from streams.facts.epoch import Epoch
 from streams.resources import sql
 from streams.settings import Settings
 
@@ -57,14 +58,15 @@ class Closer:
         report: Pool,
         topics: Topics,
         closing: Closing,
-        partitions: int,
+        epoch: Epoch,
         is_active: Callable[[], bool],
     ) -> None:
         self._settings = settings
         self._report = report
         self._topics = topics
         self._closing = closing
-        self._partitions = partitions
+        self._partitions = epoch.partitions
+        self._plan = epoch.plan
         self._is_active = is_active
         self._barrier = Barrier(settings.proof_wait)
         self.last: Published = Published()
@@ -151,14 +153,14 @@ class Closer:
             held_by = [transaction.pid for transaction in self._barrier.waiting_for(holders)]
             log.info("waiting for writers", windows=len(due) - len(cleared), pids=held_by)
             return 0.2
-        return _until_next_end(self._settings.window_kinds, until)
+        return (self._plan.next_end(until) - until) / 1_000_000
 
     def _expect(self, due: Sequence[Window], until: int) -> None:
         """Note when the next window is due, or the oldest of those that are due already was."""
         ahead = (
             (min(window.end for window in due) - until) / 1_000_000
             if due
-            else _until_next_end(self._settings.window_kinds, until)
+            else (self._plan.next_end(until) - until) / 1_000_000
         )
         self._next_due = time.monotonic() + ahead
 
@@ -174,7 +176,3 @@ async def read_source(source: Connection) -> tuple[datetime, dict[str, OpenTrans
         )
         for virtual_id, holder in holders.items()
     }
-
-
-def _until_next_end(kinds: tuple[WindowKind, ...], now: int) -> float:
-    return min(kind.window_at(now).end - now for kind in kinds) / 1_000_000

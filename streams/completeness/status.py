@@ -3,17 +3,18 @@
 import json
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any
 
 from streams.cdc.connector import Connector, ConnectorStatus
 from streams.cdc.topics import Topics
 from streams.completeness.closer import read_source
+from streams.domain.plan import WindowPlan
 from streams.domain.proof import OpenTransaction
 from streams.domain.windows import from_microseconds, to_microseconds
 from streams.errors import FunnelproofError
 from streams.facts.database import facts_connection, source_connection
 from streams.facts.installation import require_installation
+from streams.facts.timezones import recorded_plan
 from streams.resources import sql
 from streams.settings import Settings
 
@@ -71,6 +72,7 @@ async def read_status(settings: Settings) -> Status:
         assert row is not None  # noqa: S101 - required above
         facts = {key: json.loads(value) if key in _JSON and value else value for key, value in row.items()}
         closed = await facts_db.fetch(sql("queries/closed_until"), list(settings.windows))
+        plan = await recorded_plan(facts_db, settings.windows)
     async with source_connection(settings) as source:
         source_time, writers = await read_source(source)
         slot = await source.fetchrow(sql("queries/status_slot"), settings.instance)
@@ -88,7 +90,8 @@ async def read_status(settings: Settings) -> Status:
         )
         for place, end in sorted(ends.items())
     ]
-    overdue = _overdue(settings, source_time, {row["window_name"]: row["closed_until"] for row in closed})
+    closed_until = {row["window_name"]: row["closed_until"] for row in closed}
+    overdue = _overdue(settings, plan, source_time, closed_until)
     connector, troubles = await _connector(settings)
     troubles += _troubles(
         facts, partitions, None if slot is None else dict(slot), has_topic=topic is not None
@@ -108,13 +111,13 @@ _JSON = ("partitions", "open_transactions", "last_reconciliation")
 
 
 def _overdue(
-    settings: Settings, source_time: datetime, closed_until: dict[str, datetime]
+    settings: Settings, plan: WindowPlan, source_time: datetime, closed_until: dict[str, datetime]
 ) -> list[OverdueWindow]:
     until = to_microseconds(source_time - settings.grace - OVERDUE_AFTER)
+    after = {name: to_microseconds(instant) for name, instant in closed_until.items()}
     return [
-        OverdueWindow(kind.name, from_microseconds(window.end))
-        for kind in settings.window_kinds
-        for window in islice(kind.windows_ending_in(to_microseconds(closed_until[kind.name]), until), 1)
+        OverdueWindow(window.name, from_microseconds(window.end))
+        for window in plan.ending_in(after, until, limit=1)
     ]
 
 

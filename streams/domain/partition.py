@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from streams.domain.change import Change, Scope
 from streams.domain.codes import Codes
 from streams.domain.deal import GONE, ROW, entries, find_row, read_row, with_row
+from streams.domain.plan import WindowPlan
 from streams.domain.snapshot import CellCounts, Snapshot, recode
 from streams.domain.tally import (
     Cell,
@@ -49,14 +50,15 @@ class PartitionState:
     `position` is the offset before which everything is folded in; whoever applies changes keeps it.
     """
 
-    def __init__(self, kinds: Sequence[WindowKind], vocabulary: Vocabulary) -> None:
+    def __init__(self, plan: WindowPlan, vocabulary: Vocabulary) -> None:
         self.position = 0
         self.deals: dict[bytes, bytes] = {}
-        self._kinds = tuple(enumerate(kinds))
+        self._plan = plan
+        self._kinds: dict[int, tuple[WindowKind, ...]] = {}
         self._vocabulary = vocabulary
         self._cells: dict[tuple[int, int, int], Cell] = {}
         self._changed: set[Cell] = set()
-        self._sliced = all(kind.sliced for kind in kinds)
+        self._sliced = all(kind.sliced for kind in plan.kinds_of(""))
         self._near: dict[tuple[int, int], tuple[Cell, ...]] = {}
 
     def apply(self, change: Change, *, note: bool = True) -> bool:
@@ -192,7 +194,10 @@ class PartitionState:
 
     def _cells_of(self, scope: int, at: int) -> tuple[Cell, ...]:
         """Return the cells that an entry counts in; raises OverflowError where it lies outside the calendar."""
-        found = tuple(self._cell_in(scope, number, kind, at) for number, kind in self._kinds)
+        kinds = self._kinds.get(scope)
+        if kinds is None:
+            kinds = self._kinds[scope] = self._plan.kinds_of(self._vocabulary.scopes.value(scope).tenant_id)
+        found = tuple(self._cell_in(scope, number, kind, at) for number, kind in enumerate(kinds))
         if self._sliced and at >= SLICED_FROM:
             if len(self._near) >= NEAR_CELLS:
                 self._near.clear()
@@ -209,8 +214,7 @@ class PartitionState:
 
     def _cell_at(self, where: WindowScope) -> Cell:
         scope = self._vocabulary.scopes.code(where.scope)
-        number = next(number for number, kind in self._kinds if kind.name == where.window.name)
-        key = (scope, number, where.window.start)
+        key = (scope, self._plan.names.index(where.window.name), where.window.start)
         return self._cells.setdefault(key, Cell(where, scope))
 
     def _mark(self, cell: Cell, number: int) -> None:

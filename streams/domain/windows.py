@@ -4,6 +4,7 @@ Instants are integers: microseconds since the Unix epoch in UTC. Calendar units 
 month) follow a timezone, so a day has 23 or 25 hours where clocks change; fixed lengths count from the epoch.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -45,18 +46,38 @@ class Window(NamedTuple):
     end: int
 
 
+class Zone(NamedTuple):
+    """A timezone and the instant since when it is the one to use (microseconds; None: always has been)."""
+
+    since: int | None
+    timezone: str
+
+
 @dataclass(frozen=True)
 class WindowKind:
-    """A tiling of the time line: a calendar unit in `timezone`, or spans of `length` microseconds."""
+    """A tiling of the time line: a calendar unit in a timezone, or spans of `length` microseconds.
+
+    Another timezone, since later, holds for windows that start after it: the window that was open then keeps its end,
+    and the next one reaches from there to the first boundary in the new timezone.
+    """
 
     name: str
-    timezone: str
+    zones: tuple[Zone, ...]
     length: int | None = None
     _found: dict[int, tuple[int, int]] = field(default_factory=dict, repr=False, compare=False)
 
+    def timezone_at(self, at: int) -> str:
+        """Return the timezone of the window that holds `at`."""
+        return self.zones[bisect_right(self._begins, at)].timezone
+
     @cached_property
-    def _zone(self) -> ZoneInfo:
-        return ZoneInfo(self.timezone)
+    def _begins(self) -> list[int]:
+        """Where the windows in each zone but the first begin: at the end of the one that was open at the change."""
+        ends: list[int] = []
+        for number, zone in enumerate(self.zones[1:], start=1):
+            before = WindowKind(self.name, self.zones[:number], self.length)
+            ends.append(before.bounds(zone.since or 0)[1])
+        return ends
 
     @property
     def sliced(self) -> bool:
@@ -69,10 +90,10 @@ class WindowKind:
             start = at - at % self.length
             return _within_calendar(start, start + self.length)
         if at < SLICED_FROM:
-            return self._calendar_bounds(at)
+            return self._zoned_bounds(at)
         found = self._found.get(at // SLICE)
         if found is None:
-            found = self._found[at // SLICE] = self._calendar_bounds(at)
+            found = self._found[at // SLICE] = self._zoned_bounds(at)
         return found
 
     def window_at(self, at: int) -> Window:
@@ -86,48 +107,53 @@ class WindowKind:
             yield window
             window = self.window_at(window.end)
 
-    def _calendar_bounds(self, at: int) -> tuple[int, int]:
-        local = from_microseconds(at).astimezone(self._zone)
-        if self.name == "hour":
-            return self._hour_bounds(at, local)
-        first = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0, tzinfo=None)
-        if self.name == "week":
-            first -= timedelta(days=first.weekday())
-            following = first + timedelta(days=7)
-        elif self.name == "month":
-            first = first.replace(day=1)
-            following = (first + timedelta(days=31)).replace(day=1)
+    def _zoned_bounds(self, at: int) -> tuple[int, int]:
+        number = bisect_right(self._begins, at)
+        start, end = _calendar_bounds(self.name, ZoneInfo(self.zones[number].timezone), at)
+        return (max(start, self._begins[number - 1]) if number else start), end
+
+
+def _calendar_bounds(unit: str, zone: ZoneInfo, at: int) -> tuple[int, int]:
+    local = from_microseconds(at).astimezone(zone)
+    if unit == "hour":
+        return _hour_bounds(at, local)
+    first = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0, tzinfo=None)
+    if unit == "week":
+        first -= timedelta(days=first.weekday())
+        following = first + timedelta(days=7)
+    elif unit == "month":
+        first = first.replace(day=1)
+        following = (first + timedelta(days=31)).replace(day=1)
+    else:
+        following = first + timedelta(days=1)
+    return to_microseconds(first.replace(tzinfo=zone)), to_microseconds(following.replace(tzinfo=zone))
+
+
+def _hour_bounds(at: int, local: datetime) -> tuple[int, int]:
+    # Both passes through a repeated hour are hours of their own, as in Postgres' date_trunc. Where clocks change
+    # within an hour (by half an hour, as on Lord Howe Island), it is cut there, so that no two windows overlap.
+    into = timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
+    start = at - into // MICROSECOND
+    _within_calendar(start, start + _HOUR)
+    return _change_between(start, at, local), _change_between(start + _HOUR, at, local)
+
+
+def _change_between(edge: int, at: int, local: datetime) -> int:
+    """Return `edge`, or the instant between it and `at` where the offset from UTC stops being that of `local`."""
+
+    def same(instant: int) -> bool:
+        return from_microseconds(instant).astimezone(local.tzinfo).utcoffset() == local.utcoffset()
+
+    inner, outer = at, edge if edge < at else edge - 1
+    if same(outer):
+        return edge
+    while abs(outer - inner) > 1:
+        middle = (inner + outer) // 2
+        if same(middle):
+            inner = middle
         else:
-            following = first + timedelta(days=1)
-        return self._instant(first), self._instant(following)
-
-    def _hour_bounds(self, at: int, local: datetime) -> tuple[int, int]:
-        # Both passes through a repeated hour are hours of their own, as in Postgres' date_trunc. Where clocks change
-        # within an hour (by half an hour, as on Lord Howe Island), it is cut there, so that no two windows overlap.
-        into = timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
-        start = at - into // MICROSECOND
-        _within_calendar(start, start + _HOUR)
-        offset = local.utcoffset()
-        return self._change_between(start, at, offset), self._change_between(start + _HOUR, at, offset)
-
-    def _change_between(self, edge: int, at: int, offset: timedelta | None) -> int:
-        """Return `edge`, or the instant between it and `at` where the offset from UTC stops being `offset`."""
-        inner, outer = at, edge if edge < at else edge - 1
-        if self._offset(outer) == offset:
-            return edge
-        while abs(outer - inner) > 1:
-            middle = (inner + outer) // 2
-            if self._offset(middle) == offset:
-                inner = middle
-            else:
-                outer = middle
-        return max(inner, outer)
-
-    def _offset(self, at: int) -> timedelta | None:
-        return from_microseconds(at).astimezone(self._zone).utcoffset()
-
-    def _instant(self, local: datetime) -> int:
-        return to_microseconds(local.replace(tzinfo=self._zone))
+            outer = middle
+    return max(inner, outer)
 
 
 def _within_calendar(start: int, end: int) -> tuple[int, int]:
@@ -136,14 +162,14 @@ def _within_calendar(start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
-def window_kind(name: str, timezone: str) -> WindowKind:
+def window_kind(name: str, *zones: Zone | str) -> WindowKind:
     """Return the kind called `name`; raises ValueError for a name that is neither a unit nor a length."""
     if name in CALENDAR_UNITS:
-        return WindowKind(name, timezone)
+        return WindowKind(name, tuple(Zone(None, zone) if isinstance(zone, str) else zone for zone in zones))
     try:
         length = parse_duration(name) // MICROSECOND
     except ValueError:
         length = 0
     if length < 1_000_000:
         raise ValueError(f"{name!r} is no window: name hour, day, week, month, or a length as 15s, 10m or 7d")
-    return WindowKind(name, "UTC", length)
+    return WindowKind(name, (Zone(None, "UTC"),), length)

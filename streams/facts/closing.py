@@ -14,9 +14,10 @@ import structlog
 
 from streams.domain.pairs import consecutive_pairs
 from streams.domain.proof import Proof
-from streams.domain.windows import Window, WindowKind, from_microseconds, to_microseconds
+from streams.domain.windows import Window, from_microseconds, to_microseconds
 from streams.facts.database import Connection, Pool
 from streams.facts.epoch import Epoch, require_current_epoch
+from streams.facts.partials import know_windows
 from streams.resources import sql
 
 log = structlog.get_logger(__name__)
@@ -63,26 +64,20 @@ class _Candidate:
 class Closing:
     """Closes and revises one epoch's windows."""
 
-    def __init__(
-        self, pool: Pool, epoch: Epoch, kinds: Sequence[WindowKind], debounce: timedelta, worker: str
-    ) -> None:
+    def __init__(self, pool: Pool, epoch: Epoch, debounce: timedelta, worker: str) -> None:
         self._pool = pool
         self._epoch = epoch
-        self._kinds = kinds
+        self._plan = epoch.plan
         self._debounce = debounce
         self._worker = worker
 
     async def due(self, until: int) -> list[Window]:
         """Return the windows that end by `until` (microseconds) and are not closed yet, oldest first."""
-        rows = await self._pool.fetch(sql("queries/closed_until"), [kind.name for kind in self._kinds])
-        closed_until = {row["window_name"]: to_microseconds(row["closed_until"]) for row in rows}
-        due: list[Window] = []
-        for kind in self._kinds:
-            for count, window in enumerate(kind.windows_ending_in(closed_until[kind.name], until), start=1):
-                due.append(window)
-                if count == WINDOWS_AT_ONCE:
-                    break
-        return due
+        rows = await self._pool.fetch(sql("queries/closed_until"), list(self._plan.names))
+        after = {row["window_name"]: to_microseconds(row["look_from"]) for row in rows}
+        ending = self._plan.ending_in(after, until, WINDOWS_AT_ONCE)
+        async with self._pool.acquire() as connection:
+            return await self._not_closed(connection, ending)
 
     async def publish(self, proof: Proof, windows: Sequence[Window]) -> Published:
         """Close `windows` on the strength of `proof`, oldest first, and revise what changed, in one transaction.
@@ -142,15 +137,16 @@ class Closing:
     async def _not_closed(self, connection: Connection, windows: Sequence[Window]) -> list[Window]:
         if not windows:
             return []
-        rows = await connection.fetch(sql("queries/closing_already_closed"), *_columns(windows)[:2])
-        closed = {(row["window_name"], to_microseconds(row["window_start"])) for row in rows}
-        return [window for window in windows if (window.name, window.start) not in closed]
+        rows = await connection.fetch(sql("queries/closing_already_closed"), *_columns(windows))
+        closed = {Window(row[0], to_microseconds(row[1]), to_microseconds(row[2])) for row in rows}
+        return [window for window in windows if window not in closed]
 
     def _first_runs(self, proof: Proof, windows: Sequence[Window]) -> Iterable[_Candidate]:
         for scope, pairs in consecutive_pairs(proof.marker.stages).items():
             if pairs:
                 for window in windows:
-                    yield _Candidate(scope.tenant_id, scope.pipeline_id, window, 1, None)
+                    if self._plan.has(scope.tenant_id, window):
+                        yield _Candidate(scope.tenant_id, scope.pipeline_id, window, 1, None)
 
     async def _revisions(self, connection: Connection) -> list[_Candidate]:
         rows = await connection.fetch(sql("queries/closing_candidates"), self._debounce, _REVISIONS_AT_ONCE)
@@ -201,8 +197,13 @@ class Closing:
             *_columns([candidate.window for candidate in candidates]),
             [candidate.revision for candidate in candidates],
             [candidate.previous_run_id for candidate in candidates],
+            [self._timezone(candidate) for candidate in candidates],
         )
         return (row["closed"], row["revised"]) if row else (0, 0)
+
+    def _timezone(self, candidate: _Candidate) -> str:
+        window = candidate.window
+        return self._plan.kind_of(candidate.tenant_id, window.name).timezone_at(window.start)
 
     async def _mark_closed(self, connection: Connection, windows: Sequence[Window]) -> None:
         if windows:
@@ -220,8 +221,7 @@ class Closing:
     async def _know_open_windows(self, connection: Connection, proof: Proof) -> None:
         """Make the windows that hold the source's present known, so that they are live before the first entry."""
         present = to_microseconds(proof.source_time)
-        windows = [kind.window_at(present) for kind in self._kinds]
-        await connection.execute(sql("queries/flush_windows"), *_columns(windows))
+        await know_windows(connection, self._plan.present(present))
 
 
 def _oldest(windows: Sequence[Window], proof: Proof) -> Sequence[Window]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
+from streams.domain.plan import WindowPlan
 from streams.errors import PreconditionError
 from streams.facts.database import Connection
 from streams.resources import sql
@@ -19,13 +20,12 @@ class Epoch:
     topic: str
     topic_id: str
     partitions: int
-    windows: tuple[str, ...]
-    timezone: str
+    plan: WindowPlan
 
     @property
     def id(self) -> UUID:
         """The same for the same contents, whoever computes it."""
-        told = (self.topic_id, str(self.partitions), ",".join(self.windows), self.timezone, str(STATE_FORMAT))
+        told = (self.topic_id, str(self.partitions), self.plan.description, str(STATE_FORMAT))
         return uuid5(_NAMESPACE, "\n".join(told))
 
 

@@ -8,7 +8,7 @@ import asyncpg
 from streams.domain.change import Scope
 from streams.domain.partition import Delta
 from streams.domain.tally import TallyKey, WindowScope
-from streams.domain.windows import Window, WindowKind, from_microseconds, to_microseconds
+from streams.domain.windows import Window, from_microseconds, to_microseconds
 from streams.errors import PreconditionError
 from streams.facts.database import Connection, Pool
 from streams.facts.epoch import STATE_FORMAT, Epoch, require_current_epoch
@@ -81,7 +81,7 @@ class Partials:
         self._pool = pool
         self._epoch = epoch
         self._worker = worker
-        self._known_windows: set[Window] = set()
+        self._known_windows: set[tuple[Window, str]] = set()
 
     async def begin(self) -> None:
         """Make this worker's epoch the current one; raises PreconditionError before `migrate`."""
@@ -92,8 +92,8 @@ class Partials:
             epoch.topic,
             epoch.topic_id,
             epoch.partitions,
-            list(epoch.windows),
-            epoch.timezone,
+            list(epoch.plan.names),
+            epoch.plan.zones[-1].timezone,
             STATE_FORMAT,
         )
         if row is None:
@@ -111,16 +111,17 @@ class Partials:
         self._known_windows.clear()
         return Takeover(row["source_offset"], row["flushes"])
 
-    async def read(self, partition: int, kinds: Iterable[WindowKind]) -> dict[TallyKey, int]:
+    async def read(self, partition: int) -> dict[TallyKey, int]:
         """Return what Postgres holds of a partition, by the keys its state uses."""
-        by_name = {kind.name: kind for kind in kinds}
         rows = await self._pool.fetch(sql("queries/partition_partials"), self._epoch.id, partition)
         return {
             TallyKey(
-                WindowScope(Scope(row[0], row[1]), by_name[row[2]].window_at(to_microseconds(row[3]))),
-                row[4],
+                WindowScope(
+                    Scope(row[0], row[1]), Window(row[2], to_microseconds(row[3]), to_microseconds(row[4]))
+                ),
                 row[5],
-            ): row[6]
+                row[6],
+            ): row[7]
             for row in rows
         }
 
@@ -148,13 +149,14 @@ class Partials:
         self._known_windows |= windows
         return flushed
 
-    async def _write_windows(self, connection: Connection, flushes: Sequence[PartitionFlush]) -> set[Window]:
-        windows = {key.where.window for flush in flushes for key in flush.delta.counts} - self._known_windows
-        if windows:
-            await connection.execute(
-                sql("queries/flush_windows"),
-                *_columns((w.name, from_microseconds(w.start), from_microseconds(w.end)) for w in windows),
-            )
+    async def _write_windows(
+        self, connection: Connection, flushes: Sequence[PartitionFlush]
+    ) -> set[tuple[Window, str]]:
+        plan = self._epoch.plan
+        told = {key.where for flush in flushes for key in flush.delta.counts}
+        windows = {(where.window, plan.tiling_of(where.scope.tenant_id)) for where in told}
+        windows -= self._known_windows
+        await know_windows(connection, windows)
         return windows
 
     async def _write_counts(
@@ -167,6 +169,7 @@ class Partials:
                 *key.where.scope,
                 key.where.window.name,
                 from_microseconds(key.where.window.start),
+                from_microseconds(key.where.window.end),
                 key.from_stage,
                 key.to_stage,
                 count,
@@ -216,6 +219,16 @@ class Partials:
             await connection.execute(
                 sql("queries/flush_resolved"), self._epoch.topic_id, *_columns(superseded)
             )
+
+
+async def know_windows(connection: Connection, windows: Iterable[tuple[Window, str]]) -> None:
+    """Make windows known, each with the name of a tiling that has it."""
+    columns = _columns(
+        (window.name, from_microseconds(window.start), from_microseconds(window.end), tiling)
+        for window, tiling in sorted(windows)
+    )
+    if columns:
+        await connection.execute(sql("queries/flush_windows"), *columns)
 
 
 def _judge(flushes: Iterable[PartitionFlush], locked: Mapping[int, tuple[int, int]]) -> Flushed:

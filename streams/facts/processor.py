@@ -14,7 +14,7 @@ import structlog
 from streams.cdc.envelope import ChangeDecoder, MalformedEventError
 from streams.cdc.topics import Topics
 from streams.domain.partition import PartitionState, Vocabulary
-from streams.domain.windows import WindowKind
+from streams.domain.plan import WindowPlan
 from streams.errors import PreconditionError
 from streams.facts.checkpoint import Checkpoint, Checkpoints
 from streams.facts.owned import OffsetRecord, OwnedPartition, RecordChunk
@@ -41,7 +41,7 @@ class Processor:
         topics: Topics,
         partials: Partials,
         checkpoints: Checkpoints,
-        kinds: Sequence[WindowKind],
+        plan: WindowPlan,
         flush_interval: float,
         checkpoint_interval: float,
     ) -> None:
@@ -52,7 +52,7 @@ class Processor:
         self._checkpoint_interval = checkpoint_interval
         self._unsaved: dict[int, Checkpoint] = {}
         self._saving: asyncio.Task[None] | None = None
-        self._kinds = kinds
+        self._plan = plan
         self._interval = flush_interval
         self._vocabulary = Vocabulary()
         self._decoder = ChangeDecoder(self._vocabulary)
@@ -93,7 +93,7 @@ class Processor:
                     "already read: the topic was made anew; restart the worker, it will rebuild the counts"
                 )
             before = await self._partials.claim(partition, ends[partition])
-            known = await self._partials.read(partition, self._kinds)
+            known = await self._partials.read(partition)
             due = kept.checkpoint_due if kept else self._next_checkpoint()
             owned = OwnedPartition(
                 state, ends[partition], before.told or 0, before.flushes, known, due, poisoned=poisoned
@@ -176,7 +176,7 @@ class Processor:
         )
         owned = self._owned[partition]
         owned.flushes = (await self._partials.claim(partition, owned.state.position)).flushes
-        owned.state.reconcile_with(await self._partials.read(partition, self._kinds))
+        owned.state.reconcile_with(await self._partials.read(partition))
         self._changed.set()
 
     async def keep_flushing(self, flushed: Callable[[dict[int, int]], Awaitable[None]]) -> None:
@@ -209,7 +209,7 @@ class Processor:
 
     async def _resume(self, partition: int, end: int) -> tuple[PartitionState, set[bytes]]:
         """Return the state of a partition's checkpoint, or an empty one where it has none that fits the log."""
-        state = PartitionState(self._kinds, self._vocabulary)
+        state = PartitionState(self._plan, self._vocabulary)
         checkpoint = await asyncio.to_thread(self._checkpoints.read, partition)
         if checkpoint is None or checkpoint.snapshot.position > end:
             return state, set()

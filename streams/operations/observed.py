@@ -1,12 +1,12 @@
 """Flushes and publications that are counted as they happen."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 from streams.domain.proof import Proof
 from streams.domain.tally import TallyKey
-from streams.domain.windows import Window, WindowKind
+from streams.domain.windows import Window
 from streams.facts.closing import Closing, Published
 from streams.facts.database import Pool
 from streams.facts.epoch import Epoch
@@ -29,9 +29,9 @@ class ObservedPartials(Partials):
         self._answered()
         return takeover
 
-    async def read(self, partition: int, kinds: Iterable[WindowKind]) -> dict[TallyKey, int]:
+    async def read(self, partition: int) -> dict[TallyKey, int]:
         """Return what Postgres holds; see Partials."""
-        known = await super().read(partition, kinds)
+        known = await super().read(partition)
         self._answered()
         return known
 
@@ -67,12 +67,11 @@ class ObservedClosing(Closing):
         self,
         pool: Pool,
         epoch: Epoch,
-        kinds: Sequence[WindowKind],
         debounce: timedelta,
         worker: str,
         metrics: Metrics,
     ) -> None:
-        super().__init__(pool, epoch, kinds, debounce, worker)
+        super().__init__(pool, epoch, debounce, worker)
         self._metrics = metrics
 
     async def publish(self, proof: Proof, windows: Sequence[Window]) -> Published:

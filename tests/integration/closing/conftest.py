@@ -11,8 +11,9 @@ import pytest
 from streams.domain.change import Scope
 from streams.domain.pairs import Stage
 from streams.domain.partition import PartitionState
+from streams.domain.plan import plan_for
 from streams.domain.proof import Marker, Proof
-from streams.domain.windows import Window, from_microseconds, to_microseconds, window_kind
+from streams.domain.windows import Window, from_microseconds, to_microseconds
 from streams.facts.closing import Closing, Published
 from streams.facts.database import Pool
 from streams.facts.epoch import Epoch
@@ -20,7 +21,8 @@ from streams.facts.installation import register_installation
 from streams.facts.partials import Flushed, Partials, PartitionFlush
 from tests.fakes.changes import Changes, StageEntry
 
-KINDS = (window_kind("1m", "UTC"),)
+PLAN = plan_for(("1m",), "UTC")
+KINDS = PLAN.kinds_of("")
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 TENANT = "aaaaaaaa-0000-4000-8000-00000000000a"
 SALES = Scope(TENANT, "bbbbbbbb-0000-4000-8000-00000000000b")
@@ -53,7 +55,7 @@ class Desk:
     lsn: int = 1000
 
     def __post_init__(self) -> None:
-        self.states = [PartitionState(KINDS, self.changes.vocabulary) for _ in range(PARTITIONS)]
+        self.states = [PartitionState(PLAN, self.changes.vocabulary) for _ in range(PARTITIONS)]
 
     def write(
         self, row: str, new: StageEntry | None, *, deal: str = "deal", partition: int = 0, late: bool = True
@@ -81,7 +83,7 @@ class Desk:
     async def take_over(self, partition: int, end: int) -> None:
         """Claim a partition and let whatever Postgres has otherwise be written next."""
         self.after[partition] = (await self.partials.claim(partition, end)).flushes
-        self.states[partition].reconcile_with(await self.partials.read(partition, KINDS))
+        self.states[partition].reconcile_with(await self.partials.read(partition))
 
     def proof(self, second: float, *doubts: str, scopes: tuple[Scope, ...] = (SALES,)) -> Proof:
         stages = [
@@ -114,10 +116,10 @@ class Desk:
 
 async def desk_of(pool: Pool, topic_id: str = "topic") -> Desk:
     """Take every partition over at the log's beginning."""
-    epoch = Epoch("data", topic_id, PARTITIONS, ("1m",), "UTC")
+    epoch = Epoch("data", topic_id, PARTITIONS, PLAN)
     partials = Partials(pool, epoch, "worker")
     await partials.begin()
-    desk = Desk(pool, epoch, partials, Closing(pool, epoch, KINDS, timedelta(0), "worker"))
+    desk = Desk(pool, epoch, partials, Closing(pool, epoch, timedelta(0), "worker"))
     for partition in range(PARTITIONS):
         await desk.take_over(partition, 0)
     return desk

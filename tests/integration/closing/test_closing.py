@@ -148,7 +148,7 @@ async def test_a_takeover_that_corrects_at_the_same_offset_is_found(desk: Desk, 
 async def test_many_closers_at_once_make_each_revision_once(desk: Desk, pool: Pool) -> None:
     desk.write("a", entry(0, 1))
     await desk.flush()
-    closers = [Closing(pool, desk.epoch, KINDS, timedelta(0), f"worker {number}") for number in range(6)]
+    closers = [Closing(pool, desk.epoch, timedelta(0), f"worker {number}") for number in range(6)]
     until = to_microseconds(START + 3 * MINUTE)
     due = await closers[0].due(until)
     proof = desk.proof(180)

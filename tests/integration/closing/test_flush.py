@@ -7,14 +7,14 @@ from streams.errors import PreconditionError
 from streams.facts import partials
 from streams.facts.database import Pool
 from streams.facts.partials import DeadLetter, Partials, PartitionFlush, Takeover
-from tests.integration.closing.conftest import KINDS, Desk, desk_of, entry
+from tests.integration.closing.conftest import Desk, desk_of, entry
 
 
 async def test_what_was_flushed_is_read_back_by_the_next_owner(desk: Desk) -> None:
     desk.write("a", entry(0, 1))
     desk.write("b", entry(1, 2))
     await desk.flush()
-    known = await desk.partials.read(0, KINDS)
+    known = await desk.partials.read(0)
     assert known == desk.states[0].counts()
     assert len(known) == 3
 
@@ -25,10 +25,10 @@ async def test_a_flush_from_below_the_claimed_offset_is_refused_and_stays_to_be_
     flushed = await desk.flush()
     assert flushed.accepted == {1: 1}
     assert flushed.refused == {0}
-    assert await desk.partials.read(0, KINDS) == {}
+    assert await desk.partials.read(0) == {}
     desk.states[0].position = 5
     assert (await desk.flush()).accepted == {0: 1, 1: 2}
-    assert len(await desk.partials.read(0, KINDS)) == 1
+    assert len(await desk.partials.read(0)) == 1
 
 
 async def test_a_flush_behind_the_progress_is_refused(desk: Desk, pool: Pool) -> None:
@@ -38,7 +38,7 @@ async def test_a_flush_behind_the_progress_is_refused(desk: Desk, pool: Pool) ->
     zombie = await desk_of(pool)
     zombie.write("a", entry(0, 1))
     assert (await zombie.flush(0)).refused == {0}
-    assert len(await desk.partials.read(0, KINDS)) == 3
+    assert len(await desk.partials.read(0)) == 3
 
 
 async def test_taking_over_tells_how_far_postgres_was_told_and_never_lowers_a_claim(desk: Desk) -> None:
@@ -58,7 +58,7 @@ async def test_a_takeover_corrects_what_a_restored_postgres_has_wrong(desk: Desk
     await pool.execute("delete from funnelproof.partial where from_stage_id <> to_stage_id")
     await desk.take_over(0, 2)
     await desk.flush()
-    assert await desk.partials.read(0, KINDS) == desk.states[0].counts()
+    assert await desk.partials.read(0) == desk.states[0].counts()
 
 
 async def test_a_takeover_writes_only_what_differs(desk: Desk, pool: Pool) -> None:
@@ -89,7 +89,7 @@ async def test_a_postgres_that_went_back_under_a_running_worker_is_noticed_and_m
     assert (await desk.flush()).astray == {0}
     await desk.take_over(0, desk.states[0].position)
     assert (await desk.flush()).accepted.keys() == {0, 1}
-    assert await desk.partials.read(0, KINDS) == desk.states[0].counts()
+    assert await desk.partials.read(0) == desk.states[0].counts()
     assert await pool.fetchval("select count(*) from funnelproof.time_window") == 1
 
 
@@ -115,7 +115,7 @@ async def test_a_large_flush_is_written_in_several_statements(
     for number in range(3):
         desk.write(f"row {number}", entry(number, number))
     await desk.flush()
-    assert await desk.partials.read(0, KINDS) == desk.states[0].counts()
+    assert await desk.partials.read(0) == desk.states[0].counts()
     assert len(desk.states[0].counts()) == 6
 
 

@@ -10,12 +10,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from streams.domain.change import Change, Scope
 from streams.domain.partition import PartitionState
+from streams.domain.plan import WindowPlan, plan_for
 from streams.domain.tally import TallyKey, WindowScope
-from streams.domain.windows import WindowKind, window_kind
 from tests.fakes.changes import Changes, StageEntry
 
 MINUTE = 60_000_000
-KINDS = (window_kind("1m", "UTC"), window_kind("5m", "UTC"))
+PLAN = plan_for(("1m", "5m"), "UTC")
+KINDS = PLAN.kinds_of("")
 SCOPES = [Scope("t1", "p1"), Scope("t1", "p2"), Scope("t2", "p1")]
 
 entries = st.builds(
@@ -55,8 +56,8 @@ def brute_force(rows: dict[Row, StageEntry]) -> dict[TallyKey, int]:
 CHANGES = Changes()
 
 
-def new_state(kinds: tuple[WindowKind, ...] = KINDS) -> PartitionState:
-    return PartitionState(kinds, CHANGES.vocabulary)
+def new_state(plan: WindowPlan = PLAN) -> PartitionState:
+    return PartitionState(plan, CHANGES.vocabulary)
 
 
 @dataclass
@@ -218,7 +219,7 @@ def test_a_deleted_row_does_not_come_back_by_a_redelivery() -> None:
 
 
 def test_an_entry_outside_the_calendar_changes_nothing() -> None:
-    state = new_state((window_kind("month", "UTC"),))
+    state = new_state(plan_for(("month",), "UTC"))
     beyond = ENTRY._replace(at=253_402_300_700_000_000)  # 9999-12-31
     with pytest.raises(OverflowError):
         state.apply(CHANGES.make("d", "r", beyond, 1, 0))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.domain.windows import from_microseconds, to_microseconds, window_kind
+from streams.domain.windows import Zone, from_microseconds, to_microseconds, window_kind
 
 KINDS = ["hour", "day", "week", "month", "15s", "10m", "7d"]
 ZONES = [
@@ -119,3 +119,56 @@ def test_an_hour_is_cut_where_clocks_change_within_it() -> None:
     assert last == ("2026-04-04T14:00:00+00:00", "2026-04-04T15:00:00+00:00")
     assert cut == ("2026-04-04T15:00:00+00:00", "2026-04-04T15:30:00+00:00")
     assert following == ("2026-04-04T15:30:00+00:00", "2026-04-04T16:30:00+00:00")
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Zone]:
+    since = sorted(draw(st.lists(instants.map(to_microseconds), max_size=3, unique=True)))
+    zones = draw(st.lists(st.sampled_from(ZONES), min_size=len(since) + 1, max_size=len(since) + 1))
+    return [Zone(one, zone) for one, zone in zip([None, *since], zones, strict=True)]
+
+
+@given(instants.map(to_microseconds), st.sampled_from(KINDS), histories())
+def test_windows_tile_the_time_line_however_often_the_timezone_changes(
+    at: int, name: str, zones: list[Zone]
+) -> None:
+    kind = window_kind(name, *zones)
+    start, end = kind.bounds(at)
+    assert start <= at < end
+    assert kind.bounds(start) == kind.bounds(end - 1) == (start, end)
+    assert kind.bounds(end)[0] == end
+    assert kind.bounds(start - 1)[1] == start
+
+
+@given(
+    instants.map(to_microseconds),
+    instants.map(to_microseconds),
+    st.sampled_from(KINDS),
+    histories(),
+    st.sampled_from(ZONES),
+)
+def test_another_timezone_changes_no_window_that_has_started(
+    at: int, since: int, name: str, zones: list[Zone], zone: str
+) -> None:
+    since = max([since, *(one.since + 1 for one in zones if one.since is not None)])
+    before, after = window_kind(name, *zones), window_kind(name, *zones, Zone(since, zone))
+    if before.bounds(at)[0] <= since:
+        assert after.bounds(at) == before.bounds(at)
+    elif after.bounds(at)[0] > before.bounds(since)[1]:
+        assert after.bounds(at) == window_kind(name, zone).bounds(at)
+
+
+def test_the_first_window_in_another_timezone_begins_where_the_last_one_ends() -> None:
+    noon = to_microseconds(datetime(2026, 11, 23, 12, tzinfo=UTC))
+    kind = window_kind("day", "Europe/Berlin", Zone(noon, "America/New_York"))
+    hour = 3_600_000_000
+    begins = []
+    start = kind.bounds(noon)[0]
+    for _ in range(4):
+        begins.append((start - noon) // hour)
+        start = kind.bounds(start)[1]
+    assert begins == [-13, 11, 17, 41]
+    assert [kind.timezone_at(noon + (begin * hour)) for begin in begins[:2]] == [
+        "Europe/Berlin",
+        "America/New_York",
+    ]

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from streams.domain.change import Scope
 from streams.domain.partition import PartitionState, Vocabulary
-from streams.domain.windows import window_kind
+from streams.domain.plan import plan_for
 from streams.errors import PreconditionError
 from streams.facts.checkpoint import Checkpoint, Checkpoints, prepare_folder
 from tests.fakes.changes import Changes, StageEntry
 
 EPOCH = UUID(int=1)
-KINDS = (window_kind("1m", "UTC"), window_kind("day", "Europe/Berlin"))
+PLAN = plan_for(("1m", "day"), "Europe/Berlin")
 SCOPES = [Scope("t1", "p1"), Scope("t1", "p2")]
 ENTRY = StageEntry(SCOPES[0], "A", 10)
 
@@ -25,7 +25,7 @@ writes = st.lists(
 
 
 def folded(changes: Changes, log: list[tuple[str, int, StageEntry | None]], start: int = 0) -> PartitionState:
-    state = PartitionState(KINDS, changes.vocabulary)
+    state = PartitionState(PLAN, changes.vocabulary)
     for lsn, (deal, row, entry) in enumerate(log, start=start + 1):
         state.apply(changes.make(deal, f"{deal} {row}", entry, lsn))
     state.position = start + len(log)
@@ -35,7 +35,7 @@ def folded(changes: Changes, log: list[tuple[str, int, StageEntry | None]], star
 def resumed(checkpoints: Checkpoints, vocabulary: Vocabulary) -> PartitionState:
     checkpoint = checkpoints.read(3)
     assert checkpoint is not None
-    state = PartitionState(KINDS, vocabulary)
+    state = PartitionState(PLAN, vocabulary)
     state.restore(checkpoint.snapshot)
     return state
 
