@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import shutil
 import sys
 import tempfile
 import time
@@ -59,7 +60,10 @@ async def _all(planned: list[str], seed: int, done: list[Run]) -> None:
                 try:
                     done.append(await run(stage, fault, f"{seed}/{number}"))
                 except BaseException:
-                    console.print(f"run {number} ({fault}) FAILED\n{stage.installation.evidence()}")
+                    kept = shutil.copytree(
+                        logs, tempfile.mkdtemp(prefix="funnelproof-chaos-"), dirs_exist_ok=True
+                    )
+                    console.print(f"run {number} ({fault}) FAILED; the workers' logs are kept in {kept}")
                     raise
                 console.print(_line(number, done[-1]))
 

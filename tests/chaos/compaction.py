@@ -88,7 +88,7 @@ async def _fill(stage: Stage) -> None:
 def _start_patient_worker(stage: Stage) -> Worker:
     """Start one whose session outlives its standing still."""
     environment = stage.installation.environment
-    patient = {**environment, "FUNNELPROOF_SESSION_TIMEOUT": "120s"}
+    patient = {**environment, "FUNNELPROOF_SESSION_TIMEOUT": "60s"}
     stage.installation.environment = patient
     try:
         return stage.installation.start_worker()
@@ -125,7 +125,8 @@ def _clean_often(servers: str) -> None:
     """Let the broker look for what can be compacted every few hundred milliseconds."""
     entry = ConfigEntry("log.cleaner.backoff.ms", "300", incremental_operation=AlterConfigOpType.SET)
     broker = ConfigResource(ResourceType.BROKER, "1", incremental_configs=[entry])
-    AdminClient({"bootstrap.servers": servers}).incremental_alter_configs([broker])[broker].result(10)
+    admin = AdminClient({"bootstrap.servers": servers})
+    admin.incremental_alter_configs([broker])[broker].result(10)
 
 
 def count_records(stage: Stage) -> int:

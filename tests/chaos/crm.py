@@ -199,10 +199,12 @@ class Crm:
         chance = random.Random(seed)
         deals = [UUID(int=chance.getrandbits(128), version=4) for _ in range(120)]
         stop = asyncio.Event()
-        async with asyncio.TaskGroup() as group:
-            for name, writer in self._writers.items():
-                group.create_task(writer.write(f"{seed}/{name}", deals, written, stop))
-            try:
-                yield written
-            finally:
-                stop.set()
+        tasks = [
+            asyncio.create_task(writer.write(f"{seed}/{name}", deals, written, stop))
+            for name, writer in self._writers.items()
+        ]
+        try:
+            yield written
+        finally:
+            stop.set()
+            await asyncio.gather(*tasks)

@@ -7,16 +7,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from streams.local.server import Server
+from streams.resources import sql
 from tests.chaos.stage import FOLDING, Stage, go_on, kill, local_ports, log, name_of, stop, stopped
 from tests.integration.stream.installation import Worker
 
 Fault = Callable[[Stage], Awaitable[str]]
 
-FLUSHING = "insert into funnelproof.partial "
-PUBLISHING = "insert into funnelproof.window_run "
+FLUSHING = sql("queries/flush_partials")
+PUBLISHING = sql("queries/closing_publish")
 WAITS_FOR_LOCK = """
 select pid, client_port from pg_stat_activity
-where datname = current_database() and wait_event_type = 'Lock' and position($1 in query) > 0
+where datname = current_database() and wait_event_type = 'Lock' and starts_with($1, left(query, 200))
 """
 SHARED = """
 select count(distinct worker) = 2 from funnelproof.partition_progress
@@ -57,7 +58,7 @@ async def _kill_within(stage: Stage, statement: str, table: str, committed: str)
         "select not exists (select from pg_stat_activity where pid = $1)", backend
     )
     assert await connection.fetchval(committed) == before, "what was under way at the kill was committed"
-    return f"{evidence} inside of `{statement.strip()}`, rolled back; the next began with {await stage.next_worker()}"
+    return f"{evidence} before its {table} was written, rolled back; the next began with {await stage.next_worker()}"
 
 
 @asynccontextmanager
