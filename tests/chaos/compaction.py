@@ -1,10 +1,13 @@
 """Compaction that removes records under a replay, though `min.compaction.lag.ms` forbids it."""
 
 import asyncio
+import re
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
+import httpx
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
@@ -33,8 +36,9 @@ FEWER = "delete from dyno_crm.deal_pipeline_stage_state where pipeline_id = $1 a
 ALL_CLAIMED = "select bool_and(worker = $1) from funnelproof.partition_progress"
 FLUSHES = "select array_agg(flushes order by partition) from funnelproof.partition_progress"
 ROUNDS = 3
-SLICE = 0.02
-"""Seconds that the replay goes on for between two rounds of compaction."""
+CLEARLY = 3000
+"""Records; half of the rows that are written again."""
+READ = re.compile(r"^funnelproof_records_total\{.*\} (\d+)", re.MULTILINE)
 
 
 async def compact_during_replay(stage: Stage) -> str:
@@ -44,19 +48,20 @@ async def compact_during_replay(stage: Stage) -> str:
     await stage.folding()
     kill(stage.worker)
     shutil.rmtree(stage.checkpoints)
-    before = await asyncio.to_thread(count_records, stage)
+    before = await asyncio.to_thread(removed_records, stage)
     flushes = await installation.connection.fetchval(FLUSHES)
     slow = _start_patient_worker(stage)
     await installation.wait_until(ALL_CLAIMED, name_of(slow), seconds=FOLDING)
     stop(slow)
-    left: list[int] = []
+    removed, places = [before], [0]
     async with _compacting(stage):
         for round_ in range(ROUNDS):
             if round_:
                 go_on(slow)
-                await asyncio.sleep(SLICE)
+                places.append(await _read_on(slow, places[-1]))
                 stop(slow)
-            left.append(await _compacted(stage, before if not left else left[-1]))
+                await _write_again(stage, "xy"[round_ % 2])
+            removed.append(await _compacted(stage, removed[-1]))
         ahead = sum(
             1
             for was, now in zip(flushes, await installation.connection.fetchval(FLUSHES), strict=True)
@@ -69,9 +74,14 @@ async def compact_during_replay(stage: Stage) -> str:
     assert await slow.stop() == 0, slow.log()
     await stage.next_worker()
     return (
-        f"{before} records of the log became {left} in {ROUNDS} rounds of compaction, "
+        f"{_differences(removed)} records were compacted away "
+        f"at the replay's records {places}, "
         f"while {ahead} partitions had yet to be replayed"
     )
+
+
+def _differences(counts: list[int]) -> list[int]:
+    return [after - before for before, after in pairwise(counts)]
 
 
 async def _fill(stage: Stage) -> None:
@@ -80,9 +90,14 @@ async def _fill(stage: Stage) -> None:
     connection = stage.installation.connection
     pipeline = funnel.ids["other_pipeline"]
     await connection.execute(MANY, funnel.tenant, pipeline, funnel.ids["x"])
-    for stage_name in "yxy":
-        await connection.execute(AGAIN, pipeline, funnel.ids[stage_name])
+    for name in "yxy":
+        await _write_again(stage, name)
     await connection.execute(FEWER, pipeline)
+
+
+async def _write_again(stage: Stage, name: str) -> None:
+    ids = stage.crm.funnels[0].ids
+    await stage.installation.connection.execute(AGAIN, ids["other_pipeline"], ids[name])
 
 
 def _start_patient_worker(stage: Stage) -> Worker:
@@ -96,14 +111,22 @@ def _start_patient_worker(stage: Stage) -> Worker:
         stage.installation.environment = environment
 
 
-async def _compacted(stage: Stage, before: int) -> int:
-    """Wait until the log holds clearly fewer records, though it grows meanwhile; return how many."""
-    async with asyncio.timeout(60):
+async def _read_on(worker: Worker, before: int) -> int:
+    """Wait until the replay has come a little further; return how many records it has passed."""
+    (site,) = re.findall(r"url=(http\S+)", log(worker))
+    async with asyncio.timeout(30), httpx.AsyncClient(trust_env=False) as client:
         while True:
-            left = await asyncio.to_thread(count_records, stage)
-            if left < before:
-                return left
+            metrics = (await client.get(f"{site}/metrics")).text
+            if (read := sum(map(int, READ.findall(metrics)))) > before:
+                return read
+
+
+async def _compacted(stage: Stage, before: int) -> int:
+    """Wait until clearly more records than `before` are gone; return how many."""
+    async with asyncio.timeout(60):
+        while (removed := await asyncio.to_thread(removed_records, stage)) < before + CLEARLY:
             await asyncio.sleep(0.5)
+        return removed
 
 
 @asynccontextmanager
@@ -125,19 +148,18 @@ def _clean_often(servers: str) -> None:
     """Let the broker look for what can be compacted every few hundred milliseconds."""
     entry = ConfigEntry("log.cleaner.backoff.ms", "300", incremental_operation=AlterConfigOpType.SET)
     broker = ConfigResource(ResourceType.BROKER, "1", incremental_configs=[entry])
-    admin = AdminClient({"bootstrap.servers": servers})
+    admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})
     admin.incremental_alter_configs([broker])[broker].result(10)
 
 
-def count_records(stage: Stage) -> int:
-    """Return how many records the data topic holds, by reading it."""
+def removed_records(stage: Stage) -> int:
+    """Return how many offsets of the data topic hold no record any more (or a transaction's marker), by reading it."""
     settings = stage.installation.settings
     consumer = Consumer(
         {
             "bootstrap.servers": settings.kafka,
             "group.id": "nobody",
             "enable.auto.commit": False,
-            "enable.partition.eof": True,
             "isolation.level": "read_uncommitted",
         }
     )
@@ -146,12 +168,12 @@ def count_records(stage: Stage) -> int:
         for partition in range(settings.partitions)
     ]
     consumer.assign(places)
-    records, ended = 0, set[int]()
-    while len(ended) < len(places):
-        for message in consumer.consume(10_000, timeout=1):
-            if message.error():
-                ended.add(message.partition())
-            else:
-                records += 1
+    ends = {place.partition: consumer.get_watermark_offsets(place, timeout=10)[1] for place in places}
+    records = 0
+    reached = dict.fromkeys(ends, 0)
+    while any(reached[partition] < end for partition, end in ends.items()):
+        for message in consumer.consume(10_000, timeout=0.2):
+            records += message.offset() < ends[message.partition()]
+        reached |= {place.partition: place.offset for place in consumer.position(places) if place.offset > 0}
     consumer.close()
-    return records
+    return int(sum(ends.values()) - records)
