@@ -98,15 +98,17 @@ class Writer:
         while not stop.is_set():
             try:
                 connection = await asyncpg.connect(self._dsn, timeout=5)
-                try:
-                    while not stop.is_set():
-                        await self._transaction(connection, written)
-                        await asyncio.sleep(self._chance.uniform(*self._habit.pause))
-                finally:
-                    await connection.close(timeout=5)
+            except (*LOST, *LOST_TOO):
+                await asyncio.sleep(0.1)
+                continue
+            try:
+                while not stop.is_set():
+                    await self._transaction(connection, written)
+                    await asyncio.sleep(self._chance.uniform(*self._habit.pause))
             except (*LOST, *LOST_TOO):
                 written.lost += 1
-                await asyncio.sleep(0.1)
+            finally:
+                connection.terminate()
 
     async def _transaction(self, connection: OwnConnection, written: Written) -> None:
         chance = self._chance
