@@ -59,7 +59,7 @@ async def _all(planned: list[str], seed: int, done: list[Run]) -> None:
             for number, fault in enumerate(planned, start=1):
                 try:
                     done.append(await run(stage, fault, f"{seed}/{number}"))
-                except BaseException:
+                except Exception:
                     kept = shutil.copytree(
                         logs, tempfile.mkdtemp(prefix="funnelproof-chaos-"), dirs_exist_ok=True
                     )

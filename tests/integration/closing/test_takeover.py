@@ -281,6 +281,7 @@ async def test_a_checkpoint_behind_postgres_takes_nothing_back(office: Office, p
     assert await worker.take_over() == {0: 2, 1: 0}
     worker.read(until=3)
     assert await worker.processor.flush() == {1: 0}
+    assert worker.partials.heard == {1}
     assert await office.entries() == 4
     worker.read()
     assert await worker.processor.flush() == {0: 4, 1: 0}
