@@ -257,6 +257,10 @@ async def test_counts_and_progress_of_another_epoch_are_in_no_sum(desk: Desk, po
     desk.write("b", entry(1, 2), partition=1)
     desk.states[1].position = 9
     await desk.flush()
+    await pool.execute(  # as if it had had more partitions
+        "insert into funnelproof.partition_progress (epoch, partition, source_offset, claimed, worker) "
+        "select epoch, 7, 9, 9, 'worker' from funnelproof.installation"
+    )
     anew = await desk_of(pool, "another topic")
     anew.write("c", entry(0, 3), deal="another deal")
     await anew.flush(0)
