@@ -88,10 +88,16 @@ def running_servers(folder: Path) -> Iterator[Servers]:
         elif docker_answers() and (containers := _containers(running)):
             yield containers
         else:
-            embedded = EmbeddedServers(folder, running)
-            yield embedded
-            running.close()
-            embedded.stack.erase()
+            yield running.enter_context(embedded_servers(folder))
+
+
+@contextmanager
+def embedded_servers(folder: Path) -> Iterator[EmbeddedServers]:
+    """Have servers in this folder that may be killed; leave nothing of them behind."""
+    with ExitStack() as running:
+        servers = EmbeddedServers(folder, running)
+        running.callback(servers.stack.erase)  # after they were stopped
+        yield servers
 
 
 @asynccontextmanager

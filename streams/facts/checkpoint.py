@@ -110,7 +110,8 @@ class Checkpoints:
         """Remove what killed workers left. One that lives and writes just now only writes in vain."""
         for other in path.parent.glob(f"{path.stem}.*"):
             if other != path:
-                other.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    other.unlink()
 
     def _path(self, partition: int) -> Path:
         return self._folder / f"partition-{partition}.checkpoint"

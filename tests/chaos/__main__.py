@@ -7,7 +7,6 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.chaos.runs import Run, plan, run, stage_on
-from tests.servers import EmbeddedServers
+from tests.servers import embedded_servers
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 
@@ -51,8 +50,7 @@ def main(
 
 
 async def _all(planned: list[str], seed: int, done: list[Run]) -> None:
-    with ExitStack() as running, tempfile.TemporaryDirectory() as folder:
-        servers = EmbeddedServers(Path(folder) / "servers", running)
+    with tempfile.TemporaryDirectory() as folder, embedded_servers(Path(folder) / "servers") as servers:
         logs = Path(folder) / "installation"
         logs.mkdir()
         async with stage_on(servers, logs) as stage:
