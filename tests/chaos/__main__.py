@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -38,6 +39,7 @@ def main(
     if not planned:
         raise typer.BadParameter(f"no fault's name contains {only!r}")
     console.print(f"{len(planned)} runs with seed {chosen}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends workers and servers, as Ctrl-C does
     done: list[Run] = []
     began = time.monotonic()
     try:
