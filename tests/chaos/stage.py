@@ -20,8 +20,9 @@ from tests.chaos.crm import Crm
 from tests.integration.stream.installation import Installation, Worker
 from tests.servers import EmbeddedServers
 
-FOLDING = 90.0
-"""Seconds that a takeover may take: a session expires, Connect's transaction times out, a broker comes back."""
+FOLDING = 150.0
+"""Seconds that a takeover may take: a session expires, a broker comes back; of a killed Connect the group waits, now and
+then, for a whole rebalance timeout (60 s)."""
 PROVES = "select source_time > $1 from funnelproof.prover"
 
 
