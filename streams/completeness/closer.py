@@ -37,6 +37,7 @@ _PASSING = (
     TimeoutError,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     KafkaError,
     KafkaException,
     UnreachableError,

@@ -21,8 +21,8 @@ from tests.integration.stream.installation import Installation, Worker
 from tests.servers import EmbeddedServers
 
 FOLDING = 150.0
-"""Seconds that a takeover may take: a session expires, a broker comes back; of a killed Connect the group waits, now and
-then, for a whole rebalance timeout (60 s)."""
+"""Seconds that a takeover may take: a session expires, a broker comes back; Connect's group may wait for a member
+that was killed as long as for a rebalance (60 s)."""
 PROVES = "select source_time > $1 from funnelproof.prover"
 
 
