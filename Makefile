@@ -3,13 +3,16 @@ PYTHON ?= $(shell for v in 3.13 3.12 3.11 3; do command -v python$$v >/dev/null 
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo test env lint check lock clean
+.PHONY: demo test chaos env lint check lock clean
 
 demo: env  ## from nothing to a running, reconciled funnel
 	@$(BIN)/funnelproof demo $(ARGS)
 
 test: env  ## the whole suite, on real components
 	$(BIN)/pytest $(ARGS)
+
+chaos: env  ## kills, pauses and compaction under a busy installation; ARGS="--runs 3 --seed 7" for fewer
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 env: .venv/.complete
 

@@ -88,23 +88,34 @@ def running_servers(folder: Path) -> Iterator[Servers]:
         elif docker_answers() and (containers := _containers(running)):
             yield containers
         else:
-            embedded = EmbeddedServers(folder, running)
-            yield embedded
-            running.close()
-            embedded.stack.erase()
+            yield running.enter_context(embedded_servers(folder))
+
+
+@contextmanager
+def embedded_servers(folder: Path) -> Iterator[EmbeddedServers]:
+    """Have servers in this folder that may be killed; leave nothing of them behind."""
+    with ExitStack() as running:
+        servers = EmbeddedServers(folder, running)
+        running.callback(servers.stack.erase)  # after they were stopped
+        yield servers
 
 
 @asynccontextmanager
 async def new_database(admin_dsn: str, template: str, name: str | None = None) -> AsyncIterator[str]:
     """Clone `template`, give the clone's address, and drop it at the end."""
     name = name or f"test_{uuid4().hex}"
+    await _administer(admin_dsn, f"create database {name} template {template}")
+    try:
+        yield urlsplit(admin_dsn)._replace(path=f"/{name}").geturl()
+    finally:
+        await _administer(admin_dsn, f"drop database {name} with (force)")
+
+
+async def _administer(admin_dsn: str, statement: str) -> None:
+    """Run one statement in a session of its own: the server may be killed while a database is used."""
     admin = await asyncpg.connect(admin_dsn)
     try:
-        await admin.execute(f"create database {name} template {template}")
-        try:
-            yield urlsplit(admin_dsn)._replace(path=f"/{name}").geturl()
-        finally:
-            await admin.execute(f"drop database {name} with (force)")
+        await admin.execute(statement)
     finally:
         await admin.close()
 

@@ -38,6 +38,7 @@ _PASSING = (
     TimeoutError,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     KafkaError,
     KafkaException,
     UnreachableError,

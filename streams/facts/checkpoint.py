@@ -85,6 +85,7 @@ class Checkpoints:
                 file.flush()
                 os.fsync(file.fileno())
             fresh.replace(path)
+            self._remove_unfinished(path)
         except OSError as error:
             log.warning(
                 "checkpoint not written; a restart replays more", path=str(path), error=error.strerror
@@ -104,6 +105,13 @@ class Checkpoints:
         except (OSError, _UnusableError) as error:
             log.warning("checkpoint not used; replaying the log instead", path=str(path), reason=str(error))
             return None
+
+    def _remove_unfinished(self, path: Path) -> None:
+        """Remove what killed workers left. One that lives and writes just now only writes in vain."""
+        for other in path.parent.glob(f"{path.stem}.*"):
+            if other != path:
+                with contextlib.suppress(OSError):
+                    other.unlink()
 
     def _path(self, partition: int) -> Path:
         return self._folder / f"partition-{partition}.checkpoint"

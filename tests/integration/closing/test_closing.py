@@ -251,6 +251,35 @@ async def test_a_new_epoch_revises_closed_windows_whose_counts_have_vanished(des
     assert await anew.close(62) == Published()
 
 
+async def test_counts_and_progress_of_another_epoch_are_in_no_sum(desk: Desk, pool: Pool) -> None:
+    """Neither in a live view, nor in a first run or its positions, nor in what a proof waits for."""
+    desk.write("a", entry(0, 1))
+    desk.write("b", entry(1, 2), partition=1)
+    desk.states[1].position = 9
+    await desk.flush()
+    await pool.execute(  # as if it had had more partitions
+        "insert into funnelproof.partition_progress (epoch, partition, source_offset, claimed, worker) "
+        "select epoch, 7, 9, 9, 'worker' from funnelproof.installation"
+    )
+    anew = await desk_of(pool, "another topic")
+    anew.write("c", entry(0, 3), deal="another deal")
+    await anew.flush(0)
+    assert {row["partition"]: row["source_offset"] for row in await pool.fetch(sql("queries/progress"))} == {
+        0: 1
+    }
+    await anew.close(30)
+    live = await pool.fetch(
+        "select entered_count, as_of from dyno_crm.stage_conversion_live order by from_stage_id"
+    )
+    assert [tuple(row) for row in live] == [(1, None), (0, None)]
+    await anew.close(60)
+    assert await anew.facts() == [(1, 1, 0), (1, 0, 0)]
+    assert json.loads(await pool.fetchval("select positions from funnelproof.window_run")) == {
+        "0": 1,
+        "1": None,
+    }
+
+
 async def test_after_a_long_pause_windows_close_oldest_first_in_bounded_transactions(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -179,8 +179,8 @@ async def installed(
             for worker in installation.workers:
                 worker.kill()
             await Connector(installation.settings).delete()
-            await _drop_slot(connection, name)
-            await connection.close()
+            await _drop_slot(installation.connection, name)
+            await installation.connection.close()
             settings = installation.settings
             heartbeat = f"__debezium-heartbeat.{name}"
             await Topics(settings.kafka).delete(

@@ -116,6 +116,13 @@ def test_a_checkpoint_of_another_epoch_or_partition_is_not_used(tmp_path: Path) 
     assert mine.read(4) is None
 
 
+def test_what_a_killed_worker_left_unfinished_goes_with_the_next_checkpoint(tmp_path: Path) -> None:
+    for name in ("partition-3.4711", "partition-30.4711"):
+        (tmp_path / name).write_bytes(b"half of a checkpo")
+    written(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"partition-3.checkpoint", "partition-30.4711"}
+
+
 def test_a_folder_that_cannot_be_written_is_named_with_its_setting(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(PreconditionError, match="FUNNELPROOF_STATE_DIR"):

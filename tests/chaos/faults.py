@@ -1,0 +1,212 @@
+"""What may happen to workers and servers. Each fault proves that it happened, and leaves one worker that folds."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from streams.local.server import Server
+from streams.resources import sql
+from tests.chaos.stage import FOLDING, Stage, go_on, kill, local_ports, log, name_of, stop, stopped
+from tests.integration.stream.installation import Worker
+
+Fault = Callable[[Stage], Awaitable[str]]
+
+FLUSHING = sql("queries/flush_partials")
+PUBLISHING = sql("queries/closing_publish")
+WAITS_FOR_LOCK = """
+select pid, client_port from pg_stat_activity
+where datname = current_database() and wait_event_type = 'Lock' and starts_with($1, left(query, 200))
+"""
+SHARED = """
+select count(distinct worker) = 2 from funnelproof.partition_progress
+where flushed_at > clock_timestamp() - interval '2 s'
+"""
+HELD_BY = "select bool_and(worker = $1) and min(flushed_at) > $2 from funnelproof.partition_progress"
+
+
+async def kill_worker(stage: Stage) -> str:
+    """At any moment."""
+    evidence = kill(stage.worker)
+    await stage.pause(0, 2)
+    return f"{evidence}; the next began with {await stage.next_worker()}"
+
+
+async def kill_worker_in_flush(stage: Stage) -> str:
+    """Progress is written, counts are not yet, nothing is committed."""
+    return await _kill_within(
+        stage, FLUSHING, "partial", "select sum(flushes) from funnelproof.partition_progress"
+    )
+
+
+async def kill_worker_in_close(stage: Stage) -> str:
+    """Runs are being published."""
+    return await _kill_within(stage, PUBLISHING, "window_run", "select count(*) from funnelproof.window_run")
+
+
+async def _kill_within(stage: Stage, statement: str, table: str, committed: str) -> str:
+    connection = stage.installation.connection
+    async with _waiting(stage, statement, table) as backends:
+        backend = next(iter(backends.values()))
+        before = await connection.fetchval(committed)
+        evidence = kill(stage.worker)
+        assert (
+            await connection.fetchval("select pid from pg_stat_activity where pid = $1", backend) == backend
+        )
+    await stage.installation.wait_until(
+        "select not exists (select from pg_stat_activity where pid = $1)", backend
+    )
+    assert await connection.fetchval(committed) == before, "what was under way at the kill was committed"
+    return f"{evidence} before its {table} was written, rolled back; the next began with {await stage.next_worker()}"
+
+
+@asynccontextmanager
+async def _waiting(stage: Stage, statement: str, table: str) -> AsyncIterator[dict[int, int]]:
+    """Keep workers in the middle of a transaction: a lock stops them at `statement`. Gives backends by client port."""
+    async with stage.other_session() as session, session.transaction():
+        await session.execute(f"lock table funnelproof.{table} in share mode")
+        async with asyncio.timeout(30):
+            while not (backends := await _waiting_backends(stage, statement)):
+                await asyncio.sleep(0.005)
+        yield backends
+
+
+async def _waiting_backends(stage: Stage, statement: str) -> dict[int, int]:
+    rows = await stage.installation.connection.fetch(WAITS_FOR_LOCK, statement)
+    return {row["client_port"]: row["pid"] for row in rows}
+
+
+async def kill_worker_in_checkpoint(stage: Stage) -> str:
+    """Half of a checkpoint is written."""
+    worker = stage.worker
+    found = await asyncio.to_thread(_stop_while_writing, stage, worker)
+    evidence = kill(worker)
+    assert found.exists()
+    return f"{evidence} beside an unfinished {found.name}; the next began with {await stage.next_worker()}"
+
+
+def _stop_while_writing(stage: Stage, worker: Worker) -> Path:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if unfinished(stage, worker):
+            stop(worker)
+            if found := unfinished(stage, worker):
+                return found[0]
+            go_on(worker)
+        time.sleep(0.0005)
+    raise AssertionError("no checkpoint was caught while it was written")
+
+
+def unfinished(stage: Stage, worker: Worker) -> list[Path]:
+    """Return the checkpoints that the worker is writing."""
+    return list(stage.checkpoints.glob(f"*.{worker.process.pid}"))
+
+
+async def kill_broker(stage: Stage) -> str:
+    """Kafka goes away in the middle of everything."""
+    return await _kill_server(stage, stage.servers.stack.kafka)
+
+
+async def kill_connect(stage: Stage) -> str:
+    """The connector dies within a transaction, most likely."""
+    return await _kill_server(stage, stage.servers.stack.connect)
+
+
+async def kill_postgres(stage: Stage) -> str:
+    """Source and facts go away, and the writers' sessions."""
+    began = await stage.installation.connection.fetchval("select pg_postmaster_start_time()")
+    evidence = await _kill_server(stage, stage.servers.stack.postgres, fold=False)
+    await stage.reconnect()
+    assert await stage.installation.connection.fetchval("select pg_postmaster_start_time()") > began
+    await stage.folding()
+    return evidence
+
+
+async def _kill_server(stage: Stage, server: Server, *, fold: bool = True) -> str:
+    worker, pid, address = stage.worker, server.pid, server.address
+    assert pid is not None
+    server.kill()
+    assert server.pid is None
+    await stage.pause(0, 3)
+    await asyncio.to_thread(server.start)
+    assert (server.pid != pid, server.address) == (True, address)
+    if fold:
+        await stage.folding()
+    assert worker.runs, worker.log()
+    return f"{server.name} {pid} ended by SIGKILL, again as {server.pid}; the worker outlived it"
+
+
+async def rebalance_and_stop(stage: Stage) -> str:
+    """A second worker joins, and one of the two leaves in order."""
+    leaver, stays = await _share(stage)
+    assert await leaver.stop() == 0, leaver.log()
+    await _taken_over(stage, stays)
+    return f"{_named(leaver)} left with status 0, {_named(stays)} took all partitions over"
+
+
+async def rebalance_and_kill(stage: Stage) -> str:
+    """A second worker joins, and one of the two dies."""
+    leaver, stays = await _share(stage)
+    evidence = kill(leaver)
+    await _taken_over(stage, stays)
+    return f"{evidence}, {_named(stays)} took all partitions over"
+
+
+async def _share(stage: Stage) -> list[Worker]:
+    """Have two workers share the partitions; return them in any order."""
+    both = [stage.worker, stage.installation.start_worker()]
+    await stage.installation.wait_until(SHARED, seconds=FOLDING)
+    await stage.pause(0.5, 3)
+    stage.chance.shuffle(both)
+    return both
+
+
+async def _taken_over(stage: Stage, worker: Worker) -> None:
+    now = await stage.installation.now()
+    await stage.installation.wait_until(HELD_BY, name_of(worker), now, seconds=FOLDING)
+
+
+def _named(worker: Worker) -> str:
+    return f"worker {worker.process.pid}"
+
+
+async def pause_worker(stage: Stage) -> str:
+    """A worker stands still for longer than its session; another takes over; then it wakes up, a zombie."""
+    zombie, other = await _share(stage)
+    with stopped(zombie):
+        await _taken_over(stage, other)
+        await stage.pause(0.5, 2)
+    return await _fenced(stage, zombie)
+
+
+async def pause_worker_in_flush(stage: Stage) -> str:
+    """The same, but it stands still between the statements of a flush, and holds the locks of its partitions."""
+    zombie, other = await _share(stage)
+    async with AsyncExitStack() as stack:
+        async with _waiting(stage, FLUSHING, "partial") as backends:
+            async with asyncio.timeout(30):
+                while not (mine := backends.keys() & local_ports(zombie)):
+                    await asyncio.sleep(0.01)
+                    backends.update(await _waiting_backends(stage, FLUSHING))
+            stack.enter_context(stopped(zombie))
+        backend = backends[mine.pop()]
+        await stage.installation.wait_until(
+            "select state = 'idle in transaction' from pg_stat_activity where pid = $1", backend
+        )
+        await _taken_over(stage, other)
+    return f"{await _fenced(stage, zombie)}, which was within a flush"
+
+
+async def _fenced(stage: Stage, zombie: Worker) -> str:
+    """Wait until what the zombie still had to say was refused; then one of the two leaves."""
+    refused = "flush refused: another worker has taken the partition over"
+    await stage.until(lambda: refused in log(zombie), seconds=30)
+    await stage.folding()
+    times = log(zombie).count(refused)
+    await stage.pause(0.5, 2)
+    running = [worker for worker in stage.installation.workers if worker.runs]
+    leaver = stage.chance.choice(running)
+    assert await leaver.stop() == 0, leaver.log()
+    await stage.folding()
+    return f"{_named(zombie)} woke up after it was replaced, {times} flushes of its partitions refused"
