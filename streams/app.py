@@ -16,9 +16,9 @@ from typing import Any
 import structlog
 from confluent_kafka import KafkaException
 
+from streams.cdc.folded import FoldedTopic
 from streams.cdc.topics import Topic, Topics
 from streams.completeness.closer import Closer
-from streams.engine import BatchApp
 from streams.errors import PreconditionError, UnreachableError
 from streams.facts.checkpoint import Checkpoints, prepare_folder
 from streams.facts.database import (
@@ -34,6 +34,7 @@ from streams.facts.installation import require_installation
 from streams.facts.partials import PASSING_ERRORS
 from streams.facts.processor import Processor
 from streams.logs import configure_logging
+from streams.operations.ending import WorkerApp
 from streams.operations.metrics import Metrics
 from streams.operations.observed import ObservedClosing, ObservedPartials
 from streams.settings import Settings, load_settings
@@ -61,9 +62,9 @@ class Worker:
     async def open(self) -> None:
         """Connect, check what the worker depends on, and make this worker's epoch the current one."""
         settings = self.settings
-        self.topics = Topics(settings.kafka)
-        topic = await self.topics.require(settings.data_topic)
+        topic = await Topics(settings.kafka).require(settings.data_topic)
         check_compaction(topic)
+        self.topic = FoldedTopic(settings.kafka, topic)
         epoch = self.epoch = Epoch(
             topic.name, topic.topic_id, topic.partitions, settings.windows, settings.timezone
         )
@@ -80,7 +81,7 @@ class Worker:
         checkpoints = Checkpoints(checkpoint_folder(settings), epoch.id)
         self.processor = Processor(
             topic.name,
-            self.topics,
+            self.topic,
             self.partials,
             checkpoints,
             kinds,
@@ -97,7 +98,7 @@ class Worker:
         self.closer = Closer(
             settings,
             self.pool,
-            self.topics,
+            self.topic,
             closing,
             topic.partitions,
             lambda: 0 in self.processor.partitions,
@@ -110,7 +111,6 @@ class Worker:
             try:
                 if not self.opened.is_set():
                     await self.open()
-                await self._require_same_topic()
                 positions = await self.processor.on_assigned(partitions)
             except (UnreachableError, KafkaException, *PASSING_ERRORS) as error:
                 self.trouble = str(error) or repr(error)
@@ -122,15 +122,7 @@ class Worker:
 
     async def ends(self) -> Mapping[int, int]:
         """Return where the log of each partition that is held ends; raises UnreachableError."""
-        return await self.topics.ends(self.epoch.topic, self.processor.partitions, committed=False)
-
-    async def _require_same_topic(self) -> None:
-        topic = await self.topics.require(self.epoch.topic)
-        if (topic.topic_id, topic.partitions) != (self.epoch.topic_id, self.epoch.partitions):
-            raise PreconditionError(
-                f"topic {topic.name} was made anew or has another number of partitions: restart the worker, "
-                "it will rebuild the counts"
-            )
+        return await self.topic.ends(self.epoch.topic, self.processor.partitions, committed=False)
 
     async def on_revoked(self, partitions: set[int]) -> None:
         """Flush; what cannot be flushed is replayed by whoever comes next."""
@@ -138,7 +130,7 @@ class Worker:
         if self.opened.is_set():
             try:
                 await self.processor.on_revoked(stopping=self.is_stopping())
-            except PASSING_ERRORS as error:
+            except (UnreachableError, *PASSING_ERRORS) as error:
                 log.warning(
                     "the last flush failed; the next owner will replay", error=str(error) or repr(error)
                 )
@@ -168,10 +160,10 @@ async def check_worker(settings: Settings) -> None:
         pass
 
 
-def create_app(worker: Worker) -> BatchApp:
+def create_app(worker: Worker) -> WorkerApp:
     """Return the Faust app of one worker; nothing connects before it is started."""
     settings = worker.settings
-    app = BatchApp(
+    app = WorkerApp(
         settings.instance,
         owner=worker,
         broker="microbatch://" + settings.kafka.replace(",", ";"),
@@ -203,6 +195,7 @@ def create_app(worker: Worker) -> BatchApp:
         app.task(task)
 
     keep_running(lambda: worker.processor.keep_flushing(app.commit_positions))
+    keep_running(lambda: worker.topic.watch())  # noqa: PLW0108 - made when the worker opens
     keep_running(lambda: worker.closer.run())  # noqa: PLW0108 - made when the worker opens
     keep_running(lambda: worker.dead_letters.run())  # noqa: PLW0108 - made when the worker opens
     # State is millions of small objects that live long: looking for cycles among them often is wasted.
@@ -210,7 +203,7 @@ def create_app(worker: Worker) -> BatchApp:
     return app
 
 
-def __getattr__(name: str) -> BatchApp:
+def __getattr__(name: str) -> WorkerApp:
     """Make `streams.app.app` when somebody asks for it (`faust -A streams.app`), not when the module is imported."""
     if name != "app":
         raise AttributeError(name)

@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 import structlog
 
 from streams.cdc.envelope import ChangeDecoder, MalformedEventError
-from streams.cdc.topics import Topics
+from streams.cdc.folded import FoldedTopic
 from streams.domain.partition import PartitionState, Vocabulary
 from streams.domain.windows import WindowKind
-from streams.errors import PreconditionError
+from streams.errors import PreconditionError, UnreachableError
 from streams.facts.checkpoint import Checkpoint, Checkpoints
 from streams.facts.owned import OffsetRecord, OwnedPartition, RecordChunk
 from streams.facts.partials import PASSING_ERRORS, DeadLetter, Partials, PartitionFlush
@@ -38,7 +38,7 @@ class Processor:
     def __init__(
         self,
         topic: str,
-        topics: Topics,
+        topics: FoldedTopic,
         partials: Partials,
         checkpoints: Checkpoints,
         kinds: Sequence[WindowKind],
@@ -57,6 +57,7 @@ class Processor:
         self._vocabulary = Vocabulary()
         self._decoder = ChangeDecoder(self._vocabulary)
         self._owned: dict[int, OwnedPartition] = {}
+        self._confirmed: dict[int, int] = {}
         self._flushing = asyncio.Lock()
         self._changed = asyncio.Event()
         self._postgres_answers = asyncio.Event()
@@ -152,6 +153,7 @@ class Processor:
                 for partition in active.keys() & checkpoint
             }
             try:
+                await self._confirm_topic(flushes)
                 flushed = await self._partials.flush(flushes)
             except BaseException:
                 self._give_back(flushes)
@@ -169,6 +171,13 @@ class Processor:
                 flush.partition: flush.position for flush in flushes if flush.partition in flushed.accepted
             }
 
+    async def _confirm_topic(self, flushes: Iterable[PartitionFlush]) -> None:
+        """Be sure that what was read since the last flush came from the same topic: nothing else may be written."""
+        positions = {flush.partition: flush.position for flush in flushes}
+        if positions != self._confirmed:
+            await self._topics.confirm()
+            self._confirmed = positions
+
     async def _find_again(self, partition: int) -> None:
         """Take an active partition over anew: let whatever Postgres has otherwise than its state be written next."""
         log.warning(
@@ -182,7 +191,7 @@ class Processor:
     async def keep_flushing(self, flushed: Callable[[dict[int, int]], Awaitable[None]]) -> None:
         """Flush soon after each change, at most once an interval; never returns.
 
-        An unreachable Postgres is asked again with growing delays, and nothing more is read meanwhile.
+        A server that does not answer is asked again with growing delays, and nothing more is read meanwhile.
         """
         failures = 0
         while True:
@@ -191,11 +200,11 @@ class Processor:
             self._changed.clear()
             try:
                 accepted = await self.flush(checkpoint=self._due_checkpoint())
-            except PASSING_ERRORS as error:
+            except (UnreachableError, *PASSING_ERRORS) as error:
                 self._postgres_answers.clear()
                 self._changed.set()
                 delay = _RETRY_DELAYS[min(failures, len(_RETRY_DELAYS) - 1)]
-                log.warning("Postgres does not take the flush; trying again", delay=delay, error=repr(error))
+                log.warning("flush not written; trying again", delay=delay, error=str(error) or repr(error))
                 failures += 1
                 await asyncio.sleep(delay)
                 continue

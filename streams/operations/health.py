@@ -17,6 +17,8 @@ def troubles(now: Reading) -> list[str]:
         found.append(f"partitions cannot be taken over: {now.takeover_trouble}")
     elif now.joining is not None and now.joining > JOIN_SECONDS:
         found.append(f"Kafka has assigned nothing for {now.joining:.0f} s: is FUNNELPROOF_KAFKA right?")
+    if now.topic_trouble is not None:
+        found.append(f"Kafka does not confirm the topic, nothing is flushed: {now.topic_trouble}")
     if now.postgres_trouble is not None:
         found.append(f"Postgres does not take the flush: {now.postgres_trouble}")
     elif now.partitions and not now.replaying and now.silent is not None and now.silent > SILENT_SECONDS:

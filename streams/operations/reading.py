@@ -29,6 +29,7 @@ class Reading:
 
     joining: float | None = None
     takeover_trouble: str | None = None
+    topic_trouble: str | None = None
     partitions: Mapping[int, PartitionReading] = field(default_factory=dict)
     records: int = 0
     changes: int = 0

@@ -6,8 +6,9 @@ from typing import Protocol
 
 from confluent_kafka import KafkaException
 
+from streams.cdc.folded import FoldedTopic
 from streams.completeness.closer import Closer
-from streams.errors import UnreachableError
+from streams.errors import FunnelproofError
 from streams.facts.processor import Processor
 from streams.operations.observed import ObservedPartials
 from streams.operations.reading import PartitionReading, Reading
@@ -23,6 +24,7 @@ class Watched(Protocol):
     began: float
     opened: asyncio.Event
     trouble: str | None
+    topic: FoldedTopic
     processor: Processor
     closer: Closer
     partials: ObservedPartials
@@ -41,6 +43,7 @@ async def read(worker: Watched, now: float, *, ask_kafka: bool = False) -> Readi
     proves = closer.unproven_since is not None
     return Reading(
         takeover_trouble=worker.trouble,
+        topic_trouble=worker.topic.trouble,
         partitions={
             number: PartitionReading(
                 owned.state.position, owned.active, len(owned.state.deals), (ends or {}).get(number)
@@ -63,5 +66,5 @@ async def read(worker: Watched, now: float, *, ask_kafka: bool = False) -> Readi
 async def _ends(worker: Watched) -> Mapping[int, int] | None:
     try:
         return await asyncio.wait_for(worker.ends(), KAFKA_SECONDS)
-    except (TimeoutError, UnreachableError, KafkaException):
+    except (TimeoutError, FunnelproofError, KafkaException):
         return None

@@ -14,6 +14,7 @@ from streams.operations.site import Pages, WebAddressError, listen
 
 if TYPE_CHECKING:
     from streams.completeness.closer import Closer
+    from streams.cdc.folded import FoldedTopic
     from streams.facts.processor import Processor
     from streams.operations.observed import ObservedPartials
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 class JoiningWorker:
     """A worker before its first assignment; it has nothing yet that `opened` would promise."""
 
+    topic: "FoldedTopic" = field(init=False)
     processor: "Processor" = field(init=False)
     closer: "Closer" = field(init=False)
     partials: "ObservedPartials" = field(init=False)
