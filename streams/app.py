@@ -30,6 +30,7 @@ from streams.facts.database import (
 )
 from streams.facts.dead_letters import DeadLetterPublisher
 from streams.facts.epoch import Epoch
+from streams.facts.held_epoch import HeldEpoch, require_free_epoch
 from streams.facts.installation import require_installation
 from streams.facts.partials import PASSING_ERRORS
 from streams.facts.processor import Processor
@@ -65,9 +66,7 @@ class Worker:
         topic = await Topics(settings.kafka).require(settings.data_topic)
         check_compaction(topic)
         self.topic = FoldedTopic(settings.kafka, topic)
-        epoch = self.epoch = Epoch(
-            topic.name, topic.topic_id, topic.partitions, settings.windows, settings.timezone
-        )
+        epoch = self.epoch = epoch_of(topic, settings)
         kinds = settings.window_kinds
         self.pool = await create_pool(
             settings.facts_dsn,
@@ -77,7 +76,10 @@ class Worker:
             command_timeout=STATEMENT_SECONDS,
         )
         self.partials = ObservedPartials(self.pool, epoch, self.name, self.metrics)
-        await self.partials.begin()
+        self.hold = HeldEpoch(
+            settings.facts_dsn, facts_setting(settings), epoch, f"{settings.instance} worker {self.name}"
+        )
+        await self.hold.take()
         checkpoints = Checkpoints(checkpoint_folder(settings), epoch.id)
         self.processor = Processor(
             topic.name,
@@ -136,6 +138,11 @@ class Worker:
                 )
 
 
+def epoch_of(topic: Topic, settings: Settings) -> Epoch:
+    """Return what a worker with these settings folds."""
+    return Epoch(topic.name, topic.topic_id, topic.partitions, settings.windows, settings.timezone)
+
+
 def check_compaction(topic: Topic) -> None:
     """Raise PreconditionError where compaction could remove what a replay still has to pass."""
     if "compact" in topic.settings.get("cleanup.policy", "") and topic.compaction_lag < LONGEST_REPLAY:
@@ -153,9 +160,11 @@ def checkpoint_folder(settings: Settings) -> Path:
 async def check_worker(settings: Settings) -> None:
     """Raise what keeps a worker from starting: a server that does not answer, a topic or a schema that is missing."""
     prepare_folder(checkpoint_folder(settings))
-    check_compaction(await Topics(settings.kafka).require(settings.data_topic))
+    topic = await Topics(settings.kafka).require(settings.data_topic)
+    check_compaction(topic)
     async with facts_connection(settings) as facts:
         await require_installation(facts, settings.instance)
+        await require_free_epoch(facts, epoch_of(topic, settings))
     async with source_connection(settings):
         pass
 
@@ -195,6 +204,7 @@ def create_app(worker: Worker) -> WorkerApp:
         app.task(task)
 
     keep_running(lambda: worker.processor.keep_flushing(app.commit_positions))
+    keep_running(lambda: worker.hold.keep())  # noqa: PLW0108 - made when the worker opens
     keep_running(lambda: worker.topic.watch())  # noqa: PLW0108 - made when the worker opens
     keep_running(lambda: worker.closer.run())  # noqa: PLW0108 - made when the worker opens
     keep_running(lambda: worker.dead_letters.run())  # noqa: PLW0108 - made when the worker opens

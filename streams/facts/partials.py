@@ -9,9 +9,8 @@ from streams.domain.change import Scope
 from streams.domain.partition import Delta
 from streams.domain.tally import TallyKey, WindowScope
 from streams.domain.windows import Window, WindowKind, from_microseconds, to_microseconds
-from streams.errors import PreconditionError
 from streams.facts.database import Connection, Pool
-from streams.facts.epoch import STATE_FORMAT, Epoch, require_current_epoch
+from streams.facts.epoch import Epoch, begin_epoch, require_current_epoch
 from streams.resources import sql
 
 PASSING_ERRORS = (
@@ -84,20 +83,8 @@ class Partials:
         self._known_windows: set[Window] = set()
 
     async def begin(self) -> None:
-        """Make this worker's epoch the current one; raises PreconditionError before `migrate`."""
-        epoch = self._epoch
-        row = await self._pool.fetchrow(
-            sql("queries/epoch_begin"),
-            epoch.id,
-            epoch.topic,
-            epoch.topic_id,
-            epoch.partitions,
-            list(epoch.windows),
-            epoch.timezone,
-            STATE_FORMAT,
-        )
-        if row is None:
-            raise PreconditionError("the report database is not set up: run `funnelproof migrate`")
+        """Make this worker's epoch the current one, whoever holds it; raises PreconditionError before `migrate`."""
+        await begin_epoch(self._pool, self._epoch)
 
     async def claim(self, partition: int, end: int) -> Takeover:
         """Take a partition over at the log's `end`.

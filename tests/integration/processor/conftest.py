@@ -1,6 +1,6 @@
 """A processor on a real topic and a real report database, without a worker around it: records come from the test."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -12,15 +12,25 @@ from streams.cdc.connector import DATA_TOPIC_SETTINGS
 from streams.cdc.folded import FoldedTopic
 from streams.cdc.topics import Topics
 from streams.domain.windows import window_kind
-from streams.engine import PartitionRecords
 from streams.facts.checkpoint import Checkpoints
 from streams.facts.database import Pool
 from streams.facts.epoch import Epoch
 from streams.facts.installation import register_installation
+from streams.facts.owned import OffsetRecord
 from streams.facts.partials import Partials
 from streams.facts.processor import Processor
 from tests.fakes.envelopes import ROW, FakeRecord, envelope
 from tests.integration.closing.conftest import START
+
+
+@dataclass
+class Chunk:
+    """Records of one partition, as the engine hands them over."""
+
+    partition: int
+    records: Sequence[OffsetRecord]
+    next_offset: int
+
 
 KINDS = (window_kind("hour", "UTC"),)
 
@@ -43,7 +53,7 @@ class Bench:
             for number, value in enumerate(values)
         ]
         self.next_offset += len(values)
-        self.processor.apply([PartitionRecords(0, records, self.next_offset)])
+        self.processor.apply([Chunk(0, records, self.next_offset)])
 
     async def counts(self) -> int:
         """Return how many counts Postgres holds."""

@@ -13,8 +13,8 @@ from streams.operations.metrics import Metrics
 from streams.operations.site import Pages, WebAddressError, listen
 
 if TYPE_CHECKING:
-    from streams.completeness.closer import Closer
     from streams.cdc.folded import FoldedTopic
+    from streams.completeness.closer import Closer
     from streams.facts.processor import Processor
     from streams.operations.observed import ObservedPartials
 
