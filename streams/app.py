@@ -17,10 +17,11 @@ import structlog
 from confluent_kafka import KafkaException
 
 from streams.cdc.folded import FoldedTopic
+from streams.cdc.session_limits import check_session_timeout
 from streams.cdc.topics import Topic, Topics
 from streams.completeness.closer import Closer
 from streams.errors import PreconditionError, UnreachableError
-from streams.facts.checkpoint import Checkpoints, prepare_folder
+from streams.facts.checkpoint import prepare_folder
 from streams.facts.database import (
     STATEMENT_SECONDS,
     create_pool,
@@ -37,7 +38,7 @@ from streams.facts.processor import Processor
 from streams.logs import configure_logging
 from streams.operations.ending import WorkerApp
 from streams.operations.metrics import Metrics
-from streams.operations.observed import ObservedClosing, ObservedPartials
+from streams.operations.observed import ObservedCheckpoints, ObservedClosing, ObservedPartials
 from streams.settings import Settings, load_settings
 
 LONGEST_REPLAY = timedelta(hours=6)
@@ -80,12 +81,12 @@ class Worker:
             settings.facts_dsn, facts_setting(settings), epoch, f"{settings.instance} worker {self.name}"
         )
         await self.hold.take()
-        checkpoints = Checkpoints(checkpoint_folder(settings), epoch.id)
+        self.checkpoints = ObservedCheckpoints(checkpoint_folder(settings), epoch.id, self.metrics)
         self.processor = Processor(
             topic.name,
             self.topic,
             self.partials,
-            checkpoints,
+            self.checkpoints,
             kinds,
             settings.flush_interval.total_seconds(),
             settings.checkpoint_interval.total_seconds(),
@@ -162,6 +163,7 @@ async def check_worker(settings: Settings) -> None:
     prepare_folder(checkpoint_folder(settings))
     topic = await Topics(settings.kafka).require(settings.data_topic)
     check_compaction(topic)
+    await check_session_timeout(settings.kafka, settings.session_timeout)
     async with facts_connection(settings) as facts:
         await require_installation(facts, settings.instance)
         await require_free_epoch(facts, epoch_of(topic, settings))

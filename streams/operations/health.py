@@ -1,4 +1,4 @@
-"""Whether a worker does its work: the reasons why not."""
+"""Whether a worker does its work: the reasons why not, and what will cost it later."""
 
 from streams.operations.reading import Reading
 
@@ -28,3 +28,10 @@ def troubles(now: Reading) -> list[str]:
         why = f": {now.proof_trouble}" if now.proof_trouble else ""
         found.append(f"no proof for {now.unproven:.0f} s{why}")
     return found
+
+
+def warnings(now: Reading) -> list[str]:
+    """Return what does not keep the worker from its work, but should be mended."""
+    if now.checkpoints_fail:
+        return ["checkpoints cannot be written: make room in FUNNELPROOF_STATE_DIR; a restart replays more"]
+    return []

@@ -19,6 +19,14 @@ class PartitionReading:
 
 
 @dataclass(frozen=True)
+class CheckpointReading:
+    """A partition's newest checkpoint: its age, and its size in bytes."""
+
+    age: float
+    size: int
+
+
+@dataclass(frozen=True)
 class Reading:
     """Ages and lengths of time are in seconds.
 
@@ -41,6 +49,8 @@ class Reading:
     proof_trouble: str | None = None
     proven_until: datetime | None = None
     overdue: float | None = None
+    checkpoints: Mapping[int, CheckpointReading] = field(default_factory=dict)
+    checkpoints_fail: bool = False
 
     @property
     def replaying(self) -> int:

@@ -1,6 +1,7 @@
 """Reads a running worker."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -10,8 +11,8 @@ from streams.cdc.folded import FoldedTopic
 from streams.completeness.closer import Closer
 from streams.errors import FunnelproofError
 from streams.facts.processor import Processor
-from streams.operations.observed import ObservedPartials
-from streams.operations.reading import PartitionReading, Reading
+from streams.operations.observed import ObservedCheckpoints, ObservedPartials
+from streams.operations.reading import CheckpointReading, PartitionReading, Reading
 
 KAFKA_SECONDS = 2.0
 """How long a scrape waits for Kafka's answer."""
@@ -28,6 +29,7 @@ class Watched(Protocol):
     processor: Processor
     closer: Closer
     partials: ObservedPartials
+    checkpoints: ObservedCheckpoints
 
     async def ends(self) -> Mapping[int, int]:
         """Return where the log of each partition that is held ends; raises UnreachableError."""
@@ -60,6 +62,12 @@ async def read(worker: Watched, now: float, *, ask_kafka: bool = False) -> Readi
         proof_trouble=closer.trouble if proves else None,
         proven_until=closer.proven_until if proves else None,
         overdue=closer.overdue(now) if proves else None,
+        checkpoints={
+            partition: CheckpointReading(max(0.0, time.time() - at), size)
+            for partition, (at, size) in worker.checkpoints.written.copy().items()
+            if partition in processor.owned
+        },
+        checkpoints_fail=not worker.checkpoints.failing.isdisjoint(processor.owned),
     )
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from streams.cdc.folded import FoldedTopic
     from streams.completeness.closer import Closer
     from streams.facts.processor import Processor
-    from streams.operations.observed import ObservedPartials
+    from streams.operations.observed import ObservedCheckpoints, ObservedPartials
 
 
 @dataclass
@@ -24,6 +24,7 @@ class JoiningWorker:
     """A worker before its first assignment; it has nothing yet that `opened` would promise."""
 
     topic: "FoldedTopic" = field(init=False)
+    checkpoints: "ObservedCheckpoints" = field(init=False)
     processor: "Processor" = field(init=False)
     closer: "Closer" = field(init=False)
     partials: "ObservedPartials" = field(init=False)
