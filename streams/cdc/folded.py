@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import structlog
 from confluent_kafka import KafkaException
@@ -34,6 +34,7 @@ class FoldedTopic(Topics):
         super().__init__(servers)
         self._topic = topic
         self._missing_since: float | None = None
+        self._confirmed: dict[int, int] = {}
         self.trouble: str | None = None
 
     async def confirm(self) -> None:
@@ -48,6 +49,12 @@ class FoldedTopic(Topics):
             self.trouble = str(error) or repr(error)
             raise UnreachableError(f"Kafka does not confirm the topic: {self.trouble}") from error
         self.trouble = None
+
+    async def confirm_at(self, positions: Mapping[int, int]) -> None:
+        """Confirm what was read up to `positions`, unless that is done: see `confirm`."""
+        if positions != self._confirmed:
+            await self.confirm()
+            self._confirmed = dict(positions)
 
     async def ends(self, name: str, partitions: Iterable[int], *, committed: bool) -> dict[int, int]:
         """Return the offset after the last record of each partition; see Topics. Raises as `confirm` does."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import asyncpg
 
@@ -135,6 +136,12 @@ class Partials:
         self._known_windows |= windows
         return flushed
 
+    async def record_dead_letters(self, partition: int, letters: Sequence[DeadLetter]) -> None:
+        """Write dead letters ahead of the flush that they belong to; once per place, however often they are told."""
+        early = PartitionFlush(partition, 0, 0, Delta({}, {}), letters)
+        async with self._pool.acquire() as connection, connection.transaction():
+            await self._write_dead_letters(connection, [early])
+
     async def _write_windows(self, connection: Connection, flushes: Sequence[PartitionFlush]) -> set[Window]:
         windows = {key.where.window for flush in flushes for key in flush.delta.counts} - self._known_windows
         if windows:
@@ -147,7 +154,7 @@ class Partials:
     async def _write_counts(
         self, connection: Connection, flushes: Sequence[PartitionFlush], numbers: Mapping[int, int]
     ) -> None:
-        rows = [
+        rows = (
             (
                 flush.partition,
                 numbers[flush.partition],
@@ -160,10 +167,9 @@ class Partials:
             )
             for flush in flushes
             for key, count in flush.delta.counts.items()
-        ]
-        for first in range(0, len(rows), ROWS_AT_ONCE):
-            some = _columns(rows[first : first + ROWS_AT_ONCE])
-            await connection.execute(sql("queries/flush_partials"), self._epoch.id, *some)
+        )
+        while some := list(islice(rows, ROWS_AT_ONCE)):
+            await connection.execute(sql("queries/flush_partials"), self._epoch.id, *_columns(some))
 
     async def _write_notes(
         self, connection: Connection, flushes: Sequence[PartitionFlush], numbers: Mapping[int, int]

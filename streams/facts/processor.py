@@ -17,6 +17,7 @@ from streams.domain.partition import PartitionState, Vocabulary
 from streams.domain.windows import WindowKind
 from streams.errors import PreconditionError, UnreachableError
 from streams.facts.checkpoint import Checkpoint, Checkpoints
+from streams.facts.intake import Intake
 from streams.facts.owned import OffsetRecord, OwnedPartition, RecordChunk
 from streams.facts.partials import PASSING_ERRORS, DeadLetter, Partials, PartitionFlush
 
@@ -57,11 +58,9 @@ class Processor:
         self._vocabulary = Vocabulary()
         self._decoder = ChangeDecoder(self._vocabulary)
         self._owned: dict[int, OwnedPartition] = {}
-        self._confirmed: dict[int, int] = {}
+        self._intake = Intake(lambda: sum(len(owned.dead_letters) for owned in self._owned.values()))
         self._flushing = asyncio.Lock()
         self._changed = asyncio.Event()
-        self._postgres_answers = asyncio.Event()
-        self._postgres_answers.set()
         self.records = self.changes = self.dead_letters = 0
 
     @property
@@ -116,8 +115,8 @@ class Processor:
             await self._save_checkpoints()
 
     async def ready(self) -> None:
-        """Wait while Postgres cannot be reached: what cannot be written need not be read."""
-        await self._postgres_answers.wait()
+        """Wait while Postgres cannot be reached or does not keep up: what cannot be written need not be read."""
+        await self._intake.ready()
 
     def apply(self, chunks: Iterable[RecordChunk]) -> None:
         """Fold records into the state of their partitions; without a pause, so that state and position agree."""
@@ -142,41 +141,43 @@ class Processor:
         told of (dead letters, causes) would be missing from a replay that begins behind it.
         """
         async with self._flushing:
-            active = {partition: owned for partition, owned in self._owned.items() if owned.active}
-            if not active:
-                return {}
-            flushes = [self._take(partition, owned) for partition, owned in active.items()]
-            snapshots = {
-                partition: Checkpoint(
-                    active[partition].state.snapshot(), frozenset(active[partition].poisoned)
-                )
-                for partition in active.keys() & checkpoint
-            }
-            try:
-                await self._confirm_topic(flushes)
-                flushed = await self._partials.flush(flushes)
-            except BaseException:
-                self._give_back(flushes)
-                raise
-            self._give_back([flush for flush in flushes if flush.partition not in flushed.accepted])
-            for partition, number in flushed.accepted.items():
-                self._owned[partition].flushes = number
-                if partition in snapshots:
-                    self._unsaved[partition] = snapshots[partition]
-            for partition in flushed.refused:
-                log.warning("flush refused: another worker has taken the partition over", partition=partition)
-            for partition in flushed.astray:
-                await self._find_again(partition)
-            return {
-                flush.partition: flush.position for flush in flushes if flush.partition in flushed.accepted
-            }
+            with self._intake.flushing():
+                return await self._flush(checkpoint)
 
-    async def _confirm_topic(self, flushes: Iterable[PartitionFlush]) -> None:
-        """Be sure that what was read since the last flush came from the same topic: nothing else may be written."""
-        positions = {flush.partition: flush.position for flush in flushes}
-        if positions != self._confirmed:
-            await self._topics.confirm()
-            self._confirmed = positions
+    async def _flush(self, checkpoint: Collection[int]) -> dict[int, int]:
+        await self._write_letters_of_replays()
+        active = {partition: owned for partition, owned in self._owned.items() if owned.active}
+        if not active:
+            return {}
+        flushes = [self._take(partition, owned) for partition, owned in active.items()]
+        snapshots = {
+            partition: Checkpoint(active[partition].state.snapshot(), frozenset(active[partition].poisoned))
+            for partition in active.keys() & checkpoint
+        }
+        try:
+            await self._topics.confirm_at({flush.partition: flush.position for flush in flushes})
+            flushed = await self._partials.flush(flushes)
+        except BaseException:
+            self._give_back(flushes)
+            raise
+        self._give_back([flush for flush in flushes if flush.partition not in flushed.accepted])
+        for partition, number in flushed.accepted.items():
+            self._owned[partition].flushes = number
+            if partition in snapshots:
+                self._unsaved[partition] = snapshots[partition]
+        for partition in flushed.refused:
+            log.warning("flush refused: another worker has taken the partition over", partition=partition)
+        for partition in flushed.astray:
+            await self._find_again(partition)
+        return {flush.partition: flush.position for flush in flushes if flush.partition in flushed.accepted}
+
+    async def _write_letters_of_replays(self) -> None:
+        """Record what a long replay could not apply; its counts wait for its end, and these would pile up."""
+        for partition, owned in self._owned.items():
+            if not owned.active and (letters := list(owned.dead_letters)):
+                await self._topics.confirm()
+                await self._partials.record_dead_letters(partition, letters)
+                del owned.dead_letters[: len(letters)]
 
     async def _find_again(self, partition: int) -> None:
         """Take an active partition over anew: let whatever Postgres has otherwise than its state be written next."""
@@ -201,7 +202,7 @@ class Processor:
             try:
                 accepted = await self.flush(checkpoint=self._due_checkpoint())
             except (UnreachableError, *PASSING_ERRORS) as error:
-                self._postgres_answers.clear()
+                self._intake.open = False
                 self._changed.set()
                 delay = _RETRY_DELAYS[min(failures, len(_RETRY_DELAYS) - 1)]
                 log.warning("flush not written; trying again", delay=delay, error=str(error) or repr(error))
@@ -209,7 +210,7 @@ class Processor:
                 await asyncio.sleep(delay)
                 continue
             failures = 0
-            self._postgres_answers.set()
+            self._intake.open = True
             if accepted:
                 await flushed(accepted)
             if self._unsaved and (self._saving is None or self._saving.done()):
