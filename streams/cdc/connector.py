@@ -119,9 +119,11 @@ class Connector:
 
     async def _require_same_routing(self) -> None:
         """Refuse to spread deals over another number of partitions: one deal's rows would be on two of them."""
+        if await self._topics.identity(self._settings.data_topic) is None:
+            return
         running = await self._call("GET", f"/connectors/{self._name}/config") or {}
         before, now = running.get(_ROUTED), connector_config(self._settings)[_ROUTED]
-        if before not in (None, now) and await self._topics.identity(self._settings.data_topic):
+        if before not in (None, now):
             raise PreconditionError(
                 f"connector {self._name} spreads deals over {before} partitions, FUNNELPROOF_PARTITIONS says {now}: "
                 f"set it to {before}, or begin anew with {now}: first run `funnelproof connector delete --topics`"
