@@ -16,14 +16,15 @@ from typing import Any
 import structlog
 from confluent_kafka import KafkaException
 
+from streams.cdc.folded import FoldedTopic
+from streams.cdc.session_limits import check_session_timeout
 from streams.cdc.topics import Topic, Topics
 from streams.completeness.closer import Closer
-from streams.domain.plan import WindowPlan
-from streams.engine import BatchApp
 from streams.errors import PreconditionError, UnreachableError
-from streams.facts.checkpoint import Checkpoints, prepare_folder
+from streams.facts.checkpoint import prepare_folder
 from streams.facts.database import (
     STATEMENT_SECONDS,
+    Connection,
     create_pool,
     facts_connection,
     facts_setting,
@@ -31,13 +32,15 @@ from streams.facts.database import (
 )
 from streams.facts.dead_letters import DeadLetterPublisher
 from streams.facts.epoch import Epoch
+from streams.facts.held_epoch import HeldEpoch, require_free_epoch
 from streams.facts.installation import require_installation
 from streams.facts.partials import PASSING_ERRORS
 from streams.facts.processor import Processor
-from streams.facts.timezones import plan_windows
+from streams.facts.timezones import PlannedWindows, plan_windows
 from streams.logs import configure_logging
+from streams.operations.ending import WorkerApp
 from streams.operations.metrics import Metrics
-from streams.operations.observed import ObservedClosing, ObservedPartials
+from streams.operations.observed import ObservedCheckpoints, ObservedClosing, ObservedPartials
 from streams.settings import Settings, load_settings
 
 LONGEST_REPLAY = timedelta(hours=6)
@@ -63,9 +66,9 @@ class Worker:
     async def open(self) -> None:
         """Connect, check what the worker depends on, and make this worker's epoch the current one."""
         settings = self.settings
-        self.topics = Topics(settings.kafka)
-        topic = await self.topics.require(settings.data_topic)
+        topic = await Topics(settings.kafka).require(settings.data_topic)
         check_compaction(topic)
+        self.topic = FoldedTopic(settings.kafka, topic)
         self.pool = await create_pool(
             settings.facts_dsn,
             facts_setting(settings),
@@ -73,17 +76,23 @@ class Worker:
             application_name=f"{settings.instance} worker",
             command_timeout=STATEMENT_SECONDS,
         )
-        plan = await self._plan_windows()
-        epoch = self.epoch = Epoch(topic.name, topic.topic_id, topic.partitions, plan)
+
+        async def make_epoch(facts: Connection) -> Epoch:
+            planned = await _planned(settings, facts)
+            await planned.note(facts)
+            return _epoch(topic, planned)
+
+        name = f"{settings.instance} worker {self.name}"
+        self.hold = HeldEpoch(settings.facts_dsn, facts_setting(settings), make_epoch, name)
+        epoch = self.epoch = await self.hold.take()
         self.partials = ObservedPartials(self.pool, epoch, self.name, self.metrics)
-        await self.partials.begin()
-        checkpoints = Checkpoints(checkpoint_folder(settings), epoch.id)
+        self.checkpoints = ObservedCheckpoints(checkpoint_folder(settings), epoch.id, self.metrics)
         self.processor = Processor(
             topic.name,
-            self.topics,
+            self.topic,
             self.partials,
-            checkpoints,
-            plan,
+            self.checkpoints,
+            epoch.plan,
             settings.flush_interval.total_seconds(),
             settings.checkpoint_interval.total_seconds(),
         )
@@ -95,20 +104,12 @@ class Worker:
         self.closer = Closer(
             settings,
             self.pool,
-            self.topics,
+            self.topic,
             closing,
             epoch,
             lambda: 0 in self.processor.partitions,
         )
         self.opened.set()
-
-    async def _plan_windows(self) -> WindowPlan:
-        settings = self.settings
-        async with source_connection(settings) as source:
-            now = await source.fetchval("select clock_timestamp()")
-        own = {str(tenant): zone for tenant, zone in settings.tenant_timezones.items()}
-        async with self.pool.acquire() as facts:
-            return await plan_windows(facts, settings.windows, settings.timezone, own, now)
 
     async def on_assigned(self, partitions: set[int]) -> dict[int, int]:
         """Take the partitions over; see Processor. A server that does not answer is asked until it does."""
@@ -116,7 +117,6 @@ class Worker:
             try:
                 if not self.opened.is_set():
                     await self.open()
-                await self._require_same_topic()
                 positions = await self.processor.on_assigned(partitions)
             except (UnreachableError, KafkaException, *PASSING_ERRORS) as error:
                 self.trouble = str(error) or repr(error)
@@ -128,15 +128,7 @@ class Worker:
 
     async def ends(self) -> Mapping[int, int]:
         """Return where the log of each partition that is held ends; raises UnreachableError."""
-        return await self.topics.ends(self.epoch.topic, self.processor.partitions, committed=False)
-
-    async def _require_same_topic(self) -> None:
-        topic = await self.topics.require(self.epoch.topic)
-        if (topic.topic_id, topic.partitions) != (self.epoch.topic_id, self.epoch.partitions):
-            raise PreconditionError(
-                f"topic {topic.name} was made anew or has another number of partitions: restart the worker, "
-                "it will rebuild the counts"
-            )
+        return await self.topic.ends(self.epoch.topic, self.processor.partitions, committed=False)
 
     async def on_revoked(self, partitions: set[int]) -> None:
         """Flush; what cannot be flushed is replayed by whoever comes next."""
@@ -144,10 +136,21 @@ class Worker:
         if self.opened.is_set():
             try:
                 await self.processor.on_revoked(stopping=self.is_stopping())
-            except PASSING_ERRORS as error:
+            except (UnreachableError, *PASSING_ERRORS) as error:
                 log.warning(
                     "the last flush failed; the next owner will replay", error=str(error) or repr(error)
                 )
+
+
+async def _planned(settings: Settings, facts: Connection) -> PlannedWindows:
+    async with source_connection(settings) as source:
+        now = await source.fetchval("select clock_timestamp()")
+    own = {str(tenant): zone for tenant, zone in settings.tenant_timezones.items()}
+    return await plan_windows(facts, settings.windows, settings.timezone, own, now)
+
+
+def _epoch(topic: Topic, planned: PlannedWindows) -> Epoch:
+    return Epoch(topic.name, topic.topic_id, topic.partitions, planned.plan)
 
 
 def check_compaction(topic: Topic) -> None:
@@ -167,17 +170,18 @@ def checkpoint_folder(settings: Settings) -> Path:
 async def check_worker(settings: Settings) -> None:
     """Raise what keeps a worker from starting: a server that does not answer, a topic or a schema that is missing."""
     prepare_folder(checkpoint_folder(settings))
-    check_compaction(await Topics(settings.kafka).require(settings.data_topic))
+    topic = await Topics(settings.kafka).require(settings.data_topic)
+    check_compaction(topic)
+    await check_session_timeout(settings.kafka, settings.session_timeout)
     async with facts_connection(settings) as facts:
         await require_installation(facts, settings.instance)
-    async with source_connection(settings):
-        pass
+        await require_free_epoch(facts, _epoch(topic, await _planned(settings, facts)))
 
 
-def create_app(worker: Worker) -> BatchApp:
+def create_app(worker: Worker) -> WorkerApp:
     """Return the Faust app of one worker; nothing connects before it is started."""
     settings = worker.settings
-    app = BatchApp(
+    app = WorkerApp(
         settings.instance,
         owner=worker,
         broker="microbatch://" + settings.kafka.replace(",", ";"),
@@ -209,6 +213,8 @@ def create_app(worker: Worker) -> BatchApp:
         app.task(task)
 
     keep_running(lambda: worker.processor.keep_flushing(app.commit_positions))
+    keep_running(lambda: worker.hold.keep())  # noqa: PLW0108 - made when the worker opens
+    keep_running(lambda: worker.topic.watch())  # noqa: PLW0108 - made when the worker opens
     keep_running(lambda: worker.closer.run())  # noqa: PLW0108 - made when the worker opens
     keep_running(lambda: worker.dead_letters.run())  # noqa: PLW0108 - made when the worker opens
     # State is millions of small objects that live long: looking for cycles among them often is wasted.
@@ -216,7 +222,7 @@ def create_app(worker: Worker) -> BatchApp:
     return app
 
 
-def __getattr__(name: str) -> BatchApp:
+def __getattr__(name: str) -> WorkerApp:
     """Make `streams.app.app` when somebody asks for it (`faust -A streams.app`), not when the module is imported."""
     if name != "app":
         raise AttributeError(name)

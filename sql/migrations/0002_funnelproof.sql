@@ -21,6 +21,7 @@ create table funnelproof.epoch (
     partitions integer not null,
     windows text[] not null,
     timezone text not null,
+    tenant_timezones text not null,
     state_format integer not null,
     begun_at timestamptz not null default clock_timestamp()
 );

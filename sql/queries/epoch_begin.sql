@@ -2,8 +2,8 @@
 with
 begun as (
     insert into funnelproof.epoch
-    (epoch, topic, topic_id, partitions, windows, timezone, state_format)
-    values ($1, $2, $3, $4, $5, $6, $7)
+    (epoch, topic, topic_id, partitions, windows, timezone, tenant_timezones, state_format)
+    values ($1, $2, $3, $4, $5, $6, $7, $8)
     on conflict (epoch) do nothing
 )
 

@@ -24,6 +24,7 @@ DATA_TOPIC_SETTINGS = {
 }
 # A prover that starts reads the topic from its beginning; retention only ever removes closed segments.
 MESSAGE_TOPIC_SETTINGS = {"cleanup.policy": "delete", "retention.ms": "86400000", "segment.ms": "3600000"}
+_ROUTED = "transforms.route.partition.topic.num"
 _BUSY = 409  # Connect is rebalancing
 _STARTING_SECONDS = 90.0
 _TROUBLE_LENGTH = 300
@@ -73,6 +74,7 @@ class Connector:
     async def apply(self) -> ConnectorStatus:
         """Make or update topics and connector, wait until it runs; raises PreconditionError when it fails."""
         settings = self._settings
+        await self._require_same_routing()
         await self._topics.ensure(settings.data_topic, settings.partitions, DATA_TOPIC_SETTINGS)
         await self._topics.ensure(settings.message_topic, 1, MESSAGE_TOPIC_SETTINGS)
         await self._topics.ensure(
@@ -114,6 +116,18 @@ class Connector:
                 [settings.data_topic, settings.message_topic, settings.dead_letter_topic, heartbeats]
             )
         return existed
+
+    async def _require_same_routing(self) -> None:
+        """Refuse to spread deals over another number of partitions: one deal's rows would be on two of them."""
+        if await self._topics.identity(self._settings.data_topic) is None:
+            return
+        running = await self._call("GET", f"/connectors/{self._name}/config") or {}
+        before, now = running.get(_ROUTED), connector_config(self._settings)[_ROUTED]
+        if before not in (None, now):
+            raise PreconditionError(
+                f"connector {self._name} spreads deals over {before} partitions, FUNNELPROOF_PARTITIONS says {now}: "
+                f"set it to {before}, or begin anew with {now}: first run `funnelproof connector delete --topics`"
+            )
 
     async def _forget_offsets(self) -> None:
         """Connect keeps a deleted connector's offsets, and would give them to the next one of that name."""

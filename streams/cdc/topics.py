@@ -66,6 +66,18 @@ class Topics:
 
     async def describe(self, name: str) -> Topic | None:
         """Return the topic, or None where there is no such topic; raises UnreachableError."""
+        identity = await self.identity(name)
+        if identity is None:
+            return None
+        resource = ConfigResource(ResourceType.TOPIC, name)
+        settings = await self._ask(
+            self._admin.describe_configs([resource], request_timeout=_TIMEOUT)[resource]
+        )
+        known = {key: entry.value for key, entry in settings.items() if entry.value is not None}
+        return Topic(name, *identity, known)
+
+    async def identity(self, name: str) -> tuple[str, int] | None:
+        """Return the topic's id and number of partitions, None where there is none; raises UnreachableError."""
         try:
             described = await self._ask(
                 self._admin.describe_topics(TopicCollection([name]), request_timeout=_TIMEOUT)[name]
@@ -74,16 +86,7 @@ class Topics:
             if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 return None
             raise
-        resource = ConfigResource(ResourceType.TOPIC, name)
-        settings = await self._ask(
-            self._admin.describe_configs([resource], request_timeout=_TIMEOUT)[resource]
-        )
-        return Topic(
-            name,
-            str(described.topic_id),
-            len(described.partitions),
-            {key: entry.value for key, entry in settings.items() if entry.value is not None},
-        )
+        return str(described.topic_id), len(described.partitions)
 
     async def require(self, name: str) -> Topic:
         """Return the topic; raises PreconditionError where it does not exist."""
@@ -110,8 +113,8 @@ class Topics:
             return await self._appeared(name)
         if topic.partitions != partitions:
             raise PreconditionError(
-                f"topic {name} has {topic.partitions} partitions, FUNNELPROOF_PARTITIONS says {partitions}: "
-                "set it to the topic's number, or delete the connector and the topic to start anew"
+                f"topic {name} has {topic.partitions} partitions, FUNNELPROOF_PARTITIONS says {partitions}: set it "
+                "to the number the topic was made with, or run `funnelproof connector delete --topics` to begin anew"
             )
         if any(topic.settings.get(key) != value for key, value in settings.items()):
             entries = [

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Annotated
 
+import structlog
 import typer
 
 from streams.logs import configure_logging
@@ -34,12 +35,18 @@ def worker(
     with listen(web_host, web_port) as listening:
         asyncio.run(check_worker(settings))
         one = Worker(settings)
+        app = create_app(one)
         process = faust.Worker(
-            create_app(one),
+            app,
             Site(listening, one, one.metrics),
             override_logging=False,
             quiet=True,
             redirect_stdouts=False,
         )
         process.spinner = None  # it writes escape sequences among the log's lines
-        raise typer.Exit(process.execute_from_commandline() or 0)
+        try:
+            process.execute_from_commandline()  # it exits
+        finally:
+            if app.fatal is not None:  # once more, as the last line: others have stopped since, and said so
+                reason = str(app.fatal) or repr(app.fatal)
+                structlog.get_logger(__name__).critical("the worker has stopped", reason=reason)

@@ -23,6 +23,11 @@ class WindowPlan:
     tenants: Mapping[str, Zones] = field(default_factory=dict)
 
     @property
+    def tenant_timezones(self) -> str:
+        """Return the timezones that tenants have now for themselves, as a setting says it."""
+        return ",".join(f"{tenant}={zones[-1].timezone}" for tenant, zones in sorted(self.tenants.items()))
+
+    @property
     def description(self) -> str:
         """Return a text that is the same for equal plans only."""
         own = [f"{tenant} {_name(zones)}" for tenant, zones in sorted(self.tenants.items())]

@@ -72,7 +72,7 @@ class Checkpoints:
 
     def write(self, partition: int, checkpoint: Checkpoint) -> bool:
         """Replace the partition's checkpoint in one step; return False, with a warning, where that failed."""
-        path = self._path(partition)
+        path = self.path(partition)
         fresh = path.with_suffix(f".{os.getpid()}")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -88,7 +88,10 @@ class Checkpoints:
             self._remove_unfinished(path)
         except OSError as error:
             log.warning(
-                "checkpoint not written; a restart replays more", path=str(path), error=error.strerror
+                "checkpoint not written: make room in FUNNELPROOF_STATE_DIR, and let the worker write there; "
+                "nothing is lost, but a restart replays more",
+                path=str(path),
+                error=error.strerror,
             )
             with contextlib.suppress(OSError):
                 fresh.unlink()
@@ -97,7 +100,7 @@ class Checkpoints:
 
     def read(self, partition: int) -> Checkpoint | None:
         """Return the partition's checkpoint, None where there is none that can be used."""
-        path = self._path(partition)
+        path = self.path(partition)
         try:
             return self._parse(partition, path.read_bytes())
         except FileNotFoundError:
@@ -113,7 +116,8 @@ class Checkpoints:
                 with contextlib.suppress(OSError):
                     other.unlink()
 
-    def _path(self, partition: int) -> Path:
+    def path(self, partition: int) -> Path:
+        """Return where the partition's checkpoint is, if there is one."""
         return self._folder / f"partition-{partition}.checkpoint"
 
     def _parts(self, partition: int, checkpoint: Checkpoint) -> Iterator[bytes]:

@@ -5,7 +5,7 @@ from uuid import UUID, uuid5
 
 from streams.domain.plan import WindowPlan
 from streams.errors import PreconditionError
-from streams.facts.database import Connection
+from streams.facts.database import Connection, Pool
 from streams.resources import sql
 
 _NAMESPACE = UUID("6f0b4b4e-6a0a-5c0e-9d6d-0f5b6f9f7f01")
@@ -29,10 +29,27 @@ class Epoch:
         return uuid5(_NAMESPACE, "\n".join(told))
 
 
+async def begin_epoch(connection: Connection | Pool, epoch: Epoch) -> None:
+    """Make the epoch the current one; raises PreconditionError before `migrate`."""
+    row = await connection.fetchrow(
+        sql("queries/epoch_begin"),
+        epoch.id,
+        epoch.topic,
+        epoch.topic_id,
+        epoch.partitions,
+        list(epoch.plan.names),
+        epoch.plan.zones[-1].timezone,
+        epoch.plan.tenant_timezones,
+        STATE_FORMAT,
+    )
+    if row is None:
+        raise PreconditionError("the report database is not set up: run `funnelproof migrate`")
+
+
 async def require_current_epoch(connection: Connection, epoch: Epoch) -> None:
     """Raise PreconditionError where another worker has begun another epoch since."""
     if not await connection.fetchval(sql("queries/epoch_is_current"), epoch.id):
         raise PreconditionError(
-            "another worker runs with other windows, another timezone or another topic: "
-            "give all workers of an instance the same settings"
+            "a worker with other windows, another timezone or another topic has taken over since: "
+            "give all workers of an instance the same settings, then start them again"
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import asyncpg
 
@@ -9,9 +10,8 @@ from streams.domain.change import Scope
 from streams.domain.partition import Delta
 from streams.domain.tally import TallyKey, WindowScope
 from streams.domain.windows import Window, from_microseconds, to_microseconds
-from streams.errors import PreconditionError
 from streams.facts.database import Connection, Pool
-from streams.facts.epoch import STATE_FORMAT, Epoch, require_current_epoch
+from streams.facts.epoch import Epoch, begin_epoch, require_current_epoch
 from streams.resources import sql
 
 PASSING_ERRORS = (
@@ -85,20 +85,8 @@ class Partials:
         self._known_windows: set[tuple[Window, str]] = set()
 
     async def begin(self) -> None:
-        """Make this worker's epoch the current one; raises PreconditionError before `migrate`."""
-        epoch = self._epoch
-        row = await self._pool.fetchrow(
-            sql("queries/epoch_begin"),
-            epoch.id,
-            epoch.topic,
-            epoch.topic_id,
-            epoch.partitions,
-            list(epoch.plan.names),
-            epoch.plan.zones[-1].timezone,
-            STATE_FORMAT,
-        )
-        if row is None:
-            raise PreconditionError("the report database is not set up: run `funnelproof migrate`")
+        """Make this worker's epoch the current one, whoever holds it; raises PreconditionError before `migrate`."""
+        await begin_epoch(self._pool, self._epoch)
 
     async def claim(self, partition: int, end: int) -> Takeover:
         """Take a partition over at the log's `end`.
@@ -150,6 +138,12 @@ class Partials:
         self._known_windows |= windows
         return flushed
 
+    async def record_dead_letters(self, partition: int, letters: Sequence[DeadLetter]) -> None:
+        """Write dead letters ahead of the flush that they belong to; once per place, however often they are told."""
+        early = PartitionFlush(partition, 0, 0, Delta({}, {}), letters)
+        async with self._pool.acquire() as connection, connection.transaction():
+            await self._write_dead_letters(connection, [early])
+
     async def _write_windows(
         self, connection: Connection, flushes: Sequence[PartitionFlush]
     ) -> set[tuple[Window, str]]:
@@ -163,7 +157,7 @@ class Partials:
     async def _write_counts(
         self, connection: Connection, flushes: Sequence[PartitionFlush], numbers: Mapping[int, int]
     ) -> None:
-        rows = [
+        rows = (
             (
                 flush.partition,
                 numbers[flush.partition],
@@ -177,10 +171,9 @@ class Partials:
             )
             for flush in flushes
             for key, count in flush.delta.counts.items()
-        ]
-        for first in range(0, len(rows), ROWS_AT_ONCE):
-            some = _columns(rows[first : first + ROWS_AT_ONCE])
-            await connection.execute(sql("queries/flush_partials"), self._epoch.id, *some)
+        )
+        while some := list(islice(rows, ROWS_AT_ONCE)):
+            await connection.execute(sql("queries/flush_partials"), self._epoch.id, *_columns(some))
 
     async def _write_notes(
         self, connection: Connection, flushes: Sequence[PartitionFlush], numbers: Mapping[int, int]

@@ -12,11 +12,12 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 import structlog
 
 from streams.cdc.envelope import ChangeDecoder, MalformedEventError
-from streams.cdc.topics import Topics
+from streams.cdc.folded import FoldedTopic
 from streams.domain.partition import PartitionState, Vocabulary
 from streams.domain.plan import WindowPlan
-from streams.errors import PreconditionError
+from streams.errors import PreconditionError, UnreachableError
 from streams.facts.checkpoint import Checkpoint, Checkpoints
+from streams.facts.intake import Intake
 from streams.facts.owned import OffsetRecord, OwnedPartition, RecordChunk
 from streams.facts.partials import PASSING_ERRORS, DeadLetter, Partials, PartitionFlush
 
@@ -38,7 +39,7 @@ class Processor:
     def __init__(
         self,
         topic: str,
-        topics: Topics,
+        topics: FoldedTopic,
         partials: Partials,
         checkpoints: Checkpoints,
         plan: WindowPlan,
@@ -57,10 +58,9 @@ class Processor:
         self._vocabulary = Vocabulary()
         self._decoder = ChangeDecoder(self._vocabulary)
         self._owned: dict[int, OwnedPartition] = {}
+        self._intake = Intake(lambda: sum(len(owned.dead_letters) for owned in self._owned.values()))
         self._flushing = asyncio.Lock()
         self._changed = asyncio.Event()
-        self._postgres_answers = asyncio.Event()
-        self._postgres_answers.set()
         self.records = self.changes = self.dead_letters = 0
 
     @property
@@ -115,8 +115,8 @@ class Processor:
             await self._save_checkpoints()
 
     async def ready(self) -> None:
-        """Wait while Postgres cannot be reached: what cannot be written need not be read."""
-        await self._postgres_answers.wait()
+        """Wait while Postgres cannot be reached or does not keep up: what cannot be written need not be read."""
+        await self._intake.ready()
 
     def apply(self, chunks: Iterable[RecordChunk]) -> None:
         """Fold records into the state of their partitions; without a pause, so that state and position agree."""
@@ -141,33 +141,43 @@ class Processor:
         told of (dead letters, causes) would be missing from a replay that begins behind it.
         """
         async with self._flushing:
-            active = {partition: owned for partition, owned in self._owned.items() if owned.active}
-            if not active:
-                return {}
-            flushes = [self._take(partition, owned) for partition, owned in active.items()]
-            snapshots = {
-                partition: Checkpoint(
-                    active[partition].state.snapshot(), frozenset(active[partition].poisoned)
-                )
-                for partition in active.keys() & checkpoint
-            }
-            try:
-                flushed = await self._partials.flush(flushes)
-            except BaseException:
-                self._give_back(flushes)
-                raise
-            self._give_back([flush for flush in flushes if flush.partition not in flushed.accepted])
-            for partition, number in flushed.accepted.items():
-                self._owned[partition].flushes = number
-                if partition in snapshots:
-                    self._unsaved[partition] = snapshots[partition]
-            for partition in flushed.refused:
-                log.warning("flush refused: another worker has taken the partition over", partition=partition)
-            for partition in flushed.astray:
-                await self._find_again(partition)
-            return {
-                flush.partition: flush.position for flush in flushes if flush.partition in flushed.accepted
-            }
+            with self._intake.flushing():
+                return await self._flush(checkpoint)
+
+    async def _flush(self, checkpoint: Collection[int]) -> dict[int, int]:
+        await self._write_letters_of_replays()
+        active = {partition: owned for partition, owned in self._owned.items() if owned.active}
+        if not active:
+            return {}
+        flushes = [self._take(partition, owned) for partition, owned in active.items()]
+        snapshots = {
+            partition: Checkpoint(active[partition].state.snapshot(), frozenset(active[partition].poisoned))
+            for partition in active.keys() & checkpoint
+        }
+        try:
+            await self._topics.confirm_at({flush.partition: flush.position for flush in flushes})
+            flushed = await self._partials.flush(flushes)
+        except BaseException:
+            self._give_back(flushes)
+            raise
+        self._give_back([flush for flush in flushes if flush.partition not in flushed.accepted])
+        for partition, number in flushed.accepted.items():
+            self._owned[partition].flushes = number
+            if partition in snapshots:
+                self._unsaved[partition] = snapshots[partition]
+        for partition in flushed.refused:
+            log.warning("flush refused: another worker has taken the partition over", partition=partition)
+        for partition in flushed.astray:
+            await self._find_again(partition)
+        return {flush.partition: flush.position for flush in flushes if flush.partition in flushed.accepted}
+
+    async def _write_letters_of_replays(self) -> None:
+        """Record what a long replay could not apply; its counts wait for its end, and these would pile up."""
+        for partition, owned in self._owned.items():
+            if not owned.active and (letters := list(owned.dead_letters)):
+                await self._topics.confirm()
+                await self._partials.record_dead_letters(partition, letters)
+                del owned.dead_letters[: len(letters)]
 
     async def _find_again(self, partition: int) -> None:
         """Take an active partition over anew: let whatever Postgres has otherwise than its state be written next."""
@@ -182,7 +192,7 @@ class Processor:
     async def keep_flushing(self, flushed: Callable[[dict[int, int]], Awaitable[None]]) -> None:
         """Flush soon after each change, at most once an interval; never returns.
 
-        An unreachable Postgres is asked again with growing delays, and nothing more is read meanwhile.
+        A server that does not answer is asked again with growing delays, and nothing more is read meanwhile.
         """
         failures = 0
         while True:
@@ -191,16 +201,16 @@ class Processor:
             self._changed.clear()
             try:
                 accepted = await self.flush(checkpoint=self._due_checkpoint())
-            except PASSING_ERRORS as error:
-                self._postgres_answers.clear()
+            except (UnreachableError, *PASSING_ERRORS) as error:
+                self._intake.open = False
                 self._changed.set()
                 delay = _RETRY_DELAYS[min(failures, len(_RETRY_DELAYS) - 1)]
-                log.warning("Postgres does not take the flush; trying again", delay=delay, error=repr(error))
+                log.warning("flush not written; trying again", delay=delay, error=str(error) or repr(error))
                 failures += 1
                 await asyncio.sleep(delay)
                 continue
             failures = 0
-            self._postgres_answers.set()
+            self._intake.open = True
             if accepted:
                 await flushed(accepted)
             if self._unsaved and (self._saving is None or self._saving.done()):

@@ -1,4 +1,4 @@
-"""Whether a worker does its work: the reasons why not."""
+"""Whether a worker does its work: the reasons why not, and what will cost it later."""
 
 from streams.operations.reading import Reading
 
@@ -17,6 +17,8 @@ def troubles(now: Reading) -> list[str]:
         found.append(f"partitions cannot be taken over: {now.takeover_trouble}")
     elif now.joining is not None and now.joining > JOIN_SECONDS:
         found.append(f"Kafka has assigned nothing for {now.joining:.0f} s: is FUNNELPROOF_KAFKA right?")
+    if now.topic_trouble is not None:
+        found.append(f"Kafka does not confirm the topic, nothing is flushed: {now.topic_trouble}")
     if now.postgres_trouble is not None:
         found.append(f"Postgres does not take the flush: {now.postgres_trouble}")
     elif now.partitions and not now.replaying and now.silent is not None and now.silent > SILENT_SECONDS:
@@ -26,3 +28,10 @@ def troubles(now: Reading) -> list[str]:
         why = f": {now.proof_trouble}" if now.proof_trouble else ""
         found.append(f"no proof for {now.unproven:.0f} s{why}")
     return found
+
+
+def warnings(now: Reading) -> list[str]:
+    """Return what does not keep the worker from its work, but should be mended."""
+    if now.checkpoints_fail:
+        return ["checkpoints cannot be written: make room in FUNNELPROOF_STATE_DIR; a restart replays more"]
+    return []

@@ -55,6 +55,12 @@ class Metrics:
             registry=registry,
         )
 
+        # failed: no room, or no right to write; the worker goes on, a restart replays more.
+        self.checkpoints = Counter(
+            "funnelproof_checkpoints_total", "Checkpoints by result.", ["result"], registry=registry
+        )
+        _begin_at_zero(self.checkpoints, "written", "failed")
+
         # The others are 0 in a worker that is not the prover. proven; estimated: with doubts, which `status` names;
         # superseded: another prover was faster, nothing was published.
         self.proofs = Counter(
@@ -123,6 +129,22 @@ def _of_the_log(now: Reading) -> Iterator[Metric]:
             lags.add_metric([str(number)], max(0, partition.end - partition.position))
     yield positions
     yield lags
+    yield from _of_the_checkpoints(now)
+
+
+def _of_the_checkpoints(now: Reading) -> Iterator[Metric]:
+    ages = GaugeMetricFamily(
+        "funnelproof_checkpoint_age_seconds", "Age of the newest checkpoint.", labels=["partition"]
+    )
+    sizes = GaugeMetricFamily(
+        "funnelproof_checkpoint_bytes", "Size of the newest checkpoint.", labels=["partition"]
+    )
+    # Absent where a partition has none yet.
+    for number, checkpoint in sorted(now.checkpoints.items()):
+        ages.add_metric([str(number)], checkpoint.age)
+        sizes.add_metric([str(number)], checkpoint.size)
+    yield ages
+    yield sizes
 
 
 def _of_the_servers(now: Reading) -> Iterator[Metric]:

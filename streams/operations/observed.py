@@ -2,11 +2,15 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
 
 from streams.domain.proof import Proof
 from streams.domain.tally import TallyKey
 from streams.domain.windows import Window
+from streams.facts.checkpoint import Checkpoint, Checkpoints
 from streams.facts.closing import Closing, Published
 from streams.facts.database import Pool
 from streams.facts.epoch import Epoch
@@ -85,3 +89,36 @@ class ObservedClosing(Closing):
         metrics.runs.labels("first").inc(published.closed_runs)
         metrics.runs.labels("revision").inc(published.revised_runs)
         return published
+
+
+class ObservedCheckpoints(Checkpoints):
+    """Checkpoints that are counted. `written` has when (of `time.time`) and how large each partition's newest is.
+
+    `failing` are the partitions whose last one could not be written.
+    """
+
+    def __init__(self, folder: Path, epoch: UUID, metrics: Metrics) -> None:
+        super().__init__(folder, epoch)
+        self._metrics = metrics
+        self.written: dict[int, tuple[float, int]] = {}
+        self.failing: set[int] = set()
+
+    def write(self, partition: int, checkpoint: Checkpoint) -> bool:
+        """Replace the partition's checkpoint; see Checkpoints."""
+        written = super().write(partition, checkpoint)
+        (self.failing.discard if written else self.failing.add)(partition)
+        self._metrics.checkpoints.labels("written" if written else "failed").inc()
+        self._look_at(partition)
+        return written
+
+    def read(self, partition: int) -> Checkpoint | None:
+        """Return the partition's checkpoint; see Checkpoints."""
+        found = super().read(partition)
+        if found is not None:
+            self._look_at(partition)
+        return found
+
+    def _look_at(self, partition: int) -> None:
+        with suppress(OSError):
+            file = self.path(partition).stat()
+            self.written[partition] = file.st_mtime, file.st_size

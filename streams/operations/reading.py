@@ -19,6 +19,14 @@ class PartitionReading:
 
 
 @dataclass(frozen=True)
+class CheckpointReading:
+    """A partition's newest checkpoint: its age, and its size in bytes."""
+
+    age: float
+    size: int
+
+
+@dataclass(frozen=True)
 class Reading:
     """Ages and lengths of time are in seconds.
 
@@ -29,6 +37,7 @@ class Reading:
 
     joining: float | None = None
     takeover_trouble: str | None = None
+    topic_trouble: str | None = None
     partitions: Mapping[int, PartitionReading] = field(default_factory=dict)
     records: int = 0
     changes: int = 0
@@ -40,6 +49,8 @@ class Reading:
     proof_trouble: str | None = None
     proven_until: datetime | None = None
     overdue: float | None = None
+    checkpoints: Mapping[int, CheckpointReading] = field(default_factory=dict)
+    checkpoints_fail: bool = False
 
     @property
     def replaying(self) -> int:

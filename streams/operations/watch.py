@@ -1,16 +1,18 @@
 """Reads a running worker."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Protocol
 
 from confluent_kafka import KafkaException
 
+from streams.cdc.folded import FoldedTopic
 from streams.completeness.closer import Closer
-from streams.errors import UnreachableError
+from streams.errors import FunnelproofError
 from streams.facts.processor import Processor
-from streams.operations.observed import ObservedPartials
-from streams.operations.reading import PartitionReading, Reading
+from streams.operations.observed import ObservedCheckpoints, ObservedPartials
+from streams.operations.reading import CheckpointReading, PartitionReading, Reading
 
 KAFKA_SECONDS = 2.0
 """How long a scrape waits for Kafka's answer."""
@@ -23,9 +25,11 @@ class Watched(Protocol):
     began: float
     opened: asyncio.Event
     trouble: str | None
+    topic: FoldedTopic
     processor: Processor
     closer: Closer
     partials: ObservedPartials
+    checkpoints: ObservedCheckpoints
 
     async def ends(self) -> Mapping[int, int]:
         """Return where the log of each partition that is held ends; raises UnreachableError."""
@@ -41,6 +45,7 @@ async def read(worker: Watched, now: float, *, ask_kafka: bool = False) -> Readi
     proves = closer.unproven_since is not None
     return Reading(
         takeover_trouble=worker.trouble,
+        topic_trouble=worker.topic.trouble,
         partitions={
             number: PartitionReading(
                 owned.state.position, owned.active, len(owned.state.deals), (ends or {}).get(number)
@@ -57,11 +62,17 @@ async def read(worker: Watched, now: float, *, ask_kafka: bool = False) -> Readi
         proof_trouble=closer.trouble if proves else None,
         proven_until=closer.proven_until if proves else None,
         overdue=closer.overdue(now) if proves else None,
+        checkpoints={
+            partition: CheckpointReading(max(0.0, time.time() - at), size)
+            for partition, (at, size) in worker.checkpoints.written.copy().items()
+            if partition in processor.owned
+        },
+        checkpoints_fail=not worker.checkpoints.failing.isdisjoint(processor.owned),
     )
 
 
 async def _ends(worker: Watched) -> Mapping[int, int] | None:
     try:
         return await asyncio.wait_for(worker.ends(), KAFKA_SECONDS)
-    except (TimeoutError, UnreachableError, KafkaException):
+    except (TimeoutError, FunnelproofError, KafkaException):
         return None

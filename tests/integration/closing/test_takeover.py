@@ -5,7 +5,7 @@ first    |-----^ stands still        ^ wakes up: too late
 second            takes over at E ...|-->
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ from uuid import UUID
 
 import pytest
 
-from streams.cdc.topics import Topics
+from streams.cdc.folded import FoldedTopic
 from streams.domain.change import Scope
 from streams.domain.tally import TallyKey
 from streams.errors import PreconditionError
@@ -25,7 +25,7 @@ from streams.facts.owned import OffsetRecord
 from streams.facts.partials import Flushed, Partials, PartitionFlush
 from streams.facts.processor import Processor
 from tests.fakes.envelopes import ROW, FakeRecord, envelope
-from tests.integration.closing.conftest import KINDS, PARTITIONS, SALES, START, stage_id
+from tests.integration.closing.conftest import PARTITIONS, PLAN, SALES, START, stage_id
 
 NO_JSON = b"\x00 no JSON"
 
@@ -65,6 +65,12 @@ class Log:
         assert (name, committed) == ("data", True)
         return {partition: len(self.records[partition]) for partition in partitions}
 
+    async def confirm(self) -> None:
+        """It is always the same log."""
+
+    async def confirm_at(self, positions: Mapping[int, int]) -> None:
+        """It is always the same log."""
+
 
 class HeardPartials(Partials):
     """Partials that know for which partitions something was to be told, accepted or not."""
@@ -103,19 +109,19 @@ class Office:
     pool: Pool
     folder: Path
     log: Log = field(default_factory=Log)
-    epoch: Epoch = field(default_factory=lambda: Epoch("data", "topic", PARTITIONS, ("1m",), "UTC"))
+    epoch: Epoch = field(default_factory=lambda: Epoch("data", "topic", PARTITIONS, PLAN))
 
     async def hire(self, name: str) -> Worker:
         partials = HeardPartials(self.pool, self.epoch, name)
         await partials.begin()
         checkpoints = Checkpoints(self.folder, self.epoch.id)
-        topics = cast("Topics", self.log)
-        processor = Processor("data", topics, partials, checkpoints, KINDS, 0.2, 300.0)
+        topics = cast("FoldedTopic", self.log)
+        processor = Processor("data", topics, partials, checkpoints, PLAN, 0.2, 300.0)
         return Worker(processor, partials, self.log)
 
     async def told(self, partition: int = 0) -> dict[TallyKey, int]:
         """Return what Postgres holds of a partition, without zeros."""
-        known = await Partials(self.pool, self.epoch, "reader").read(partition, KINDS)
+        known = await Partials(self.pool, self.epoch, "reader").read(partition)
         return {key: count for key, count in known.items() if count}
 
     async def entries(self, stage: int = 0, scope: Scope = SALES) -> int:
@@ -257,7 +263,7 @@ async def test_a_checkpoint_ahead_of_a_restored_postgres_makes_it_right(office: 
     await pool.execute("delete from funnelproof.partial where from_stage_id <> to_stage_id")
     await pool.execute(
         "insert into funnelproof.partial select epoch, partition, tenant_id, pipeline_id, window_name, "
-        "window_start, gen_random_uuid(), gen_random_uuid(), 5, flush from funnelproof.partial limit 1"
+        "window_start, window_end, gen_random_uuid(), gen_random_uuid(), 5, flush from funnelproof.partial limit 1"
     )
     assert await office.told() != right
     worker = await office.hire("worker")
@@ -303,9 +309,7 @@ async def test_a_worker_of_another_epoch_is_shut_out_with_all_it_had_to_say(offi
     worker = await office.hire("worker")
     await worker.take_over()
     worker.read()
-    await Office(office.pool, office.folder, epoch=Epoch("data", "anew", PARTITIONS, ("1m",), "UTC")).hire(
-        "next"
-    )
+    await Office(office.pool, office.folder, epoch=Epoch("data", "anew", PARTITIONS, PLAN)).hire("next")
     with pytest.raises(PreconditionError, match="same settings"):
         await worker.processor.flush()
     assert await office.told() == {}

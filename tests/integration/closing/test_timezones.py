@@ -21,7 +21,10 @@ HOUR = timedelta(hours=1)
 
 async def planned(pool: Pool, zone: str, own: dict[str, str], now: datetime = START) -> WindowPlan:
     async with pool.acquire() as connection:
-        return await plan_windows(connection, ["day"], zone, own, now)
+        planned = await plan_windows(connection, ["day"], zone, own, now)
+        await planned.note(connection)
+        assert await recorded_plan(connection, ["day"]) == planned.plan
+        return planned.plan
 
 
 async def closed_days(pool: Pool, plan: WindowPlan, now: datetime) -> list[tuple[str, datetime, datetime]]:

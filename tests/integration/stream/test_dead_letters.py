@@ -35,7 +35,7 @@ def _without_stage(value: bytes) -> bytes:
 MALFORMED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "is not JSON": (lambda value: value[:-9], "truncated"),
     "lacks a field": (_without_stage, "pipeline_stage_id"),
-    "has an unknown operation": (_changed(op="z"), "operation 'z'"),
+    "has an unknown operation": (_changed(op="z"), "enum value 'z'"),
     "names a deal by what is no UUID": (_with_row(tenant_id="x" * 36), "UUID"),
 }
 UNRESOLVED = "select count(*) from funnelproof.dead_letter where resolved_at is null"

@@ -13,15 +13,18 @@ from streams.operations.metrics import Metrics
 from streams.operations.site import Pages, WebAddressError, listen
 
 if TYPE_CHECKING:
+    from streams.cdc.folded import FoldedTopic
     from streams.completeness.closer import Closer
     from streams.facts.processor import Processor
-    from streams.operations.observed import ObservedPartials
+    from streams.operations.observed import ObservedCheckpoints, ObservedPartials
 
 
 @dataclass
 class JoiningWorker:
     """A worker before its first assignment; it has nothing yet that `opened` would promise."""
 
+    topic: "FoldedTopic" = field(init=False)
+    checkpoints: "ObservedCheckpoints" = field(init=False)
     processor: "Processor" = field(init=False)
     closer: "Closer" = field(init=False)
     partials: "ObservedPartials" = field(init=False)

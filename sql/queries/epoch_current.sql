@@ -1,0 +1,12 @@
+-- The epoch whose counts are summed; none before the first worker.
+select
+    epoch.epoch,
+    epoch.topic,
+    epoch.topic_id,
+    epoch.partitions,
+    epoch.windows,
+    epoch.timezone,
+    epoch.tenant_timezones,
+    epoch.state_format
+from funnelproof.installation
+inner join funnelproof.epoch using (epoch)

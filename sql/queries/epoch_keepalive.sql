@@ -1,0 +1,5 @@
+-- Lets the server notice within half a minute that a worker's machine is gone, and end its session.
+select
+    set_config('tcp_keepalives_idle', '10', false),
+    set_config('tcp_keepalives_interval', '5', false),
+    set_config('tcp_keepalives_count', '3', false)

@@ -1,0 +1,44 @@
+"""Whether the brokers allow the session timeout that a worker is to join its consumer group with."""
+
+import asyncio
+from datetime import timedelta
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient, ConfigEntry, ConfigResource, ResourceType
+
+from streams.errors import SettingsError
+
+_TIMEOUT = 10.0
+_LEAST, _MOST = "group.min.session.timeout.ms", "group.max.session.timeout.ms"
+
+
+async def check_session_timeout(servers: str, wanted: timedelta) -> None:
+    """Raise SettingsError where a broker would refuse `wanted`; brokers that do not tell their limits are passed over.
+
+    To read them one needs the right to describe the cluster's configuration, which a worker may lack.
+    """
+    admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})
+    try:
+        metadata = await asyncio.to_thread(admin.list_topics, timeout=_TIMEOUT)
+        asked = admin.describe_configs(
+            [ConfigResource(ResourceType.BROKER, str(broker)) for broker in metadata.brokers],
+            request_timeout=_TIMEOUT,
+        )
+        told = [await asyncio.wrap_future(future) for future in asked.values()]
+    except KafkaException:
+        return
+    for settings in told:
+        least, most = _limit(settings.get(_LEAST)), _limit(settings.get(_MOST))
+        if (least is not None and wanted < least) or (most is not None and wanted > most):
+            raise SettingsError(
+                f"FUNNELPROOF_SESSION_TIMEOUT is {_seconds(wanted)}, which Kafka does not allow: choose one between "
+                f"{_seconds(least)} and {_seconds(most)} (the brokers' {_LEAST} and {_MOST})"
+            )
+
+
+def _limit(entry: ConfigEntry | None) -> timedelta | None:
+    return None if entry is None or entry.value is None else timedelta(milliseconds=int(entry.value))
+
+
+def _seconds(length: timedelta | None) -> str:
+    return "any" if length is None else f"{length.total_seconds():g} s"

@@ -1,0 +1,101 @@
+"""A topic that changes its identity under a running worker."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from confluent_kafka.admin import AdminClient, NewPartitions
+
+from streams.cdc.connector import DATA_TOPIC_SETTINGS
+from streams.cdc.topics import Topics
+from tests.integration.stream.conftest import Install
+from tests.integration.stream.funnel import Funnel
+from tests.integration.stream.installation import Installation
+
+pytestmark = pytest.mark.timeout(150)
+
+WRITTEN = """
+select
+    (select jsonb_agg(p order by p) from funnelproof.partial as p),
+    (select jsonb_agg(r order by r) from funnelproof.window_run as r where r.revision > 1)
+"""
+
+
+async def make_anew(installation: Installation) -> None:
+    """As an operator by mistake: the connector goes on where it was, so the new log has no snapshot."""
+    topics, name = Topics(installation.settings.kafka), installation.settings.data_topic
+    await topics.delete([name])
+    await topics.ensure(name, installation.settings.partitions, DATA_TOPIC_SETTINGS)
+
+
+async def make_anew_by_the_commands(installation: Installation) -> None:
+    await begin_anew(installation)
+
+
+async def add_partitions(installation: Installation) -> None:
+    """Two more; the connector goes on using the first four."""
+    admin = AdminClient({"bootstrap.servers": installation.settings.kafka})
+    name = installation.settings.data_topic
+    await asyncio.wrap_future(admin.create_partitions([NewPartitions(name, 6)])[name])
+
+
+async def begin_anew(installation: Installation) -> None:
+    for command in (("connector", "delete", "--topics"), ("connector", "apply")):
+        done = await asyncio.to_thread(installation.run, *command)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "message", "mend"),
+    [
+        (make_anew, "was deleted and made anew", begin_anew),
+        (make_anew_by_the_commands, "was deleted", None),
+        (add_partitions, "has 6 partitions now, no longer 4", None),
+    ],
+)
+async def test_a_topic_that_is_not_the_same_any_more_stops_the_worker_and_the_next_one_counts_anew(
+    install: Install,
+    change: Callable[[Installation], Awaitable[None]],
+    message: str,
+    mend: Callable[[Installation], Awaitable[None]] | None,
+) -> None:
+    async with install(WINDOWS="1h", FLUSH_INTERVAL="20ms") as installation:
+        connection, funnel = installation.connection, Funnel()
+        await funnel.create(connection)
+        worker = installation.start_worker()
+        await installation.wait_until_folding()
+        await funnel.enter_two_deals(connection, await installation.now())
+        await installation.proven()
+        await installation.right(funnel.tenant)
+        written = await connection.fetchrow(WRITTEN)
+
+        await change(installation)
+        # Enough for the new log to grow beyond the positions that the worker has reached in the old one.
+        for _ in range(30):
+            await funnel.enter(connection, funnel.ids["deal_1"], "c", await installation.now())
+        assert await asyncio.to_thread(worker.process.wait, 20) == 1
+        last = worker.log(1)
+        assert message in last
+        assert "connector delete --topics" in last
+        assert "connector apply" in last
+        if change is not add_partitions:  # the worker may count on until it has noticed
+            assert await connection.fetchrow(WRITTEN) == written
+
+        if mend is not None:
+            await mend(installation)
+        installation.start_worker()
+        await installation.wait_until_folding()
+        await installation.proven()
+        await installation.right(funnel.tenant)
+
+
+async def test_deals_are_not_spread_over_another_number_of_partitions_while_a_log_has_them(
+    install: Install,
+) -> None:
+    async with install() as installation:
+        await add_partitions(installation)
+        installation.environment["FUNNELPROOF_PARTITIONS"] = "6"
+        done = await asyncio.to_thread(installation.run, "connector", "apply")
+        assert done.returncode == 2
+        assert "spreads deals over 4 partitions, FUNNELPROOF_PARTITIONS says 6" in done.stderr
+        await begin_anew(installation)

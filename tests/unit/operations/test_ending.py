@@ -1,0 +1,54 @@
+"""What an operator is told when a worker stops."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from aiokafka.errors import InvalidSessionTimeoutError
+
+from streams.engine import CorruptRecordsError, PositionError
+from streams.operations.ending import explain
+from streams.settings import Settings
+
+if TYPE_CHECKING:
+    from streams.cdc.folded import FoldedTopic
+
+
+@dataclass
+class JoiningWorker:
+    """A worker before its first assignment: it knows of no topic yet."""
+
+    settings: Settings = field(default_factory=lambda: Settings(session_timeout=timedelta(seconds=1)))
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+    topic: "FoldedTopic" = field(init=False)
+
+    async def on_assigned(self, partitions: set[int]) -> dict[int, int]:
+        return dict.fromkeys(partitions, 0)
+
+    async def on_revoked(self, partitions: set[int]) -> None:
+        assert partitions
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        (InvalidSessionTimeoutError(), "FUNNELPROOF_SESSION_TIMEOUT is 1 s, which the broker does not allow"),
+        (
+            PositionError("crm[0] has the offsets 0 to 1, not 2"),
+            "crm[0] has the offsets 0 to 1, not 2. Records that were deleted do not come back: `funnelproof",
+        ),
+        (
+            CorruptRecordsError("crm[0]: restore the partition from another replica"),
+            "restore the partition from another replica; where there is none, `funnelproof connector delete",
+        ),
+    ],
+)
+async def test_the_engines_errors_are_told_with_what_to_do(reason: Exception, told: str) -> None:
+    assert told in str(await explain(reason, JoiningWorker()))
+
+
+async def test_an_error_that_says_enough_is_told_as_it_is() -> None:
+    reason = OSError("no room")
+    assert await explain(reason, JoiningWorker()) is reason
