@@ -1,0 +1,88 @@
+"""The servers that everything runs on: named in the environment, else the embedded stack for as long as it is needed."""
+
+import os
+from collections.abc import AsyncIterator, Collection, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+from confluent_kafka.admin import AdminClient
+from rich.console import Console
+
+from bench.errors import BenchError
+from streams.facts.database import OwnConnection
+from streams.local.stack import LocalStack
+
+_VARIABLES = {
+    "postgres": "FUNNELPROOF_SOURCE_DSN",
+    "kafka": "FUNNELPROOF_KAFKA",
+    "connect": "FUNNELPROOF_CONNECT_URL",
+}
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Addresses; `postgres` is a URL whose role may create databases, on whatever database."""
+
+    postgres: str
+    kafka: str
+    connect: str | None = None
+
+    def dsn(self, database: str) -> str:
+        """Return the URL of another database of the same server."""
+        return urlsplit(self.postgres)._replace(path=f"/{database}").geturl()
+
+    @asynccontextmanager
+    async def database(self, name: str) -> AsyncIterator[str]:
+        """Make the database anew, give its URL, and drop it at the end."""
+        async with connected(self.postgres) as admin:
+            await admin.execute(f'drop database if exists "{name}" with (force)')
+            await admin.execute(f'create database "{name}" template template0')
+        try:
+            yield self.dsn(name)
+        finally:
+            async with connected(self.postgres) as admin:
+                await admin.execute(f'drop database "{name}" with (force)')
+
+    def delete_topics(self, part: str) -> None:
+        """Delete every topic whose name contains `part`."""
+        admin = AdminClient({"bootstrap.servers": self.kafka, "log_level": 0})
+        names = [name for name in admin.list_topics(timeout=10).topics if part in name]
+        for deletion in admin.delete_topics(names).values() if names else ():
+            deletion.result()
+
+
+@asynccontextmanager
+async def connected(dsn: str) -> AsyncIterator[OwnConnection]:
+    """Give a connection for the length of a block."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@contextmanager
+def running_servers(folder: Path, names: Collection[str], console: Console) -> Iterator[Servers]:
+    """Give the servers that are named in the environment, or run an embedded stack in `folder` for the block.
+
+    Raises BenchError where some of them are named in the environment and others are not.
+    """
+    named = {name: os.environ[variable] for name, variable in _VARIABLES.items() if variable in os.environ}
+    if missing := set(names) - set(named) if named else set():
+        raise BenchError(
+            f"{' and '.join(sorted(_VARIABLES[name] for name in missing))} must be set too: "
+            "name all servers in the environment, or none"
+        )
+    if named:
+        yield Servers(named["postgres"], named["kafka"], named.get("connect"))
+        return
+    stack = LocalStack(folder, only=[name for name in _VARIABLES if name in names], console=console)
+    try:
+        with stack.running() as environment:
+            addresses = {name: environment.get(variable) for name, variable in _VARIABLES.items()}
+            yield Servers(stack.postgres.dsn(), addresses["kafka"] or "", addresses["connect"])
+    finally:
+        stack.erase()
