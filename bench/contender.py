@@ -7,7 +7,6 @@ from typing import Protocol
 from uuid import uuid4
 
 from bench.dataset import Dataset
-from bench.servers import connected
 from bench.statements import statement
 from streams.facts.database import OwnConnection
 
@@ -28,6 +27,11 @@ class Course:
         """The file that a contender makes when it has its first record."""
         return self.folder / "first"
 
+    @property
+    def log(self) -> Path:
+        """The file that holds what the contender prints."""
+        return self.folder / "log"
+
     def environment(self) -> dict[str, str]:
         """Return what the contenders' own programs read."""
         return {
@@ -38,6 +42,12 @@ class Course:
             "BENCH_STATE": str(self.folder),
             "BENCH_FIRST": str(self.first_mark),
         }
+
+
+def new_course(dataset: Dataset, facts_dsn: str, folder: Path) -> Course:
+    """Make the folder of a new run."""
+    folder.mkdir(parents=True)
+    return Course(dataset, facts_dsn, folder)
 
 
 class Contender(Protocol):
@@ -71,7 +81,7 @@ class Contender(Protocol):
 
 @dataclass
 class Peer:
-    """What the contenders other than funnelproof have in common: a program of this package that writes `bench.facts`."""
+    """What the contenders other than funnelproof have in common: a program here that writes `bench.facts`."""
 
     name: str
     mode: str
@@ -100,6 +110,3 @@ async def differences(facts: OwnConnection) -> int:
     """Return how many rows of the result are not as expected."""
     found: int = await facts.fetchval(statement("differences"))
     return found
-
-
-__all__ = ["ROOT", "Contender", "Course", "Peer", "connected", "differences"]

@@ -42,10 +42,14 @@ class JavaPeer(Peer):
             return
         shutil.rmtree(self._classes, ignore_errors=True)
         self._classes.mkdir(parents=True)
-        options = ["-nowarn", "-cp", os.pathsep.join(map(str, class_path)), "-d", self._classes]
-        done = subprocess.run(
-            [*_compiler(), *options, *sources], capture_output=True, text=True, check=False
-        )
+        options: list[str | Path] = [
+            "-nowarn",
+            "-cp",
+            os.pathsep.join(map(str, class_path)),
+            "-d",
+            self._classes,
+        ]
+        done = subprocess.run([*_compiler(), *options, *sources], capture_output=True, text=True, check=False)
         if done.returncode:
             raise BenchError(f"{self.name} does not compile: {done.stderr.strip() or done.stdout.strip()}")
         stamp.write_text(known, "ascii")

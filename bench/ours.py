@@ -1,11 +1,14 @@
 """Funnelproof itself: the worker as a user starts it."""
 
 import asyncio
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+
+import httpx
 
 from bench.contender import Course
 from bench.errors import BenchError
@@ -15,6 +18,9 @@ from bench.statements import statement
 from streams.facts.database import OwnConnection
 
 INSTANCE = "bench"
+_BETWEEN_SCRAPES = 0.1
+_SITE = re.compile(r"http://[\d.]+:\d+")
+_RECORDS = re.compile(r"^funnelproof_records_total\{.*\} (\S+)$", re.MULTILINE)
 
 
 @dataclass
@@ -28,7 +34,7 @@ class Ours:
     share: Fraction = Fraction(1)
 
     def prepare(self) -> None:
-        """It runs in this environment."""
+        """Do nothing: it runs in this environment."""
 
     async def enter(self, course: Course) -> None:
         """Set its tables up."""
@@ -64,12 +70,26 @@ class Ours:
         return {f"FUNNELPROOF_{name}": value for name, value in settings.items()}
 
     async def began(self, course: Course, facts: OwnConnection) -> bool:
-        """Whether it has taken the partitions over: its first record is the next that it does."""
-        del course
-        began: bool = await facts.fetchval(statement("funnelproof_began"))
-        return began
+        """Whether it has folded its first record; its metrics say so, asked once it has taken the partitions over."""
+        if not await facts.fetchval(statement("funnelproof_began")):
+            return False
+        await asyncio.sleep(_BETWEEN_SCRAPES)  # each costs the worker a millisecond or two
+        return await _records(course.log) > 0
 
     async def reached(self, course: Course, facts: OwnConnection) -> float:
         """Return the part of the records that are folded and in Postgres."""
         folded: int = await facts.fetchval(statement("funnelproof_reached"))
         return folded / course.dataset.work.size
+
+
+async def _records(log: Path) -> float:
+    """Return how many records the worker with this log has folded."""
+    site = _SITE.search(await asyncio.to_thread(log.read_text, "utf-8"))
+    if site is None:
+        return 0.0
+    async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
+        try:
+            answer = await client.get(f"{site[0]}/metrics")
+        except httpx.HTTPError:  # it folds a large batch, or has ended
+            return 0.0
+    return sum(float(records) for records in _RECORDS.findall(answer.text))

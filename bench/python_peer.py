@@ -55,7 +55,7 @@ class PythonPeer(Peer):
         return Path(sys.executable) if self.requirements is None else self._home / "bin" / "python"
 
 
-def _run(command: Sequence[str | Path]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def _run(command: Sequence[object]) -> None:
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
     if done.returncode:
         raise BenchError(f"`{' '.join(map(str, command))}` failed: {done.stderr.strip()}")

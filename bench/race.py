@@ -2,10 +2,11 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.contender import ROOT, Contender, Course, differences
+from bench.contender import ROOT, Contender, Course, differences, new_course
 from bench.dataset import Dataset
 from bench.processes import Measured, measured
 from bench.servers import connected
@@ -40,22 +41,28 @@ class Outcome:
         return self.events / self.seconds_from_first if self.exact and self.seconds_from_first else None
 
     @property
-    def cpu_per_million(self) -> float:
-        """CPU seconds of a million events, start-up included; of an unfinished run, of the part that was reached."""
+    def cpu_per_million(self) -> float | None:
+        """CPU seconds of a million events: the start-up once, and the work scaled by the part that was reached."""
         done = self.events * min(1.0, self.reached)
-        return self.cpu_seconds / done * 1e6 if done else float("inf")
+        if not done or self.cpu_before_first is None:
+            return None
+        return self.cpu_before_first + (self.cpu_seconds - self.cpu_before_first) / done * 1e6
 
 
-async def race(contender: Contender, dataset: Dataset, folder: Path, limit: float) -> Outcome:
-    """Run the contender until its result is exact, it dies, it is wrong for good, or `limit` seconds are over."""
-    folder.mkdir(parents=True)
-    async with dataset.result_database(f"bench_{contender.name.replace('-', '_')}") as dsn:
-        course = Course(dataset, dsn, folder)
+async def race(
+    contender: Contender, dataset: Dataset, folder: Path, limit: float, kinds: Sequence[str] = ("day",)
+) -> Outcome:
+    """Run the contender until its result is exact, it dies, it is wrong for good, or `limit` seconds are over.
+
+    `kinds` are the kinds of windows of which it counts, and which are compared.
+    """
+    async with dataset.result_database(f"bench_{contender.name.replace('-', '_')}", kinds) as dsn:
+        course = new_course(dataset, dsn, folder)
         await contender.enter(course)
         async with connected(dsn) as facts:
             try:
                 with measured(
-                    contender.command(course), contender.environment(course), folder / "log", ROOT
+                    contender.command(course), contender.environment(course), course.log, ROOT
                 ) as program:
                     return await _watch(contender, course, facts, program, limit)
             finally:

@@ -1,9 +1,9 @@
-"""The servers that everything runs on: named in the environment, else the embedded stack for as long as it is needed."""
+"""The servers that everything runs on: named in the environment, else embedded ones for as long as they are needed."""
 
 import os
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -65,13 +65,13 @@ async def connected(dsn: str) -> AsyncIterator[OwnConnection]:
 
 
 @contextmanager
-def running_servers(folder: Path, names: Collection[str], console: Console) -> Iterator[Servers]:
-    """Give the servers that are named in the environment, or run an embedded stack in `folder` for the block.
+def running_servers(folder: Path, console: Console) -> Iterator[Servers]:
+    """Give the servers that are named in the environment, or run Postgres and Kafka in `folder` for the block.
 
-    Raises BenchError where some of them are named in the environment and others are not.
+    Raises BenchError where only one of them is named in the environment.
     """
     named = {name: os.environ[variable] for name, variable in _VARIABLES.items() if variable in os.environ}
-    if missing := set(names) - set(named) if named else set():
+    if missing := {"postgres", "kafka"} - set(named) if named else set():
         raise BenchError(
             f"{' and '.join(sorted(_VARIABLES[name] for name in missing))} must be set too: "
             "name all servers in the environment, or none"
@@ -79,10 +79,26 @@ def running_servers(folder: Path, names: Collection[str], console: Console) -> I
     if named:
         yield Servers(named["postgres"], named["kafka"], named.get("connect"))
         return
-    stack = LocalStack(folder, only=[name for name in _VARIABLES if name in names], console=console)
+    stack = LocalStack(folder, only=["postgres", "kafka"], console=console)
     try:
         with stack.running() as environment:
-            addresses = {name: environment.get(variable) for name, variable in _VARIABLES.items()}
-            yield Servers(stack.postgres.dsn(), addresses["kafka"] or "", addresses["connect"])
+            yield Servers(stack.postgres.dsn(), environment[_VARIABLES["kafka"]])
     finally:
         stack.erase()
+
+
+@contextmanager
+def running_connect(servers: Servers, folder: Path, console: Console) -> Iterator[Servers]:
+    """Give the servers with Kafka Connect: the one that is named in the environment, or an embedded one for the block.
+
+    Raises BenchError where the other servers are named in the environment, and it is not.
+    """
+    if servers.connect:
+        yield servers
+        return
+    if _VARIABLES["kafka"] in os.environ:
+        raise BenchError(
+            f"{_VARIABLES['connect']} must be set too: name all servers in the environment, or none"
+        )
+    with LocalStack(folder, only=["connect"], console=console).running() as environment:
+        yield replace(servers, connect=environment[_VARIABLES["connect"]])
