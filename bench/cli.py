@@ -15,7 +15,7 @@ from rich.console import Console
 from bench.contestants import contestants
 from bench.errors import BenchError
 from bench.run import MEASURES, Options, Results, run
-from bench.standings import rows_table, table
+from bench.standings import legend, rows_table, table
 from streams.errors import FunnelproofError
 
 _stderr = Console(stderr=True)
@@ -99,6 +99,8 @@ def _chosen(text: str | None, known: Sequence[str], everything: bool, option: st
 def _show(results: Results, console: Console) -> None:
     if results.outcomes:
         console.print(table(results.outcomes, results.options.events))
+        for line in legend(results.outcomes):
+            console.print(line, markup=False, highlight=False)
     for finding in results.findings.values():
         console.print(rows_table(finding.title, finding.rows, finding.note))
     about: Mapping[str, object] = results.machine

@@ -56,14 +56,14 @@ def table(outcomes: Sequence[Outcome], size: int) -> Table:
         "contender",
         "events",
         "events/s",
-        "CPU s per million",
-        "of which start",
-        "CPU to ours",
+        "CPU s/million",
+        "start-up",
+        "to ours",
         "peak MiB",
     ):
         shown.add_column(heading, justify="left" if heading == "contender" else "right")
-    for heading in ("exact", "exact after kill -9", "mode"):
-        shown.add_column(heading, overflow="fold")
+    for heading in ("exact", "after kill -9"):
+        shown.add_column(heading)
     ours = _ours(outcomes)
     for outcome in best(outcomes):
         shown.add_row(
@@ -75,16 +75,23 @@ def table(outcomes: Sequence[Outcome], size: int) -> Table:
             _number(ratio(outcome, ours), ".1f"),
             f"{outcome.peak_mib:,.0f}",
             _verdict(outcome),
-            outcome.durable,
-            outcome.mode,
+            outcome.durable.partition(":")[0],
         )
     return shown
+
+
+def legend(outcomes: Sequence[Outcome]) -> list[str]:
+    """Return a line for each contender: the mode it ran in, and what its documentation promises after kill -9."""
+    return [
+        f"{outcome.contender}: {outcome.mode}. Exact after kill -9: {outcome.durable}."
+        for outcome in best(outcomes)
+    ]
 
 
 _CAPTION = (
     "events/s: from the first record to exact facts. CPU: user and system of the contender's processes, without "
     "broker and Postgres; start-up counted once, the rest scaled to a million events. "
-    "Peak: resident memory. Exact after kill -9: as documented, not tried here."
+    "Peak: resident memory. After kill -9: whether it stays exact, as documented; not tried here."
 )
 
 
@@ -101,6 +108,8 @@ def rows_table(title: str, rows: Sequence[Mapping[str, object]], note: str) -> T
 def _plain(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if value is None:
+        return "-"
     return (
         f"{value:,.1f}"
         if isinstance(value, float)

@@ -36,7 +36,7 @@ async def measure(setting: Setting) -> Finding:
         delays = await _probe(writer, reader, setting.seconds)
     return Finding(
         "From a commit to the live view",
-        f"Default settings, {_RATE} rows/s by others meanwhile, all servers on this machine, for "
+        f"Default settings, {_RATE} rows/s in 50 transactions/s by others meanwhile, all servers on this machine, for "
         f"{setting.seconds:.0f} s; from the client's return from commit to the view's answer, asked every "
         f"{_LOOK_EVERY * 1000:.0f} ms.",
         [{"rows": len(delays), **quantiles(delays)}],

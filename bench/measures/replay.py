@@ -16,10 +16,10 @@ async def measure(setting: Setting, dataset: Dataset) -> Finding:
     async with fleet(setting, dataset, "replay") as workers:
         rows = [await _first(workers)]
         await asyncio.to_thread(workers.stop_all)
-        rows.append(await _again(workers, "resume from the checkpoint"))
+        rows.append(await _again(workers, "resume from the checkpoint", refolds=False))
         await asyncio.to_thread(workers.stop_all)
         shutil.rmtree(workers.course.folder / "state")
-        rows.append(await _again(workers, "restart without a checkpoint"))
+        rows.append(await _again(workers, "restart without a checkpoint", refolds=True))
     return Finding(
         f"Starting over {dataset.work.size:,} events",
         "To ready: from the start of the process until all partitions are held and up to date; in the first row "
@@ -33,16 +33,10 @@ async def _first(workers: Fleet) -> dict[str, object]:
     worker = workers.start()
     await workers.until_began()
     seconds = await workers.until_exact()
-    return _row(
-        "first start, empty counts",
-        time.monotonic() - began,
-        seconds,
-        worker,
-        workers.course.dataset.work.size,
-    )
+    return _row("first start, empty counts", time.monotonic() - began, seconds, worker, workers)
 
 
-async def _again(workers: Fleet, name: str) -> dict[str, object]:
+async def _again(workers: Fleet, name: str, *, refolds: bool) -> dict[str, object]:
     before = await workers.shares()
     flushed = await _flushed(workers)
     began = time.monotonic()
@@ -56,15 +50,18 @@ async def _again(workers: Fleet, name: str) -> dict[str, object]:
 
     await workers.until(taken_over, "the worker has not taken over")
     seconds = await workers.until(flushed_again, "the worker is not up to date")
-    return _row(name, time.monotonic() - began, seconds, worker, workers.course.dataset.work.size)
+    return _row(name, time.monotonic() - began, seconds, worker, workers, refolds=refolds)
 
 
-def _row(name: str, ready: float, replay: float, worker: Measured, events: int) -> dict[str, object]:
+def _row(
+    name: str, ready: float, replay: float, worker: Measured, workers: Fleet, *, refolds: bool = True
+) -> dict[str, object]:
+    records = workers.course.dataset.work.size
     return {
         "start": name,
         "to ready, s": round(ready, 2),
         "replay, s": round(replay, 2),
-        "records/s": round(events / replay),
+        "records/s": round(records / replay) if refolds else None,
         "CPU s": worker.cpu(),
     }
 

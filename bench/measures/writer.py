@@ -1,6 +1,6 @@
 """Writes entries of new deals at a steady rate: `python -m bench.measures.writer DSN ROWS_A_SECOND`, until it is ended.
 
-Ten transactions a second for up to 100 rows a second, else fifty; a stall is not made up for.
+One row a transaction for up to 100 rows a second, else fifty transactions; a long stall is not made up for.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ async def write(dsn: str, rate: int) -> None:
         for pipeline in Work(0).pipelines
         for stage in pipeline.stages
     ]
-    commits = 10 if rate <= 100 else 50
+    commits = rate if rate <= 100 else 50
     connection = await asyncpg.connect(dsn)
     due = time.monotonic()
     while True:

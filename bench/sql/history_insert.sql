@@ -16,7 +16,7 @@ deals as (
     select
         gen_random_uuid() as deal_id,
         1 + number % (select max(pipeline) from stages) as pipeline,
-        now() - random() * interval '28 days' as began
+        now() - random() * interval '28 days' - interval '3 hours' as began
     from generate_series(1, $1::bigint / 3) as number
 )
 
