@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from bench.envelopes import envelope, key
 from bench.errors import BenchError
-from bench.servers import Servers, connected
+from bench.servers import Servers, connected, unique
 from bench.statements import statement
 from bench.work import PARTITIONS, TABLE, Row, Work, instant, partition_of
 from streams.resources import sql
@@ -31,12 +31,8 @@ class Dataset:
     servers: Servers
     work: Work
     source_dsn: str
+    topic_prefix: str
     expected: Sequence[Record]
-
-    @property
-    def topic_prefix(self) -> str:
-        """The first part of the topic's name."""
-        return self.work.name
 
     @property
     def topic(self) -> str:
@@ -75,25 +71,24 @@ class Dataset:
 async def laid_out(servers: Servers, work: Work) -> AsyncIterator[Dataset]:
     """Lay the work out for the length of a block."""
     async with servers.database(work.name) as dsn:
-        async with connected(dsn) as connection:
-            await connection.execute(sql("local/crm"))
-            await connection.copy_records_to_table(
-                "pipeline_stage",
-                schema_name="dyno_crm",
-                columns=_STAGE_COLUMNS,
-                records=_stages(work),
-            )
-            await connection.copy_records_to_table(
-                TABLE, schema_name="dyno_crm", records=map(_record, work.rows)
-            )
-            await connection.execute("analyze")
-            expected = await connection.fetch(statement("expected"), "day")
-        dataset = Dataset(servers, work, dsn, expected)
+        dataset = Dataset(servers, work, dsn, unique(work.name), await load(dsn, work))
         try:
             publish(dataset)
             yield dataset
         finally:
             servers.delete_topics(dataset.topic)
+
+
+async def load(dsn: str, work: Work) -> Sequence[Record]:
+    """Make the CRM's tables with the rows that remain; return the right answer for windows of a day."""
+    async with connected(dsn) as connection:
+        await connection.execute(sql("local/crm"))
+        await connection.copy_records_to_table(
+            "pipeline_stage", schema_name="dyno_crm", columns=_STAGE_COLUMNS, records=_stages(work)
+        )
+        await connection.copy_records_to_table(TABLE, schema_name="dyno_crm", records=map(_record, work.rows))
+        await connection.execute("analyze")
+        return await connection.fetch(statement("expected"), "day")
 
 
 def publish(dataset: Dataset) -> None:

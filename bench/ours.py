@@ -29,7 +29,7 @@ class Ours:
 
     windows: tuple[str, ...] = ("day",)
     name: str = "ours"
-    mode: str = "funnelproof worker, checkpoints, flush at least every 200 ms"
+    mode: str = "funnelproof worker, windows of a day, default settings"
     durable: str = "yes: counts and offset in one Postgres transaction, fenced"
     share: Fraction = Fraction(1)
 

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import asyncpg
 from confluent_kafka.admin import AdminClient
@@ -36,9 +37,9 @@ class Servers:
 
     @asynccontextmanager
     async def database(self, name: str) -> AsyncIterator[str]:
-        """Make the database anew, give its URL, and drop it at the end."""
+        """Make a database whose name begins so, give its URL, and drop it at the end."""
+        name = unique(name)
         async with connected(self.postgres) as admin:
-            await admin.execute(f'drop database if exists "{name}" with (force)')
             await admin.execute(f'create database "{name}" template template0')
         try:
             yield self.dsn(name)
@@ -52,6 +53,11 @@ class Servers:
         names = [name for name in admin.list_topics(timeout=10).topics if part in name]
         for deletion in admin.delete_topics(names).values() if names else ():
             deletion.result()
+
+
+def unique(name: str) -> str:
+    """Return the name with an end of its own: nothing that is there already is touched."""
+    return f"{name}_{uuid4().hex[:8]}"
 
 
 @asynccontextmanager

@@ -11,8 +11,8 @@ from uuid import UUID
 
 from bench.contender import ROOT
 from bench.errors import BenchError
-from bench.processes import measured, outside
-from bench.servers import Servers, connected
+from bench.processes import Measured, measured, outside
+from bench.servers import Servers, connected, unique
 from bench.statements import statement
 from bench.work import Work
 from streams.resources import sql
@@ -22,10 +22,11 @@ _PATIENCE = 60.0
 
 @dataclass(frozen=True)
 class Installation:
-    """A running installation: the addresses of the CRM's database and of that of the facts."""
+    """A running installation: where the CRM's database and that of the facts are, and its worker."""
 
     source_dsn: str
     facts_dsn: str
+    worker: Measured
 
 
 @asynccontextmanager
@@ -50,23 +51,26 @@ async def installed(
     servers: Servers, source_dsn: str, facts_dsn: str, folder: Path
 ) -> AsyncIterator[Installation]:
     """Set everything up on a CRM's database and wait until the worker proves; leave nothing behind."""
-    name = await asyncio.to_thread(_made, folder)
+    await asyncio.to_thread(folder.mkdir, parents=True)
+    name = unique("bench")
     settings = {
         "SOURCE_DSN": source_dsn,
         "REPORT_DSN": facts_dsn,
         "KAFKA": servers.kafka,
         "CONNECT_URL": servers.connect or "",
-        "INSTANCE": f"bench_{name}",
-        "TOPIC_PREFIX": f"bench_{name}",
+        "INSTANCE": name,
+        "TOPIC_PREFIX": name,
         "STATE_DIR": str(folder / "state"),
     }
     environment = {f"FUNNELPROOF_{key}": value for key, value in settings.items()}
     await _run(environment, "migrate")
     await _run(environment, "connector", "apply")
     try:
-        with measured([sys.executable, "-m", "streams", "worker"], environment, folder / "log", ROOT):
+        with measured(
+            [sys.executable, "-m", "streams", "worker"], environment, folder / "log", ROOT
+        ) as worker:
             await _until_proven(facts_dsn, folder)
-            yield Installation(source_dsn, facts_dsn)
+            yield Installation(source_dsn, facts_dsn, worker)
     finally:
         await _run(environment, "connector", "delete", "--topics")
 
@@ -79,11 +83,6 @@ async def writing(dsn: str, rate: int, folder: Path) -> AsyncIterator[None]:
         yield
         if not writer.runs:
             raise BenchError(f"the writer ended early: {writer.last_words()}")
-
-
-def _made(folder: Path) -> str:
-    folder.mkdir(parents=True)
-    return folder.name
 
 
 async def _until_proven(facts_dsn: str, folder: Path) -> None:

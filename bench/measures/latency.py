@@ -27,19 +27,21 @@ async def measure(setting: Setting) -> Finding:
     async with (
         servers.database("bench_latency") as dsn,
         crm(dsn),
-        installed(servers, dsn, dsn, folder),
+        installed(servers, dsn, dsn, folder) as installation,
         writing(dsn, _RATE, folder),
         connected(dsn) as writer,
         connected(dsn) as reader,
     ):
         await asyncio.sleep(_WARM_UP)
+        before, began = installation.worker.cpu(), time.monotonic()
         delays = await _probe(writer, reader, setting.seconds)
+        share = (installation.worker.cpu() - before) / (time.monotonic() - began)
     return Finding(
         "From a commit to the live view",
         f"Default settings, {_RATE} rows/s in 50 transactions/s by others meanwhile, all servers on this machine, for "
         f"{setting.seconds:.0f} s; from the client's return from commit to the view's answer, asked every "
         f"{_LOOK_EVERY * 1000:.0f} ms.",
-        [{"rows": len(delays), **quantiles(delays)}],
+        [{"rows": len(delays), **quantiles(delays), "worker's CPU, % of a core": round(share * 100, 1)}],
     )
 
 
