@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ import psutil
 _PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
 _STOP_SECONDS = 30
 _LOG_LINES = 15
+_FAMILY_SECONDS = 1.0  # to look for children means to look at every process of the machine
 
 
 class Measured:
@@ -26,6 +28,8 @@ class Measured:
         self._process = process
         self._log = log
         self._peaks: dict[int, float] = {}
+        self._known: list[psutil.Process] = [process]
+        self._known_since = float("-inf")
 
     @property
     def runs(self) -> bool:
@@ -37,8 +41,13 @@ class Measured:
         return sum(_cpu(process) for process in self._family())
 
     def peak(self) -> float:
-        """Return the peak resident memory in MiB: each process's own peak, summed over those that were seen."""
-        for process in self._family():
+        """Return the peak resident memory in MiB: each process's own peak, summed over those that were seen.
+
+        Cheap enough to be asked often: new children are looked for once a second.
+        """
+        if time.monotonic() - self._known_since > _FAMILY_SECONDS:
+            self._known, self._known_since = self._family(), time.monotonic()
+        for process in self._known:
             with contextlib.suppress(OSError):
                 status = Path(f"/proc/{process.pid}/status").read_text("ascii", "replace")
                 if found := _PEAK.search(status):

@@ -101,11 +101,12 @@ def rows_table(title: str, rows: Sequence[Mapping[str, object]], note: str) -> T
     for column, value in rows[0].items():
         shown.add_column(column, justify="left" if isinstance(value, str) else "right")
     for row in rows:
-        shown.add_row(*(_plain(value) for value in row.values()))
+        shown.add_row(*(plain(value) for value in row.values()))
     return shown
 
 
-def _plain(value: object) -> str:
+def plain(value: object) -> str:
+    """Return a figure as a table shows it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value is None:

@@ -6,21 +6,8 @@ from rich.console import Console
 from bench.measures.latency import quantiles
 from bench.race import Outcome
 from bench.standings import as_json, best, legend, ratio, rows_table, table
+from tests.fakes.outcomes import OURS
 
-OURS = Outcome(
-    contender="ours",
-    mode="as it is",
-    durable="yes: fenced",
-    events=1_000_000,
-    exact=True,
-    differing_rows=0,
-    reached=1.0,
-    seconds=9.0,
-    seconds_from_first=5.0,
-    cpu_seconds=6.0,
-    cpu_before_first=1.0,
-    peak_mib=400.0,
-)
 SLICE = replace(
     OURS, contender="faust", durable="no: never", events=50_000, cpu_seconds=13.5, cpu_before_first=1.0
 )
