@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
-from bench.dataset import Dataset
+from bench.dataset import Dataset, new_topic
 from bench.statements import statement
 from streams.facts.database import OwnConnection
 
@@ -87,9 +87,13 @@ class Peer:
     mode: str
     durable: str
     share: Fraction = Fraction(1)
+    changelogs: tuple[str, ...] = ()
+    """Tables whose changelog topics are made for it: it might not wait until those that it makes are there."""
 
     async def enter(self, course: Course) -> None:
-        """Nothing has to be done."""
+        """Make the changelog topics."""
+        for table in self.changelogs:
+            new_topic(course.dataset.servers.kafka, f"{course.group}-{table}-changelog", "compact")
 
     def environment(self, course: Course) -> dict[str, str]:
         """Return what all of them read."""

@@ -28,6 +28,7 @@ def contestants() -> Mapping[str, Contender]:
             "faust-streaming 0.15.3, two tables in memory, a twentieth of the work",
             "no: offsets, changelog and Postgres are not one",
             share=Fraction(1, 20),
+            changelogs=("deals", "counts"),
             module="bench.contenders.with_faust",
             requirements="faust",
             arguments=("worker", "--loglevel", "warn", "--without-web"),

@@ -117,11 +117,10 @@ def publish(dataset: Dataset) -> None:
         raise BenchError(f"{left} events could not be sent to Kafka at {dataset.servers.kafka}")
 
 
-def new_topic(kafka: str, name: str) -> None:
-    """Make a topic that loses nothing, neither to retention nor to compaction."""
+def new_topic(kafka: str, name: str, policy: str = "delete") -> None:
+    """Make a topic; as it is by default, it loses nothing, neither to retention nor to compaction."""
     admin = AdminClient({"bootstrap.servers": kafka})
-    settings = {"cleanup.policy": "delete", "retention.ms": "-1"}
-    topic = NewTopic(name, PARTITIONS, 1, config=settings)
+    topic = NewTopic(name, PARTITIONS, 1, config={"cleanup.policy": policy, "retention.ms": "-1"})
     try:
         admin.create_topics([topic])[name].result()
     except KafkaException as error:
