@@ -78,8 +78,11 @@ async def _watch(
     complete_since: float | None = None
     wrong, reached = -1, 0.0
     while True:
-        if first is None and await contender.began(course, facts):
-            first, cpu_before_first = time.monotonic(), program.cpu()
+        if first is None:
+            # As it was before the question: an answer may take a while, in which records are read already.
+            before = time.monotonic(), program.cpu()
+            if await contender.began(course, facts):
+                first, cpu_before_first = before
         program.peak()  # noted while the program runs: an ended one has no memory
         runs = program.runs  # asked first: what it wrote before its end is then seen
         reached = await contender.reached(course, facts)
