@@ -19,6 +19,7 @@ from bench.standings import legend, rows_table, table
 from streams.errors import FunnelproofError
 
 _stderr = Console(stderr=True)
+_PIPED_WIDTH = 120
 
 Only = Annotated[str | None, typer.Option(metavar="NAMES", help=f"Contenders: {', '.join(contestants())}.")]
 Measure = Annotated[str | None, typer.Option(metavar="NAMES", help=f"Other measures: {', '.join(MEASURES)}.")]
@@ -65,7 +66,7 @@ def bench(
     if as_json:
         print(document)  # noqa: T201 - rich would wrap and colour it
     else:
-        _show(results, Console())
+        _show(results, Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH))
     raise typer.Exit(0 if results.ours_exact else 1)
 
 
