@@ -52,7 +52,7 @@ async def test_a_benchmark_of_the_worker_and_the_loop_is_exact_and_leaves_nothin
     for result in (ours, loop):
         assert result["exact"], result
         assert result["events"] == 5000
-        assert 0 < result["cpu_before_first"] < result["cpu_seconds"]
+        assert 0 < result["cpu_before_first"] <= result["cpu_seconds"]  # read in hundredths
         assert 0 < result["seconds_from_first"] < result["seconds"]
         assert result["peak_mib"] > 10
     assert loop["cpu_ratio"] < ours["cpu_ratio"] == 1
