@@ -1,4 +1,4 @@
-"""Whether a worker does its work: the reasons why not."""
+"""Whether a worker does its work: the reasons why not, and what will cost it later."""
 
 from streams.operations.reading import Reading
 
@@ -26,3 +26,8 @@ def troubles(now: Reading) -> list[str]:
         why = f": {now.proof_trouble}" if now.proof_trouble else ""
         found.append(f"no proof for {now.unproven:.0f} s{why}")
     return found
+
+
+def warnings(now: Reading) -> list[str]:
+    """Return what does not keep the worker from its work, but should be mended."""
+    return [f"results are estimates: {doubt.reason}: {doubt.remedy}" for doubt in now.doubts]

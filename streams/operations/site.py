@@ -10,7 +10,7 @@ from mode import Service
 from prometheus_client.exposition import choose_encoder
 
 from streams.errors import FunnelproofError
-from streams.operations.health import troubles
+from streams.operations.health import troubles, warnings
 from streams.operations.metrics import Metrics
 from streams.operations.watch import Watched, read
 
@@ -99,13 +99,17 @@ class Pages:
         return web.Response(body=encode(self._metrics.registry), headers={"Content-Type": form})
 
     async def health(self, _: web.Request) -> web.Response:
-        """Return 200 while the worker does its work, 503 and the reasons where it does not."""
+        """Return 200 while the worker does its work, 503 and the reasons where it does not.
+
+        `degraded`, with 200: it does, and something is to be mended nonetheless.
+        """
         reading = await read(self._worker, self._clock())
-        reasons = troubles(reading)
+        reasons, concerns = troubles(reading), warnings(reading)
         return web.json_response(
             {
-                "status": "failing" if reasons else "ok",
+                "status": "failing" if reasons else "degraded" if concerns else "ok",
                 "reasons": reasons,
+                "warnings": concerns,
                 "worker": self._worker.name,
                 "joined": reading.joining is None,
                 "partitions": sorted(reading.partitions),

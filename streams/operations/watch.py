@@ -57,6 +57,8 @@ async def read(worker: Watched, now: float, *, ask_kafka: bool = False) -> Readi
         proof_trouble=closer.trouble if proves else None,
         proven_until=closer.proven_until if proves else None,
         overdue=closer.overdue(now) if proves else None,
+        doubts=closer.doubts if proves else (),
+        held_by=closer.held_by if proves else (),
     )
 
 
