@@ -20,8 +20,8 @@ from streams.settings import Settings
 log = structlog.get_logger(__name__)
 
 EVERY = 2.0
-"""Seconds between two samples. Connect reads a topic to its end to tell its offsets, too much for every proof; and a
-slot is moved only while nobody reads it, for at least the seconds a connector takes to stop and start again."""
+"""Seconds between two samples. Connect reads a topic to its end to tell its offsets, too much for every proof; a slot
+that is moved over a marker in between is found by that."""
 
 
 class SlotWatch:
