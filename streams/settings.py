@@ -68,6 +68,10 @@ class Settings(BaseSettings):
         timedelta(seconds=60),
         description="how long a close waits for transactions that were open at the window's end",
     )
+    estimate_wait: Duration = Field(
+        timedelta(seconds=30),
+        description="how long after end and grace a window stays open where the source allows no markers",
+    )
     revision_debounce: Duration = Field(
         timedelta(seconds=5),
         description="how long changes of a closed window are collected before its next revision",

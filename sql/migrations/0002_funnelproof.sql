@@ -114,6 +114,8 @@ create table funnelproof.dead_letter (
     recorded_at timestamptz not null default clock_timestamp(),
     published_at timestamptz,
     resolved_at timestamptz,
+    -- Where a reconciliation resolved it: when that began.
+    compared_at timestamptz,
     primary key (topic_id, partition, source_offset)
 );
 create index ix_dead_letter_unresolved on funnelproof.dead_letter (topic_id) where resolved_at is null;
@@ -130,9 +132,11 @@ create table funnelproof.pipeline_stage (
 create index ix_pipeline_stage_scope on funnelproof.pipeline_stage (tenant_id, pipeline_id);
 
 -- Markers: written down as intended, then emitted, then seen in Kafka. One that was emitted but never seen,
--- while a later one was, means that changes may have been lost.
+-- while a later one was, means that changes may have been lost. The token tells a marker from one of the same number
+-- that an older state of this database has emitted.
 create table funnelproof.marker (
     marker_id bigint generated always as identity primary key,
+    token uuid not null default gen_random_uuid(),
     purpose text not null,
     intended_at timestamptz not null default clock_timestamp(),
     emitted_lsn pg_lsn,
@@ -142,12 +146,12 @@ create table funnelproof.marker (
 -- Evidence that everything up to source_lsn is in the partials. Kept where a run refers to it.
 create table funnelproof.proof (
     proof_id bigint generated always as identity primary key,
-    marker_id bigint not null,
+    marker_id bigint,
     source_time timestamptz not null,
     source_lsn pg_lsn not null,
     snapshot text not null,
-    system_identifier text not null,
-    timeline integer not null,
+    system_identifier text,
+    timeline integer,
     needed jsonb not null,
     positions jsonb not null,
     completeness text not null check (completeness in ('proven', 'estimated')),
@@ -167,9 +171,65 @@ create table funnelproof.prover (
     completeness text not null,
     reasons text[] not null,
     open_transactions jsonb not null,
-    proof_seconds double precision not null,
+    barrier_seconds double precision not null,
+    marker_seconds double precision not null,
+    progress_seconds double precision not null,
+    publish_seconds double precision,
     proven_at timestamptz not null
 ) with (fillfactor = 50);
+
+-- Why results are estimates: changes may be missing, or deleted rows may still be counted. `since_lsn` and `since_time`
+-- are the last marker before it was noted. At most one of a kind is unresolved; noting it again moves `last_noted_at`.
+-- An equal reconciliation of everything that began later (`compared_at`) resolves it.
+create table funnelproof.doubt (
+    doubt_id bigint generated always as identity primary key,
+    kind text not null,
+    reason text not null,
+    topic_id text,
+    since_lsn pg_lsn,
+    since_time timestamptz,
+    noted_at timestamptz not null default clock_timestamp(),
+    last_noted_at timestamptz not null default clock_timestamp(),
+    resolved_at timestamptz,
+    compared_at timestamptz,
+    reconciliation_id bigint
+);
+create unique index ux_doubt_unresolved on funnelproof.doubt (kind) where resolved_at is null;
+
+create function funnelproof.note_doubt(kind text, reason text) returns void
+language sql
+as $$
+insert into funnelproof.doubt (kind, reason, topic_id, since_lsn, since_time)
+select
+    $1,
+    $2,
+    epoch.topic_id,
+    prover.source_lsn,
+    prover.source_time
+from funnelproof.installation
+left join funnelproof.epoch using (epoch)
+left join funnelproof.prover on true
+on conflict (kind) where resolved_at is null do update
+    set reason = excluded.reason, last_noted_at = clock_timestamp()
+$$;
+
+-- Initial snapshots that the log of a topic holds, by the position they were taken at. A second one is a doubt.
+create table funnelproof.snapshot (
+    topic_id text not null,
+    source_lsn pg_lsn not null,
+    noted_at timestamptz not null default clock_timestamp(),
+    primary key (topic_id, source_lsn)
+);
+
+-- One row: what was followed at the last proof. Another Postgres, timeline or topic is a doubt; so is a slot that
+-- was there for this topic and is gone.
+create table funnelproof.followed (
+    singleton boolean primary key default true check (singleton),
+    system_identifier text not null,
+    timeline integer not null,
+    topic_id text not null,
+    slot_topic_id text
+);
 
 -- Every streamed run, typed: its window, its revision, what it is worth and what it stands for.
 create table funnelproof.window_run (

@@ -1,8 +1,9 @@
 -- What the prover did last. A tick that took longer than a later one changes nothing.
 insert into funnelproof.prover as prover (
-    worker, source_time, source_lsn, completeness, reasons, open_transactions, proof_seconds, proven_at
+    worker, source_time, source_lsn, completeness, reasons, open_transactions,
+    barrier_seconds, marker_seconds, progress_seconds, proven_at
 )
-values ($1, $2, $3, $4, $5, $6, $7, clock_timestamp())
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, clock_timestamp())
 on conflict (singleton) do update
     set
         worker = excluded.worker,
@@ -11,7 +12,9 @@ on conflict (singleton) do update
         completeness = excluded.completeness,
         reasons = excluded.reasons,
         open_transactions = excluded.open_transactions,
-        proof_seconds = excluded.proof_seconds,
+        barrier_seconds = excluded.barrier_seconds,
+        marker_seconds = excluded.marker_seconds,
+        progress_seconds = excluded.progress_seconds,
         proven_at = excluded.proven_at
     where excluded.source_time >= prover.source_time
 returning singleton

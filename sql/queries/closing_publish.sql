@@ -142,6 +142,7 @@ header as (
             'revision', published.revision,
             'causes', to_jsonb(published.causes),
             'completeness', evidence.completeness,
+            'reasons', to_jsonb(evidence.reasons),
             'open_transactions', evidence.open_transactions,
             'source_lsn', evidence.source_lsn,
             'positions', evidence.positions_now,

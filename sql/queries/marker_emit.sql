@@ -16,6 +16,7 @@ select
         $1,
         jsonb_build_object(
             'n', $2::bigint,
+            'token', $3::text,
             'snapshot', marker.snapshot,
             'system_identifier', marker.system_identifier,
             'timeline', marker.timeline

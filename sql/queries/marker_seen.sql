@@ -1,11 +1,13 @@
--- Notes markers as seen, and counts those that should have been seen before the last of them but were not: emitted
--- after the first marker that was seen in this epoch, since the connector may have begun to read only then.
+-- Notes markers as seen. Those that should have been seen before the last of them but were not are a doubt, once:
+-- emitted after the first marker that was seen in this epoch, since the connector may have begun to read only then. So
+-- is a marker whose position lies before that of one seen before it was written down: the source went back.
 with
 seen as (
     update funnelproof.marker
     set seen_at = clock_timestamp()
-    where marker_id = any($1::bigint[])
-    returning marker_id
+    from unnest($1::bigint[], $2::text[]::uuid[]) as arrived (marker_id, token)
+    where marker.marker_id = arrived.marker_id and marker.token = arrived.token
+    returning marker.marker_id, marker.emitted_lsn, marker.intended_at
 ),
 
 epoch as (
@@ -21,19 +23,39 @@ span as (
             from funnelproof.marker as first_seen
             where first_seen.seen_at is not null and first_seen.intended_at > epoch.begun_at
         ) as first_lsn,
-        (
-            select max(last_seen.emitted_lsn)
-            from funnelproof.marker as last_seen
-            where last_seen.marker_id = any($1::bigint[])
-        ) as last_lsn
+        (select max(seen.emitted_lsn) from seen) as last_lsn
     from epoch
+),
+
+lost as (
+    delete from funnelproof.marker
+    using span
+    where
+        marker.seen_at is null
+        and marker.emitted_lsn > span.first_lsn
+        and marker.emitted_lsn < span.last_lsn
+        and marker.marker_id not in (select seen.marker_id from seen)
+    returning marker.marker_id
+),
+
+undone as (
+    delete from funnelproof.marker
+    using seen
+    where marker.seen_at < seen.intended_at and marker.emitted_lsn > seen.emitted_lsn
+    returning marker.marker_id
 )
 
-select count(*) as lost
-from funnelproof.marker
-cross join span
-where
-    marker.seen_at is null
-    and marker.emitted_lsn > span.first_lsn
-    and marker.emitted_lsn < span.last_lsn
-    and marker.marker_id not in (select seen.marker_id from seen)
+select funnelproof.note_doubt(found.kind, found.reason)
+from (
+    select
+        'marker' as kind,
+        format('%s markers were emitted but never came: changes may have been lost', count(*)) as reason
+    from lost
+    having count(*) > 0
+    union all
+    select
+        'source' as kind,
+        'the source went back to an earlier state' as reason
+    from undone
+    having count(*) > 0
+) as found

@@ -10,6 +10,7 @@ select
                     jsonb_build_object(
                         'pid', holder.pid,
                         'since', activity.xact_start,
+                        'age', extract(epoch from clock_timestamp() - activity.xact_start),
                         'user', activity.usename,
                         'application', activity.application_name
                     )

@@ -9,7 +9,10 @@ select
     prover.completeness,
     prover.reasons,
     prover.open_transactions,
-    prover.proof_seconds,
+    prover.barrier_seconds,
+    prover.marker_seconds,
+    prover.progress_seconds,
+    prover.publish_seconds,
     (
         select
             coalesce(

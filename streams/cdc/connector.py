@@ -101,6 +101,14 @@ class Connector:
         states = [task["state"] for task in answer["tasks"]]
         return ConnectorStatus(self._name, answer["connector"]["state"], states, trouble)
 
+    async def committed_lsn(self) -> int | None:
+        """Return up to which commit Connect has noted changes as delivered to Kafka; None where it does not say."""
+        answer = await self._call("GET", f"/connectors/{self._name}/offsets")
+        noted = [
+            each["offset"].get("lsn_commit") for each in (answer or {}).get("offsets", ()) if each["offset"]
+        ]
+        return max((lsn for lsn in noted if lsn is not None), default=None)
+
     async def delete(self, *, topics: bool = False) -> bool:
         """Delete the connector; return whether there was one.
 

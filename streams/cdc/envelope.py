@@ -87,6 +87,7 @@ class ChangeDecoder:
         self._scopes = _Known(self._scope)
         self._stages[_GONE.pipeline_stage_id] = GONE
         self._scopes[_GONE.tenant_id, _GONE.pipeline_id] = 0
+        self._snapshots: set[int] = set()
 
     def decode_all(self, records: Sequence[LogRecord]) -> list[Change] | None:
         """Return the changes of many records, much faster than one by one.
@@ -112,6 +113,11 @@ class ChangeDecoder:
         except (msgspec.DecodeError, ValueError, OverflowError) as error:
             raise MalformedEventError(_reason(value, error)) from error
 
+    def take_snapshots(self) -> set[int]:
+        """Return the positions of the snapshots whose rows were met since the last call; incremental ones have none."""
+        taken, self._snapshots = self._snapshots, set()
+        return taken
+
     def _read(self, value: bytes) -> _Envelope:
         try:
             return self._envelope(value)
@@ -128,6 +134,10 @@ class ChangeDecoder:
         lsns = [None if event.op == "r" else event.source.lsn for event in events]
         if lsns.count(None) != sum(event.op == "r" for event in events):
             raise ValueError("a streamed change without `source.lsn`")
+        if None in lsns:
+            self._snapshots.update(
+                event.source.lsn for event in events if event.op == "r" and event.source.lsn
+            )
         # Column by column: going row by row through all of it takes half as long again.
         scopes, stages = self._scopes, self._stages
         columns = zip(

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from streams.cli.output import AsJson, print_json, stdout
 from streams.completeness.status import Status, read_status
+from streams.domain.proof import name
 from streams.settings import load_settings
 
 _WATCH_SECONDS = 2.0
@@ -53,6 +54,7 @@ def _as_json(found: Status) -> dict[str, object]:
         "slot": found.slot,
         "overdue": [asdict(each) for each in found.overdue],
         "writers": [asdict(each) for each in found.writers],
+        "doubts": [asdict(each) for each in found.doubts],
         "troubles": found.troubles,
     }
 
@@ -65,12 +67,13 @@ def _view(found: Status) -> Group:
         lines.add_row("proof", "none yet")
     else:
         age = (facts["now"] - facts["proven_at"]).total_seconds()
-        doubts = "; ".join(facts["reasons"])
+        reasons = "; ".join(facts["reasons"])
         lines.add_row(
             "proof",
-            f"{facts['completeness']} up to {facts['proven_lsn']}, {age:.1f} s ago, took "
-            f"{1000 * facts['proof_seconds']:.0f} ms{': ' + doubts if doubts else ''}",
+            f"{facts['completeness']} up to {facts['proven_lsn']}, {age:.1f} s ago{': ' + reasons if reasons else ''}",
         )
+        steps = ((step, facts[f"{step}_seconds"]) for step in ("barrier", "marker", "progress", "publish"))
+        lines.add_row("took", ", ".join(f"{step} {1000 * (spent or 0):.0f} ms" for step, spent in steps))
     lines.add_row(
         "windows",
         f"{facts['open_windows']} open, {facts['closed_windows']} closed, {facts['revisions']} revisions"
@@ -81,7 +84,7 @@ def _view(found: Status) -> Group:
             "overdue", Text(f"{window.window_name} ended {window.window_end:%H:%M:%S}", style="red")
         )
     for writer in found.writers:
-        lines.add_row("writing", f"pid {writer.pid} ({writer.user}) since {writer.since}")
+        lines.add_row("writing", name(writer))
     lags = [each.lag for each in found.partitions]
     known = [lag for lag in lags if lag is not None]
     lines.add_row(

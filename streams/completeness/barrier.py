@@ -20,9 +20,13 @@ class _Waiting:
 
 @dataclass
 class Barrier:
-    """Decides which due windows no writer holds back any more; `wait` bounds how long one may."""
+    """Decides which due windows no writer holds back any more; `wait` bounds how long one may.
+
+    `waited` is for how many seconds those that were cleared last had been held back.
+    """
 
     wait: timedelta
+    waited: float = 0.0
     _waiting: dict[int, _Waiting] = field(default_factory=dict)
 
     def cleared(
@@ -37,6 +41,7 @@ class Barrier:
         for end in self._waiting.keys() - ends:
             del self._waiting[end]
         passed: set[int] = set()
+        self.waited = 0.0
         still_open: dict[str, OpenTransaction] = {}
         for end in ends:
             waiting = self._waiting.setdefault(end, _Waiting(source_time, set(holders)))
@@ -46,6 +51,8 @@ class Barrier:
             elif source_time - waiting.since >= self.wait:
                 passed.add(end)
                 still_open.update((holder, holders[holder]) for holder in waiting.holders)
+            if end in passed:
+                self.waited = max(self.waited, (source_time - waiting.since).total_seconds())
         return [window for window in due if window.end in passed], list(still_open.values())
 
     def waiting_for(self, holders: Mapping[str, OpenTransaction]) -> list[OpenTransaction]:

@@ -14,13 +14,15 @@ from confluent_kafka import KafkaException
 
 from streams.cdc.topics import Topics
 from streams.completeness.barrier import Barrier
-from streams.completeness.markers import MarkerMissingError, Markers
-from streams.completeness.proving import ProgressMissingError, Prover
-from streams.domain.proof import OpenTransaction
+from streams.completeness.markers import MarkerDeniedError, MarkerMissingError, Markers
+from streams.completeness.proving import ProgressMissingError, Prover, StagesUnknownError
+from streams.completeness.slot import SlotWatch
+from streams.domain.proof import OpenTransaction, Proof, name
 from streams.domain.windows import Window, to_microseconds
 from streams.errors import UnreachableError
 from streams.facts.closing import Closing, Published
 from streams.facts.database import SOURCE_SETTING, STATEMENT_SECONDS, Connection, Pool, connect
+from streams.facts.doubts import GRANT, Doubt
 from streams.facts.epoch import Epoch
 from streams.resources import sql
 from streams.settings import Settings
@@ -31,6 +33,8 @@ TICK = 1.0
 """Seconds between two proofs; one starts earlier when a window falls due."""
 LAG_SECONDS = 600.0
 """How long workers may take to fold what the log held at a marker; a new proof would only ask for more."""
+ASK_AGAIN_SECONDS = 60.0
+"""How long after the source did not let us emit a marker it is not asked again: each refusal is an error in its log."""
 PRUNE_EVERY = 100
 """Markers between two prunings of those that are evidence of nothing any more."""
 _PASSING = (
@@ -43,6 +47,7 @@ _PASSING = (
     KafkaException,
     UnreachableError,
     ProgressMissingError,
+    StagesUnknownError,
 )
 
 
@@ -50,7 +55,8 @@ class Closer:
     """Runs in every worker; works in the one that `is_active`, and is safe where two do.
 
     `proven_until` is the source's clock at the last proof; `unproven_since` when that succeeded, or else when this
-    worker became the active one (of `time.monotonic`, None: it is not); `trouble` why the last attempt failed.
+    worker became the active one (of `time.monotonic`, None: it is not); `trouble` why the last attempt failed;
+    `held_by` are the writers that due windows wait for.
     """
 
     def __init__(
@@ -70,6 +76,10 @@ class Closer:
         self._plan = epoch.plan
         self._is_active = is_active
         self._barrier = Barrier(settings.proof_wait)
+        self._denied: str | None = None
+        self._denied_at = 0.0
+        self.slot = SlotWatch(settings, report, is_active)
+        self.held_by: Sequence[OpenTransaction] = ()
         self.last: Published = Published()
         self.proven_until: datetime | None = None
         self.unproven_since: float | None = None
@@ -83,8 +93,17 @@ class Closer:
         """
         return None if self._next_due is None else max(0.0, now - self._next_due)
 
+    @property
+    def doubts(self) -> list[Doubt]:
+        """What makes results estimates now."""
+        denied = [Doubt("privilege", self._denied, GRANT)] if self._denied else []
+        return [*self.slot.doubts, *denied]
+
     async def run(self) -> None:
         """Tick for as long as this worker is the active one; passing faults start again, others are raised."""
+        await asyncio.gather(self._close(), self.slot.run())
+
+    async def _close(self) -> None:
         while True:
             if self._is_active():
                 self.unproven_since = self.unproven_since or time.monotonic()
@@ -94,6 +113,7 @@ class Closer:
                     self._complain(error)
             else:
                 self.proven_until = self.unproven_since = self._next_due = self.trouble = None
+                self.held_by = ()
             await asyncio.sleep(TICK)
 
     def _complain(self, error: Exception) -> None:
@@ -133,14 +153,51 @@ class Closer:
         until = to_microseconds(source_time - self._settings.grace)
         due = await self._closing.due(until)
         self._expect(due, until)
+        if self._denied is not None and time.monotonic() - self._denied_at < ASK_AGAIN_SECONDS:
+            return await self._estimate(source, prover, source_time, self._denied)
         cleared, still_open = self._barrier.cleared(source_time, holders, due)
-        proof = await prover.prove(source, source_time, still_open, progress_timeout=LAG_SECONDS)
-        self.last = await self._closing.publish(proof, cleared)
-        if proof.marker.marker_id % PRUNE_EVERY == 0:
+        self.held_by = self._barrier.waiting_for(holders)
+        try:
+            proof = await prover.prove(
+                source,
+                source_time,
+                still_open,
+                barrier_seconds=self._barrier.waited,
+                progress_timeout=LAG_SECONDS,
+            )
+        except MarkerDeniedError as error:
+            self._denied, self._denied_at = str(error), time.monotonic()
+            return await self._estimate(source, prover, source_time, self._denied)
+        self._denied = None
+        if proof.marker.marker_id and proof.marker.marker_id % PRUNE_EVERY == 0:
             await self._report.execute(sql("queries/marker_prune"), proof.marker.marker_id)
-        self.proven_until = source_time
-        self.unproven_since, self.trouble = time.monotonic(), None
+        await self._publish(proof, cleared)
         self._expect([window for window in due if window not in cleared], until)
+        if len(due) > len(cleared):
+            log.info(
+                "waiting for writers",
+                windows=len(due) - len(cleared),
+                writers=[name(each) for each in self.held_by],
+            )
+            return 0.2
+        return (self._plan.next_end(until) - until) / 1_000_000
+
+    async def _estimate(
+        self, source: Connection, prover: Prover, source_time: datetime, reason: str
+    ) -> float:
+        """Close what has been due for a while on what the log holds: without a marker nothing can be proven."""
+        until = to_microseconds(source_time - self._settings.grace - self._settings.estimate_wait)
+        due = await self._closing.due(until)
+        self._expect(due, until)
+        proof = await prover.estimate(source, source_time, reason, progress_timeout=LAG_SECONDS)
+        await self._publish(proof, due)
+        self._expect([], until)
+        return (self._plan.next_end(until) - until) / 1_000_000
+
+    async def _publish(self, proof: Proof, windows: Sequence[Window]) -> None:
+        self.last = await self._closing.publish(proof, windows)
+        self.proven_until = proof.source_time
+        self.unproven_since, self.trouble = time.monotonic(), None
         if self.last != Published():
             log.info(
                 "published",
@@ -150,11 +207,6 @@ class Closer:
                 doubts=list(proof.doubts),
                 proof_ms=round(1000 * (proof.marker_seconds + proof.progress_seconds)),
             )
-        if len(due) > len(cleared):
-            held_by = [transaction.pid for transaction in self._barrier.waiting_for(holders)]
-            log.info("waiting for writers", windows=len(due) - len(cleared), pids=held_by)
-            return 0.2
-        return (self._plan.next_end(until) - until) / 1_000_000
 
     def _expect(self, due: Sequence[Window], until: int) -> None:
         """Note when the next window is due, or the oldest of those that are due already was."""
@@ -172,8 +224,5 @@ async def read_source(source: Connection) -> tuple[datetime, dict[str, OpenTrans
     assert row is not None  # noqa: S101 - the statement always returns one row
     holders = json.loads(row["holders"])
     return row["source_time"], {
-        virtual_id: OpenTransaction(
-            virtual_id, holder["pid"], holder["since"], holder["user"], holder["application"]
-        )
-        for virtual_id, holder in holders.items()
+        virtual_id: OpenTransaction(virtual_id, **holder) for virtual_id, holder in holders.items()
     }

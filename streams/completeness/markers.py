@@ -1,22 +1,23 @@
 """Markers: messages emitted into the source's log and met again in Kafka, behind everything committed before them.
 
 The protocol: write the marker down as intended, emit it, note its LSN; then read the message topic until it comes.
-One that was emitted and never came, while a later one did, means that changes may have been lost.
+One that was emitted and never came, while a later one did, means that changes may have been lost: that is noted as a
+doubt.
 """
 
 import base64
 import contextlib
 import time
 from collections.abc import Iterable
-from typing import Self
+from typing import NamedTuple, Self
 
+import asyncpg
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams.cdc.topics import no_broker
-from streams.domain.change import Scope
-from streams.domain.pairs import Stage
+from streams.completeness.stages import read_stages
 from streams.domain.proof import Marker
 from streams.errors import UnreachableError
 from streams.facts.database import Connection, Pool
@@ -33,12 +34,26 @@ class _Event(msgspec.Struct):
     message: _Message | None = None
 
 
-class _Content(msgspec.Struct):
+class _Identity(NamedTuple):
     n: int
+    token: str
+
+
+class _Body(msgspec.Struct):
+    n: int
+    token: str
+
+    @property
+    def identity(self) -> _Identity:
+        return _Identity(self.n, self.token)
 
 
 class MarkerMissingError(Exception):
     """A marker did not come in time; nothing can be said about what it was to prove."""
+
+
+class MarkerDeniedError(Exception):
+    """The source does not let this role emit markers, or read the pipelines' stages."""
 
 
 class Markers:
@@ -55,7 +70,7 @@ class Markers:
             enable_auto_commit=False,
             fetch_max_wait_ms=100,
         )
-        self._seen: set[int] = set()
+        self._seen: set[_Identity] = set()
 
     async def __aenter__(self) -> Self:
         """Start reading the message topic from its beginning, so that no marker of an earlier prover is missed."""
@@ -86,53 +101,62 @@ class Markers:
         await self._consumer.stop()
 
     async def emit(self, source: Connection, purpose: str) -> Marker:
-        """Emit a marker on `source`, outside any transaction, and read the pipelines' stages right after it."""
-        marker_id = await self._report.fetchval(sql("queries/marker_intend"), purpose)
-        row = await source.fetchrow(sql("queries/marker_emit"), self._prefix, marker_id)
+        """Emit a marker on `source`, outside any transaction, and read the pipelines' stages right after it.
+
+        Raises MarkerDeniedError.
+        """
+        intended = await self._report.fetchrow(sql("queries/marker_intend"), purpose)
+        assert intended is not None  # noqa: S101 - the statement always returns one row
+        marker_id, token = intended
+        try:
+            row = await source.fetchrow(sql("queries/marker_emit"), self._prefix, marker_id, token)
+        except asyncpg.InsufficientPrivilegeError as error:
+            await self._report.execute(sql("queries/marker_withdraw"), marker_id)
+            raise MarkerDeniedError(f"nothing can be proven: {error}") from error
         assert row is not None  # noqa: S101 - the statement always returns one row
-        stages = await source.fetch(sql("queries/proof_stages"))
         await self._report.execute(sql("queries/marker_emitted"), marker_id, row["source_lsn"])
+        try:
+            stages = await read_stages(source)
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise MarkerDeniedError(f"the pipelines' stages cannot be read: {error}") from error
         return Marker(
             marker_id,
             row["source_lsn"],
             row["snapshot"],
             row["system_identifier"],
             row["timeline"],
-            [
-                Stage(
-                    Scope(stage["tenant_id"], stage["pipeline_id"]),
-                    stage["display_order"],
-                    stage["stage_id"],
-                    stage["name"],
-                )
-                for stage in stages
-            ],
+            stages,
+            token,
         )
 
-    async def arrival(self, marker: Marker, timeout: float) -> int:
-        """Wait until the marker comes; return how many emitted markers before it never did.
+    async def arrival(self, marker: Marker, timeout: float) -> None:
+        """Wait until the marker comes, and note each that came; one that never did becomes a doubt.
 
         Raises MarkerMissingError after `timeout` seconds.
         """
         deadline = time.monotonic() + timeout
-        fresh: set[int] = set()
-        while marker.marker_id not in self._seen:
+        awaited = marker.marker_id, marker.token
+        fresh: set[_Identity] = set()
+        while awaited not in self._seen:
             left = deadline - time.monotonic()
             if left <= 0:
                 await self._note_seen(fresh)
                 raise MarkerMissingError(f"marker {marker.marker_id} did not come within {timeout:.0f} s")
             records = await self._consumer.getmany(self._place, timeout_ms=int(min(left, 1.0) * 1000))
-            arrived = set(self._numbers(record.value for chunk in records.values() for record in chunk))
+            arrived = set(self._identities(record.value for chunk in records.values() for record in chunk))
             fresh |= arrived
             self._seen |= arrived
-        return await self._note_seen(fresh)
+        await self._note_seen(fresh)
 
-    async def _note_seen(self, fresh: set[int]) -> int:
+    async def _note_seen(self, fresh: set[_Identity]) -> None:
         self._seen = set(sorted(self._seen)[-1000:])
-        lost: int = await self._report.fetchval(sql("queries/marker_seen"), sorted(fresh))
-        return lost
+        await self._report.execute(
+            sql("queries/marker_seen"),
+            [content.n for content in fresh],
+            [content.token for content in fresh],
+        )
 
-    def _numbers(self, values: Iterable[bytes | None]) -> Iterable[int]:
+    def _identities(self, values: Iterable[bytes | None]) -> Iterable[_Identity]:
         for value in values:
             if value is None:
                 continue
@@ -141,4 +165,4 @@ class Markers:
             ):  # other applications' messages, in any form
                 event = msgspec.json.decode(value, type=_Event)
                 if event.message is not None and event.message.prefix == self._prefix:
-                    yield msgspec.json.decode(base64.b64decode(event.message.content), type=_Content).n
+                    yield msgspec.json.decode(base64.b64decode(event.message.content), type=_Body).identity

@@ -11,9 +11,12 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 
+import asyncpg
+
 from streams.cdc.topics import Topics
 from streams.completeness.markers import Markers
-from streams.domain.proof import OpenTransaction, Proof
+from streams.completeness.stages import known_stages, read_stages
+from streams.domain.proof import Marker, OpenTransaction, Proof, name
 from streams.facts.database import Connection, Pool
 from streams.resources import sql
 
@@ -22,6 +25,10 @@ _POLL = 0.02
 
 class ProgressMissingError(Exception):
     """The partials did not reach the log's ends in time."""
+
+
+class StagesUnknownError(Exception):
+    """Nothing says which stages the pipelines have."""
 
 
 class Prover:
@@ -43,24 +50,22 @@ class Prover:
         open_transactions: Sequence[OpenTransaction] = (),
         *,
         purpose: str = "close",
+        barrier_seconds: float = 0.0,
         marker_timeout: float = 30.0,
         progress_timeout: float = 30.0,
     ) -> Proof:
         """Prove everything visible in `source` now; `source` must not be in a transaction.
 
-        Raises MarkerMissingError or ProgressMissingError after so many seconds.
+        Raises MarkerMissingError or ProgressMissingError after so many seconds, MarkerDeniedError where the source does
+        not let this role prove anything.
         """
         began = time.monotonic()
         marker = await self._markers.emit(source, purpose)
-        lost = await self._markers.arrival(marker, marker_timeout)
+        await self._markers.arrival(marker, marker_timeout)
         arrived = time.monotonic()
         needed = await self._topics.ends(self._data_topic, range(self._partitions), committed=False)
         await self._progress_reaches(needed, progress_timeout)
-        doubts = []
-        if lost:
-            doubts.append(f"{lost} markers were emitted but never came: changes may have been lost")
-        if open_transactions:
-            doubts.append(f"{len(open_transactions)} transactions that had written were still open")
+        doubts = [f"it had written and was still open: {name(each)}" for each in open_transactions]
         return Proof(
             marker,
             source_time,
@@ -69,7 +74,29 @@ class Prover:
             open_transactions,
             arrived - began,
             time.monotonic() - arrived,
+            barrier_seconds,
         )
+
+    async def estimate(
+        self, source: Connection, source_time: datetime, reason: str, *, progress_timeout: float = 30.0
+    ) -> Proof:
+        """Do what can be done without a marker: wait until everything that is in the log now is folded.
+
+        Raises StagesUnknownError or ProgressMissingError.
+        """
+        began = time.monotonic()
+        row = await source.fetchrow(sql("queries/proof_position"))
+        assert row is not None  # noqa: S101 - the statement always returns one row
+        try:
+            stages = await read_stages(source)
+        except asyncpg.InsufficientPrivilegeError as error:
+            stages = await known_stages(self._report)
+            if not stages:
+                raise StagesUnknownError(f"the pipelines' stages cannot be read: {error}") from error
+        marker = Marker(None, row["source_lsn"], row["snapshot"], None, None, stages)
+        needed = await self._topics.ends(self._data_topic, range(self._partitions), committed=False)
+        await self._progress_reaches(needed, progress_timeout)
+        return Proof(marker, source_time, needed, [reason], [], 0.0, time.monotonic() - began)
 
     async def _progress_reaches(self, needed: dict[int, int], timeout: float) -> None:
         deadline = time.monotonic() + timeout

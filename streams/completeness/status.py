@@ -1,6 +1,7 @@
 """How an installation stands: positions, lag, freshness, what is overdue and why."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from streams.domain.proof import OpenTransaction
 from streams.domain.windows import from_microseconds, to_microseconds
 from streams.errors import FunnelproofError
 from streams.facts.database import facts_connection, source_connection
+from streams.facts.doubts import Doubt, unresolved_doubts
 from streams.facts.installation import require_installation
 from streams.facts.timezones import recorded_plan
 from streams.resources import sql
@@ -57,6 +59,7 @@ class Status:
     overdue: list[OverdueWindow]
     writers: list[OpenTransaction]
     troubles: list[str] = field(default_factory=list)
+    doubts: Sequence[Doubt] = ()
 
     @property
     def healthy(self) -> bool:
@@ -71,6 +74,7 @@ async def read_status(settings: Settings) -> Status:
         row = await facts_db.fetchrow(sql("queries/status_facts"))
         assert row is not None  # noqa: S101 - required above
         facts = {key: json.loads(value) if key in _JSON and value else value for key, value in row.items()}
+        doubts = await unresolved_doubts(facts_db)
         closed = await facts_db.fetch(sql("queries/closed_until"), list(settings.windows))
         plan = await recorded_plan(facts_db, settings.windows)
     async with source_connection(settings) as source:
@@ -93,9 +97,7 @@ async def read_status(settings: Settings) -> Status:
     closed_until = {row["window_name"]: row["closed_until"] for row in closed}
     overdue = _overdue(settings, plan, source_time, closed_until)
     connector, troubles = await _connector(settings)
-    troubles += _troubles(
-        facts, partitions, None if slot is None else dict(slot), has_topic=topic is not None
-    )
+    troubles += _troubles(partitions, None if slot is None else dict(slot), has_topic=topic is not None)
     return Status(
         facts,
         partitions,
@@ -103,7 +105,8 @@ async def read_status(settings: Settings) -> Status:
         None if slot is None else dict(slot),
         overdue,
         list(writers.values()),
-        troubles,
+        [*troubles, *(f"results are estimates: {doubt.reason}: {doubt.remedy}" for doubt in doubts)],
+        doubts,
     )
 
 
@@ -133,7 +136,7 @@ async def _connector(settings: Settings) -> tuple[ConnectorStatus | None, list[s
 
 
 def _troubles(
-    facts: dict[str, Any], partitions: list[PartitionStatus], slot: dict[str, Any] | None, *, has_topic: bool
+    partitions: list[PartitionStatus], slot: dict[str, Any] | None, *, has_topic: bool
 ) -> list[str]:
     troubles = []
     if not has_topic:
@@ -147,8 +150,4 @@ def _troubles(
     unread = [each.partition for each in partitions if each.source_offset is None]
     if unread:
         troubles.append(f"partitions {unread} were never folded: run `funnelproof worker`")
-    if facts["dead_letters"]:
-        troubles.append(
-            f"{facts['dead_letters']} events could not be applied; windows close as estimated meanwhile"
-        )
     return troubles

@@ -9,32 +9,47 @@ from streams.domain.pairs import Stage
 
 @dataclass(frozen=True)
 class OpenTransaction:
-    """A transaction that had written to the stage table at a window's end and had not ended when waiting for it did."""
+    """A transaction that has written to the stage table and has not ended; `age` in seconds when it was looked at."""
 
     virtual_id: str
     pid: int | None
     since: str | None
     user: str | None
     application: str | None
+    age: float | None = None
+
+
+def name(transaction: OpenTransaction) -> str:
+    """Name a transaction so that a person finds whose it is; one that is prepared has no process."""
+    if transaction.pid is None:
+        return f"prepared transaction {transaction.virtual_id}"
+    age = "" if transaction.age is None else f", open for {transaction.age:.0f} s"
+    application = f", {transaction.application}" if transaction.application else ""
+    return f"pid {transaction.pid} ({transaction.user}{application}){age}"
 
 
 @dataclass(frozen=True)
 class Marker:
-    """A message in the source's log, above every transaction that was visible in `snapshot`."""
+    """A message in the source's log, above every transaction that was visible in `snapshot`.
 
-    marker_id: int
+    Without `marker_id` none was emitted, and the rest is merely what the source said.
+    """
+
+    marker_id: int | None
     source_lsn: int
     snapshot: str
-    system_identifier: str
-    timeline: int
+    system_identifier: str | None
+    timeline: int | None
     stages: Sequence[Stage]
+    token: str = ""
 
 
 @dataclass(frozen=True)
 class Proof:
     """Everything visible at the marker is in the partials: each partition's progress has reached `needed`.
 
-    `doubts` name why it is an estimate after all; none: proven.
+    `doubts` name why it is an estimate after all; none: proven, unless something is in doubt that this proof cannot
+    know. `barrier_seconds` is how long the windows it serves waited for writers.
     """
 
     marker: Marker
@@ -44,3 +59,4 @@ class Proof:
     open_transactions: Sequence[OpenTransaction]
     marker_seconds: float
     progress_seconds: float
+    barrier_seconds: float = 0.0

@@ -5,6 +5,7 @@ looking at the partials themselves, since a flush cannot know whether a close co
 """
 
 import json
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
@@ -16,6 +17,7 @@ from streams.domain.pairs import consecutive_pairs
 from streams.domain.proof import Proof
 from streams.domain.windows import Window, from_microseconds, to_microseconds
 from streams.facts.database import Connection, Pool
+from streams.facts.doubts import unresolved_doubts
 from streams.facts.epoch import Epoch, require_current_epoch
 from streams.facts.partials import know_windows
 from streams.resources import sql
@@ -85,9 +87,11 @@ class Closing:
         However many closers race, each run exists once; a proof that is older than the last one changes nothing.
         """
         async with self._pool.acquire() as connection, connection.transaction():
+            began = time.monotonic()
             await connection.execute(sql("queries/closing_lock"))
             await require_current_epoch(connection, self._epoch)
-            doubts = await self._doubts(connection, proof)
+            await self._note_followed(connection, proof)
+            doubts = [*proof.doubts, *(doubt.reason for doubt in await unresolved_doubts(connection))]
             if not await self._record_prover(connection, proof, doubts):
                 log.warning(
                     "a later proof was published already, or the source's clock went back",
@@ -100,15 +104,40 @@ class Closing:
             closing = await self._not_closed(connection, _oldest(windows, proof))
             revisions = await self._revisions(connection)
             candidates = [*self._first_runs(proof, closing), *revisions]
-            closed, revised = await self._publish(connection, proof, doubts, candidates)
+            closed = revised = 0
+            for reasons, some in (await self._by_doubts(connection, doubts, candidates)).items():
+                published = await self._publish(connection, proof, reasons, some)
+                closed, revised = closed + published[0], revised + published[1]
             await self._mark_closed(connection, closing)
             await self._untouch(connection, revisions)
             await self._know_open_windows(connection, proof)
+            await connection.execute(sql("queries/closing_published"), time.monotonic() - began)
         return Published(len(closing), closed, revised, _completeness(doubts))
 
-    async def _doubts(self, connection: Connection, proof: Proof) -> list[str]:
-        letters = await connection.fetchval(sql("queries/dead_letters_unresolved"))
-        return [*proof.doubts, *([f"{letters} events could not be applied"] if letters else [])]
+    async def _note_followed(self, connection: Connection, proof: Proof) -> None:
+        marker = proof.marker
+        if marker.marker_id is not None:
+            await connection.execute(
+                sql("queries/closing_followed"),
+                marker.system_identifier,
+                marker.timeline,
+                self._epoch.topic_id,
+            )
+
+    async def _by_doubts(
+        self, connection: Connection, doubts: Sequence[str], candidates: Sequence[_Candidate]
+    ) -> dict[tuple[str, ...], list[_Candidate]]:
+        """Sort candidates by the doubts about them: those of the proof, and of their window what was never compared."""
+        windows = list({candidate.window for candidate in candidates})
+        if not windows:
+            return {}
+        rows = await connection.fetch(sql("queries/doubts_of_windows"), *_columns(windows)[:2])
+        own = {(row["window_name"], to_microseconds(row["window_start"])): row["reasons"] for row in rows}
+        sorted_by_doubts: dict[tuple[str, ...], list[_Candidate]] = {}
+        for candidate in candidates:
+            reasons = (*doubts, *own.get((candidate.window.name, candidate.window.start), ()))
+            sorted_by_doubts.setdefault(reasons, []).append(candidate)
+        return sorted_by_doubts
 
     async def _record_prover(self, connection: Connection, proof: Proof, doubts: list[str]) -> bool:
         recorded = await connection.fetchval(
@@ -119,7 +148,9 @@ class Closing:
             _completeness(doubts),
             doubts,
             _json(proof.open_transactions),
-            proof.marker_seconds + proof.progress_seconds,
+            proof.barrier_seconds,
+            proof.marker_seconds,
+            proof.progress_seconds,
         )
         return bool(recorded)
 
@@ -166,10 +197,8 @@ class Closing:
         ]
 
     async def _publish(
-        self, connection: Connection, proof: Proof, doubts: list[str], candidates: Sequence[_Candidate]
+        self, connection: Connection, proof: Proof, doubts: Sequence[str], candidates: Sequence[_Candidate]
     ) -> tuple[int, int]:
-        if not candidates:
-            return 0, 0
         marker = proof.marker
         proof_id = await connection.fetchval(
             sql("queries/closing_proof"),

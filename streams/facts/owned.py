@@ -43,6 +43,7 @@ class OwnedPartition:
     dead_letters: list[DeadLetter] = field(default_factory=list)
     poisoned: set[bytes] = field(default_factory=set)
     superseded: dict[bytes, int] = field(default_factory=dict)
+    snapshots: set[int] = field(default_factory=set)
 
     @property
     def active(self) -> bool:

@@ -1,6 +1,7 @@
 """Partials in Postgres: each partition's absolute counts, fenced by the offset they stand for."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -51,7 +52,10 @@ class DeadLetter:
 
 @dataclass(frozen=True)
 class PartitionFlush:
-    """What one partition has to tell: its fold up to `position`, as changes since flush number `after`."""
+    """What one partition has to tell: its fold up to `position`, as changes since flush number `after`.
+
+    `snapshots` are the positions of those that it met rows of.
+    """
 
     partition: int
     position: int
@@ -59,6 +63,7 @@ class PartitionFlush:
     delta: Delta
     dead_letters: Sequence[DeadLetter] = ()
     superseded: Mapping[bytes, int] = field(default_factory=dict)
+    snapshots: AbstractSet[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,7 @@ class Partials:
         self._epoch = epoch
         self._worker = worker
         self._known_windows: set[tuple[Window, str]] = set()
+        self._known_snapshots: set[int] = set()
 
     async def begin(self) -> None:
         """Make this worker's epoch the current one, whoever holds it; raises PreconditionError before `migrate`."""
@@ -98,6 +104,7 @@ class Partials:
         )
         assert row is not None  # noqa: S101 - the statement always returns one row
         self._known_windows.clear()
+        self._known_snapshots.clear()
         return Takeover(row["source_offset"], row["flushes"])
 
     async def read(self, partition: int) -> dict[TallyKey, int]:
@@ -135,7 +142,9 @@ class Partials:
             await self._write_counts(connection, accepted, flushed.accepted)
             await self._write_notes(connection, accepted, flushed.accepted)
             await self._write_dead_letters(connection, accepted)
+            snapshots = await self._write_snapshots(connection, accepted)
         self._known_windows |= windows
+        self._known_snapshots |= snapshots
         return flushed
 
     async def record_dead_letters(self, partition: int, letters: Sequence[DeadLetter]) -> None:
@@ -195,6 +204,13 @@ class Partials:
         ]
         if rows:
             await connection.execute(sql("queries/flush_notes"), self._epoch.id, *_columns(rows))
+
+    async def _write_snapshots(self, connection: Connection, flushes: Sequence[PartitionFlush]) -> set[int]:
+        snapshots = {lsn for flush in flushes for lsn in flush.snapshots} - self._known_snapshots
+        if snapshots:
+            await connection.execute(sql("queries/flush_snapshot_lock"))
+            await connection.execute(sql("queries/flush_snapshots"), self._epoch.topic_id, sorted(snapshots))
+        return snapshots
 
     async def _write_dead_letters(self, connection: Connection, flushes: Sequence[PartitionFlush]) -> None:
         letters = [

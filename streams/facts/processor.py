@@ -100,6 +100,7 @@ class Processor:
             )
             if kept:  # what it could not flush yet is behind its position, so no replay will meet it again
                 owned.dead_letters, owned.superseded = kept.dead_letters, kept.superseded
+                owned.snapshots = kept.snapshots
             self._owned[partition] = owned
             self._activate_when_replayed(owned)
         self._changed.set()
@@ -130,6 +131,7 @@ class Processor:
             self.records += len(records)
             for first in range(0, len(records), RECORDS_AT_ONCE):
                 self.changes += self._apply_records(owned, records[first : first + RECORDS_AT_ONCE])
+            owned.snapshots |= self._decoder.take_snapshots()
             owned.state.position = chunk.next_offset
             self._activate_when_replayed(owned)
         self._changed.set()
@@ -287,8 +289,9 @@ class Processor:
     def _take(self, partition: int, owned: OwnedPartition) -> PartitionFlush:
         letters, owned.dead_letters = owned.dead_letters, []
         superseded, owned.superseded = owned.superseded, {}
+        snapshots, owned.snapshots = owned.snapshots, set()
         return PartitionFlush(
-            partition, owned.state.position, owned.flushes, owned.state.take(), letters, superseded
+            partition, owned.state.position, owned.flushes, owned.state.take(), letters, superseded, snapshots
         )
 
     def _give_back(self, flushes: Iterable[PartitionFlush]) -> None:
@@ -298,3 +301,4 @@ class Processor:
                 owned.state.give_back(flush.delta)
                 owned.dead_letters[:0] = flush.dead_letters
                 owned.superseded = {**flush.superseded, **owned.superseded}
+                owned.snapshots |= flush.snapshots

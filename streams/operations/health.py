@@ -32,6 +32,9 @@ def troubles(now: Reading) -> list[str]:
 
 def warnings(now: Reading) -> list[str]:
     """Return what does not keep the worker from its work, but should be mended."""
+    found = [f"results are estimates: {doubt.reason}: {doubt.remedy}" for doubt in now.doubts]
     if now.checkpoints_fail:
-        return ["checkpoints cannot be written: make room in FUNNELPROOF_STATE_DIR; a restart replays more"]
-    return []
+        found.append(
+            "checkpoints cannot be written: make room in FUNNELPROOF_STATE_DIR; a restart replays more"
+        )
+    return found

@@ -17,6 +17,7 @@ from prometheus_client import (
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from streams.facts.doubts import REMEDIES
 from streams.operations.reading import Reading
 
 _FLUSH_BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
@@ -67,7 +68,8 @@ class Metrics:
             "funnelproof_proofs_total", "Proofs by what they were worth.", ["completeness"], registry=registry
         )
         _begin_at_zero(self.proofs, "proven", "estimated", "superseded")
-        # marker: from the source's log through Connect to Kafka. progress: until all workers had folded that far.
+        # barrier: how long windows that were closed had waited for writers. marker: from the source's log through
+        # Connect to Kafka. progress: until all workers had folded that far. publish: the transaction that closes.
         self.proof_seconds = Histogram(
             "funnelproof_proof_duration_seconds",
             "How long the parts of a proof took.",
@@ -75,7 +77,7 @@ class Metrics:
             buckets=_PROOF_BUCKETS,
             registry=registry,
         )
-        _begin_at_zero(self.proof_seconds, "marker", "progress")
+        _begin_at_zero(self.proof_seconds, "barrier", "marker", "progress", "publish")
         self.windows_closed = Counter(
             "funnelproof_windows_closed_total", "Windows closed, of all pipelines at once.", registry=registry
         )
@@ -175,3 +177,23 @@ def _of_the_prover(now: Reading) -> Iterator[Metric]:
             "How long the oldest due window has waited to be closed.",
             value=now.overdue,
         )
+    if now.unproven is not None:
+        yield from _of_the_doubts(now)
+
+
+def _of_the_doubts(now: Reading) -> Iterator[Metric]:
+    # 1 while results are estimates for this kind of reason; `status` says more.
+    doubts = GaugeMetricFamily("funnelproof_doubts", "Unresolved doubts.", labels=["kind"])
+    unresolved = {doubt.kind for doubt in now.doubts}
+    for kind in sorted(REMEDIES.keys() | {"privilege"} | unresolved):
+        doubts.add_metric([kind], kind in unresolved)
+    yield doubts
+    # Gone once the transaction has ended, or the windows were closed without it.
+    holding = GaugeMetricFamily(
+        "funnelproof_holding_transaction_seconds",
+        "Age of transactions that due windows wait for.",
+        labels=["pid", "user", "application"],
+    )
+    for each in now.held_by:
+        holding.add_metric([str(each.pid or ""), each.user or "", each.application or ""], each.age or 0.0)
+    yield holding

@@ -80,8 +80,12 @@ class ObservedClosing(Closing):
 
     async def publish(self, proof: Proof, windows: Sequence[Window]) -> Published:
         """Close and revise; see Closing."""
+        began = time.monotonic()
         published = await super().publish(proof, windows)
         metrics = self._metrics
+        metrics.proof_seconds.labels("publish").observe(time.monotonic() - began)
+        if published.windows:
+            metrics.proof_seconds.labels("barrier").observe(proof.barrier_seconds)
         metrics.proofs.labels(published.completeness or "superseded").inc()
         metrics.proof_seconds.labels("marker").observe(proof.marker_seconds)
         metrics.proof_seconds.labels("progress").observe(proof.progress_seconds)

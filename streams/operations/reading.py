@@ -1,8 +1,11 @@
 """A worker at one moment: what its metrics show and its health is judged by."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from streams.domain.proof import OpenTransaction
+from streams.facts.doubts import Doubt
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Reading:
 
     `joining` is how long the worker has waited for its first assignment, None once it had one; `silent`, for how long
     Postgres has not confirmed a flush or a takeover; `unproven`, for how long the prover has not made a proof. Troubles
-    are the errors that are being tried again.
+    are the errors that are being tried again. `doubts` make results estimates, and due windows wait for `held_by`.
     """
 
     joining: float | None = None
@@ -51,6 +54,8 @@ class Reading:
     overdue: float | None = None
     checkpoints: Mapping[int, CheckpointReading] = field(default_factory=dict)
     checkpoints_fail: bool = False
+    doubts: Sequence[Doubt] = ()
+    held_by: Sequence[OpenTransaction] = ()
 
     @property
     def replaying(self) -> int:

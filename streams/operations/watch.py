@@ -68,6 +68,8 @@ async def read(worker: Watched, now: float, *, ask_kafka: bool = False) -> Readi
             if partition in processor.owned
         },
         checkpoints_fail=not worker.checkpoints.failing.isdisjoint(processor.owned),
+        doubts=closer.doubts if proves else (),
+        held_by=closer.held_by if proves else (),
     )
 
 

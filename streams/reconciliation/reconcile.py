@@ -30,6 +30,7 @@ from streams.facts.database import (
     facts_connection,
     facts_setting,
 )
+from streams.facts.doubts import resolve_doubts
 from streams.facts.installation import require_installation
 from streams.reconciliation.result import (
     ClosedRun,
@@ -74,7 +75,7 @@ async def reconcile(
         result = await comparison.run(patience)
         await _record(report, reconciliation_id, comparison.snapshot, result)
         if result.outcome == "equal" and comparison.scope == ReconcileScope():
-            await report.execute(sql("queries/marker_settle"), comparison.proven_lsn)
+            await resolve_doubts(report, reconciliation_id)
         return result
 
 
@@ -87,7 +88,6 @@ class _Comparison:
     prover: Prover
     scope: ReconcileScope
     snapshot: str = ""
-    proven_lsn: int = 0
     equal: dict[tuple[object, ...], ClosedRun] = field(default_factory=dict)
     different: dict[tuple[object, ...], list[Difference]] = field(default_factory=dict)
     suspicions: Counter[tuple[object, ...]] = field(default_factory=Counter)
@@ -161,14 +161,13 @@ class _Comparison:
 
     async def _prove(self) -> None:
         source_time, _ = await read_source(self.source)
-        proof = await self.prover.prove(
+        await self.prover.prove(
             self.source,
             source_time,
             purpose="reconcile",
             marker_timeout=_PROOF_SECONDS,
             progress_timeout=_PROOF_SECONDS,
         )
-        self.proven_lsn = self.proven_lsn or proof.marker.source_lsn
 
     def _result(self, left: list[ClosedRun], reason: str | None = None) -> ReconcileResult:
         different = [difference for found in self.different.values() for difference in found]

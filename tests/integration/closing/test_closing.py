@@ -76,6 +76,7 @@ async def test_a_run_says_what_it_stands_for(desk: Desk, pool: Pool) -> None:
         "revision": 1,
         "causes": [],
         "completeness": "estimated",
+        "reasons": ["a doubt"],
         "open_transactions": [],
         "positions": {"0": 1, "1": 0},
         "origin": "stream",
@@ -299,27 +300,3 @@ async def test_stages_are_renamed_and_removed_with_the_source(desk: Desk, pool: 
     marker = replace(proof.marker, stages=[replace(first, name=None), replace(second, name="renamed")])
     await desk.closing.publish(replace(proof, marker=marker), [])
     assert [row[0] for row in await pool.fetch(names)] == [None, "renamed"]
-
-
-@pytest.mark.usefixtures("desk")
-async def test_a_lost_marker_is_told_from_one_that_the_connector_could_not_know(pool: Pool) -> None:
-    async def emitted(lsn: int) -> int:
-        marker_id: int = await pool.fetchval(sql("queries/marker_intend"), "close")
-        await pool.execute(sql("queries/marker_emitted"), marker_id, lsn)
-        return marker_id
-
-    async def lost(*seen: int) -> int:
-        count: int = await pool.fetchval(sql("queries/marker_seen"), list(seen))
-        return count
-
-    await emitted(10)
-    assert await lost(await emitted(20)) == 0
-    hole = await emitted(30)
-    assert await lost(await emitted(40)) == 1
-    assert await lost(await emitted(50)) == 1
-    assert await lost(hole) == 0
-    assert await lost(await emitted(60)) == 0
-    await emitted(70)
-    assert await lost(await emitted(80)) == 1
-    await pool.execute(sql("queries/marker_settle"), 80)
-    assert await lost(await emitted(90)) == 0

@@ -22,7 +22,7 @@ from tests.integration.stream.installation import Installation
 pytestmark = pytest.mark.timeout(120)
 
 PARAMETERS = {
-    *("pipeline_id", "stage_pairs", "window", "timezone", "revision", "causes", "completeness"),
+    *("pipeline_id", "stage_pairs", "window", "timezone", "revision", "causes", "completeness", "reasons"),
     *("open_transactions", "source_lsn", "positions", "origin"),
 }
 CLOSED = """

@@ -26,6 +26,13 @@ from funnelproof.window_run as run
 left join (select distinct run_id from dyno_crm.stage_conversion_revisions) as changed using (run_id)
 """
 
+CLOSED = """
+select exists (
+    select from funnelproof.time_window
+    where window_name = '3s' and window_start >= $1 and closed_at is not null
+)
+"""
+
 
 @pytest.fixture(scope="module")
 async def funnels(installation: Installation) -> list[Funnel]:
@@ -112,6 +119,24 @@ async def test_a_worker_outlives_a_pause_of_the_broker(
         await asyncio.sleep(1)
     await everything_is_right(installation)
     assert installation.workers[-1].runs
+
+
+@pytest.mark.parametrize("server", ["kafka", "connect"])
+async def test_no_window_closes_while_a_server_is_paused_and_each_does_soon_after(
+    installation: Installation, funnels: list[Funnel], embedded: EmbeddedServers, server: str
+) -> None:
+    """While Connect stands still its slot lags, and the log's ends look as if all were there."""
+    paused = getattr(embedded.stack, server).pid
+    async with keep_writing(installation, funnels):
+        start = await installation.next_window()
+        os.kill(paused, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(5.5)
+            assert not await installation.connection.fetchval(CLOSED, start)
+        finally:
+            os.kill(paused, signal.SIGCONT)
+        await installation.wait_until(CLOSED, start)
+    await everything_is_right(installation)
 
 
 async def test_a_connect_worker_that_is_killed_loses_and_doubles_nothing(

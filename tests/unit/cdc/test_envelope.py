@@ -41,6 +41,14 @@ def test_a_snapshot_row_has_no_version() -> None:
     assert change.lsn is None
 
 
+def test_the_positions_of_snapshots_are_told_once_and_no_others() -> None:
+    decoder = ChangeDecoder(VOCABULARY)
+    rows = [envelope("r", after=ROW, lsn=lsn) for lsn in (7, 7, 9, None)]
+    decoder.decode_all([FakeRecord(value) for value in (*rows, envelope("c", after=ROW, lsn=8))])
+    assert decoder.take_snapshots() == {7, 9}
+    assert decoder.take_snapshots() == set()
+
+
 def test_a_delete_says_which_row_of_which_deal_is_gone() -> None:
     change = decode(envelope("d", before=ROW))
     assert change is not None

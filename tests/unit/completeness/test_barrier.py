@@ -25,6 +25,9 @@ def test_a_window_waits_for_those_who_had_written_when_it_fell_due() -> None:
     assert barrier.cleared(NOON, writers("a", "b"), [FIRST]) == ([], [])
     assert barrier.cleared(at(1), writers("b"), [FIRST]) == ([], [])
     assert barrier.cleared(at(2), {}, [FIRST]) == ([FIRST], [])
+    assert barrier.waited == 2
+    barrier.cleared(at(60), {}, [SECOND])
+    assert barrier.waited == 0
 
 
 def test_whoever_starts_writing_later_holds_nothing_back() -> None:

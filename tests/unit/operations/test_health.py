@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from streams.operations.health import JOIN_SECONDS, SILENT_SECONDS, UNPROVEN_SECONDS, troubles
+from streams.facts.doubts import Doubt
+from streams.operations.health import JOIN_SECONDS, SILENT_SECONDS, UNPROVEN_SECONDS, troubles, warnings
 from streams.operations.reading import PartitionReading, Reading
 
 FOLDED = PartitionReading(position=10, active=True, deals=3)
@@ -55,3 +56,10 @@ def test_a_worker_that_does_not_do_its_work_says_why(reading: Reading, reason: s
 def test_every_trouble_is_named() -> None:
     reading = replace(PROVER, takeover_trouble="a", postgres_trouble="b", unproven=99.0)
     assert len(troubles(reading)) == 3
+
+
+def test_a_doubt_is_a_warning_that_says_what_to_do() -> None:
+    doubtful = replace(PROVER, doubts=[Doubt("slot", "it was moved", "begin anew")])
+    assert warnings(doubtful) == ["results are estimates: it was moved: begin anew"]
+    assert troubles(doubtful) == []
+    assert warnings(PROVER) == []

@@ -5,6 +5,8 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from streams.domain.proof import OpenTransaction
+from streams.facts.doubts import Doubt
 from streams.operations.metrics import Metrics
 from streams.operations.reading import PartitionReading, Reading
 
@@ -23,6 +25,8 @@ PROVER = Reading(
     unproven=0.4,
     proven_until=datetime(2026, 11, 23, 12, tzinfo=UTC),
     overdue=2.5,
+    doubts=[Doubt("slot", "it was moved", "begin anew")],
+    held_by=[OpenTransaction("3/7", 42, None, "crm", "import", 61.0)],
 )
 
 
@@ -54,6 +58,10 @@ def shown(reading: Reading) -> dict[str, float]:
         ("funnelproof_prover", 1),
         ("funnelproof_proven_until_timestamp_seconds", 1795435200),
         ("funnelproof_window_overdue_seconds", 2.5),
+        ("funnelproof_doubts['slot']", 1),
+        ("funnelproof_doubts['marker']", 0),
+        ("funnelproof_doubts['privilege']", 0),
+        ("funnelproof_holding_transaction_seconds['42', 'crm', 'import']", 61),
         ("funnelproof_flushes_total['failed']", 0),
         ("funnelproof_runs_published_total['revision']", 0),
     ],
@@ -69,6 +77,7 @@ def test_what_is_not_known_is_absent_and_not_zero() -> None:
     assert "funnelproof_kafka_up" not in idle
     assert "funnelproof_proven_until_timestamp_seconds" not in idle
     assert "funnelproof_window_overdue_seconds" not in idle
+    assert not [name for name in idle if name.startswith("funnelproof_doubts")]
 
 
 @pytest.mark.parametrize(

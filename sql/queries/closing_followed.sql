@@ -1,0 +1,41 @@
+-- Notes what is followed; that it is not what it was at the last proof is a doubt. A topic that was made anew is none
+-- where the log begins with a snapshot, as it does after `connector delete --topics`.
+with
+before as (
+    select
+        followed.*,
+        followed.system_identifier || '/' || followed.timeline as source
+    from funnelproof.followed
+),
+
+noted as (
+    insert into funnelproof.followed as followed (system_identifier, timeline, topic_id)
+    values ($1, $2, $3)
+    on conflict (singleton) do update
+        set
+            system_identifier = excluded.system_identifier,
+            timeline = excluded.timeline,
+            topic_id = excluded.topic_id
+        where
+        (followed.system_identifier, followed.timeline, followed.topic_id)
+        is distinct from (excluded.system_identifier, excluded.timeline, excluded.topic_id)
+)
+
+select funnelproof.note_doubt(found.kind, found.reason)
+from (
+    select
+        'source' as kind,
+        format(
+            'the source is another Postgres or timeline: %s/%s, not %s', $1::text, $2::integer, before.source
+        ) as reason
+    from before
+    where before.system_identifier <> $1 or before.timeline <> $2
+    union all
+    select
+        'topic' as kind,
+        'the CDC topic was made anew, and what was written before is not in it' as reason
+    from before
+    where
+        before.topic_id <> $3
+        and not exists (select from funnelproof.snapshot where snapshot.topic_id = $3)
+) as found

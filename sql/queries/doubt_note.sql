@@ -1,0 +1,2 @@
+-- Notes a doubt.
+select funnelproof.note_doubt($1, $2)

@@ -1,0 +1,22 @@
+-- Everything that is closed was compared and equal: what was noted before that began is settled.
+with
+compared as (
+    select reconciliation.started_at
+    from funnelproof.reconciliation
+    where reconciliation.reconciliation_id = $1
+),
+
+letters as (
+    update funnelproof.dead_letter as letter
+    set resolved_at = clock_timestamp(), compared_at = compared.started_at
+    from compared
+    where letter.resolved_at is null and letter.recorded_at < compared.started_at
+)
+
+update funnelproof.doubt
+set
+    resolved_at = clock_timestamp(),
+    compared_at = compared.started_at,
+    reconciliation_id = $1
+from compared
+where doubt.resolved_at is null and doubt.last_noted_at < compared.started_at

@@ -1,0 +1,8 @@
+-- The pipelines' stages as they were read last.
+select
+    stage.stage_id::text as stage_id,
+    stage.tenant_id::text as tenant_id,
+    stage.pipeline_id::text as pipeline_id,
+    stage.name,
+    stage.display_order
+from funnelproof.pipeline_stage as stage

@@ -1,0 +1,106 @@
+"""Watches the connector's replication slot, beside the proofs: a slot can pass over changes that nobody has read.
+
+The slot is confirmed up to where Connect has noted changes as delivered. Read in this order it is never further:
+`confirmed_flush_lsn <= lsn_commit`. Where it is, somebody has moved it, and what lies between is in no topic.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import asyncpg
+import structlog
+
+from streams.cdc.connector import Connector
+from streams.errors import FunnelproofError
+from streams.facts.database import SOURCE_SETTING, STATEMENT_SECONDS, Connection, Pool, connect
+from streams.facts.doubts import Doubt, note_doubt, unresolved_doubts
+from streams.resources import sql
+from streams.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+EVERY = 2.0
+"""Seconds between two samples. Connect reads a topic to its end to tell its offsets, too much for every proof; a slot
+that is moved over a marker in between is found by that."""
+
+
+class SlotWatch:
+    """Runs in every worker, works where it `is_active`. `doubts` are all that are unresolved, as seen last."""
+
+    def __init__(self, settings: Settings, report: Pool, is_active: Callable[[], bool]) -> None:
+        self._settings = settings
+        self._report = report
+        self._is_active = is_active
+        self._connector = Connector(settings)
+        self.doubts: Sequence[Doubt] = ()
+
+    async def run(self) -> None:
+        """Take samples for as long as this worker is the active one; what fails is tried again."""
+        while True:
+            if self._is_active():
+                try:
+                    await self._keep_sampling()
+                except (
+                    OSError,
+                    TimeoutError,
+                    FunnelproofError,
+                    asyncpg.PostgresError,
+                    asyncpg.InterfaceError,
+                ) as error:
+                    log.debug("the slot cannot be looked at; trying again", error=str(error) or repr(error))
+            await asyncio.sleep(EVERY)
+
+    async def _keep_sampling(self) -> None:
+        settings = self._settings
+        source = await connect(
+            settings.source_dsn,
+            SOURCE_SETTING,
+            application_name=f"{settings.instance} slot watch",
+            command_timeout=STATEMENT_SECONDS,
+        )
+        try:
+            while self._is_active():
+                for kind, reason in (await self.sample(source)).items():
+                    await note_doubt(self._report, kind, reason)
+                self._tell(await unresolved_doubts(self._report))
+                await asyncio.sleep(EVERY)
+        finally:
+            await source.close(timeout=5)
+
+    async def sample(self, source: Connection) -> dict[str, str]:
+        """Return what is wrong now, by kind of doubt.
+
+        Where Connect does not answer, only the slot itself is judged: no marker comes then, and nothing is proven.
+        """
+        name = self._settings.instance
+        slot = await source.fetchrow(sql("queries/slot_sample"), name)
+        was_there = await self._report.fetchval(sql("queries/slot_seen"), slot is not None)
+        if slot is None:
+            found = {"slot": f"replication slot {name} is gone"} if was_there else {}
+        elif slot["wal_status"] == "lost":
+            found = {"slot": f"Postgres removed WAL that replication slot {name} had not read"}
+        else:
+            found = {}
+        try:
+            status = await self._connector.status()
+            committed = await self._connector.committed_lsn()
+        except FunnelproofError:
+            return found
+        if "FAILED" in (status.state, *status.tasks):
+            found["connector"] = f"connector {name} failed: {status.trouble}"
+        if slot is not None and committed is not None and slot["confirmed_flush_lsn"] > committed:
+            found["slot"] = (
+                f"replication slot {name} is confirmed up to {_lsn(slot['confirmed_flush_lsn'])}, but its connector "
+                f"has delivered only what was committed up to {_lsn(committed)}: what lies between is lost"
+            )
+        return found
+
+    def _tell(self, doubts: Sequence[Doubt]) -> None:
+        for doubt in doubts:
+            if doubt.kind not in {known.kind for known in self.doubts}:
+                log.warning("results are estimates", doubt=doubt.reason, remedy=doubt.remedy)
+        self.doubts = doubts
+
+
+def _lsn(position: int) -> str:
+    return f"{position >> 32:X}/{position & 0xFFFFFFFF:X}"

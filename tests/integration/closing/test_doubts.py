@@ -1,0 +1,257 @@
+"""What may have been lost is noted once, makes results estimates, and is settled by an equal reconciliation."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from streams.domain.partition import Delta
+from streams.facts.closing import Published
+from streams.facts.database import Pool
+from streams.facts.doubts import REMEDIES, note_doubt, resolve_doubts, unresolved_doubts
+from streams.facts.partials import DeadLetter, PartitionFlush
+from streams.resources import sql
+from tests.integration.closing.conftest import START, Desk, desk_of
+
+AGO = timedelta(days=1)
+
+
+async def kinds(pool: Pool) -> list[str]:
+    return [doubt.kind for doubt in await unresolved_doubts(pool)]
+
+
+async def reconciled(pool: Pool, *, began: datetime | None = None) -> None:
+    """An equal reconciliation of everything."""
+    reconciliation_id = await pool.fetchval(sql("queries/reconcile_begin"))
+    if began is not None:
+        await pool.execute("update funnelproof.reconciliation set started_at = $1", began)
+    await resolve_doubts(pool, reconciliation_id)
+
+
+async def completeness(pool: Pool) -> list[str]:
+    rows = await pool.fetch(
+        "select distinct window_start, completeness from dyno_crm.stage_conversion_current order by window_start"
+    )
+    return [row["completeness"] for row in rows]
+
+
+async def snapshot(desk: Desk, *positions: int, partition: int = 0) -> None:
+    """Flush rows of snapshots that were taken at these positions."""
+    state = desk.states[partition]
+    flush = PartitionFlush(
+        partition, state.position, desk.after[partition], Delta({}, {}), snapshots=set(positions)
+    )
+    desk.after.update((await desk.partials.flush([flush])).accepted)
+
+
+async def emitted(pool: Pool, position: int) -> tuple[int, str]:
+    """A marker that was emitted at that position."""
+    row = await pool.fetchrow(sql("queries/marker_intend"), "close")
+    assert row is not None
+    await pool.execute(sql("queries/marker_emitted"), row["marker_id"], position)
+    return row["marker_id"], row["token"]
+
+
+async def seen(pool: Pool, *markers: tuple[int, str]) -> None:
+    await pool.execute(
+        sql("queries/marker_seen"), [number for number, _ in markers], [token for _, token in markers]
+    )
+
+
+async def test_windows_are_estimated_with_the_reason_until_a_reconciliation_is_equal(
+    desk: Desk, pool: Pool
+) -> None:
+    await desk.close(30)
+    await note_doubt(pool, "slot", "the slot was moved")
+    await desk.close(60)
+    (doubt,) = await unresolved_doubts(pool)
+    assert (doubt.reason, doubt.remedy) == ("the slot was moved", REMEDIES["slot"])
+    assert doubt.since_time == START + timedelta(seconds=30)
+    assert doubt.since_lsn is not None
+    reasons = await pool.fetchval("select parameters -> 'reasons' from dyno_crm.report_run")
+    assert reasons == '["the slot was moved"]'
+    assert await pool.fetchval("select reasons from funnelproof.prover") == ["the slot was moved"]
+    await pool.execute("update funnelproof.doubt set last_noted_at = $1", START - AGO)
+    await reconciled(pool, began=START)
+    await desk.close(120)
+    assert await completeness(pool) == ["estimated", "proven"]
+    assert await pool.fetchval("select reconciliation_id from funnelproof.doubt") == 1
+
+
+@pytest.mark.usefixtures("desk")
+async def test_a_reconciliation_settles_nothing_that_was_noted_again_since_it_began(pool: Pool) -> None:
+    await note_doubt(pool, "slot", "moved")
+    began = await pool.fetchval("select clock_timestamp()")
+    await note_doubt(pool, "slot", "moved again")
+    await reconciled(pool, began=began)
+    assert await kinds(pool) == ["slot"]
+    await reconciled(pool)
+    assert await kinds(pool) == []
+    await note_doubt(pool, "slot", "moved a third time")
+    assert await kinds(pool) == ["slot"]
+    assert await pool.fetchval("select count(*) from funnelproof.doubt") == 2
+
+
+async def test_a_window_that_was_open_across_a_doubt_was_not_compared_and_stays_an_estimate(
+    desk: Desk, pool: Pool
+) -> None:
+    """
+    window  |----first----|----second----|----third----|
+    doubt                       !
+    reconciliation                   equal               it has compared the first only
+    """
+    await desk.close(60)
+    await pool.execute(
+        "update funnelproof.time_window set closed_at = window_end where closed_at is not null"
+    )
+    await note_doubt(pool, "marker", "lost")
+    await pool.execute("update funnelproof.doubt set last_noted_at = $1", START + timedelta(seconds=80))
+    await reconciled(pool, began=START + timedelta(seconds=90))
+    await desk.close(180)
+    assert await completeness(pool) == ["proven", "estimated", "proven"]
+    told = await pool.fetchval(
+        "select parameters ->> 'reasons' from dyno_crm.report_run where period_start = $1",
+        START + timedelta(seconds=60),
+    )
+    assert told == '["before the last reconciliation: lost"]'
+
+
+@pytest.mark.usefixtures("desk")
+async def test_a_log_that_was_begun_anew_leaves_settled_doubts_behind(pool: Pool) -> None:
+    await note_doubt(pool, "slot", "gone")
+    await pool.execute("update funnelproof.doubt set last_noted_at = $1", START + timedelta(seconds=80))
+    await reconciled(pool, began=START + timedelta(seconds=90))
+    anew = await desk_of(pool, "another topic")
+    await anew.close(120)
+    assert await completeness(pool) == ["proven", "proven"]
+
+
+async def test_a_dead_letter_that_no_event_will_ever_settle_is_settled_by_an_equal_reconciliation(
+    desk: Desk, pool: Pool
+) -> None:
+    letter = DeadLetter(3, b"key", None, "no JSON")
+    await desk.partials.flush([PartitionFlush(0, 4, desk.after[0], Delta({}, {}), [letter])])
+    await desk.close(60)
+    began = await pool.fetchval("select min(recorded_at) from funnelproof.dead_letter")
+    await reconciled(pool, began=began)
+    assert await kinds(pool) == ["dead_letters"]
+    await pool.execute("update funnelproof.dead_letter set recorded_at = $1", START + timedelta(seconds=70))
+    await reconciled(pool, began=START + timedelta(seconds=80))
+    assert await kinds(pool) == []
+    await desk.close(180)
+    assert await completeness(pool) == ["estimated", "estimated", "proven"]
+
+
+async def test_the_first_snapshot_is_no_doubt_however_many_partitions_and_flushes_it_fills(
+    desk: Desk, pool: Pool
+) -> None:
+    await snapshot(desk, 100)
+    await snapshot(desk, 100, partition=1)
+    await desk.close(1)
+    await snapshot(desk, 100)
+    anew = await desk_of(pool)  # a replay meets it again
+    await snapshot(anew, 100)
+    assert await kinds(pool) == []
+
+
+@pytest.mark.parametrize("before", [(100,), ()])
+async def test_a_fresh_snapshot_over_a_log_that_was_proven_is_a_doubt_once(
+    desk: Desk, pool: Pool, before: tuple[int, ...]
+) -> None:
+    if before:
+        await snapshot(desk, *before)
+    await desk.close(1)
+    await snapshot(desk, 200, partition=1)
+    assert await kinds(pool) == ["snapshot"]
+    await reconciled(pool)
+    anew = await desk_of(pool)
+    await snapshot(anew, 200, *before)
+    assert await kinds(pool) == []
+
+
+async def test_a_first_snapshot_that_was_begun_again_is_a_doubt(desk: Desk, pool: Pool) -> None:
+    await snapshot(desk, 100)
+    await snapshot(desk, 101)
+    assert await kinds(pool) == ["snapshot"]
+
+
+async def test_two_snapshots_in_one_flush_are_a_doubt(desk: Desk, pool: Pool) -> None:
+    await snapshot(desk, 100, 200)
+    assert await kinds(pool) == ["snapshot"]
+
+
+async def test_a_flush_that_is_refused_notes_no_snapshot(desk: Desk, pool: Pool) -> None:
+    await desk.partials.claim(0, 5)
+    await snapshot(desk, 100, 200)
+    assert await kinds(pool) == []
+
+
+@pytest.mark.parametrize("change", [{"system_identifier": "8"}, {"timeline": 2}])
+async def test_another_source_is_a_doubt(desk: Desk, pool: Pool, change: dict[str, object]) -> None:
+    proof = desk.proof(1)
+    await desk.closing.publish(proof, [])
+    assert await kinds(pool) == []
+    other = replace(proof, marker=replace(proof.marker, **change))  # type: ignore[arg-type]  # one field of its type
+    await desk.closing.publish(other, [])
+    assert await kinds(pool) == ["source"]
+    await reconciled(pool)
+    await desk.closing.publish(other, [])
+    assert await kinds(pool) == []
+
+
+async def test_a_topic_that_was_made_anew_is_a_doubt_unless_it_begins_with_a_snapshot(
+    desk: Desk, pool: Pool
+) -> None:
+    await desk.close(1)
+    begun = await desk_of(pool, "begun anew")
+    await snapshot(begun, 300)
+    await begun.close(2)
+    assert await kinds(pool) == []
+    hollow = await desk_of(pool, "made by hand")
+    await hollow.close(3)
+    assert await kinds(pool) == ["topic"]
+
+
+@pytest.mark.usefixtures("desk")
+async def test_a_lost_marker_is_told_from_one_that_the_connector_could_not_know(pool: Pool) -> None:
+    await emitted(pool, 10)
+    await seen(pool, await emitted(pool, 20))
+    assert await kinds(pool) == []
+    await emitted(pool, 30)
+    await seen(pool, await emitted(pool, 40))
+    assert await kinds(pool) == ["marker"]
+    await reconciled(pool)
+    await seen(pool, await emitted(pool, 50))
+    assert await kinds(pool) == []  # it is not missed twice
+
+
+@pytest.mark.usefixtures("desk")
+async def test_a_marker_of_an_older_state_of_the_database_proves_nothing(pool: Pool) -> None:
+    await seen(pool, await emitted(pool, 10))
+    number, _ = await emitted(pool, 20)
+    await seen(pool, (number, "00000000-0000-4000-8000-000000000000"))
+    assert (
+        await pool.fetchval(
+            "select count(*) from funnelproof.marker where seen_at is null and emitted_lsn = '0/14'"
+        )
+        == 1
+    )
+
+
+@pytest.mark.usefixtures("desk")
+async def test_a_source_whose_log_went_back_is_a_doubt_once(pool: Pool) -> None:
+    await seen(pool, await emitted(pool, 50))
+    await seen(pool, await emitted(pool, 40))
+    assert await kinds(pool) == ["source"]
+    await reconciled(pool)
+    await seen(pool, await emitted(pool, 45))
+    assert await kinds(pool) == []
+
+
+async def test_what_no_marker_proves_is_published_with_its_reason(desk: Desk, pool: Pool) -> None:
+    proof = desk.proof(60, "no markers")
+    marker = replace(proof.marker, marker_id=None, system_identifier=None, timeline=None)
+    due = await desk.closing.due(int((START + timedelta(seconds=60)).astimezone(UTC).timestamp() * 1_000_000))
+    assert await desk.closing.publish(replace(proof, marker=marker), due) == Published(1, 1)
+    assert await completeness(pool) == ["estimated"]
+    assert await kinds(pool) == []
