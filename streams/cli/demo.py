@@ -8,9 +8,6 @@ from typing import Annotated
 import typer
 
 from streams.cli.output import AsJson, print_json, stderr, stdout
-from streams.demo.options import DemoOptions
-from streams.demo.story import run_demo
-from streams.demo.summary import print_summary
 from streams.logs import configure_logging
 
 _WITHOUT_TERMINAL = 60.0
@@ -51,6 +48,11 @@ def demo(
 
     Example: `funnelproof demo --duration 60 --rate 200`
     """
+    # The demo and its servers take a quarter of a second to import, which no other command should wait for.
+    from streams.demo.options import DemoOptions  # noqa: PLC0415 - see above
+    from streams.demo.story import run_demo  # noqa: PLC0415 - see above
+    from streams.demo.summary import print_summary  # noqa: PLC0415 - see above
+
     terminal = sys.stderr.isatty()
     configure_logging("console", "error")
     options = DemoOptions(

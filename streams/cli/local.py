@@ -3,14 +3,16 @@
 import shlex
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from streams.cli.output import AsJson, print_json, stderr, stdout
 from streams.local.folders import default_data_dir
-from streams.local.stack import LocalStack
+
+if TYPE_CHECKING:
+    from streams.local.stack import LocalStack
 
 app = typer.Typer(no_args_is_help=True, help="PostgreSQL, Kafka and Kafka Connect on this machine.")
 
@@ -74,5 +76,8 @@ def status(data_dir: DataDir = None, as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
-def _stack(data_dir: Path | None) -> LocalStack:
+def _stack(data_dir: Path | None) -> "LocalStack":
+    # It reaches for a resolver of Java packages, which no other command should wait for.
+    from streams.local.stack import LocalStack  # noqa: PLC0415 - see above
+
     return LocalStack(data_dir or default_data_dir(), console=stderr)
