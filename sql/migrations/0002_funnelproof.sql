@@ -65,11 +65,23 @@ create table funnelproof.time_window (
     window_end timestamptz not null,
     tilings text[] not null default '{}',
     closed_at timestamptz,
+    zeros_pruned boolean not null default false,
     primary key (window_name, window_start, window_end)
 );
 create index ix_time_window_closed on funnelproof.time_window (window_name, window_end)
 where closed_at is not null;
 create index ix_time_window_open on funnelproof.time_window (window_end) where closed_at is null;
+create index ix_time_window_zeros on funnelproof.time_window (window_name, window_end)
+where closed_at is not null and not zeros_pruned;
+
+-- Windows that end by `sealed_until` are past their retention: what was kept of them is deleted, they are never
+-- revised again, and later changes of them are counted here and do nothing else. Only ever moves forward.
+create table funnelproof.sealed (
+    window_name text primary key,
+    sealed_until timestamptz not null,
+    ignored_changes bigint not null default 0,
+    last_ignored_at timestamptz
+) with (fillfactor = 50);
 
 -- The timezones of calendar windows since when (null: always), by tenant; null: of tenants without rows of their own.
 create table funnelproof.timezone (
@@ -239,18 +251,24 @@ create table funnelproof.difference (
     )
 );
 
+-- The latest revisions; those of sealed windows are on their way out, so they count as gone.
 create view funnelproof.latest_run as
 select run.*
 from funnelproof.window_run as run
-where not exists (
-    select from funnelproof.window_run as later
-    where
-        later.tenant_id = run.tenant_id
-        and later.pipeline_id = run.pipeline_id
-        and later.window_name = run.window_name
-        and later.window_start = run.window_start
-        and later.revision = run.revision + 1
-);
+where
+    not exists (
+        select from funnelproof.window_run as later
+        where
+            later.tenant_id = run.tenant_id
+            and later.pipeline_id = run.pipeline_id
+            and later.window_name = run.window_name
+            and later.window_start = run.window_start
+            and later.revision = run.revision + 1
+    )
+    and not exists (
+        select from funnelproof.sealed
+        where run.window_name = sealed.window_name and run.window_end <= sealed.sealed_until
+    );
 
 create view funnelproof.stage_pair as
 select

@@ -32,7 +32,7 @@ pause the rest follow in the next ticks."""
 
 @dataclass(frozen=True)
 class Published:
-    """What one transaction published: first runs, later runs, and how many windows it closed.
+    """What one transaction published: first runs, later runs, their pairs, and how many windows it closed.
 
     `completeness` is what its proof was worth; None: a later one was there already, so nothing was published.
     """
@@ -40,6 +40,7 @@ class Published:
     windows: int = 0
     closed_runs: int = 0
     revised_runs: int = 0
+    pairs: int = field(default=0, compare=False)
     completeness: str | None = field(default=None, compare=False)
 
 
@@ -100,11 +101,27 @@ class Closing:
             closing = await self._not_closed(connection, _oldest(windows, proof))
             revisions = await self._revisions(connection)
             candidates = [*self._first_runs(proof, closing), *revisions]
-            closed, revised = await self._publish(connection, proof, doubts, candidates)
+            closed, revised, pairs = await self._publish(connection, proof, doubts, candidates)
             await self._mark_closed(connection, closing)
             await self._untouch(connection, revisions)
             await self._know_open_windows(connection, proof)
-        return Published(len(closing), closed, revised, _completeness(doubts))
+        return Published(len(closing), closed, revised, pairs, _completeness(doubts))
+
+    async def publish_historic(self, proof: Proof, windows: Sequence[Window]) -> Published:
+        """Close those of `windows` that are not closed yet, in one transaction: first runs, and nothing else.
+
+        For windows that ended before the installation, beside the closer, whose place and proofs stay as they are.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(sql("queries/closing_lock"))
+            await require_current_epoch(connection, self._epoch)
+            doubts = await self._doubts(connection, proof)
+            await self._replace_stages(connection, proof)
+            closing = await self._not_closed(connection, windows)
+            first_runs = list(self._first_runs(proof, closing))
+            closed, _, pairs = await self._publish(connection, proof, doubts, first_runs)
+            await self._mark_closed(connection, closing)
+        return Published(len(closing), closed, 0, pairs, _completeness(doubts))
 
     async def _doubts(self, connection: Connection, proof: Proof) -> list[str]:
         letters = await connection.fetchval(sql("queries/dead_letters_unresolved"))
@@ -167,9 +184,9 @@ class Closing:
 
     async def _publish(
         self, connection: Connection, proof: Proof, doubts: list[str], candidates: Sequence[_Candidate]
-    ) -> tuple[int, int]:
+    ) -> tuple[int, int, int]:
         if not candidates:
-            return 0, 0
+            return 0, 0, 0
         marker = proof.marker
         proof_id = await connection.fetchval(
             sql("queries/closing_proof"),
@@ -199,7 +216,8 @@ class Closing:
             [candidate.previous_run_id for candidate in candidates],
             [self._timezone(candidate) for candidate in candidates],
         )
-        return (row["closed"], row["revised"]) if row else (0, 0)
+        assert row is not None  # noqa: S101 - the statement always returns one row
+        return row["closed"], row["revised"], int(row["pairs"])
 
     def _timezone(self, candidate: _Candidate) -> str:
         window = candidate.window
