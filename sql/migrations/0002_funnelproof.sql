@@ -97,6 +97,14 @@ create table funnelproof.tenant_tiling (
     tiling text not null
 );
 
+-- Sealed windows of which something may be left to be deleted.
+create table funnelproof.sealed_window (
+    window_name text not null,
+    window_start timestamptz not null,
+    window_end timestamptz not null,
+    primary key (window_end, window_name, window_start)
+);
+
 -- Why counts of an ended window changed; becomes the causes of its next revision.
 create table funnelproof.change_note (
     epoch uuid not null,
@@ -199,7 +207,7 @@ create table funnelproof.window_run (
     foreign key (run_id, tenant_id) references dyno_crm.report_run (id, tenant_id) on delete cascade,
     unique (tenant_id, pipeline_id, window_name, window_start, revision)
 );
-create index ix_window_run_window on funnelproof.window_run (window_start, window_name);
+create index ix_window_run_window on funnelproof.window_run (window_name, window_start);
 create index ix_window_run_proof on funnelproof.window_run (proof_id);
 
 -- Closed windows whose counts may have changed since, waiting until they have been quiet for a moment.

@@ -287,9 +287,8 @@ class Processor:
     def _take(self, partition: int, owned: OwnedPartition) -> PartitionFlush:
         letters, owned.dead_letters = owned.dead_letters, []
         superseded, owned.superseded = owned.superseded, {}
-        return PartitionFlush(
-            partition, owned.state.position, owned.flushes, owned.state.take(), letters, superseded
-        )
+        delta = owned.state.take(self._partials.sealed)
+        return PartitionFlush(partition, owned.state.position, owned.flushes, delta, letters, superseded)
 
     def _give_back(self, flushes: Iterable[PartitionFlush]) -> None:
         for flush in flushes:

@@ -71,7 +71,10 @@ class Desk:
         """Flush these partitions, or all."""
         chosen = partitions or range(PARTITIONS)
         flushes = [
-            PartitionFlush(p, self.states[p].position, self.after[p], self.states[p].take()) for p in chosen
+            PartitionFlush(
+                p, self.states[p].position, self.after[p], self.states[p].take(self.partials.sealed)
+            )
+            for p in chosen
         ]
         flushed = await self.partials.flush(flushes)
         self.after.update(flushed.accepted)
