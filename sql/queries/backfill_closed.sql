@@ -1,7 +1,8 @@
 -- Which windows of these kinds are closed already, among those that end in a span.
 select
     closed.window_name,
-    closed.window_start
+    closed.window_start,
+    closed.window_end
 from funnelproof.time_window as closed
 where
     closed.window_name = any($1::text[])

@@ -1,5 +1,5 @@
--- Moves the seal of window kinds forward to their retention by the source's clock: never past a window that is not
--- closed, that waits for a revision or was changed since the closer's last look, and only so many windows at once.
+-- Moves the seal of window kinds forward to their retention by the source's clock: never to the last one closed, beside
+-- which others may end that are not closed yet; never past a window that waits for a revision or was changed since the closer's last look, and only so many windows at once.
 with
 kind as (
     select *
@@ -37,7 +37,7 @@ bound as (
             greatest(
                 installation.installed_at,
                 (
-                    select max(closed.window_end)
+                    select max(closed.window_end) - interval '1 microsecond'
                     from funnelproof.time_window as closed
                     where closed.window_name = kind.window_name and closed.closed_at is not null
                 )

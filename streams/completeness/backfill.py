@@ -32,7 +32,7 @@ from streams.facts.database import (
     facts_setting,
 )
 from streams.facts.epoch import Epoch
-from streams.facts.historic import HistoricWindows, historic_windows, require_workers_epoch
+from streams.facts.historic import HistoricWindows, historic_windows, workers_epoch
 from streams.facts.installation import require_installation
 from streams.facts.partials import PASSING_ERRORS
 from streams.settings import Settings
@@ -82,7 +82,7 @@ class Backfill:
             raise PreconditionError("--to must be later than --from: no window lies between them")
         self._settings = settings
         self._span = start, end
-        self._kinds = [kind for kind in settings.window_kinds if window_name in (None, kind.name)]
+        self._names = [window_name] if window_name else list(settings.windows)
         self._on_progress = on_progress
         self._began = time.monotonic()
         self.done = Backfilled()
@@ -95,11 +95,10 @@ class Backfill:
         settings = self._settings
         topics = Topics(settings.kafka)
         topic = await topics.require(settings.data_topic)
-        epoch = Epoch(topic.name, topic.topic_id, topic.partitions, settings.windows, settings.timezone)
         async with facts_connection(settings) as facts:
             installed_at = await require_installation(facts, settings.instance)
-            await require_workers_epoch(facts, epoch)
-            found = await historic_windows(facts, self._kinds, *self._span, installed_at)
+            epoch = await workers_epoch(facts, topic, settings)
+            found = await historic_windows(facts, epoch.plan, self._names, *self._span, installed_at)
         self.done = Backfilled(already_closed=found.already_closed, sealed=found.sealed)
         if found.open:
             try:
@@ -133,7 +132,7 @@ class Backfill:
                 Markers(report, settings.kafka, settings.message_topic, settings.marker_prefix)
             )
             prover = Prover(report, topics, epoch.topic, epoch.partitions, markers)
-            closing = Closing(report, epoch, self._kinds, timedelta(0), "backfill")
+            closing = Closing(report, epoch, timedelta(0), "backfill")
             self._on_progress(self.done, len(found.open))
             still_open = await self._pass_writers(source, found.open[-1])
             left = list(reversed(found.open))

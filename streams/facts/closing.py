@@ -216,8 +216,7 @@ class Closing:
             [candidate.previous_run_id for candidate in candidates],
             [self._timezone(candidate) for candidate in candidates],
         )
-        assert row is not None  # noqa: S101 - the statement always returns one row
-        return row["closed"], row["revised"], int(row["pairs"])
+        return (row["closed"], row["revised"], int(row["pairs"])) if row else (0, 0, 0)
 
     def _timezone(self, candidate: _Candidate) -> str:
         window = candidate.window

@@ -116,7 +116,7 @@ class Pruner:
         while window := await self._pool.fetchrow(sql("queries/prune_next")):
             name, start, end = window
             runs = await self._all("runs", "prune_runs", name, start, end)
-            counts = await self._all("counts", "prune_partials", name, start)
+            counts = await self._all("counts", "prune_partials", name, start, end)
             if not (runs and counts):
                 return
             await self._once("prune_done", name, start, end)

@@ -8,28 +8,44 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import asyncpg
 import pytest
 
+from streams.cdc.topics import Topic
+from streams.domain.change import Scope
+from streams.domain.plan import WindowPlan, plan_for
 from streams.domain.windows import Window, from_microseconds, to_microseconds
 from streams.errors import PreconditionError
 from streams.facts.closing import Published
 from streams.facts.database import Pool
-from streams.facts.epoch import Epoch
-from streams.facts.historic import HistoricWindows, historic_windows, require_workers_epoch
-from tests.integration.closing.conftest import IDLE, KINDS, SALES, START, Desk, desk_of, entry
+from streams.facts.historic import HistoricWindows, historic_windows, workers_epoch
+from streams.facts.timezones import plan_windows, recorded_plan
+from streams.settings import Settings
+from tests.integration.closing.conftest import (
+    IDLE,
+    KINDS,
+    PARTITIONS,
+    PLAN,
+    SALES,
+    START,
+    Desk,
+    desk_of,
+    entry,
+)
 
 MINUTE = timedelta(minutes=1)
+TOPIC = Topic("data", "topic", PARTITIONS, {})
 
 
 def window(minute: int) -> Window:
     return KINDS[0].window_at(to_microseconds(START + minute * MINUTE))
 
 
-async def found(pool: Pool, start: datetime, end: datetime) -> HistoricWindows:
+async def found(pool: Pool, start: datetime, end: datetime, plan: WindowPlan = PLAN) -> HistoricWindows:
     async with pool.acquire() as connection:
-        return await historic_windows(connection, KINDS, start, end, START)
+        return await historic_windows(connection, plan, plan.names, start, end, START)
 
 
 def minutes(windows: Sequence[Window]) -> list[int]:
@@ -141,18 +157,48 @@ async def test_windows_past_their_retention_are_not_backfilled(pool: Pool) -> No
     assert (minutes(left.open), left.sealed) == ([-1], 2)
 
 
+async def test_windows_of_every_timezone_are_backfilled_for_the_tenants_that_have_them(pool: Pool) -> None:
+    """Only Tokyo's day lies wholly between the two noons; each tenant gets a run of its own days and no others."""
+    tokyo = Scope("cccccccc-0000-4000-8000-00000000000c", SALES.pipeline_id)
+    plan = plan_for(["day"], "UTC", {tokyo.tenant_id: "Asia/Tokyo"})
+    desk = await desk_of(pool, plan=plan)
+    noons = START - timedelta(days=1), START
+    windows = (await found(pool, *noons, plan)).open
+    assert [from_microseconds(each.start).hour for each in windows] == [15]
+    windows = (await found(pool, START - timedelta(days=3), START, plan)).open
+    assert len(windows) == 5
+    closed = await desk.closing.publish_historic(desk.proof(30, scopes=(SALES, tokyo)), windows)
+    assert closed == Published(windows=5, closed_runs=5)
+    hours = await pool.fetch(
+        "select distinct tenant_id = $1 as own, extract(hour from window_start)::int from funnelproof.window_run",
+        UUID(tokyo.tenant_id),
+    )
+    assert {tuple(row) for row in hours} == {(True, 15), (False, 0)}
+
+
 async def test_without_a_worker_there_is_nothing_to_backfill(pool: Pool) -> None:
     async with pool.acquire() as connection:
         with pytest.raises(PreconditionError, match="start `funnelproof worker`"):
-            await require_workers_epoch(connection, Epoch("data", "topic", 2, ("1m",), "UTC"))
+            await workers_epoch(connection, TOPIC, Settings(windows="1m"))
 
 
 async def test_other_settings_than_the_workers_are_named(pool: Pool) -> None:
-    desk = await desk_of(pool)
     async with pool.acquire() as connection:
-        await require_workers_epoch(connection, desk.epoch)
-        with pytest.raises(PreconditionError, match="FUNNELPROOF_WINDOWS is 1m there and 1m,1h here"):
-            await require_workers_epoch(connection, Epoch("data", "topic", 2, ("1m", "1h"), "UTC"))
+        await plan_windows(connection, ["1m"], "UTC", {SALES.tenant_id: "Asia/Tokyo"}, START)
+        plan = await recorded_plan(connection, ["1m"])
+        desk = await desk_of(pool, plan=plan)
+        own = f"{SALES.tenant_id}=Asia/Tokyo"
+        assert (
+            await workers_epoch(connection, TOPIC, Settings(windows="1m", tenant_timezones=own)) == desk.epoch
+        )
+        with pytest.raises(
+            PreconditionError, match=r"FUNNELPROOF_WINDOWS is 1m there and 1m,1h here. Run this"
+        ):
+            await workers_epoch(connection, TOPIC, Settings(windows="1m,1h", tenant_timezones=own))
+        with pytest.raises(
+            PreconditionError, match=r"TENANT_TIMEZONES is .*Tokyo there and .*UTC here. Run this"
+        ):
+            await workers_epoch(connection, TOPIC, Settings(windows="1m"))
 
 
 def span(window: Window) -> tuple[datetime, datetime]:

@@ -162,17 +162,19 @@ async def test_a_window_that_is_not_closed_is_not_sealed(desk: Desk, pool: Pool)
     await desk.close(60)
     await desk.closing.publish(desk.proof(600), [])  # others are due and held back by writers
     await pruner(pool, TWO_MINUTES).prune()
-    assert await pool.fetchval("select sealed_until from funnelproof.sealed") == START + MINUTE
+    assert await pool.fetchval("select sealed_until from funnelproof.sealed") < START + MINUTE
 
 
-async def test_windows_stay_closed_when_all_of_a_kind_are_sealed(desk: Desk, pool: Pool) -> None:
+async def test_the_last_closed_window_of_a_kind_stays_and_nothing_is_closed_again(
+    desk: Desk, pool: Pool
+) -> None:
+    """Windows of other timezones that end with it may still be open."""
     await busy(desk, 4)
     await desk.closing.publish(desk.proof(900), [])
     await pruner(pool, TWO_MINUTES).prune()
-    assert await starts_with_runs(pool) == []
-    assert [each.start for each in await desk.closing.due(to_microseconds(START + 5 * MINUTE))] == [
-        window(4).start
-    ]
+    assert await starts_with_runs(pool) == [3]
+    due = await desk.closing.due(to_microseconds(START + 5 * MINUTE))
+    assert [each.start for each in due] == [window(4).start]
 
 
 async def test_nothing_is_sealed_before_the_closer_has_looked_at_a_new_epoch(desk: Desk, pool: Pool) -> None:
