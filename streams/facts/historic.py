@@ -1,18 +1,19 @@
 """Windows that ended before the installation: nobody's business until they are asked for."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
 from streams.cdc.topics import Topic
 from streams.domain.plan import WindowPlan
-from streams.domain.windows import Window, WindowKind, to_microseconds
+from streams.domain.windows import EPOCH, Window, WindowKind, to_microseconds
 from streams.errors import PreconditionError
 from streams.facts.database import Connection
-from streams.facts.epoch import STATE_FORMAT, Epoch
+from streams.facts.epoch import Epoch
+from streams.facts.held_epoch import differences
 from streams.facts.sealing import read_sealed
-from streams.facts.timezones import recorded_plan
+from streams.facts.timezones import plan_windows
 from streams.resources import sql
 from streams.settings import Settings
 
@@ -78,31 +79,13 @@ async def workers_epoch(facts: Connection, topic: Topic, settings: Settings) -> 
         raise PreconditionError(
             "no worker has run yet, so nothing is counted that could be closed: start `funnelproof worker`"
         )
-    plan = await recorded_plan(facts, current["windows"])
     own = {str(tenant): zone for tenant, zone in settings.tenant_timezones.items()}
-    theirs = {tenant: zones[-1].timezone for tenant, zones in plan.tenants.items()}
-    told = [
-        ("FUNNELPROOF_WINDOWS", ",".join(plan.names), ",".join(settings.windows)),
-        ("FUNNELPROOF_TIMEZONE", plan.zones[-1].timezone, settings.timezone),
-        # A tenant that had a timezone of its own, and has no more, keeps a row.
-        (
-            "FUNNELPROOF_TENANT_TIMEZONES",
-            _pairs(theirs),
-            _pairs(dict.fromkeys(theirs, settings.timezone) | own),
-        ),
-        ("the topic (FUNNELPROOF_TOPIC_PREFIX)", current["topic"], topic.name),
-        ("the topic's number of partitions", current["partitions"], topic.partitions),
-        ("the topic's id", current["topic_id"], topic.topic_id),
-        ("the format of counts", current["state_format"], STATE_FORMAT),
-    ]
-    differences = [f"{what} is {there} there and {here} here" for what, there, here in told if there != here]
-    if differences:
+    # Where another timezone would begin does not matter here: it would be another epoch, which is refused.
+    planned = await plan_windows(facts, settings.windows, settings.timezone, own, EPOCH)
+    epoch = Epoch(topic.name, topic.topic_id, topic.partitions, planned.plan)
+    if epoch.id != current["epoch"]:
         raise PreconditionError(
-            f"the workers count something else: {'; '.join(differences)}. Run this with the workers' settings; "
-            "where the topic was made anew, start the workers again first"
+            f"the workers count something else: {'; '.join(differences(current, epoch))}. Run this with the "
+            "workers' settings; where the topic was made anew, start the workers again first"
         )
-    return Epoch(topic.name, topic.topic_id, topic.partitions, plan)
-
-
-def _pairs(zones: Mapping[str, str]) -> str:
-    return ",".join(f"{tenant}={zone}" for tenant, zone in sorted(zones.items())) or "not set"
+    return epoch

@@ -21,7 +21,7 @@ from streams.errors import PreconditionError
 from streams.facts.closing import Published
 from streams.facts.database import Pool
 from streams.facts.historic import HistoricWindows, historic_windows, workers_epoch
-from streams.facts.timezones import plan_windows, recorded_plan
+from streams.facts.timezones import plan_windows
 from streams.settings import Settings
 from tests.integration.closing.conftest import (
     IDLE,
@@ -158,17 +158,17 @@ async def test_windows_past_their_retention_are_not_backfilled(pool: Pool) -> No
 
 
 async def test_windows_of_every_timezone_are_backfilled_for_the_tenants_that_have_them(pool: Pool) -> None:
-    """Only Tokyo's day lies wholly between the two noons; each tenant gets a run of its own days and no others."""
+    """A day in Tokyo begins and ends at 15:00 UTC."""
     tokyo = Scope("cccccccc-0000-4000-8000-00000000000c", SALES.pipeline_id)
     plan = plan_for(["day"], "UTC", {tokyo.tenant_id: "Asia/Tokyo"})
     desk = await desk_of(pool, plan=plan)
-    noons = START - timedelta(days=1), START
-    windows = (await found(pool, *noons, plan)).open
+    around_tokyos = START - timedelta(hours=46), START - timedelta(hours=20)
+    windows = (await found(pool, *around_tokyos, plan)).open
     assert [from_microseconds(each.start).hour for each in windows] == [15]
     windows = (await found(pool, START - timedelta(days=3), START, plan)).open
-    assert len(windows) == 5
+    assert len(windows) == 4
     closed = await desk.closing.publish_historic(desk.proof(30, scopes=(SALES, tokyo)), windows)
-    assert closed == Published(windows=5, closed_runs=5)
+    assert closed == Published(windows=4, closed_runs=4)
     hours = await pool.fetch(
         "select distinct tenant_id = $1 as own, extract(hour from window_start)::int from funnelproof.window_run",
         UUID(tokyo.tenant_id),
@@ -184,9 +184,9 @@ async def test_without_a_worker_there_is_nothing_to_backfill(pool: Pool) -> None
 
 async def test_other_settings_than_the_workers_are_named(pool: Pool) -> None:
     async with pool.acquire() as connection:
-        await plan_windows(connection, ["1m"], "UTC", {SALES.tenant_id: "Asia/Tokyo"}, START)
-        plan = await recorded_plan(connection, ["1m"])
-        desk = await desk_of(pool, plan=plan)
+        planned = await plan_windows(connection, ["1m"], "UTC", {SALES.tenant_id: "Asia/Tokyo"}, START)
+        await planned.note(connection)
+        desk = await desk_of(pool, plan=planned.plan)
         own = f"{SALES.tenant_id}=Asia/Tokyo"
         assert (
             await workers_epoch(connection, TOPIC, Settings(windows="1m", tenant_timezones=own)) == desk.epoch

@@ -151,7 +151,10 @@ async def test_a_window_that_waits_for_its_revision_is_not_sealed(desk: Desk, po
     assert await pruner(pool, TWO_MINUTES).prune() == {}
     assert await desk.close(241, scopes=BOTH) == Published(revised_runs=1)
     await pool.execute(
-        "insert into funnelproof.touched_window values ($1, $2, '1m', $3, now())", *SALES, START
+        "insert into funnelproof.touched_window values ($1, $2, '1m', $3, $4, now())",
+        *SALES,
+        START,
+        START + MINUTE,
     )
     assert "runs" not in await pruner(pool, TWO_MINUTES).prune()
     await desk.close(242, scopes=BOTH)
