@@ -36,6 +36,7 @@ from streams.facts.held_epoch import HeldEpoch, require_free_epoch
 from streams.facts.installation import require_installation
 from streams.facts.partials import PASSING_ERRORS
 from streams.facts.processor import Processor
+from streams.facts.pruning import Pruner, Retention
 from streams.facts.timezones import PlannedWindows, plan_windows
 from streams.logs import configure_logging
 from streams.operations.ending import WorkerApp
@@ -108,6 +109,12 @@ class Worker:
             closing,
             epoch,
             lambda: 0 in self.processor.partitions,
+        )
+        self.pruner = Pruner(
+            self.pool,
+            Retention(settings.retention, settings.zero_retention, settings.evidence_retention),
+            lambda: 0 in self.processor.partitions,
+            lambda what, rows: self.metrics.pruned_rows.labels(what).inc(rows),
         )
         self.opened.set()
 
@@ -216,6 +223,7 @@ def create_app(worker: Worker) -> WorkerApp:
     keep_running(lambda: worker.hold.keep())  # noqa: PLW0108 - made when the worker opens
     keep_running(lambda: worker.topic.watch())  # noqa: PLW0108 - made when the worker opens
     keep_running(lambda: worker.closer.run())  # noqa: PLW0108 - made when the worker opens
+    keep_running(lambda: worker.pruner.run())  # noqa: PLW0108 - made when the worker opens
     keep_running(lambda: worker.dead_letters.run())  # noqa: PLW0108 - made when the worker opens
     # State is millions of small objects that live long: looking for cycles among them often is wasted.
     gc.set_threshold(200_000, 20, 100)

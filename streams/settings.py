@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -17,14 +17,30 @@ from pydantic_settings import (
 )
 
 from streams.domain.duration import parse_duration
+from streams.domain.retention import check_retention, parse_length, parse_retention
 from streams.domain.windows import WindowKind, window_kind
 from streams.errors import SettingsError
 
 PREFIX = "FUNNELPROOF_"
 SETTINGS_FILE = Path("funnelproof.toml")
 
+
+def _retention(value: Any) -> Any:  # noqa: ANN401 - a validator is given whatever was written
+    if isinstance(value, str):
+        return parse_retention(value)
+    if isinstance(value, dict):  # a table of the settings file
+        return {name: parse_length(each) if isinstance(each, str) else each for name, each in value.items()}
+    return value
+
+
 Duration = Annotated[
     timedelta, BeforeValidator(lambda value: parse_duration(value) if isinstance(value, str) else value)
+]
+Retention = Annotated[
+    dict[str, timedelta],
+    NoDecode,
+    BeforeValidator(_retention),
+    AfterValidator(check_retention),
 ]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
 
@@ -81,6 +97,18 @@ class Settings(BaseSettings):
     )
     checkpoint_interval: Duration = Field(
         timedelta(minutes=5), description="time between two checkpoints of a worker's state"
+    )
+    retention: Retention = Field(
+        {},
+        description="how long windows are kept after their end, as hour=90d,day=5y; kinds not named, forever",
+    )
+    zero_retention: Retention = Field(
+        {},
+        description="how long runs of pipelines without any entry are kept, as hour=30d; else as other runs",
+    )
+    evidence_retention: Duration = Field(
+        timedelta(days=90),
+        description="how long reconciliations and resolved dead letters are kept",
     )
     session_timeout: Duration = Field(
         timedelta(seconds=10), description="silence after which Kafka gives a worker's partitions to another"

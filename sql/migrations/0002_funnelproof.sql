@@ -65,11 +65,23 @@ create table funnelproof.time_window (
     window_end timestamptz not null,
     tilings text[] not null default '{}',
     closed_at timestamptz,
+    zeros_pruned boolean not null default false,
     primary key (window_name, window_start, window_end)
 );
 create index ix_time_window_closed on funnelproof.time_window (window_name, window_end)
 where closed_at is not null;
 create index ix_time_window_open on funnelproof.time_window (window_end) where closed_at is null;
+create index ix_time_window_zeros on funnelproof.time_window (window_name, window_end)
+where closed_at is not null and not zeros_pruned;
+
+-- Windows that end by `sealed_until` are past their retention: what was kept of them is deleted, they are never
+-- revised again, and later changes of them are counted here and do nothing else. Only ever moves forward.
+create table funnelproof.sealed (
+    window_name text primary key,
+    sealed_until timestamptz not null,
+    ignored_changes bigint not null default 0,
+    last_ignored_at timestamptz
+) with (fillfactor = 50);
 
 -- The timezones of calendar windows since when (null: always), by tenant; null: of tenants without rows of their own.
 create table funnelproof.timezone (
@@ -83,6 +95,14 @@ create table funnelproof.timezone (
 create table funnelproof.tenant_tiling (
     tenant_id uuid primary key,
     tiling text not null
+);
+
+-- Sealed windows of which something may be left to be deleted.
+create table funnelproof.sealed_window (
+    window_name text not null,
+    window_start timestamptz not null,
+    window_end timestamptz not null,
+    primary key (window_end, window_name, window_start)
 );
 
 -- Why counts of an ended window changed; becomes the causes of its next revision.
@@ -247,7 +267,7 @@ create table funnelproof.window_run (
     foreign key (run_id, tenant_id) references dyno_crm.report_run (id, tenant_id) on delete cascade,
     unique (tenant_id, pipeline_id, window_name, window_start, revision)
 );
-create index ix_window_run_window on funnelproof.window_run (window_start, window_name);
+create index ix_window_run_window on funnelproof.window_run (window_name, window_start);
 create index ix_window_run_proof on funnelproof.window_run (proof_id);
 
 -- Closed windows whose counts may have changed since, waiting until they have been quiet for a moment.
@@ -299,18 +319,24 @@ create table funnelproof.difference (
     )
 );
 
+-- The latest revisions; those of sealed windows are on their way out, so they count as gone.
 create view funnelproof.latest_run as
 select run.*
 from funnelproof.window_run as run
-where not exists (
-    select from funnelproof.window_run as later
-    where
-        later.tenant_id = run.tenant_id
-        and later.pipeline_id = run.pipeline_id
-        and later.window_name = run.window_name
-        and later.window_start = run.window_start
-        and later.revision = run.revision + 1
-);
+where
+    not exists (
+        select from funnelproof.window_run as later
+        where
+            later.tenant_id = run.tenant_id
+            and later.pipeline_id = run.pipeline_id
+            and later.window_name = run.window_name
+            and later.window_start = run.window_start
+            and later.revision = run.revision + 1
+    )
+    and not exists (
+        select from funnelproof.sealed
+        where run.window_name = sealed.window_name and run.window_end <= sealed.sealed_until
+    );
 
 create view funnelproof.stage_pair as
 select

@@ -1,5 +1,6 @@
--- Up to when each window kind is closed; before the installation nothing is its business. Windows of several
--- timezones may end together and not all be closed, so the next ones are looked for from just before on.
+-- Up to when each window kind is closed. Before the installation nothing is the closer's business, whatever a backfill
+-- has closed. Windows of several timezones may end together and not all be closed, so the next ones are looked for from
+-- just before on.
 with
 closed as (
     select
@@ -12,7 +13,7 @@ closed as (
 
 select
     kind.window_name,
-    coalesce(closed.until, installation.installed_at) as closed_until,
+    greatest(closed.until, installation.installed_at) as closed_until,
     greatest(closed.until - interval '1 microsecond', installation.installed_at) as look_from
 from unnest($1::text[]) as kind (window_name)
 cross join funnelproof.installation

@@ -197,5 +197,6 @@ fact as (
 
 select
     count(*) filter (where published.revision = 1) as closed,
-    count(*) filter (where published.revision > 1) as revised
+    count(*) filter (where published.revision > 1) as revised,
+    coalesce(sum(jsonb_array_length(published.stage_pairs)), 0) as pairs
 from published

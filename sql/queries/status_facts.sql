@@ -39,6 +39,22 @@ select
     (select count(*) from funnelproof.window_run where window_run.revision > 1) as revisions,
     (select count(*) from funnelproof.touched_window) as pending_revisions,
     (
+        select
+            coalesce(
+                jsonb_agg(
+                    jsonb_build_object(
+                        'window', sealed.window_name,
+                        'sealed_until', sealed.sealed_until,
+                        'ignored_changes', sealed.ignored_changes,
+                        'last_ignored_at', sealed.last_ignored_at
+                    )
+                    order by sealed.window_name
+                ),
+                '[]'
+            )
+        from funnelproof.sealed
+    ) as sealed,
+    (
         select count(*)
         from funnelproof.dead_letter as letter
         inner join funnelproof.epoch using (topic_id)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from streams.cli import connector, demo, local, migrate, reconcile, report, status, worker
+from streams.cli import backfill, connector, demo, local, migrate, reconcile, report, status, worker
 from streams.cli.output import stderr
 from streams.errors import FunnelproofError
 
@@ -32,6 +32,7 @@ def common(
 app.command("demo")(demo.demo)
 app.command("migrate")(migrate.migrate)
 app.command("report")(report.report)
+app.command("backfill")(backfill.backfill)
 app.command("reconcile")(reconcile.reconcile)
 app.command("status")(status.status)
 app.command("worker")(worker.worker)

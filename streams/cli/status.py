@@ -79,6 +79,12 @@ def _view(found: Status) -> Group:
         f"{facts['open_windows']} open, {facts['closed_windows']} closed, {facts['revisions']} revisions"
         f" ({facts['pending_revisions']} pending)",
     )
+    for kind in facts["sealed"]:
+        lines.add_row(
+            "sealed",
+            f"{kind['window']} windows that ended by {kind['sealed_until']}; "
+            f"{kind['ignored_changes']} later changes were ignored",
+        )
     for window in found.overdue:
         lines.add_row(
             "overdue", Text(f"{window.window_name} ended {window.window_end:%H:%M:%S}", style="red")

@@ -110,7 +110,7 @@ async def read_status(settings: Settings) -> Status:
     )
 
 
-_JSON = ("partitions", "open_transactions", "last_reconciliation")
+_JSON = ("partitions", "sealed", "open_transactions", "last_reconciliation")
 
 
 def _overdue(

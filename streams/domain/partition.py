@@ -6,6 +6,7 @@ log of its own, and a result written with its offset can be written twice or lat
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from streams.domain.change import Change, Scope
 from streams.domain.codes import Codes
@@ -24,6 +25,7 @@ from streams.domain.tally import (
 )
 from streams.domain.windows import SLICE, SLICED_FROM, Window, WindowKind
 
+_NOTHING_SEALED: Mapping[str, int] = MappingProxyType({})
 NEAR_CELLS = 50_000
 """Slices of time whose cells are kept at hand; bounds their memory."""
 
@@ -107,11 +109,15 @@ class PartitionState:
         cells = self._cells.values()
         return {self._key(cell, number): n for cell in cells for number, n in cell.counts.items() if n}
 
-    def take(self) -> Delta:
-        """Return what is to be written, and regard it as written; `give_back` undoes that."""
+    def take(self, sealed: Mapping[str, int] = _NOTHING_SEALED) -> Delta:
+        """Return what is to be written, and regard it as written; `give_back` undoes that.
+
+        Of windows that end by what `sealed` says of their kind, no count is to be written, only why it changed.
+        """
         delta = Delta({}, {})
         for cell in self._changed:
-            delta.counts.update((self._key(cell, number), cell.counts[number]) for number in cell.dirty)
+            if not sealed or cell.end > sealed.get(cell.where.window.name, cell.start):
+                delta.counts.update((self._key(cell, number), cell.counts[number]) for number in cell.dirty)
             if cell.note is not None:
                 delta.notes[cell.where] = cell.note
             cell.dirty, cell.note = set(), None

@@ -34,7 +34,7 @@ pause the rest follow in the next ticks."""
 
 @dataclass(frozen=True)
 class Published:
-    """What one transaction published: first runs, later runs, and how many windows it closed.
+    """What one transaction published: first runs, later runs, their pairs, and how many windows it closed.
 
     `completeness` is what its proof was worth; None: a later one was there already, so nothing was published.
     """
@@ -42,6 +42,7 @@ class Published:
     windows: int = 0
     closed_runs: int = 0
     revised_runs: int = 0
+    pairs: int = field(default=0, compare=False)
     completeness: str | None = field(default=None, compare=False)
 
 
@@ -91,7 +92,7 @@ class Closing:
             await connection.execute(sql("queries/closing_lock"))
             await require_current_epoch(connection, self._epoch)
             await self._note_followed(connection, proof)
-            doubts = [*proof.doubts, *(doubt.reason for doubt in await unresolved_doubts(connection))]
+            doubts = await _doubts(connection, proof)
             if not await self._record_prover(connection, proof, doubts):
                 log.warning(
                     "a later proof was published already, or the source's clock went back",
@@ -104,15 +105,38 @@ class Closing:
             closing = await self._not_closed(connection, _oldest(windows, proof))
             revisions = await self._revisions(connection)
             candidates = [*self._first_runs(proof, closing), *revisions]
-            closed = revised = 0
-            for reasons, some in (await self._by_doubts(connection, doubts, candidates)).items():
-                published = await self._publish(connection, proof, reasons, some)
-                closed, revised = closed + published[0], revised + published[1]
+            closed, revised, pairs = await self._publish_all(connection, proof, doubts, candidates)
             await self._mark_closed(connection, closing)
             await self._untouch(connection, revisions)
             await self._know_open_windows(connection, proof)
             await connection.execute(sql("queries/closing_published"), time.monotonic() - began)
-        return Published(len(closing), closed, revised, _completeness(doubts))
+        return Published(len(closing), closed, revised, pairs, _completeness(doubts))
+
+    async def publish_historic(self, proof: Proof, windows: Sequence[Window]) -> Published:
+        """Close those of `windows` that are not closed yet, in one transaction: first runs, and nothing else.
+
+        For windows that ended before the installation, beside the closer, whose place and proofs stay as they are.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(sql("queries/closing_lock"))
+            await require_current_epoch(connection, self._epoch)
+            doubts = await _doubts(connection, proof)
+            await self._replace_stages(connection, proof)
+            closing = await self._not_closed(connection, windows)
+            first_runs = list(self._first_runs(proof, closing))
+            closed, _, pairs = await self._publish_all(connection, proof, doubts, first_runs)
+            await self._mark_closed(connection, closing)
+        return Published(len(closing), closed, 0, pairs, _completeness(doubts))
+
+    async def _publish_all(
+        self, connection: Connection, proof: Proof, doubts: Sequence[str], candidates: Sequence[_Candidate]
+    ) -> tuple[int, int, int]:
+        """Publish candidates, those of equal doubts in one statement; return first runs, revisions and pairs."""
+        counted = (0, 0, 0)
+        for reasons, some in (await self._by_doubts(connection, doubts, candidates)).items():
+            closed, revised, pairs = await self._publish(connection, proof, reasons, some)
+            counted = counted[0] + closed, counted[1] + revised, counted[2] + pairs
+        return counted
 
     async def _note_followed(self, connection: Connection, proof: Proof) -> None:
         marker = proof.marker
@@ -198,7 +222,7 @@ class Closing:
 
     async def _publish(
         self, connection: Connection, proof: Proof, doubts: Sequence[str], candidates: Sequence[_Candidate]
-    ) -> tuple[int, int]:
+    ) -> tuple[int, int, int]:
         marker = proof.marker
         proof_id = await connection.fetchval(
             sql("queries/closing_proof"),
@@ -228,7 +252,7 @@ class Closing:
             [candidate.previous_run_id for candidate in candidates],
             [self._timezone(candidate) for candidate in candidates],
         )
-        return (row["closed"], row["revised"]) if row else (0, 0)
+        return (row["closed"], row["revised"], int(row["pairs"])) if row else (0, 0, 0)
 
     def _timezone(self, candidate: _Candidate) -> str:
         window = candidate.window
@@ -265,6 +289,10 @@ def _columns(windows: Sequence[Window]) -> list[list[object]]:
         [from_microseconds(window.start) for window in windows],
         [from_microseconds(window.end) for window in windows],
     ]
+
+
+async def _doubts(connection: Connection, proof: Proof) -> list[str]:
+    return [*proof.doubts, *(doubt.reason for doubt in await unresolved_doubts(connection))]
 
 
 def _completeness(doubts: Sequence[str]) -> str:

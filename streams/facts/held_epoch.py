@@ -116,12 +116,13 @@ async def require_free_epoch(connection: Connection, epoch: Epoch) -> None:
     if holders:
         raise PreconditionError(
             f"another worker of this instance runs with other settings ({', '.join(holders)}): "
-            f"{'; '.join(_differences(current, epoch))}. Give this worker the same settings, or stop all "
+            f"{'; '.join(differences(current, epoch))}. Give this worker the same settings, or stop all "
             "workers that have the former ones: the next worker to start then rebuilds the counts"
         )
 
 
-def _differences(current: asyncpg.Record, epoch: Epoch) -> list[str]:
+def differences(current: asyncpg.Record, epoch: Epoch) -> list[str]:
+    """Return in what the `current` epoch, as `epoch_current` reads it, is another one than `epoch`."""
     there, here = current, epoch
     told = [
         ("FUNNELPROOF_WINDOWS", ",".join(there["windows"]), ",".join(here.plan.names)),

@@ -1,8 +1,9 @@
 """Partials in Postgres: each partition's absolute counts, fenced by the offset they stand for."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import asyncpg
@@ -13,6 +14,7 @@ from streams.domain.tally import TallyKey, WindowScope
 from streams.domain.windows import Window, from_microseconds, to_microseconds
 from streams.facts.database import Connection, Pool
 from streams.facts.epoch import Epoch, begin_epoch, require_current_epoch
+from streams.facts.sealing import read_sealed
 from streams.resources import sql
 
 PASSING_ERRORS = (
@@ -72,16 +74,21 @@ class Flushed:
 
     `refused`: another worker has claimed the partition from further on. `astray`: Postgres is not where this worker
     left it, since it was restored, failed over, or since an earlier flush ended without an answer: take the
-    partition over anew.
+    partition over anew. `ignored` late changes were of sealed windows.
     """
 
     accepted: Mapping[int, int]
     refused: frozenset[int]
     astray: frozenset[int]
+    ignored: int = 0
 
 
 class Partials:
-    """Writes and reads one epoch's partials on behalf of one worker."""
+    """Writes and reads one epoch's partials on behalf of one worker.
+
+    `sealed` says until when each window kind was sealed at the last flush or takeover: no counts of windows that end
+    by then are wanted.
+    """
 
     def __init__(self, pool: Pool, epoch: Epoch, worker: str) -> None:
         self._pool = pool
@@ -89,6 +96,7 @@ class Partials:
         self._worker = worker
         self._known_windows: set[tuple[Window, str]] = set()
         self._known_snapshots: set[int] = set()
+        self.sealed: Mapping[str, int] = {}
 
     async def begin(self) -> None:
         """Make this worker's epoch the current one, whoever holds it; raises PreconditionError before `migrate`."""
@@ -103,6 +111,7 @@ class Partials:
             sql("queries/partition_claim"), self._epoch.id, partition, end, self._worker
         )
         assert row is not None  # noqa: S101 - the statement always returns one row
+        self._heed(await read_sealed(self._pool))
         self._known_windows.clear()
         self._known_snapshots.clear()
         return Takeover(row["source_offset"], row["flushes"])
@@ -138,14 +147,21 @@ class Partials:
             if accepted:
                 progress = _columns((flush.partition, flush.position) for flush in accepted)
                 await connection.execute(sql("queries/flush_accept"), epoch, *progress, self._worker)
+            self._heed(await read_sealed(connection))
             windows = await self._write_windows(connection, accepted)
             await self._write_counts(connection, accepted, flushed.accepted)
-            await self._write_notes(connection, accepted, flushed.accepted)
+            ignored = await self._write_notes(connection, accepted, flushed.accepted)
             await self._write_dead_letters(connection, accepted)
             snapshots = await self._write_snapshots(connection, accepted)
         self._known_windows |= windows
         self._known_snapshots |= snapshots
-        return flushed
+        return replace(flushed, ignored=ignored)
+
+    def _heed(self, sealed: Mapping[str, int]) -> None:
+        if sealed != self.sealed:
+            # A window that was known may be so no more, and what is written of it must be found.
+            self._known_windows.clear()
+            self.sealed = sealed
 
     async def record_dead_letters(self, partition: int, letters: Sequence[DeadLetter]) -> None:
         """Write dead letters ahead of the flush that they belong to; once per place, however often they are told."""
@@ -186,7 +202,14 @@ class Partials:
 
     async def _write_notes(
         self, connection: Connection, flushes: Sequence[PartitionFlush], numbers: Mapping[int, int]
-    ) -> None:
+    ) -> int:
+        """Write down why windows changed that had ended; return how many of these changes came after the seal."""
+        late = Counter(
+            where.window.name
+            for flush in flushes
+            for where in flush.delta.notes
+            if self._is_sealed(where.window)
+        )
         rows = [
             (
                 flush.partition,
@@ -201,9 +224,16 @@ class Partials:
             )
             for flush in flushes
             for where, note in flush.delta.notes.items()
+            if not self._is_sealed(where.window)
         ]
         if rows:
             await connection.execute(sql("queries/flush_notes"), self._epoch.id, *_columns(rows))
+        if late:
+            await connection.execute(sql("queries/flush_ignored"), list(late), list(late.values()))
+        return late.total()
+
+    def _is_sealed(self, window: Window) -> bool:
+        return window.end <= self.sealed.get(window.name, window.start)
 
     async def _write_snapshots(self, connection: Connection, flushes: Sequence[PartitionFlush]) -> set[int]:
         snapshots = {lsn for flush in flushes for lsn in flush.snapshots} - self._known_snapshots

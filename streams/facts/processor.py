@@ -290,8 +290,9 @@ class Processor:
         letters, owned.dead_letters = owned.dead_letters, []
         superseded, owned.superseded = owned.superseded, {}
         snapshots, owned.snapshots = owned.snapshots, set()
+        delta = owned.state.take(self._partials.sealed)
         return PartitionFlush(
-            partition, owned.state.position, owned.flushes, owned.state.take(), letters, superseded, snapshots
+            partition, owned.state.position, owned.flushes, delta, letters, superseded, snapshots
         )
 
     def _give_back(self, flushes: Iterable[PartitionFlush]) -> None:

@@ -18,6 +18,7 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from streams.facts.doubts import REMEDIES
+from streams.facts.pruning import PRUNED
 from streams.operations.reading import Reading
 
 _FLUSH_BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
@@ -47,6 +48,10 @@ class Metrics:
         # Rows of funnelproof.partial that were inserted or updated.
         self.flushed_counts = Counter(
             "funnelproof_flushed_counts_total", "Counts written to Postgres.", registry=registry
+        )
+        # One for each flush, pipeline and window past its retention.
+        self.ignored_changes = Counter(
+            "funnelproof_ignored_changes_total", "Late changes of sealed windows.", registry=registry
         )
         # Of one transaction for all partitions of this worker; those that failed are not in it.
         self.flush_seconds = Histogram(
@@ -86,6 +91,12 @@ class Metrics:
             "funnelproof_runs_published_total", "Runs published by kind.", ["kind"], registry=registry
         )
         _begin_at_zero(self.runs, "first", "revision")
+
+        # Rows that were deleted since they are past their retention or nobody needs them, by what they were.
+        self.pruned_rows = Counter(
+            "funnelproof_pruned_rows_total", "Rows deleted by retention.", ["what"], registry=registry
+        )
+        _begin_at_zero(self.pruned_rows, *PRUNED)
 
         self.reading = Reading()
         registry.register(self)

@@ -57,6 +57,7 @@ class ObservedPartials(Partials):
         metrics.flushed_counts.inc(
             sum(len(flush.delta.counts) for flush in flushes if flush.partition in flushed.accepted)
         )
+        metrics.ignored_changes.inc(flushed.ignored)
         return flushed
 
     def _answered(self) -> None:

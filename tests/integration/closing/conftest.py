@@ -11,7 +11,7 @@ import pytest
 from streams.domain.change import Scope
 from streams.domain.pairs import Stage
 from streams.domain.partition import PartitionState
-from streams.domain.plan import plan_for
+from streams.domain.plan import WindowPlan, plan_for
 from streams.domain.proof import Marker, Proof
 from streams.domain.windows import Window, from_microseconds, to_microseconds
 from streams.facts.closing import Closing, Published
@@ -71,7 +71,10 @@ class Desk:
         """Flush these partitions, or all."""
         chosen = partitions or range(PARTITIONS)
         flushes = [
-            PartitionFlush(p, self.states[p].position, self.after[p], self.states[p].take()) for p in chosen
+            PartitionFlush(
+                p, self.states[p].position, self.after[p], self.states[p].take(self.partials.sealed)
+            )
+            for p in chosen
         ]
         flushed = await self.partials.flush(flushes)
         self.after.update(flushed.accepted)
@@ -114,9 +117,9 @@ class Desk:
         return [tuple(row) for row in rows]
 
 
-async def desk_of(pool: Pool, topic_id: str = "topic") -> Desk:
+async def desk_of(pool: Pool, topic_id: str = "topic", plan: WindowPlan = PLAN) -> Desk:
     """Take every partition over at the log's beginning."""
-    epoch = Epoch("data", topic_id, PARTITIONS, PLAN)
+    epoch = Epoch("data", topic_id, PARTITIONS, plan)
     partials = Partials(pool, epoch, "worker")
     await partials.begin()
     desk = Desk(pool, epoch, partials, Closing(pool, epoch, timedelta(0), "worker"))

@@ -8,11 +8,11 @@ PAGE = Path(__file__).parents[3] / "docs" / "settings.md"
 
 def shown(default: object) -> str:
     """Write a default the way a user would set it."""
-    if default is None:
+    if default is None or default == {}:
         return ""
     if isinstance(default, timedelta):
         milliseconds = default // timedelta(milliseconds=1)
-        for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1000)):
+        for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
             if milliseconds % size == 0 and milliseconds >= (size if unit != "m" else 5 * size):
                 return f"`{milliseconds // size}{unit}`"
         return f"`{milliseconds}ms`" if milliseconds else "`0s`"

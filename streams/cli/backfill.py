@@ -1,0 +1,95 @@
+"""`funnelproof backfill`."""
+
+import asyncio
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from streams.cli.instants import parse_instant
+from streams.cli.output import AsJson, print_json, stderr, stdout
+from streams.completeness.backfill import Backfill, Backfilled
+from streams.settings import load_settings
+
+_INSTANT = "a date or ISO 8601 instant; without an offset, in FUNNELPROOF_TIMEZONE"
+
+
+def backfill(
+    start: Annotated[
+        str,
+        typer.Option(
+            "--from", metavar="INSTANT", help=f"Only windows that start at or after it: {_INSTANT}."
+        ),
+    ],
+    end: Annotated[
+        str,
+        typer.Option("--to", metavar="INSTANT", help=f"Only windows that end at or before it: {_INSTANT}."),
+    ],
+    window: Annotated[
+        str | None, typer.Option(help="Only this window kind, as day; all that are configured otherwise.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Close historic windows: those that ended before the first `migrate`. Workers must run.
+
+    Windows that lie wholly between the instants get a first run of every pipeline, oldest first. Stop it as you
+    like and run it again: it goes on where it was, and closes nothing twice.
+
+    Example: `funnelproof backfill --from 2020-01-01 --to 2026-01-01 --window day`
+    """
+    settings = load_settings()
+    columns = (
+        TextColumn("windows"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=stderr) as progress:
+        bar = progress.add_task("windows", total=None, rate="")
+
+        def show(done: Backfilled, windows: int) -> None:
+            rates = f"{_rate(done.windows_closed, done)} windows/s, {_rate(done.runs, done)} runs/s"
+            progress.update(bar, total=windows, completed=done.windows_closed, rate=rates)
+
+        done = asyncio.run(
+            Backfill(
+                settings,
+                parse_instant(start, "--from", settings.timezone),
+                parse_instant(end, "--to", settings.timezone),
+                window,
+                show,
+            ).run()
+        )
+    if as_json:
+        print_json(asdict(done) | {"seconds": round(done.seconds, 3)})
+    else:
+        _print(done)
+
+
+def _rate(count: int, done: Backfilled) -> str:
+    return f"{count / done.seconds:,.1f}" if done.seconds else "-"
+
+
+def _print(done: Backfilled) -> None:
+    if not done.windows_closed:
+        stdout.print(f"nothing to do: {_others(done) or 'no historic window lies there'}")
+        return
+    stdout.print(
+        f"closed {done.windows_closed:,} windows: {done.runs:,} runs, {done.pairs:,} pairs "
+        f"in {done.seconds:.1f} s ({_rate(done.runs, done)} runs/s)"
+    )
+    if others := _others(done):
+        stdout.print(others)
+    if done.estimated:
+        stderr.print(
+            f"{done.estimated:,} windows are estimates, see `funnelproof status`: {'; '.join(done.reasons)}",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def _others(done: Backfilled) -> str:
+    told = [(done.already_closed, "closed already"), (done.sealed, "past their retention")]
+    return ", ".join(f"{count:,} windows are {what}" for count, what in told if count)

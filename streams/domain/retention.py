@@ -1,0 +1,43 @@
+"""How long what is known of windows is kept, by their kind: `hour=90d,day=5y`."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from streams.domain.duration import parse_duration
+from streams.domain.windows import window_kind
+
+YEAR = timedelta(days=365)
+
+
+def parse_retention(text: str) -> dict[str, timedelta]:
+    """Return how long windows of each kind named in `text` are kept after their end; raises ValueError."""
+    retention: dict[str, timedelta] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, length = (word.strip() for word in part.partition("="))
+        if not equals:
+            raise ValueError(
+                f"{part!r} is no retention: write a window kind and a length of time, as hour=90d"
+            )
+        if name in retention:
+            raise ValueError(f"names the window kind {name} twice")
+        retention[name] = parse_length(length)
+    return check_retention(retention)
+
+
+def parse_length(text: str) -> timedelta:
+    """Return a length of time; beside the usual units, `y` is 365 days. Raises ValueError."""
+    if text.endswith("y") and text[:-1].isdecimal() and len(text) <= 5:
+        return int(text[:-1]) * YEAR
+    try:
+        return parse_duration(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a length of time: write it as 90d or 5y") from None
+
+
+def check_retention(retention: Mapping[str, timedelta]) -> dict[str, timedelta]:
+    """Return it as it is; raises ValueError for what is no window kind, and for no time at all."""
+    for name, length in retention.items():
+        window_kind(name, "UTC")
+        if not length:
+            raise ValueError(f"{name} must be kept for some time: leave the kind out to keep it forever")
+    return dict(retention)

@@ -1,0 +1,91 @@
+"""Windows that ended before the installation: nobody's business until they are asked for."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+
+from streams.cdc.topics import Topic
+from streams.domain.plan import WindowPlan
+from streams.domain.windows import EPOCH, Window, WindowKind, to_microseconds
+from streams.errors import PreconditionError
+from streams.facts.database import Connection
+from streams.facts.epoch import Epoch
+from streams.facts.held_epoch import differences
+from streams.facts.sealing import read_sealed
+from streams.facts.timezones import plan_windows
+from streams.resources import sql
+from streams.settings import Settings
+
+WINDOWS_AT_MOST = 2_000_000
+"""Windows that one backfill works through; they are kept in memory."""
+
+
+@dataclass(frozen=True)
+class HistoricWindows:
+    """The windows of a span that a backfill is to close, oldest first, and why others of the span are not.
+
+    `already_closed` are closed, `sealed` past their retention; what ended since the installation is the closer's.
+    """
+
+    open: Sequence[Window]
+    already_closed: int
+    sealed: int
+
+
+async def historic_windows(
+    facts: Connection,
+    plan: WindowPlan,
+    names: Sequence[str],
+    start: datetime,
+    end: datetime,
+    installed_at: datetime,
+) -> HistoricWindows:
+    """Return the windows that lie wholly within `[start, end)`, for any tenant, and ended by the installation.
+
+    Raises PreconditionError where they are too many for one backfill.
+    """
+    until = min(end, installed_at)
+    kinds = [kind for kinds in plan.tilings.values() for kind in kinds if kind.name in names]
+    lying = _lying_within(kinds, to_microseconds(start), to_microseconds(until))
+    windows = set(islice(lying, WINDOWS_AT_MOST + 1))
+    if len(windows) > WINDOWS_AT_MOST:
+        raise PreconditionError(
+            f"more than {WINDOWS_AT_MOST:,} windows lie in that span: backfill a shorter one at a time, "
+            "or name one kind with --window"
+        )
+    rows = await facts.fetch(sql("queries/backfill_closed"), names, start, until)
+    closed = {Window(row[0], to_microseconds(row[1]), to_microseconds(row[2])) for row in rows}
+    sealed = await read_sealed(facts)
+    kept = {window for window in windows if window.end > sealed.get(window.name, window.start)}
+    still_open = sorted(kept - closed, key=lambda window: (window.end, window.name, window.start))
+    return HistoricWindows(still_open, len(kept) - len(still_open), len(windows) - len(kept))
+
+
+def _lying_within(kinds: Iterable[WindowKind], start: int, until: int) -> Iterator[Window]:
+    for kind in kinds:
+        for window in kind.windows_ending_in(start, until):
+            if window.start >= start:
+                yield window
+
+
+async def workers_epoch(facts: Connection, topic: Topic, settings: Settings) -> Epoch:
+    """Return the epoch that the workers count.
+
+    Raises PreconditionError where no worker has counted yet, or where they count something else than `settings` say.
+    """
+    current = await facts.fetchrow(sql("queries/epoch_current"))
+    if current is None:
+        raise PreconditionError(
+            "no worker has run yet, so nothing is counted that could be closed: start `funnelproof worker`"
+        )
+    own = {str(tenant): zone for tenant, zone in settings.tenant_timezones.items()}
+    # Where another timezone would begin does not matter here: it would be another epoch, which is refused.
+    planned = await plan_windows(facts, settings.windows, settings.timezone, own, EPOCH)
+    epoch = Epoch(topic.name, topic.topic_id, topic.partitions, planned.plan)
+    if epoch.id != current["epoch"]:
+        raise PreconditionError(
+            f"the workers count something else: {'; '.join(differences(current, epoch))}. Run this with the "
+            "workers' settings; where the topic was made anew, start the workers again first"
+        )
+    return epoch
