@@ -8,11 +8,11 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
+from typing import Literal
 from uuid import UUID, uuid5
 
 import structlog
 
-from streams.domain.pairs import consecutive_pairs
 from streams.domain.proof import Proof
 from streams.domain.windows import Window, from_microseconds, to_microseconds
 from streams.facts.database import Connection, Pool
@@ -50,6 +50,7 @@ class _Candidate:
     window: Window
     revision: int
     previous_run_id: UUID | None
+    purpose: Literal["close", "counts", "pairs"]
 
     @property
     def run_id(self) -> UUID:
@@ -64,12 +65,20 @@ class _Candidate:
 class Closing:
     """Closes and revises one epoch's windows."""
 
-    def __init__(self, pool: Pool, epoch: Epoch, debounce: timedelta, worker: str) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        epoch: Epoch,
+        debounce: timedelta,
+        worker: str,
+        dormant_after: timedelta = timedelta(0),
+    ) -> None:
         self._pool = pool
         self._epoch = epoch
         self._plan = epoch.plan
         self._debounce = debounce
         self._worker = worker
+        self._dormant_after = dormant_after or None
 
     async def due(self, until: int) -> list[Window]:
         """Return the windows that end by `until` (microseconds) and are not closed yet, oldest first."""
@@ -99,7 +108,7 @@ class Closing:
             await connection.execute(sql("queries/closing_touched"), self._epoch.id)
             closing = await self._not_closed(connection, _oldest(windows, proof))
             revisions = await self._revisions(connection)
-            candidates = [*self._first_runs(proof, closing), *revisions]
+            candidates = [*await self._first_runs(connection, closing), *revisions]
             closed, revised = await self._publish(connection, proof, doubts, candidates)
             await self._mark_closed(connection, closing)
             await self._untouch(connection, revisions)
@@ -141,12 +150,16 @@ class Closing:
         closed = {Window(row[0], to_microseconds(row[1]), to_microseconds(row[2])) for row in rows}
         return [window for window in windows if window not in closed]
 
-    def _first_runs(self, proof: Proof, windows: Sequence[Window]) -> Iterable[_Candidate]:
-        for scope, pairs in consecutive_pairs(proof.marker.stages).items():
-            if pairs:
-                for window in windows:
-                    if self._plan.has(scope.tenant_id, window):
-                        yield _Candidate(scope.tenant_id, scope.pipeline_id, window, 1, None)
+    async def _first_runs(self, connection: Connection, windows: Sequence[Window]) -> list[_Candidate]:
+        if not windows:
+            return []
+        pipelines = await connection.fetch(sql("queries/closing_pipelines"))
+        return [
+            _Candidate(row["tenant_id"], row["pipeline_id"], window, 1, None, "close")
+            for window in windows
+            for row in pipelines
+            if self._plan.has(row["tenant_id"], window)
+        ]
 
     async def _revisions(self, connection: Connection) -> list[_Candidate]:
         rows = await connection.fetch(sql("queries/closing_candidates"), self._debounce, _REVISIONS_AT_ONCE)
@@ -161,6 +174,7 @@ class Closing:
                 ),
                 row["revision"],
                 row["previous_run_id"],
+                "pairs" if row["present_pairs"] else "counts",
             )
             for row in rows
         ]
@@ -198,6 +212,8 @@ class Closing:
             [candidate.revision for candidate in candidates],
             [candidate.previous_run_id for candidate in candidates],
             [self._timezone(candidate) for candidate in candidates],
+            [candidate.purpose for candidate in candidates],
+            self._dormant_after,
         )
         return (row["closed"], row["revised"]) if row else (0, 0)
 
@@ -225,6 +241,8 @@ class Closing:
 
 
 def _oldest(windows: Sequence[Window], proof: Proof) -> Sequence[Window]:
+    if not windows:
+        return []
     pipelines = len({stage.scope for stage in proof.marker.stages})
     ordered = sorted(windows, key=lambda window: (window.end, window.name))
     return ordered[: max(1, RUNS_AT_ONCE // max(1, pipelines))]
