@@ -9,7 +9,8 @@ create table funnelproof.installation (
     singleton boolean primary key default true check (singleton),
     instance text not null,
     installed_at timestamptz not null,
-    epoch uuid
+    epoch uuid,
+    configured_pairs uuid
 );
 
 -- What a state is a fold of. Only the current epoch's counts are summed; another topic, another number of
@@ -221,6 +222,7 @@ create table funnelproof.touched_window (
     present_pairs boolean not null default false,
     primary key (tenant_id, pipeline_id, window_name, window_start)
 );
+create index ix_touched_window_age on funnelproof.touched_window (present_pairs, touched_at);
 
 -- Up to which flush each partition's partials have been searched for changes of closed windows.
 create table funnelproof.revision_cursor (
@@ -348,66 +350,84 @@ left join funnelproof.pipeline_stage as to_stage on fact.to_stage_id = to_stage.
 
 -- One row per pair and revision that changed it; nothing before: the pair was added, nothing after: it was left out.
 create view dyno_crm.stage_conversion_revisions as
+with
+revision as not materialized (
+    select
+        run.*,
+        earlier.run_id as earlier_run_id
+    from funnelproof.window_run as run
+    inner join funnelproof.window_run as earlier
+        on
+            run.tenant_id = earlier.tenant_id
+            and run.pipeline_id = earlier.pipeline_id
+            and run.window_name = earlier.window_name
+            and run.window_start = earlier.window_start
+            and run.revision - 1 = earlier.revision
+),
+
+change as (
+    select
+        revision.*,
+        fact.from_stage_id,
+        fact.to_stage_id,
+        former.entered_count as entered_before,
+        fact.entered_count as entered_after,
+        former.converted_count as converted_before,
+        fact.converted_count as converted_after
+    from revision
+    inner join dyno_crm.report_stage_conversion_fact as fact using (run_id)
+    left join dyno_crm.report_stage_conversion_fact as former
+        on
+            revision.earlier_run_id = former.run_id
+            and fact.from_stage_id = former.from_stage_id
+            and fact.to_stage_id = former.to_stage_id
+    where
+        (former.entered_count, former.converted_count)
+        is distinct from (fact.entered_count, fact.converted_count)
+    union all
+    select
+        revision.*,
+        former.from_stage_id,
+        former.to_stage_id,
+        former.entered_count,
+        null,
+        former.converted_count,
+        null
+    from revision
+    inner join dyno_crm.report_stage_conversion_fact as former on revision.earlier_run_id = former.run_id
+    left join dyno_crm.report_stage_conversion_fact as fact
+        on
+            revision.run_id = fact.run_id
+            and former.from_stage_id = fact.from_stage_id
+            and former.to_stage_id = fact.to_stage_id
+    where fact.run_id is null
+)
+
 select
-    run.tenant_id,
-    run.pipeline_id,
-    run.window_name,
-    run.window_start,
-    run.window_end,
+    change.tenant_id,
+    change.pipeline_id,
+    change.window_name,
+    change.window_start,
+    change.window_end,
     change.from_stage_id,
     from_stage.name as from_stage,
     change.to_stage_id,
     to_stage.name as to_stage,
-    run.revision,
+    change.revision,
     change.entered_before,
     change.entered_after,
     change.converted_before,
     change.converted_after,
-    run.causes,
-    run.lowest_lsn,
-    run.highest_lsn,
+    change.causes,
+    change.lowest_lsn,
+    change.highest_lsn,
     proof.completeness,
     proof.source_lsn,
-    run.run_id,
+    change.run_id,
     header.generated_at as revised_at
-from funnelproof.window_run as run
+from change
 inner join funnelproof.proof using (proof_id)
-inner join dyno_crm.report_run as header on run.run_id = header.id
-inner join funnelproof.window_run as earlier
-    on
-        run.tenant_id = earlier.tenant_id
-        and run.pipeline_id = earlier.pipeline_id
-        and run.window_name = earlier.window_name
-        and run.window_start = earlier.window_start
-        and run.revision - 1 = earlier.revision
-cross join
-    lateral (
-        with
-        former as (
-            select fact.*
-            from dyno_crm.report_stage_conversion_fact as fact
-            where fact.run_id = earlier.run_id
-        ),
-
-        latter as (
-            select fact.*
-            from dyno_crm.report_stage_conversion_fact as fact
-            where fact.run_id = run.run_id
-        )
-
-        select
-            from_stage_id,
-            to_stage_id,
-            former.entered_count as entered_before,
-            latter.entered_count as entered_after,
-            former.converted_count as converted_before,
-            latter.converted_count as converted_after
-        from former
-        full join latter using (from_stage_id, to_stage_id)
-        where
-            (former.entered_count, former.converted_count)
-            is distinct from (latter.entered_count, latter.converted_count)
-    ) as change
+inner join dyno_crm.report_run as header on change.run_id = header.id
 left join funnelproof.pipeline_stage as from_stage on change.from_stage_id = from_stage.stage_id
 left join funnelproof.pipeline_stage as to_stage on change.to_stage_id = to_stage.stage_id;
 

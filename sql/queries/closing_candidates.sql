@@ -1,4 +1,5 @@
--- Touched windows that have been collected for long enough, with the run that a revision would follow.
+-- Touched windows that have been collected for long enough, with the run that a revision would follow; those that
+-- somebody asked for wait for the others.
 select
     touched.tenant_id::text,
     touched.pipeline_id::text,
@@ -23,5 +24,5 @@ left join lateral (
     limit 1
 ) as latest on true
 where touched.touched_at <= clock_timestamp() - $1::interval
-order by touched.touched_at
+order by touched.present_pairs, touched.touched_at
 limit $2

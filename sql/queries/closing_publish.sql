@@ -18,12 +18,14 @@ candidate as (
 evidence as (
     select
         proof.*,
+        installation.installed_at,
         (
             select coalesce(jsonb_object_agg(progress.partition, progress.source_offset), '{}')
             from funnelproof.partition_progress as progress
             where progress.epoch = $1
         ) as positions_now
     from funnelproof.proof
+    cross join funnelproof.installation
     where proof.proof_id = $2
 ),
 
@@ -132,6 +134,7 @@ published as materialized (
             else '{}'::text[]
         end as causes
     from worthwhile
+    cross join evidence
     left join funnelproof.window_run as previous on worthwhile.previous_run_id = previous.run_id
     left join lateral (
         select
@@ -160,6 +163,7 @@ published as materialized (
                     worthwhile.has_entries
                     or (
                         worthwhile.purpose = 'close'
+                        and evidence.installed_at < worthwhile.window_end
                         and coalesce(
                             (
                                 select activity.window_start
@@ -168,7 +172,7 @@ published as materialized (
                                     activity.tenant_id = worthwhile.tenant_id
                                     and activity.pipeline_id = worthwhile.pipeline_id
                             ),
-                            (select installation.installed_at from funnelproof.installation)
+                            evidence.installed_at
                         ) > worthwhile.window_end - $13::interval
                     )
             else true

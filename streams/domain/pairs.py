@@ -1,8 +1,15 @@
-"""A pipeline's stages, in whose order a funnel is reported on when no pairs are given."""
+"""A pipeline's stages, and the pairs of them to report on where each stage and the next is not wanted."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from uuid import UUID
 
 from streams.domain.change import Scope
+
+StagePairs = Mapping[Scope, tuple[tuple[str, str], ...]]
+"""Pairs `(from_stage_id, to_stage_id)` by pipeline; a pipeline that is not named has each stage and the next."""
+
+_SHAPE = '"tenant/pipeline" = [["from stage", "to stage"], ...], all of them UUIDs'
 
 
 @dataclass(frozen=True, order=True)
@@ -13,3 +20,46 @@ class Stage:
     display_order: int
     stage_id: str
     name: str | None = None
+
+
+def parse_stage_pairs(given: object) -> dict[Scope, tuple[tuple[str, str], ...]]:
+    """Return the pairs that somebody wrote down; raises ValueError that names everything that makes no sense."""
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{given!r} is no table of pairs: write it as {_SHAPE}")  # noqa: TRY004 - for pydantic
+    found: dict[Scope, tuple[tuple[str, str], ...]] = {}
+    problems: list[str] = []
+    for name, pairs in given.items():
+        try:
+            scope = Scope(*(_uuid(part) for part in _parts(name)))
+            found[scope] = tuple(dict.fromkeys(_pairs(pairs)))
+        except ValueError as error:
+            problems.append(f"{name}: {error}")
+    if problems:
+        raise ValueError("; ".join(problems))
+    return found
+
+
+def _parts(name: object) -> tuple[str, str]:
+    tenant, slash, pipeline = str(name).partition("/")
+    if not slash:
+        raise ValueError("names no pipeline, write it as tenant/pipeline")
+    return tenant, pipeline
+
+
+def _pairs(pairs: object) -> Iterator[tuple[str, str]]:
+    if not isinstance(pairs, list | tuple) or not pairs:
+        raise ValueError(f"has no list of pairs: write it as {_SHAPE}")
+    for pair in pairs:
+        if not isinstance(pair, list | tuple) or len(pair) != 2:
+            raise ValueError(f"{pair!r} is no pair of stages")
+        from_stage, to_stage = map(_uuid, pair)
+        if from_stage == to_stage:
+            raise ValueError(f"nothing converts from stage {from_stage} to itself")
+        yield from_stage, to_stage
+
+
+def _uuid(value: object) -> str:
+    try:
+        return str(UUID(str(value)))
+    except ValueError:
+        raise ValueError(f"{value!r} is no UUID") from None

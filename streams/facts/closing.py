@@ -13,11 +13,13 @@ from uuid import UUID, uuid5
 
 import structlog
 
+from streams.domain.pairs import StagePairs
 from streams.domain.proof import Proof
 from streams.domain.windows import Window, from_microseconds, to_microseconds
 from streams.facts.database import Connection, Pool
 from streams.facts.epoch import Epoch, require_current_epoch
 from streams.facts.partials import know_windows
+from streams.facts.stage_pairs import require_current_pairs
 from streams.resources import sql
 
 log = structlog.get_logger(__name__)
@@ -71,6 +73,8 @@ class Closing:
         epoch: Epoch,
         debounce: timedelta,
         worker: str,
+        *,
+        stage_pairs: StagePairs | None = None,
         dormant_after: timedelta = timedelta(0),
     ) -> None:
         self._pool = pool
@@ -78,6 +82,7 @@ class Closing:
         self._plan = epoch.plan
         self._debounce = debounce
         self._worker = worker
+        self._stage_pairs = stage_pairs or {}
         self._dormant_after = dormant_after or None
 
     async def due(self, until: int) -> list[Window]:
@@ -96,6 +101,7 @@ class Closing:
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(sql("queries/closing_lock"))
             await require_current_epoch(connection, self._epoch)
+            await require_current_pairs(connection, self._stage_pairs)
             doubts = await self._doubts(connection, proof)
             if not await self._record_prover(connection, proof, doubts):
                 log.warning(
