@@ -37,6 +37,7 @@ from streams.facts.installation import require_installation
 from streams.facts.partials import PASSING_ERRORS
 from streams.facts.processor import Processor
 from streams.facts.pruning import Pruner, Retention
+from streams.facts.stage_pairs import check_pairs, keep_pairs, require_free_pairs
 from streams.facts.timezones import PlannedWindows, plan_windows
 from streams.logs import configure_logging
 from streams.operations.ending import WorkerApp
@@ -81,6 +82,7 @@ class Worker:
         async def make_epoch(facts: Connection) -> Epoch:
             planned = await _planned(settings, facts)
             await planned.note(facts)
+            await keep_pairs(facts, settings.stage_pairs)
             return _epoch(topic, planned)
 
         name = f"{settings.instance} worker {self.name}"
@@ -97,7 +99,15 @@ class Worker:
             settings.flush_interval.total_seconds(),
             settings.checkpoint_interval.total_seconds(),
         )
-        closing = ObservedClosing(self.pool, epoch, settings.revision_debounce, self.name, self.metrics)
+        closing = ObservedClosing(
+            self.pool,
+            epoch,
+            settings.revision_debounce,
+            self.name,
+            self.metrics,
+            stage_pairs=settings.stage_pairs,
+            dormant_after=settings.dormant_after,
+        )
         self.dead_letters = DeadLetterPublisher(
             self.pool, settings.kafka, settings.dead_letter_topic, lambda: self.processor.partitions
         )
@@ -183,6 +193,9 @@ async def check_worker(settings: Settings) -> None:
     async with facts_connection(settings) as facts:
         await require_installation(facts, settings.instance)
         await require_free_epoch(facts, _epoch(topic, await _planned(settings, facts)))
+        await require_free_pairs(facts, settings.stage_pairs)
+    async with source_connection(settings) as source:
+        await check_pairs(source, settings.stage_pairs)
 
 
 def create_app(worker: Worker) -> WorkerApp:

@@ -1,6 +1,8 @@
 """What an installation is told from outside: environment variables `FUNNELPROOF_*` or `funnelproof.toml`."""
 
+import json
 import os
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,7 +18,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from streams.domain.change import Scope
 from streams.domain.duration import parse_duration
+from streams.domain.pairs import parse_stage_pairs
 from streams.domain.retention import check_retention, parse_length, parse_retention
 from streams.domain.windows import WindowKind, window_kind
 from streams.errors import SettingsError
@@ -92,6 +96,14 @@ class Settings(BaseSettings):
         timedelta(seconds=5),
         description="how long changes of a closed window are collected before its next revision",
     )
+    stage_pairs: Annotated[Mapping[Scope, tuple[tuple[str, str], ...]], NoDecode] = Field(
+        {},
+        description="pairs of stages in place of each stage and the next, by pipeline",
+    )
+    dormant_after: Duration = Field(
+        timedelta(0),
+        description="how long after its last entry a pipeline gets no zero rows any more; 0s: it always gets them",
+    )
     flush_interval: Duration = Field(
         timedelta(milliseconds=200), description="least time between two flushes to Postgres"
     )
@@ -139,6 +151,16 @@ class Settings(BaseSettings):
             return value
         parts = [part.partition("=") for part in value.split(",") if part.strip()]
         return {tenant.strip(): zone.strip() for tenant, _, zone in parts}
+
+    @field_validator("stage_pairs", mode="before")
+    @classmethod
+    def _known_pairs(cls, value: Any) -> Any:  # noqa: ANN401 - a validator is given whatever was written
+        if isinstance(value, str):
+            try:
+                value = json.loads(value or "{}")
+            except json.JSONDecodeError as error:
+                raise ValueError(f"is not JSON: {error}") from error
+        return parse_stage_pairs(value)
 
     @field_validator("timezone")
     @classmethod

@@ -9,7 +9,8 @@ create table funnelproof.installation (
     singleton boolean primary key default true check (singleton),
     instance text not null,
     installed_at timestamptz not null,
-    epoch uuid
+    epoch uuid,
+    configured_pairs uuid
 );
 
 -- What a state is a fold of. Only the current epoch's counts are summed; another topic, another number of
@@ -151,6 +152,23 @@ create table funnelproof.pipeline_stage (
 );
 create index ix_pipeline_stage_scope on funnelproof.pipeline_stage (tenant_id, pipeline_id);
 
+-- Pairs that the settings give for a pipeline in place of each stage and the next; written when a worker starts.
+create table funnelproof.configured_pair (
+    tenant_id uuid not null,
+    pipeline_id uuid not null,
+    from_stage_id uuid not null,
+    to_stage_id uuid not null,
+    primary key (tenant_id, pipeline_id, from_stage_id, to_stage_id)
+);
+
+-- The newest closed window that each pipeline has an entry in, by its start: what is older may be dormant.
+create table funnelproof.pipeline_activity (
+    tenant_id uuid not null,
+    pipeline_id uuid not null,
+    window_start timestamptz not null,
+    primary key (tenant_id, pipeline_id)
+) with (fillfactor = 70);
+
 -- Markers: written down as intended, then emitted, then seen in Kafka. One that was emitted but never seen,
 -- while a later one was, means that changes may have been lost. The token tells a marker from one of the same number
 -- that an older state of this database has emitted.
@@ -261,6 +279,8 @@ create table funnelproof.window_run (
     window_end timestamptz not null,
     revision integer not null check (revision >= 1),
     causes text[] not null,
+    lowest_lsn pg_lsn,
+    highest_lsn pg_lsn,
     epoch uuid not null,
     positions jsonb not null,
     proof_id bigint not null references funnelproof.proof (proof_id),
@@ -270,7 +290,8 @@ create table funnelproof.window_run (
 create index ix_window_run_window on funnelproof.window_run (window_name, window_start);
 create index ix_window_run_proof on funnelproof.window_run (proof_id);
 
--- Closed windows whose counts may have changed since, waiting until they have been quiet for a moment.
+-- Closed windows whose counts may have changed since, waiting until they have been quiet for a moment; or, with
+-- `present_pairs`, which somebody asked to publish with the pairs of now.
 create table funnelproof.touched_window (
     tenant_id uuid not null,
     pipeline_id uuid not null,
@@ -278,8 +299,10 @@ create table funnelproof.touched_window (
     window_start timestamptz not null,
     window_end timestamptz not null,
     touched_at timestamptz not null,
+    present_pairs boolean not null default false,
     primary key (tenant_id, pipeline_id, window_name, window_start)
 );
+create index ix_touched_window_age on funnelproof.touched_window (present_pairs, touched_at);
 
 -- Up to which flush each partition's partials have been searched for changes of closed windows.
 create table funnelproof.revision_cursor (
@@ -338,19 +361,51 @@ where
         where run.window_name = sealed.window_name and run.window_end <= sealed.sealed_until
     );
 
+-- The pairs a pipeline is reported on: those that are configured, of stages it still has; else each stage and the next.
 create view funnelproof.stage_pair as
+with
+consecutive as (
+    select
+        stage.tenant_id,
+        stage.pipeline_id,
+        stage.stage_id as from_stage_id,
+        stage.name as from_stage,
+        lead(stage.stage_id) over follows as to_stage_id,
+        lead(stage.name) over follows as to_stage
+    from funnelproof.pipeline_stage as stage
+    window follows as (
+        partition by stage.tenant_id, stage.pipeline_id
+        order by stage.display_order, stage.stage_id
+    )
+)
+
+select consecutive.*
+from consecutive
+where
+    consecutive.to_stage_id is not null
+    and not exists (
+        select from funnelproof.configured_pair as given
+        where given.tenant_id = consecutive.tenant_id and given.pipeline_id = consecutive.pipeline_id
+    )
+union all
 select
-    stage.tenant_id,
-    stage.pipeline_id,
-    stage.stage_id as from_stage_id,
-    stage.name as from_stage,
-    lead(stage.stage_id) over follows as to_stage_id,
-    lead(stage.name) over follows as to_stage
-from funnelproof.pipeline_stage as stage
-window follows as (
-    partition by stage.tenant_id, stage.pipeline_id
-    order by stage.display_order, stage.stage_id
-);
+    given.tenant_id,
+    given.pipeline_id,
+    given.from_stage_id,
+    from_stage.name as from_stage,
+    given.to_stage_id,
+    to_stage.name as to_stage
+from funnelproof.configured_pair as given
+inner join funnelproof.pipeline_stage as from_stage
+    on
+        given.from_stage_id = from_stage.stage_id
+        and given.tenant_id = from_stage.tenant_id
+        and given.pipeline_id = from_stage.pipeline_id
+inner join funnelproof.pipeline_stage as to_stage
+    on
+        given.to_stage_id = to_stage.stage_id
+        and given.tenant_id = to_stage.tenant_id
+        and given.pipeline_id = to_stage.pipeline_id;
 
 -- The latest revision of every closed window.
 create view dyno_crm.stage_conversion_current as
@@ -379,49 +434,88 @@ inner join dyno_crm.report_stage_conversion_fact as fact using (run_id)
 left join funnelproof.pipeline_stage as from_stage on fact.from_stage_id = from_stage.stage_id
 left join funnelproof.pipeline_stage as to_stage on fact.to_stage_id = to_stage.stage_id;
 
--- One row per pair and revision that changed it.
+-- One row per pair and revision that changed it; nothing before: the pair was added, nothing after: it was left out.
 create view dyno_crm.stage_conversion_revisions as
+with
+revision as not materialized (
+    select
+        run.*,
+        earlier.run_id as earlier_run_id
+    from funnelproof.window_run as run
+    inner join funnelproof.window_run as earlier
+        on
+            run.tenant_id = earlier.tenant_id
+            and run.pipeline_id = earlier.pipeline_id
+            and run.window_name = earlier.window_name
+            and run.window_start = earlier.window_start
+            and run.revision - 1 = earlier.revision
+),
+
+change as (
+    select
+        revision.*,
+        fact.from_stage_id,
+        fact.to_stage_id,
+        former.entered_count as entered_before,
+        fact.entered_count as entered_after,
+        former.converted_count as converted_before,
+        fact.converted_count as converted_after
+    from revision
+    inner join dyno_crm.report_stage_conversion_fact as fact using (run_id)
+    left join dyno_crm.report_stage_conversion_fact as former
+        on
+            revision.earlier_run_id = former.run_id
+            and fact.from_stage_id = former.from_stage_id
+            and fact.to_stage_id = former.to_stage_id
+    where
+        (former.entered_count, former.converted_count)
+        is distinct from (fact.entered_count, fact.converted_count)
+    union all
+    select
+        revision.*,
+        former.from_stage_id,
+        former.to_stage_id,
+        former.entered_count,
+        null,
+        former.converted_count,
+        null
+    from revision
+    inner join dyno_crm.report_stage_conversion_fact as former on revision.earlier_run_id = former.run_id
+    left join dyno_crm.report_stage_conversion_fact as fact
+        on
+            revision.run_id = fact.run_id
+            and former.from_stage_id = fact.from_stage_id
+            and former.to_stage_id = fact.to_stage_id
+    where fact.run_id is null
+)
+
 select
-    run.tenant_id,
-    run.pipeline_id,
-    run.window_name,
-    run.window_start,
-    run.window_end,
-    fact.from_stage_id,
+    change.tenant_id,
+    change.pipeline_id,
+    change.window_name,
+    change.window_start,
+    change.window_end,
+    change.from_stage_id,
     from_stage.name as from_stage,
-    fact.to_stage_id,
+    change.to_stage_id,
     to_stage.name as to_stage,
-    run.revision,
-    earlier_fact.entered_count as entered_before,
-    fact.entered_count as entered_after,
-    earlier_fact.converted_count as converted_before,
-    fact.converted_count as converted_after,
-    run.causes,
+    change.revision,
+    change.entered_before,
+    change.entered_after,
+    change.converted_before,
+    change.converted_after,
+    change.causes,
+    change.lowest_lsn,
+    change.highest_lsn,
     proof.completeness,
     proof.source_lsn,
-    run.run_id,
+    change.run_id,
     header.generated_at as revised_at
-from funnelproof.window_run as run
+from change
 inner join funnelproof.proof using (proof_id)
-inner join dyno_crm.report_run as header on run.run_id = header.id
-inner join dyno_crm.report_stage_conversion_fact as fact using (run_id)
-inner join funnelproof.window_run as earlier
-    on
-        run.tenant_id = earlier.tenant_id
-        and run.pipeline_id = earlier.pipeline_id
-        and run.window_name = earlier.window_name
-        and run.window_start = earlier.window_start
-        and run.revision - 1 = earlier.revision
-left join dyno_crm.report_stage_conversion_fact as earlier_fact
-    on
-        earlier.run_id = earlier_fact.run_id
-        and fact.from_stage_id = earlier_fact.from_stage_id
-        and fact.to_stage_id = earlier_fact.to_stage_id
-left join funnelproof.pipeline_stage as from_stage on fact.from_stage_id = from_stage.stage_id
-left join funnelproof.pipeline_stage as to_stage on fact.to_stage_id = to_stage.stage_id
-where
-    (fact.entered_count, fact.converted_count)
-    is distinct from (earlier_fact.entered_count, earlier_fact.converted_count);
+inner join dyno_crm.report_run as header on change.run_id = header.id
+left join funnelproof.pipeline_stage as from_stage on change.from_stage_id = from_stage.stage_id
+left join funnelproof.pipeline_stage as to_stage on change.to_stage_id = to_stage.stage_id;
 
 -- Open windows, as far as the partials know; as_of is the oldest partition's flush.
 create view dyno_crm.stage_conversion_live as

@@ -1,15 +1,28 @@
--- Touched windows that have been collected for long enough, with the run that a revision would follow.
+-- Touched windows that have been collected for long enough, with the run that a revision would follow; those that
+-- somebody asked for wait for the others.
 select
     touched.tenant_id::text,
     touched.pipeline_id::text,
     touched.window_name,
     touched.window_start,
     touched.window_end,
-    coalesce(run.revision, 0) + 1 as revision,
-    run.run_id as previous_run_id
+    touched.present_pairs,
+    coalesce(latest.revision, 0) + 1 as revision,
+    latest.run_id as previous_run_id
 from funnelproof.touched_window as touched
-left join funnelproof.latest_run as run
-    using (tenant_id, pipeline_id, window_name, window_start)
+left join lateral (
+    select
+        run.revision,
+        run.run_id
+    from funnelproof.window_run as run
+    where
+        run.tenant_id = touched.tenant_id
+        and run.pipeline_id = touched.pipeline_id
+        and run.window_name = touched.window_name
+        and run.window_start = touched.window_start
+    order by run.revision desc
+    limit 1
+) as latest on true
 where touched.touched_at <= clock_timestamp() - $1::interval
-order by touched.touched_at
+order by touched.present_pairs, touched.touched_at
 limit $2

@@ -1,125 +1,196 @@
--- Publishes runs, all of them in one statement and so from one snapshot of partials and progress: the first run of
--- a window always, a later one only where its counts differ from the run before it, whose pairs it keeps.
+-- Publishes runs, all of them in one statement and so from one snapshot of partials and progress. A window that
+-- closes gets its first run, unless the pipeline is dormant ($13, null: none is); one that was touched gets the next,
+-- where its counts differ from the run before, whose pairs it keeps unless those of now are asked for.
+-- Each candidate is worked out by itself, by way of indexes: joins between steps of this statement, whose sizes
+-- nobody can estimate, would compare all with all.
 with
 candidate as (
     select *
     from unnest(
         $3::uuid[], $4::text[]::uuid[], $5::text[]::uuid[], $6::text[],
-        $7::timestamptz[], $8::timestamptz[], $9::integer[], $10::uuid[], $11::text[]
+        $7::timestamptz[], $8::timestamptz[], $9::integer[], $10::uuid[], $11::text[], $12::text[]
     ) as candidate (
         run_id, tenant_id, pipeline_id, window_name,
-        window_start, window_end, revision, previous_run_id, timezone
+        window_start, window_end, revision, previous_run_id, timezone, purpose
     )
 ),
 
 evidence as (
     select
         proof.*,
+        installation.installed_at,
         (
             select coalesce(jsonb_object_agg(progress.partition, progress.source_offset), '{}')
             from funnelproof.partition_progress as progress
             where progress.epoch = $1
         ) as positions_now
     from funnelproof.proof
+    cross join funnelproof.installation
     where proof.proof_id = $2
 ),
 
-pair as (
+counted as materialized (
     select
-        candidate.run_id,
-        stage_pair.from_stage_id,
-        stage_pair.to_stage_id,
-        null::bigint as entered_before,
-        null::bigint as converted_before
+        candidate.*,
+        tally.*,
+        exists(
+            select
+            from funnelproof.partial
+            where
+                partial.epoch = $1
+                and partial.window_start = candidate.window_start
+                and partial.window_name = candidate.window_name
+                and partial.tenant_id = candidate.tenant_id
+                and partial.pipeline_id = candidate.pipeline_id
+                and partial.deals > 0
+        ) as has_entries
     from candidate
-    inner join funnelproof.stage_pair using (tenant_id, pipeline_id)
-    where candidate.previous_run_id is null and stage_pair.to_stage_id is not null
-    union all
-    select
-        candidate.run_id,
-        fact.from_stage_id,
-        fact.to_stage_id,
-        fact.entered_count,
-        fact.converted_count
-    from candidate
-    inner join dyno_crm.report_stage_conversion_fact as fact on candidate.previous_run_id = fact.run_id
+    cross join
+        lateral (
+            select
+                jsonb_agg(
+                    jsonb_build_object('from_stage_id', pair.from_stage_id, 'to_stage_id', pair.to_stage_id)
+                ) as stage_pairs,
+                array_agg(pair.from_stage_id) as from_stage_ids,
+                array_agg(pair.to_stage_id) as to_stage_ids,
+                array_agg(count.entered) as entered_counts,
+                array_agg(count.converted) as converted_counts,
+                count(former.run_id) as former_pairs,
+                coalesce(
+                    bool_or(
+                        (former.entered_count, former.converted_count) <> (count.entered, count.converted)
+                    ),
+                    false
+                ) as counts_differ
+            from (
+                select
+                    stage_pair.from_stage_id,
+                    stage_pair.to_stage_id
+                from funnelproof.stage_pair
+                where
+                    (candidate.previous_run_id is null or candidate.purpose = 'pairs')
+                    and stage_pair.tenant_id = candidate.tenant_id
+                    and stage_pair.pipeline_id = candidate.pipeline_id
+                union all
+                select
+                    fact.from_stage_id,
+                    fact.to_stage_id
+                from dyno_crm.report_stage_conversion_fact as fact
+                where candidate.purpose = 'counts' and fact.run_id = candidate.previous_run_id
+            ) as pair
+            cross join
+                lateral (
+                    select
+                        coalesce(
+                            sum(partial.deals) filter (where partial.to_stage_id = pair.from_stage_id), 0
+                        )::bigint as entered,
+                        coalesce(
+                            sum(partial.deals) filter (where partial.to_stage_id <> pair.from_stage_id), 0
+                        )::bigint as converted
+                    from funnelproof.partial
+                    where
+                        partial.epoch = $1
+                        and partial.window_start = candidate.window_start
+                        and partial.window_name = candidate.window_name
+                        and partial.tenant_id = candidate.tenant_id
+                        and partial.pipeline_id = candidate.pipeline_id
+                        and partial.from_stage_id = pair.from_stage_id
+                        and partial.to_stage_id in (pair.from_stage_id, pair.to_stage_id)
+                ) as count
+            left join dyno_crm.report_stage_conversion_fact as former
+                on
+                    candidate.previous_run_id = former.run_id
+                    and pair.from_stage_id = former.from_stage_id
+                    and pair.to_stage_id = former.to_stage_id
+        ) as tally
+    where tally.stage_pairs is not null
 ),
 
-counted as (
+worthwhile as (
     select
-        pair.run_id,
-        pair.from_stage_id,
-        pair.to_stage_id,
-        pair.entered_before,
-        pair.converted_before,
-        coalesce(
-            sum(partial.deals) filter (where partial.to_stage_id = pair.from_stage_id), 0
-        )::bigint as entered_count,
-        coalesce(
-            sum(partial.deals) filter (where partial.to_stage_id <> pair.from_stage_id), 0
-        )::bigint as converted_count
-    from pair
-    inner join candidate using (run_id)
-    left join funnelproof.partial
-        on
-            partial.epoch = $1
-            and candidate.window_start = partial.window_start
-            and candidate.window_name = partial.window_name
-            and candidate.tenant_id = partial.tenant_id
-            and candidate.pipeline_id = partial.pipeline_id
-            and pair.from_stage_id = partial.from_stage_id
-            and partial.to_stage_id in (pair.from_stage_id, pair.to_stage_id)
-    group by 1, 2, 3, 4, 5
+        counted.*,
+        cardinality(counted.from_stage_ids) <> counted.former_pairs
+        or counted.former_pairs <> (
+            select count(*)
+            from dyno_crm.report_stage_conversion_fact as fact
+            where fact.run_id = counted.previous_run_id
+        ) as pairs_differ
+    from counted
 ),
 
-cause as (
+published as materialized (
     select
-        candidate.run_id,
-        array_agg(distinct why.cause order by why.cause) as causes
-    from candidate
-    inner join funnelproof.window_run as previous on candidate.previous_run_id = previous.run_id
-    inner join funnelproof.change_note as note
-        on
-            candidate.tenant_id = note.tenant_id
-            and candidate.pipeline_id = note.pipeline_id
-            and candidate.window_name = note.window_name
-            and candidate.window_start = note.window_start
-            and previous.epoch = note.epoch
-            and note.source_offset
-            > coalesce((previous.positions ->> note.partition::text)::bigint, -1)
-    cross join unnest(note.causes) as why (cause)
-    where note.epoch = $1
-    group by 1
-),
-
-published as (
-    select
-        candidate.run_id,
-        candidate.tenant_id,
-        candidate.pipeline_id,
-        candidate.window_name,
-        candidate.window_start,
-        candidate.window_end,
-        candidate.revision,
-        candidate.timezone,
+        worthwhile.*,
+        note.lowest_lsn,
+        note.highest_lsn,
         case
-            when candidate.previous_run_id is null then coalesce(cause.causes, '{}')
-            else coalesce(cause.causes, '{unknown}')
-        end as causes,
-        jsonb_agg(
-            jsonb_build_object(
-                'from_stage_id', counted.from_stage_id, 'to_stage_id', counted.to_stage_id
-            )
-        ) as stage_pairs
-    from candidate
-    inner join counted using (run_id)
-    left join cause using (run_id)
-    group by 1, 2, 3, 4, 5, 6, 7, 8, 9
-    having
-        bool_or(
-            (counted.entered_before, counted.converted_before)
-            is distinct from (counted.entered_count, counted.converted_count)
-        )
+            when worthwhile.purpose = 'close' then '{}'::text[]
+            when worthwhile.previous_run_id is null or worthwhile.counts_differ
+                then coalesce(note.causes, '{unknown}')
+            else '{}'
+        end
+        || case
+            when worthwhile.previous_run_id is not null and worthwhile.pairs_differ then '{pairs_changed}'
+            else '{}'::text[]
+        end as causes
+    from worthwhile
+    cross join evidence
+    left join funnelproof.window_run as previous on worthwhile.previous_run_id = previous.run_id
+    left join lateral (
+        select
+            array_agg(distinct why.cause order by why.cause) as causes,
+            min(note.lowest_lsn) as lowest_lsn,
+            max(note.highest_lsn) as highest_lsn
+        from funnelproof.change_note as note
+        cross join unnest(note.causes) as why (cause)
+        where
+            worthwhile.purpose <> 'close'
+            and (worthwhile.previous_run_id is null or worthwhile.counts_differ)
+            and note.epoch = $1
+            and note.tenant_id = worthwhile.tenant_id
+            and note.pipeline_id = worthwhile.pipeline_id
+            and note.window_name = worthwhile.window_name
+            and note.window_start = worthwhile.window_start
+            and coalesce(previous.epoch = note.epoch, true)
+            and note.source_offset > coalesce((previous.positions ->> note.partition::text)::bigint, -1)
+    ) as note on true
+    where
+        case
+            when worthwhile.previous_run_id is not null
+                then worthwhile.counts_differ or worthwhile.pairs_differ
+            when worthwhile.purpose <> 'close' or $13::interval is not null
+                then
+                    worthwhile.has_entries
+                    or (
+                        worthwhile.purpose = 'close'
+                        and evidence.installed_at < worthwhile.window_end
+                        and coalesce(
+                            (
+                                select activity.window_start
+                                from funnelproof.pipeline_activity as activity
+                                where
+                                    activity.tenant_id = worthwhile.tenant_id
+                                    and activity.pipeline_id = worthwhile.pipeline_id
+                            ),
+                            evidence.installed_at
+                        ) > worthwhile.window_end - $13::interval
+                    )
+            else true
+        end
+),
+
+active as (
+    insert into funnelproof.pipeline_activity as known (tenant_id, pipeline_id, window_start)
+    select
+        published.tenant_id,
+        published.pipeline_id,
+        max(published.window_start)
+    from published
+    where published.has_entries
+    group by published.tenant_id, published.pipeline_id
+    on conflict (tenant_id, pipeline_id) do update
+        set window_start = excluded.window_start
+        where excluded.window_start > known.window_start
 ),
 
 header as (
@@ -155,7 +226,7 @@ header as (
 registered as (
     insert into funnelproof.window_run (
         run_id, tenant_id, pipeline_id, window_name, window_start, window_end,
-        revision, causes, epoch, positions, proof_id
+        revision, causes, lowest_lsn, highest_lsn, epoch, positions, proof_id
     )
     select
         published.run_id,
@@ -166,6 +237,8 @@ registered as (
         published.window_end,
         published.revision,
         published.causes,
+        published.lowest_lsn,
+        published.highest_lsn,
         $1,
         evidence.positions_now,
         $2
@@ -184,19 +257,21 @@ fact as (
         published.pipeline_id,
         counted.from_stage_id,
         counted.to_stage_id,
-        counted.entered_count,
-        counted.converted_count,
+        counted.entered,
+        counted.converted,
         case
-            when counted.entered_count > 0
-                then round(counted.converted_count::numeric / counted.entered_count, 4)
+            when counted.entered > 0 then round(counted.converted::numeric / counted.entered, 4)
             else 0
         end
     from published
-    inner join counted using (run_id)
+    cross join lateral unnest(
+        published.from_stage_ids, published.to_stage_ids,
+        published.entered_counts, published.converted_counts
+    ) as counted (from_stage_id, to_stage_id, entered, converted)
 )
 
 select
-    count(*) filter (where published.revision = 1) as closed,
-    count(*) filter (where published.revision > 1) as revised,
+    count(*) filter (where published.previous_run_id is null) as closed,
+    count(*) filter (where published.previous_run_id is not null) as revised,
     coalesce(sum(jsonb_array_length(published.stage_pairs)), 0) as pairs
 from published

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from streams.cli import backfill, connector, demo, local, migrate, reconcile, report, status, worker
+from streams.cli import backfill, connector, demo, local, migrate, reconcile, report, revise, status, worker
 from streams.cli.output import stderr
 from streams.errors import FunnelproofError
 
@@ -34,6 +34,7 @@ app.command("migrate")(migrate.migrate)
 app.command("report")(report.report)
 app.command("backfill")(backfill.backfill)
 app.command("reconcile")(reconcile.reconcile)
+app.command("revise")(revise.revise)
 app.command("status")(status.status)
 app.command("worker")(worker.worker)
 app.add_typer(connector.app, name="connector")

@@ -1,10 +1,15 @@
-"""Which stage follows which: the pairs a funnel is reported on when none are given."""
+"""A pipeline's stages, and the pairs of them to report on where each stage and the next is not wanted."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from uuid import UUID
 
 from streams.domain.change import Scope
+
+StagePairs = Mapping[Scope, tuple[tuple[str, str], ...]]
+"""Pairs `(from_stage_id, to_stage_id)` by pipeline; a pipeline that is not named has each stage and the next."""
+
+_SHAPE = '"tenant/pipeline" = [["from stage", "to stage"], ...], all of them UUIDs'
 
 
 @dataclass(frozen=True, order=True)
@@ -17,10 +22,44 @@ class Stage:
     name: str | None = None
 
 
-def consecutive_pairs(stages: Iterable[Stage]) -> Mapping[Scope, list[tuple[str, str]]]:
-    """Return per pipeline each stage with its follower; a pipeline of one stage has an empty list."""
-    ordered = sorted(stages, key=lambda stage: (stage.scope, stage.display_order, stage.stage_id))
-    return {
-        scope: [(a.stage_id, b.stage_id) for a, b in pairwise(group)]
-        for scope, group in groupby(ordered, key=lambda stage: stage.scope)
-    }
+def parse_stage_pairs(given: object) -> dict[Scope, tuple[tuple[str, str], ...]]:
+    """Return the pairs that somebody wrote down; raises ValueError that names everything that makes no sense."""
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{given!r} is no table of pairs: write it as {_SHAPE}")  # noqa: TRY004 - for pydantic
+    found: dict[Scope, tuple[tuple[str, str], ...]] = {}
+    problems: list[str] = []
+    for name, pairs in given.items():
+        try:
+            scope = Scope(*(_uuid(part) for part in _parts(name)))
+            found[scope] = tuple(dict.fromkeys(_pairs(pairs)))
+        except ValueError as error:
+            problems.append(f"{name}: {error}")
+    if problems:
+        raise ValueError("; ".join(problems))
+    return found
+
+
+def _parts(name: object) -> tuple[str, str]:
+    tenant, slash, pipeline = str(name).partition("/")
+    if not slash:
+        raise ValueError("names no pipeline, write it as tenant/pipeline")
+    return tenant, pipeline
+
+
+def _pairs(pairs: object) -> Iterator[tuple[str, str]]:
+    if not isinstance(pairs, list | tuple) or not pairs:
+        raise ValueError(f"has no list of pairs: write it as {_SHAPE}")
+    for pair in pairs:
+        if not isinstance(pair, list | tuple) or len(pair) != 2:
+            raise ValueError(f"{pair!r} is no pair of stages")
+        from_stage, to_stage = map(_uuid, pair)
+        if from_stage == to_stage:
+            raise ValueError(f"nothing converts from stage {from_stage} to itself")
+        yield from_stage, to_stage
+
+
+def _uuid(value: object) -> str:
+    try:
+        return str(UUID(str(value)))
+    except ValueError:
+        raise ValueError(f"{value!r} is no UUID") from None

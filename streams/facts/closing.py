@@ -9,17 +9,19 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
+from typing import Literal
 from uuid import UUID, uuid5
 
 import structlog
 
-from streams.domain.pairs import consecutive_pairs
+from streams.domain.pairs import StagePairs
 from streams.domain.proof import Proof
 from streams.domain.windows import Window, from_microseconds, to_microseconds
 from streams.facts.database import Connection, Pool
 from streams.facts.doubts import unresolved_doubts
 from streams.facts.epoch import Epoch, require_current_epoch
 from streams.facts.partials import know_windows
+from streams.facts.stage_pairs import require_current_pairs
 from streams.resources import sql
 
 log = structlog.get_logger(__name__)
@@ -53,6 +55,7 @@ class _Candidate:
     window: Window
     revision: int
     previous_run_id: UUID | None
+    purpose: Literal["close", "counts", "pairs"]
 
     @property
     def run_id(self) -> UUID:
@@ -67,12 +70,23 @@ class _Candidate:
 class Closing:
     """Closes and revises one epoch's windows."""
 
-    def __init__(self, pool: Pool, epoch: Epoch, debounce: timedelta, worker: str) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        epoch: Epoch,
+        debounce: timedelta,
+        worker: str,
+        *,
+        stage_pairs: StagePairs | None = None,
+        dormant_after: timedelta = timedelta(0),
+    ) -> None:
         self._pool = pool
         self._epoch = epoch
         self._plan = epoch.plan
         self._debounce = debounce
         self._worker = worker
+        self._stage_pairs = stage_pairs or {}
+        self._dormant_after = dormant_after or None
 
     async def due(self, until: int) -> list[Window]:
         """Return the windows that end by `until` (microseconds) and are not closed yet, oldest first."""
@@ -91,6 +105,7 @@ class Closing:
             began = time.monotonic()
             await connection.execute(sql("queries/closing_lock"))
             await require_current_epoch(connection, self._epoch)
+            await require_current_pairs(connection, self._stage_pairs)
             await self._note_followed(connection, proof)
             doubts = await _doubts(connection, proof)
             if not await self._record_prover(connection, proof, doubts):
@@ -104,7 +119,7 @@ class Closing:
             await connection.execute(sql("queries/closing_touched"), self._epoch.id)
             closing = await self._not_closed(connection, _oldest(windows, proof))
             revisions = await self._revisions(connection)
-            candidates = [*self._first_runs(proof, closing), *revisions]
+            candidates = [*await self._first_runs(connection, closing), *revisions]
             closed, revised, pairs = await self._publish_all(connection, proof, doubts, candidates)
             await self._mark_closed(connection, closing)
             await self._untouch(connection, revisions)
@@ -123,7 +138,7 @@ class Closing:
             doubts = await _doubts(connection, proof)
             await self._replace_stages(connection, proof)
             closing = await self._not_closed(connection, windows)
-            first_runs = list(self._first_runs(proof, closing))
+            first_runs = await self._first_runs(connection, closing)
             closed, _, pairs = await self._publish_all(connection, proof, doubts, first_runs)
             await self._mark_closed(connection, closing)
         return Published(len(closing), closed, 0, pairs, _completeness(doubts))
@@ -196,12 +211,16 @@ class Closing:
         closed = {Window(row[0], to_microseconds(row[1]), to_microseconds(row[2])) for row in rows}
         return [window for window in windows if window not in closed]
 
-    def _first_runs(self, proof: Proof, windows: Sequence[Window]) -> Iterable[_Candidate]:
-        for scope, pairs in consecutive_pairs(proof.marker.stages).items():
-            if pairs:
-                for window in windows:
-                    if self._plan.has(scope.tenant_id, window):
-                        yield _Candidate(scope.tenant_id, scope.pipeline_id, window, 1, None)
+    async def _first_runs(self, connection: Connection, windows: Sequence[Window]) -> list[_Candidate]:
+        if not windows:
+            return []
+        pipelines = await connection.fetch(sql("queries/closing_pipelines"))
+        return [
+            _Candidate(row["tenant_id"], row["pipeline_id"], window, 1, None, "close")
+            for window in windows
+            for row in pipelines
+            if self._plan.has(row["tenant_id"], window)
+        ]
 
     async def _revisions(self, connection: Connection) -> list[_Candidate]:
         rows = await connection.fetch(sql("queries/closing_candidates"), self._debounce, _REVISIONS_AT_ONCE)
@@ -216,6 +235,7 @@ class Closing:
                 ),
                 row["revision"],
                 row["previous_run_id"],
+                "pairs" if row["present_pairs"] else "counts",
             )
             for row in rows
         ]
@@ -251,6 +271,8 @@ class Closing:
             [candidate.revision for candidate in candidates],
             [candidate.previous_run_id for candidate in candidates],
             [self._timezone(candidate) for candidate in candidates],
+            [candidate.purpose for candidate in candidates],
+            self._dormant_after,
         )
         return (row["closed"], row["revised"], int(row["pairs"])) if row else (0, 0, 0)
 
@@ -278,6 +300,8 @@ class Closing:
 
 
 def _oldest(windows: Sequence[Window], proof: Proof) -> Sequence[Window]:
+    if not windows:
+        return []
     pipelines = len({stage.scope for stage in proof.marker.stages})
     ordered = sorted(windows, key=lambda window: (window.end, window.name))
     return ordered[: max(1, RUNS_AT_ONCE // max(1, pipelines))]

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
+from streams.domain.pairs import StagePairs
 from streams.domain.proof import Proof
 from streams.domain.tally import TallyKey
 from streams.domain.windows import Window
@@ -75,8 +76,11 @@ class ObservedClosing(Closing):
         debounce: timedelta,
         worker: str,
         metrics: Metrics,
+        *,
+        stage_pairs: StagePairs | None = None,
+        dormant_after: timedelta = timedelta(0),
     ) -> None:
-        super().__init__(pool, epoch, debounce, worker)
+        super().__init__(pool, epoch, debounce, worker, stage_pairs=stage_pairs, dormant_after=dormant_after)
         self._metrics = metrics
 
     async def publish(self, proof: Proof, windows: Sequence[Window]) -> Published:

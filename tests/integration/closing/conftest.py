@@ -88,20 +88,26 @@ class Desk:
         self.after[partition] = (await self.partials.claim(partition, end)).flushes
         self.states[partition].reconcile_with(await self.partials.read(partition))
 
-    def proof(self, second: float, *doubts: str, scopes: tuple[Scope, ...] = (SALES,)) -> Proof:
-        stages = [
+    def proof(
+        self, second: float, *doubts: str, scopes: tuple[Scope, ...] = (SALES,), stages: int = len(STAGES)
+    ) -> Proof:
+        """Everything up to so many seconds after START, proven."""
+        found = [
             Stage(scope, stage, stage_id(scope, stage), f"stage {stage}")
             for scope in scopes
-            for stage in STAGES
+            for stage in range(stages)
         ]
         self.lsn += 1
-        marker = Marker(1, self.lsn, "1:1:", "7", 1, stages)
+        marker = Marker(1, self.lsn, "1:1:", "7", 1, found)
         return Proof(marker, START + timedelta(seconds=second), {}, doubts, [], 0.1, 0.1)
 
     async def close(self, second: float, *doubts: str, scopes: tuple[Scope, ...] = (SALES,)) -> Published:
         """Close what is due so many seconds after START, and revise what was touched."""
-        due = await self.closing.due(to_microseconds(START + timedelta(seconds=second)))
-        return await self.closing.publish(self.proof(second, *doubts, scopes=scopes), due)
+        return await self.closing.publish(self.proof(second, *doubts, scopes=scopes), await self.due(second))
+
+    async def due(self, second: float) -> list[Window]:
+        """Return the windows that are due so many seconds after START."""
+        return await self.closing.due(to_microseconds(START + timedelta(seconds=second)))
 
     async def facts(self, window: Window | None = None, scope: Scope = SALES) -> list[tuple[int, int, int]]:
         """Return (revision, entered, converted) of the first pair's latest run."""

@@ -1,0 +1,10 @@
+-- Keeps the configured pairs, and by what they are known (null: there are none).
+with
+known as (
+    update funnelproof.installation
+    set configured_pairs = $1
+)
+
+insert into funnelproof.configured_pair (tenant_id, pipeline_id, from_stage_id, to_stage_id)
+select *
+from unnest($2::text[]::uuid[], $3::text[]::uuid[], $4::text[]::uuid[], $5::text[]::uuid[])

@@ -1,0 +1,9 @@
+-- How many requests are still open, and how many runs with other pairs were published since.
+select
+    (select count(*) from funnelproof.touched_window as touched where touched.present_pairs) as waiting,
+    (
+        select count(*)
+        from dyno_crm.report_run as header
+        inner join funnelproof.window_run as run on header.id = run.run_id
+        where header.generated_at >= $1 and run.causes @> '{pairs_changed}'
+    ) as revised

@@ -1,0 +1,56 @@
+"""How fast windows close and are revised, with many pipelines. A measurement: its bounds are generous."""
+
+import time
+from uuid import UUID, uuid5
+
+import pytest
+
+from streams.domain.change import Scope
+from streams.facts.closing import Published
+from streams.facts.database import Pool
+from tests.integration.closing.conftest import TENANT, Desk, entry, stage_id
+
+PIPELINES = 10_000
+PAIRS = 4
+SECONDS = 10.0
+SCOPES = tuple(Scope(TENANT, str(uuid5(UUID(TENANT), f"pipeline {number}"))) for number in range(PIPELINES))
+
+
+async def timed(desk: Desk, second: float) -> tuple[Published, float]:
+    """Publish one proof; return what was published and in how many seconds."""
+    due = await desk.due(second)
+    proof = desk.proof(second, scopes=SCOPES, stages=PAIRS + 1)
+    began = time.perf_counter()
+    return await desk.closing.publish(proof, due), time.perf_counter() - began
+
+
+@pytest.mark.parametrize("entered", [0, PIPELINES])
+async def test_ten_thousand_results_close_and_are_revised_within_ten_seconds(
+    desk: Desk, pool: Pool, entered: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, scope in enumerate(SCOPES[:entered]):
+        for stage in range(PAIRS + 1):
+            desk.write(
+                f"{number} {stage}", entry(stage, stage, scope), deal=f"deal {number}", partition=number % 2
+            )
+    await desk.flush()
+    published, first = await timed(desk, 60)
+    assert published == Published(windows=1, closed_runs=PIPELINES)
+    for number, scope in enumerate(SCOPES):
+        desk.write(f"{number} late", entry(1, 9, scope), deal=f"late {number}", partition=number % 2)
+    await desk.flush()
+    revised, seconds = 0, 0.0
+    while revised < PIPELINES:
+        published, spent = await timed(desk, 61)
+        assert published.revised_runs
+        revised, seconds = revised + published.revised_runs, seconds + spent
+    facts = await pool.fetch(
+        "select distinct revision, entered_count from dyno_crm.stage_conversion_current where from_stage_id = $1",
+        UUID(stage_id(SCOPES[0], 1)),
+    )
+    assert [tuple(row) for row in facts] == [(2, 2 if entered else 1)]
+    told = f"{PIPELINES} results of {PAIRS} pairs, {entered} with entries: closed in {first:.2f} s, "
+    with capsys.disabled():
+        print(f"\n{told}revised in {seconds:.2f} s")  # noqa: T201 - a measurement is for people
+    assert first < SECONDS
+    assert seconds < SECONDS
