@@ -1,2 +1,4 @@
 -- Whether these are the configured pairs; null: there are none.
-select installation.configured_pairs is not distinct from $1 from funnelproof.installation
+select count(*) = 1
+from funnelproof.installation
+where installation.configured_pairs is not distinct from $1
