@@ -21,6 +21,9 @@ from streams.settings import Settings
 OVERDUE_AFTER = timedelta(seconds=10)
 """How long after its end and grace an unclosed window counts as overdue; writers may hold it for PROOF_WAIT more."""
 
+UNPUBLISHED_AFTER = timedelta(seconds=60)
+"""How long a result may wait to be published to Kafka."""
+
 
 @dataclass(frozen=True)
 class PartitionStatus:
@@ -147,6 +150,12 @@ def _troubles(
     unread = [each.partition for each in partitions if each.source_offset is None]
     if unread:
         troubles.append(f"partitions {unread} were never folded: run `funnelproof worker`")
+    if facts["unpublished_since"] and facts["now"] - facts["unpublished_since"] > UNPUBLISHED_AFTER:
+        waiting = (facts["now"] - facts["unpublished_since"]).total_seconds()
+        troubles.append(
+            f"{facts['unpublished_events']} results wait for Kafka, the oldest for {waiting:.0f} s: "
+            "/healthz and the log of the worker that proves say why"
+        )
     if facts["dead_letters"]:
         troubles.append(
             f"{facts['dead_letters']} events could not be applied; windows close as estimated meanwhile"

@@ -175,3 +175,10 @@ def _of_the_prover(now: Reading) -> Iterator[Metric]:
             "How long the oldest due window has waited to be closed.",
             value=now.overdue,
         )
+    if now.unpublished is not None:
+        # Runs that are committed in Postgres and not confirmed by Kafka yet.
+        yield GaugeMetricFamily(
+            "funnelproof_outbox_unpublished", "Events that wait for Kafka.", value=now.unpublished
+        )
+    # One for each run; 0 in a worker that is not the prover.
+    yield CounterMetricFamily("funnelproof_events_published", "Events Kafka has confirmed.", now.published)
