@@ -63,7 +63,11 @@ left join lateral (
                     'entered_before', fact_before.entered_count,
                     'converted_before', fact_before.converted_count
                 )
-                order by from_stage.display_order, fact.from_stage_id, to_stage.display_order, fact.to_stage_id
+                order by
+                    from_stage.display_order,
+                    fact.from_stage_id,
+                    to_stage.display_order,
+                    fact.to_stage_id
             ),
             '[]'
         ) as pairs

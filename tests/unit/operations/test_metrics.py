@@ -23,6 +23,8 @@ PROVER = Reading(
     unproven=0.4,
     proven_until=datetime(2026, 11, 23, 12, tzinfo=UTC),
     overdue=2.5,
+    published=40,
+    unpublished=3,
 )
 
 
@@ -54,6 +56,8 @@ def shown(reading: Reading) -> dict[str, float]:
         ("funnelproof_prover", 1),
         ("funnelproof_proven_until_timestamp_seconds", 1795435200),
         ("funnelproof_window_overdue_seconds", 2.5),
+        ("funnelproof_outbox_unpublished", 3),
+        ("funnelproof_events_published_total", 40),
         ("funnelproof_flushes_total['failed']", 0),
         ("funnelproof_runs_published_total['revision']", 0),
     ],
@@ -69,6 +73,7 @@ def test_what_is_not_known_is_absent_and_not_zero() -> None:
     assert "funnelproof_kafka_up" not in idle
     assert "funnelproof_proven_until_timestamp_seconds" not in idle
     assert "funnelproof_window_overdue_seconds" not in idle
+    assert "funnelproof_outbox_unpublished" not in idle
 
 
 @pytest.mark.parametrize(
