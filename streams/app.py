@@ -32,8 +32,10 @@ from streams.facts.database import (
 )
 from streams.facts.dead_letters import DeadLetterPublisher
 from streams.facts.epoch import Epoch
+from streams.facts.events import EventProducer
 from streams.facts.held_epoch import HeldEpoch, require_free_epoch
 from streams.facts.installation import require_installation
+from streams.facts.outbox import OutboxPublisher
 from streams.facts.partials import PASSING_ERRORS
 from streams.facts.processor import Processor
 from streams.facts.pruning import Pruner, Retention
@@ -74,7 +76,7 @@ class Worker:
         self.pool = await create_pool(
             settings.facts_dsn,
             facts_setting(settings),
-            max_size=5,
+            max_size=6,
             application_name=f"{settings.instance} worker",
             command_timeout=STATEMENT_SECONDS,
         )
@@ -111,7 +113,12 @@ class Worker:
         self.dead_letters = DeadLetterPublisher(
             self.pool, settings.kafka, settings.dead_letter_topic, lambda: self.processor.partitions
         )
-        # The holder of partition 0 closes; Kafka moves that duty when it dies, and two at once do no harm.
+        # The holder of partition 0 closes and tells; Kafka moves that duty when it dies, and two at once do no harm.
+        self.events = OutboxPublisher(
+            self.pool,
+            EventProducer(settings.kafka, settings.facts_topic),
+            lambda: 0 in self.processor.partitions,
+        )
         self.closer = Closer(
             settings,
             self.pool,
@@ -238,6 +245,7 @@ def create_app(worker: Worker) -> WorkerApp:
     keep_running(lambda: worker.closer.run())  # noqa: PLW0108 - made when the worker opens
     keep_running(lambda: worker.pruner.run())  # noqa: PLW0108 - made when the worker opens
     keep_running(lambda: worker.dead_letters.run())  # noqa: PLW0108 - made when the worker opens
+    keep_running(lambda: worker.events.run())  # noqa: PLW0108 - made when the worker opens
     # State is millions of small objects that live long: looking for cycles among them often is wasted.
     gc.set_threshold(200_000, 20, 100)
     return app

@@ -198,6 +198,11 @@ class Settings(BaseSettings):
         return f"{self.instance}.dead-letters"
 
     @property
+    def facts_topic(self) -> str:
+        """The topic that every revision of a closed window is published to."""
+        return f"{self.instance}.facts"
+
+    @property
     def marker_prefix(self) -> str:
         """The prefix of this installation's logical decoding messages."""
         return f"funnelproof.{self.instance}"

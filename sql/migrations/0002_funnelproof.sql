@@ -290,6 +290,14 @@ create table funnelproof.window_run (
 create index ix_window_run_window on funnelproof.window_run (window_name, window_start);
 create index ix_window_run_proof on funnelproof.window_run (proof_id);
 
+-- Runs that Kafka is to be told of: added by the transaction that publishes them, removed once Kafka has them. Whoever
+-- publishes holds the closing lock, so event_id is the order of the commits. No reference: a run may be deleted meanwhile.
+create table funnelproof.outbox (
+    event_id bigint generated always as identity primary key,
+    run_id uuid not null,
+    recorded_at timestamptz not null default clock_timestamp()
+);
+
 -- Closed windows whose counts may have changed since, waiting until they have been quiet for a moment; or, with
 -- `present_pairs`, which somebody asked to publish with the pairs of now.
 create table funnelproof.touched_window (

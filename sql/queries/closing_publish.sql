@@ -246,6 +246,14 @@ registered as (
     cross join evidence
 ),
 
+queued as (
+    insert into funnelproof.outbox (run_id)
+    select published.run_id
+    from published
+    -- Oldest windows first; what it is ordered by is not selected, so it has no number.
+    order by published.window_end, published.window_start, published.run_id -- noqa: AM06
+),
+
 fact as (
     insert into dyno_crm.report_stage_conversion_fact (
         run_id, tenant_id, pipeline_id, from_stage_id, to_stage_id,

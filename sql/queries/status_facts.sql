@@ -60,6 +60,13 @@ select
         inner join funnelproof.epoch using (topic_id)
         where letter.resolved_at is null and epoch.epoch = installation.epoch
     ) as dead_letters,
+    (select count(*) from funnelproof.outbox) as unpublished_events,
+    (
+        select outbox.recorded_at
+        from funnelproof.outbox
+        order by outbox.event_id
+        limit 1
+    ) as unpublished_since,
     (
         select
             jsonb_build_object(

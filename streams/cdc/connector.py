@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
+from streams.cdc.facts_topic import make_facts_topic
 from streams.cdc.topics import Topics
 from streams.errors import PreconditionError, UnreachableError
 from streams.resources import schema
@@ -88,6 +89,7 @@ class Connector:
         await self._topics.ensure(
             settings.dead_letter_topic, 1, {"cleanup.policy": "delete", "retention.ms": "-1"}
         )
+        await make_facts_topic(self._topics, settings.facts_topic)
         async with asyncio.timeout(_STARTING_SECONDS):
             while (
                 await self._call("PUT", f"/connectors/{self._name}/config", connector_config(settings))

@@ -106,6 +106,7 @@ def _view(found: Status) -> Group:
             "slot", f"{found.slot['wal_status']}, keeps {found.slot['retained_bytes'] / 1e6:.1f} MB of WAL"
         )
     lines.add_row("dead letters", str(facts["dead_letters"]))
+    lines.add_row("unpublished", f"{facts['unpublished_events']} results wait for Kafka")
     last = facts["last_reconciliation"]
     if last:
         lines.add_row(

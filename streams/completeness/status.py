@@ -23,6 +23,9 @@ from streams.settings import Settings
 OVERDUE_AFTER = timedelta(seconds=10)
 """How long after its end and grace an unclosed window counts as overdue; writers may hold it for PROOF_WAIT more."""
 
+UNPUBLISHED_AFTER = timedelta(seconds=60)
+"""How long a result may wait to be published to Kafka."""
+
 
 @dataclass(frozen=True)
 class PartitionStatus:
@@ -97,7 +100,9 @@ async def read_status(settings: Settings) -> Status:
     closed_until = {row["window_name"]: row["closed_until"] for row in closed}
     overdue = _overdue(settings, plan, source_time, closed_until)
     connector, troubles = await _connector(settings)
-    troubles += _troubles(partitions, None if slot is None else dict(slot), has_topic=topic is not None)
+    troubles += _troubles(
+        facts, partitions, None if slot is None else dict(slot), has_topic=topic is not None
+    )
     return Status(
         facts,
         partitions,
@@ -136,7 +141,7 @@ async def _connector(settings: Settings) -> tuple[ConnectorStatus | None, list[s
 
 
 def _troubles(
-    partitions: list[PartitionStatus], slot: dict[str, Any] | None, *, has_topic: bool
+    facts: dict[str, Any], partitions: list[PartitionStatus], slot: dict[str, Any] | None, *, has_topic: bool
 ) -> list[str]:
     troubles = []
     if not has_topic:
@@ -150,4 +155,10 @@ def _troubles(
     unread = [each.partition for each in partitions if each.source_offset is None]
     if unread:
         troubles.append(f"partitions {unread} were never folded: run `funnelproof worker`")
+    if facts["unpublished_since"] and facts["now"] - facts["unpublished_since"] > UNPUBLISHED_AFTER:
+        waiting = (facts["now"] - facts["unpublished_since"]).total_seconds()
+        troubles.append(
+            f"{facts['unpublished_events']} results wait for Kafka, the oldest for {waiting:.0f} s: "
+            "/healthz and the log of the worker that proves say why"
+        )
     return troubles

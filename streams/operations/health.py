@@ -9,6 +9,9 @@ SILENT_SECONDS = 30.0
 UNPROVEN_SECONDS = 60.0
 """How long a proof may take, including the attempts that fail."""
 
+UNPUBLISHED_SECONDS = 60.0
+"""How long events of results may wait for Kafka while none of them can be published."""
+
 
 def troubles(now: Reading) -> list[str]:
     """Return what is wrong, one line each; none: the worker does its work, or waits for it as it should."""
@@ -27,6 +30,9 @@ def troubles(now: Reading) -> list[str]:
     if now.unproven is not None and not now.replaying and now.unproven > UNPROVEN_SECONDS:
         why = f": {now.proof_trouble}" if now.proof_trouble else ""
         found.append(f"no proof for {now.unproven:.0f} s{why}")
+    if now.unpublished_for is not None and now.unpublished_for > UNPUBLISHED_SECONDS:
+        why = f": {now.publish_trouble}" if now.publish_trouble else ""
+        found.append(f"no result published to Kafka for {now.unpublished_for:.0f} s{why}")
     return found
 
 

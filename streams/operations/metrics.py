@@ -190,6 +190,13 @@ def _of_the_prover(now: Reading) -> Iterator[Metric]:
         )
     if now.unproven is not None:
         yield from _of_the_doubts(now)
+    if now.unpublished is not None:
+        # Runs that are committed in Postgres and not confirmed by Kafka yet.
+        yield GaugeMetricFamily(
+            "funnelproof_outbox_unpublished", "Events that wait for Kafka.", value=now.unpublished
+        )
+    # One for each run; 0 in a worker that is not the prover.
+    yield CounterMetricFamily("funnelproof_events_published", "Events Kafka has confirmed.", now.published)
 
 
 def _of_the_doubts(now: Reading) -> Iterator[Metric]:

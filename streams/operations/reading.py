@@ -36,6 +36,8 @@ class Reading:
     `joining` is how long the worker has waited for its first assignment, None once it had one; `silent`, for how long
     Postgres has not confirmed a flush or a takeover; `unproven`, for how long the prover has not made a proof. Troubles
     are the errors that are being tried again. `doubts` make results estimates, and due windows wait for `held_by`.
+    are the errors that are being tried again. `unpublished` is how many events of results wait for Kafka, None where
+    another worker publishes; `unpublished_for`, for how long none of them could be published.
     """
 
     joining: float | None = None
@@ -52,6 +54,10 @@ class Reading:
     proof_trouble: str | None = None
     proven_until: datetime | None = None
     overdue: float | None = None
+    published: int = 0
+    unpublished: int | None = None
+    unpublished_for: float | None = None
+    publish_trouble: str | None = None
     checkpoints: Mapping[int, CheckpointReading] = field(default_factory=dict)
     checkpoints_fail: bool = False
     doubts: Sequence[Doubt] = ()

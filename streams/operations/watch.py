@@ -10,6 +10,7 @@ from confluent_kafka import KafkaException
 from streams.cdc.folded import FoldedTopic
 from streams.completeness.closer import Closer
 from streams.errors import FunnelproofError
+from streams.facts.outbox import OutboxPublisher
 from streams.facts.processor import Processor
 from streams.operations.observed import ObservedCheckpoints, ObservedPartials
 from streams.operations.reading import CheckpointReading, PartitionReading, Reading
@@ -28,6 +29,7 @@ class Watched(Protocol):
     topic: FoldedTopic
     processor: Processor
     closer: Closer
+    events: OutboxPublisher
     partials: ObservedPartials
     checkpoints: ObservedCheckpoints
 
@@ -42,6 +44,7 @@ async def read(worker: Watched, now: float, *, ask_kafka: bool = False) -> Readi
     ask_kafka = ask_kafka and bool(worker.processor.partitions)
     ends = await _ends(worker) if ask_kafka else None
     processor, closer, partials = worker.processor, worker.closer, worker.partials
+    events = worker.events
     proves = closer.unproven_since is not None
     return Reading(
         takeover_trouble=worker.trouble,
@@ -62,6 +65,10 @@ async def read(worker: Watched, now: float, *, ask_kafka: bool = False) -> Readi
         proof_trouble=closer.trouble if proves else None,
         proven_until=closer.proven_until if proves else None,
         overdue=closer.overdue(now) if proves else None,
+        published=events.published,
+        unpublished=events.unpublished,
+        unpublished_for=None if events.waiting_since is None else now - events.waiting_since,
+        publish_trouble=events.trouble,
         checkpoints={
             partition: CheckpointReading(max(0.0, time.time() - at), size)
             for partition, (at, size) in worker.checkpoints.written.copy().items()

@@ -184,7 +184,13 @@ async def installed(
             settings = installation.settings
             heartbeat = f"__debezium-heartbeat.{name}"
             await Topics(settings.kafka).delete(
-                [settings.data_topic, settings.message_topic, settings.dead_letter_topic, heartbeat]
+                [
+                    settings.data_topic,
+                    settings.message_topic,
+                    settings.dead_letter_topic,
+                    settings.facts_topic,
+                    heartbeat,
+                ]
             )
 
 

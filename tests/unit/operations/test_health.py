@@ -3,7 +3,14 @@ from dataclasses import replace
 import pytest
 
 from streams.facts.doubts import Doubt
-from streams.operations.health import JOIN_SECONDS, SILENT_SECONDS, UNPROVEN_SECONDS, troubles, warnings
+from streams.operations.health import (
+    JOIN_SECONDS,
+    SILENT_SECONDS,
+    UNPROVEN_SECONDS,
+    UNPUBLISHED_SECONDS,
+    troubles,
+    warnings,
+)
 from streams.operations.reading import PartitionReading, Reading
 
 FOLDED = PartitionReading(position=10, active=True, deals=3)
@@ -19,6 +26,10 @@ PROVER = Reading(partitions={0: FOLDED, 1: FOLDED}, silent=0.4, unproven=1.2)
         pytest.param(replace(PROVER, unproven=None), id="it folds and another proves"),
         pytest.param(PROVER, id="it folds and proves"),
         pytest.param(replace(PROVER, silent=SILENT_SECONDS, unproven=UNPROVEN_SECONDS), id="it is slow"),
+        pytest.param(
+            replace(PROVER, unpublished=90_000, unpublished_for=UNPUBLISHED_SECONDS),
+            id="many results wait for Kafka, and some were published lately",
+        ),
         pytest.param(replace(PROVER, proof_trouble="marker 7 did not come"), id="one proof failed"),
         pytest.param(
             replace(PROVER, partitions={0: FOLDED, 1: REPLAYED}, silent=900.0, unproven=900.0),
@@ -44,6 +55,12 @@ def test_a_worker_is_healthy_while(reading: Reading) -> None:
         (
             replace(PROVER, unproven=75.0, proof_trouble="marker 7 did not come"),
             "no proof for 75 s: marker 7 did not come",
+        ),
+        (
+            replace(
+                PROVER, unpublished=3, unpublished_for=UNPUBLISHED_SECONDS + 1, publish_trouble="no answer"
+            ),
+            "no result published to Kafka for 61 s: no answer",
         ),
     ],
 )

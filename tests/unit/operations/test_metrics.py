@@ -27,6 +27,8 @@ PROVER = Reading(
     overdue=2.5,
     doubts=[Doubt("slot", "it was moved", "begin anew")],
     held_by=[OpenTransaction("3/7", 42, None, "crm", "import", 61.0)],
+    published=40,
+    unpublished=3,
 )
 
 
@@ -62,6 +64,8 @@ def shown(reading: Reading) -> dict[str, float]:
         ("funnelproof_doubts['marker']", 0),
         ("funnelproof_doubts['privilege']", 0),
         ("funnelproof_holding_transaction_seconds['42', 'crm', 'import']", 61),
+        ("funnelproof_outbox_unpublished", 3),
+        ("funnelproof_events_published_total", 40),
         ("funnelproof_flushes_total['failed']", 0),
         ("funnelproof_runs_published_total['revision']", 0),
     ],
@@ -78,6 +82,7 @@ def test_what_is_not_known_is_absent_and_not_zero() -> None:
     assert "funnelproof_proven_until_timestamp_seconds" not in idle
     assert "funnelproof_window_overdue_seconds" not in idle
     assert not [name for name in idle if name.startswith("funnelproof_doubts")]
+    assert "funnelproof_outbox_unpublished" not in idle
 
 
 @pytest.mark.parametrize(

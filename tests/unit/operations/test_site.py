@@ -15,6 +15,7 @@ from streams.operations.site import Pages, WebAddressError, listen
 if TYPE_CHECKING:
     from streams.cdc.folded import FoldedTopic
     from streams.completeness.closer import Closer
+    from streams.facts.outbox import OutboxPublisher
     from streams.facts.processor import Processor
     from streams.operations.observed import ObservedCheckpoints, ObservedPartials
 
@@ -27,6 +28,7 @@ class JoiningWorker:
     checkpoints: "ObservedCheckpoints" = field(init=False)
     processor: "Processor" = field(init=False)
     closer: "Closer" = field(init=False)
+    events: "OutboxPublisher" = field(init=False)
     partials: "ObservedPartials" = field(init=False)
     name: str = "somewhere:1"
     began: float = 1000.0

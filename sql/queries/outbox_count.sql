@@ -1,0 +1,2 @@
+-- How many events wait to be published.
+select count(*) from funnelproof.outbox
