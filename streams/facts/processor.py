@@ -17,6 +17,7 @@ from streams.domain.partition import PartitionState, Vocabulary
 from streams.domain.plan import WindowPlan
 from streams.errors import PreconditionError, UnreachableError
 from streams.facts.checkpoint import Checkpoint, Checkpoints
+from streams.facts.checkpointing import Checkpointing
 from streams.facts.intake import Intake
 from streams.facts.owned import OffsetRecord, OwnedPartition, RecordChunk
 from streams.facts.partials import PASSING_ERRORS, DeadLetter, Partials, PartitionFlush
@@ -49,10 +50,7 @@ class Processor:
         self._topic = topic
         self._topics = topics
         self._partials = partials
-        self._checkpoints = checkpoints
-        self._checkpoint_interval = checkpoint_interval
-        self._unsaved: dict[int, Checkpoint] = {}
-        self._saving: asyncio.Task[None] | None = None
+        self._checkpointing = Checkpointing(checkpoints, checkpoint_interval)
         self._plan = plan
         self._interval = flush_interval
         self._vocabulary = Vocabulary()
@@ -94,7 +92,7 @@ class Processor:
                 )
             before = await self._partials.claim(partition, ends[partition])
             known = await self._partials.read(partition)
-            due = kept.checkpoint_due if kept else self._next_checkpoint()
+            due = kept.checkpoint_due if kept else self._checkpointing.next_due()
             owned = OwnedPartition(
                 state, ends[partition], before.told or 0, before.flushes, known, due, poisoned=poisoned
             )
@@ -113,7 +111,7 @@ class Processor:
         """
         await self.flush(checkpoint=self._owned.keys() if stopping else ())
         if stopping:
-            await self._save_checkpoints()
+            await self._checkpointing.save()
 
     async def ready(self) -> None:
         """Wait while Postgres cannot be reached or does not keep up: what cannot be written need not be read."""
@@ -166,7 +164,7 @@ class Processor:
         for partition, number in flushed.accepted.items():
             self._owned[partition].flushes = number
             if partition in snapshots:
-                self._unsaved[partition] = snapshots[partition]
+                self._checkpointing.take(partition, snapshots[partition])
         for partition in flushed.refused:
             log.warning("flush refused: another worker has taken the partition over", partition=partition)
         for partition in flushed.astray:
@@ -202,7 +200,7 @@ class Processor:
                 await asyncio.wait_for(self._changed.wait(), HEARTBEAT)
             self._changed.clear()
             try:
-                accepted = await self.flush(checkpoint=self._due_checkpoint())
+                accepted = await self.flush(checkpoint=self._checkpointing.due(self._owned))
             except (UnreachableError, *PASSING_ERRORS) as error:
                 self._intake.open = False
                 self._changed.set()
@@ -215,36 +213,18 @@ class Processor:
             self._intake.open = True
             if accepted:
                 await flushed(accepted)
-            if self._unsaved and (self._saving is None or self._saving.done()):
-                self._saving = asyncio.create_task(self._save_checkpoints())
+            self._checkpointing.save_soon()
             await asyncio.sleep(self._interval)
 
     async def _resume(self, partition: int, end: int) -> tuple[PartitionState, set[bytes]]:
         """Return the state of a partition's checkpoint, or an empty one where it has none that fits the log."""
         state = PartitionState(self._plan, self._vocabulary)
-        checkpoint = await asyncio.to_thread(self._checkpoints.read, partition)
+        checkpoint = await self._checkpointing.read(partition)
         if checkpoint is None or checkpoint.snapshot.position > end:
             return state, set()
         state.restore(checkpoint.snapshot)
         log.info("resumed from a checkpoint", partition=partition, position=state.position, end=end)
         return state, set(checkpoint.poisoned)
-
-    def _due_checkpoint(self) -> list[int]:
-        """Return the partition whose checkpoint is due the longest, if any: one at a time, to keep flushes short."""
-        due = [(owned.checkpoint_due, partition) for partition, owned in self._owned.items() if owned.active]
-        if not due or min(due)[0] > asyncio.get_running_loop().time():
-            return []
-        partition = min(due)[1]
-        self._owned[partition].checkpoint_due = self._next_checkpoint()
-        return [partition]
-
-    def _next_checkpoint(self) -> float:
-        return asyncio.get_running_loop().time() + self._checkpoint_interval
-
-    async def _save_checkpoints(self) -> None:
-        while self._unsaved:
-            partition, checkpoint = self._unsaved.popitem()
-            await asyncio.to_thread(self._checkpoints.write, partition, checkpoint)
 
     def _apply_records(self, owned: OwnedPartition, records: Sequence[OffsetRecord]) -> int:
         """Fold records in; return how many changed an entry."""
