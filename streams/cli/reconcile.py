@@ -8,7 +8,8 @@ import typer
 
 from streams.cli.instants import parse_instant
 from streams.cli.output import AsJson, print_json, stderr, stdout
-from streams.reconciliation import Difference, ReconcileResult, ReconcileScope
+from streams.facts.scope import ClosedScope
+from streams.reconciliation import Difference, ReconcileResult
 from streams.reconciliation import reconcile as compare
 from streams.settings import load_settings
 
@@ -34,7 +35,7 @@ def reconcile(
     Example: `funnelproof reconcile --window hour --from 2026-11-23T00:00:00Z`
     """
     settings = load_settings()
-    scope = ReconcileScope(
+    scope = ClosedScope(
         tenant,
         pipeline,
         window,

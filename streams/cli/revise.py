@@ -13,7 +13,8 @@ from streams.cli.output import AsJson, print_json, stderr, stdout
 from streams.errors import PreconditionError
 from streams.facts.database import Connection, facts_connection, source_connection
 from streams.facts.installation import require_installation
-from streams.facts.revising import RevisionProgress, RevisionScope, request_present_pairs, revision_progress
+from streams.facts.revising import RevisionProgress, request_present_pairs, revision_progress
+from streams.facts.scope import ClosedScope
 from streams.resources import sql
 from streams.settings import Settings, load_settings
 
@@ -46,7 +47,7 @@ def revise(
     Example: `funnelproof revise --from 2026-11-01 --to 2026-12-01 --window day`
     """
     settings = load_settings()
-    scope = RevisionScope(
+    scope = ClosedScope(
         tenant,
         pipeline,
         window,
@@ -60,7 +61,7 @@ def revise(
         stdout.print(f"revised {revised.revised} runs in {revised.seconds:.1f} s")
 
 
-async def _revise(settings: Settings, scope: RevisionScope) -> Revised:
+async def _revise(settings: Settings, scope: ClosedScope) -> Revised:
     began = time.monotonic()
     async with facts_connection(settings) as facts:
         await require_installation(facts, settings.instance)

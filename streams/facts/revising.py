@@ -6,24 +6,13 @@ behind the revisions that corrections need.
 
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from streams.facts.database import Connection
+from streams.facts.scope import ClosedScope
 from streams.resources import sql
 
 LOOKED_AT_ONCE = 20_000
 """Runs that one transaction looks at: a close waits no longer than that takes."""
-
-
-@dataclass(frozen=True)
-class RevisionScope:
-    """Which closed windows are meant; None: all. A window lies in `[start, end)` with both its ends."""
-
-    tenant_id: UUID | None = None
-    pipeline_id: UUID | None = None
-    window_name: str | None = None
-    start: datetime | None = None
-    end: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -34,7 +23,7 @@ class RevisionProgress:
     revised: int
 
 
-async def request_present_pairs(facts: Connection, scope: RevisionScope) -> int:
+async def request_present_pairs(facts: Connection, scope: ClosedScope) -> int:
     """Mark the closed windows in `scope` whose pairs are not those of now; return how many there are."""
     requested = 0
     last: tuple[object, ...] = (None, None, None, None)

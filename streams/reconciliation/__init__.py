@@ -1,6 +1,6 @@
 """Streamed facts against the canonical SQL."""
 
 from streams.reconciliation.reconcile import reconcile
-from streams.reconciliation.result import ClosedRun, Difference, ReconcileResult, ReconcileScope
+from streams.reconciliation.result import ClosedRun, Difference, ReconcileResult
 
-__all__ = ["ClosedRun", "Difference", "ReconcileResult", "ReconcileScope", "reconcile"]
+__all__ = ["ClosedRun", "Difference", "ReconcileResult", "reconcile"]

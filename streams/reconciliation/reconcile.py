@@ -32,13 +32,13 @@ from streams.facts.database import (
 )
 from streams.facts.doubts import resolve_doubts
 from streams.facts.installation import require_installation
+from streams.facts.scope import ClosedScope
 from streams.reconciliation.result import (
     ClosedRun,
     Counts,
     Difference,
     Pair,
     ReconcileResult,
-    ReconcileScope,
     differences_of,
 )
 from streams.resources import sql
@@ -50,7 +50,7 @@ _CONFIRMATIONS = 2
 
 
 async def reconcile(
-    settings: Settings, scope: ReconcileScope | None = None, *, patience: timedelta = timedelta(seconds=60)
+    settings: Settings, scope: ClosedScope | None = None, *, patience: timedelta = timedelta(seconds=60)
 ) -> ReconcileResult:
     """Compare every closed window in `scope` and record the outcome.
 
@@ -70,11 +70,11 @@ async def reconcile(
             Markers(report, settings.kafka, settings.message_topic, settings.marker_prefix)
         )
         prover = Prover(report, topics, topic.name, topic.partitions, markers)
-        comparison = _Comparison(source, report, prover, scope or ReconcileScope())
+        comparison = _Comparison(source, report, prover, scope or ClosedScope())
         reconciliation_id = await report.fetchval(sql("queries/reconcile_begin"))
         result = await comparison.run(patience)
         await _record(report, reconciliation_id, comparison.snapshot, result)
-        if result.outcome == "equal" and comparison.scope == ReconcileScope():
+        if result.outcome == "equal" and comparison.scope == ClosedScope():
             await resolve_doubts(report, reconciliation_id)
         return result
 
@@ -86,7 +86,7 @@ class _Comparison:
     source: Connection
     report: Pool
     prover: Prover
-    scope: ReconcileScope
+    scope: ClosedScope
     snapshot: str = ""
     equal: dict[tuple[object, ...], ClosedRun] = field(default_factory=dict)
     different: dict[tuple[object, ...], list[Difference]] = field(default_factory=dict)

@@ -12,17 +12,6 @@ Pair = tuple[UUID, UUID]
 
 
 @dataclass(frozen=True)
-class ReconcileScope:
-    """Which closed windows are compared; None: all. A window lies in `[start, end)` with both its ends."""
-
-    tenant_id: UUID | None = None
-    pipeline_id: UUID | None = None
-    window_name: str | None = None
-    start: datetime | None = None
-    end: datetime | None = None
-
-
-@dataclass(frozen=True)
 class ClosedRun:
     """The latest revision of one closed window of one pipeline, as the report database has it.
 

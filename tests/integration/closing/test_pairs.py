@@ -14,7 +14,8 @@ from streams.errors import PreconditionError, SettingsError
 from streams.facts import revising
 from streams.facts.closing import Closing, Published
 from streams.facts.database import Pool
-from streams.facts.revising import RevisionProgress, RevisionScope, request_present_pairs, revision_progress
+from streams.facts.revising import RevisionProgress, request_present_pairs, revision_progress
+from streams.facts.scope import ClosedScope
 from streams.facts.stage_pairs import check_pairs, keep_pairs
 from streams.resources import sql
 from tests.integration.closing.conftest import IDLE, SALES, START, Desk, entry, stage_id
@@ -41,9 +42,9 @@ async def configure(desk: Desk, pool: Pool, chosen: StagePairs) -> None:
     desk.closing = Closing(pool, desk.epoch, timedelta(0), "worker", stage_pairs=chosen)
 
 
-async def request(pool: Pool, scope: RevisionScope | None = None) -> int:
+async def request(pool: Pool, scope: ClosedScope | None = None) -> int:
     async with pool.acquire() as connection:
-        return await request_present_pairs(connection, scope or RevisionScope())
+        return await request_present_pairs(connection, scope or ClosedScope())
 
 
 async def pairs(pool: Pool, view: str = "current") -> list[str]:
@@ -201,10 +202,10 @@ async def test_a_request_is_for_what_is_in_its_scope(
     await desk.close(300, scopes=(SALES, IDLE))
     await configure(desk, pool, {SALES: ((A, C),)})
     minute = timedelta(minutes=1)
-    assert await request(pool, RevisionScope(pipeline_id=UUID(IDLE.pipeline_id))) == 0
-    assert await request(pool, RevisionScope(window_name="1h")) == 0
-    assert await request(pool, RevisionScope(tenant_id=UUID(A))) == 0
-    assert await request(pool, RevisionScope(start=START + minute, end=START + 3 * minute)) == 2
+    assert await request(pool, ClosedScope(pipeline_id=UUID(IDLE.pipeline_id))) == 0
+    assert await request(pool, ClosedScope(window_name="1h")) == 0
+    assert await request(pool, ClosedScope(tenant_id=UUID(A))) == 0
+    assert await request(pool, ClosedScope(start=START + minute, end=START + 3 * minute)) == 2
     async with pool.acquire() as connection:
         assert await revision_progress(connection, START) == RevisionProgress(2, 0)
         assert await desk.close(301, scopes=(SALES, IDLE)) == Published(revised_runs=2)
