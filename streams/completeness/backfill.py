@@ -23,10 +23,9 @@ from streams.domain.windows import Window
 from streams.errors import PreconditionError, UnreachableError
 from streams.facts.closing import Closing
 from streams.facts.database import (
-    SOURCE_SETTING,
     STATEMENT_SECONDS,
     OwnConnection,
-    connect,
+    connect_to_source,
     create_pool,
     facts_connection,
     facts_setting,
@@ -121,12 +120,7 @@ class Backfill:
                 command_timeout=STATEMENT_SECONDS,
             )
             stack.push_async_callback(report.close)
-            source = await connect(
-                settings.source_dsn,
-                SOURCE_SETTING,
-                application_name=f"{settings.instance} backfill",
-                command_timeout=STATEMENT_SECONDS,
-            )
+            source = await connect_to_source(settings, "backfill")
             stack.push_async_callback(source.close)
             markers = await stack.enter_async_context(
                 Markers(report, settings.kafka, settings.message_topic, settings.marker_prefix)

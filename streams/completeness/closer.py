@@ -21,7 +21,7 @@ from streams.domain.proof import OpenTransaction, Proof, name
 from streams.domain.windows import Window, to_microseconds
 from streams.errors import UnreachableError
 from streams.facts.closing import Closing, Published
-from streams.facts.database import SOURCE_SETTING, STATEMENT_SECONDS, Connection, Pool, connect
+from streams.facts.database import Connection, Pool, connect_to_source
 from streams.facts.doubts import GRANT, Doubt
 from streams.facts.epoch import Epoch
 from streams.resources import sql
@@ -125,12 +125,7 @@ class Closer:
     async def _work(self) -> None:
         settings = self._settings
         async with AsyncExitStack() as stack:
-            source = await connect(
-                settings.source_dsn,
-                SOURCE_SETTING,
-                application_name=f"{settings.instance} prover",
-                command_timeout=STATEMENT_SECONDS,
-            )
+            source = await connect_to_source(settings, "prover")
             stack.push_async_callback(source.close, timeout=5)
             markers = await stack.enter_async_context(
                 Markers(self._report, settings.kafka, settings.message_topic, settings.marker_prefix)

@@ -12,7 +12,7 @@ import structlog
 
 from streams.cdc.connector import Connector
 from streams.errors import FunnelproofError
-from streams.facts.database import SOURCE_SETTING, STATEMENT_SECONDS, Connection, Pool, connect
+from streams.facts.database import Connection, Pool, connect_to_source
 from streams.facts.doubts import Doubt, note_doubt, unresolved_doubts
 from streams.resources import sql
 from streams.settings import Settings
@@ -52,12 +52,7 @@ class SlotWatch:
 
     async def _keep_sampling(self) -> None:
         settings = self._settings
-        source = await connect(
-            settings.source_dsn,
-            SOURCE_SETTING,
-            application_name=f"{settings.instance} slot watch",
-            command_timeout=STATEMENT_SECONDS,
-        )
+        source = await connect_to_source(settings, "slot watch")
         try:
             while self._is_active():
                 for kind, reason in (await self.sample(source)).items():

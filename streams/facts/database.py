@@ -54,6 +54,19 @@ async def connect(
         raise _translated(error, dsn, setting) from None  # the driver's error may quote the password
 
 
+async def connect_to_source(settings: Settings, role: str) -> OwnConnection:
+    """Open a connection to the CRM's database, under the instance's name and `role`, for work that goes on and on.
+
+    Its statements are bounded by STATEMENT_SECONDS. Raises as `connect` does.
+    """
+    return await connect(
+        settings.source_dsn,
+        SOURCE_SETTING,
+        application_name=f"{settings.instance} {role}",
+        command_timeout=STATEMENT_SECONDS,
+    )
+
+
 async def create_pool(
     dsn: str,
     setting: str,
