@@ -31,7 +31,7 @@ from streams.facts.database import (
     source_connection,
 )
 from streams.facts.dead_letters import DeadLetterPublisher
-from streams.facts.epoch import Epoch
+from streams.facts.epoch import Epoch, epoch_of
 from streams.facts.events import EventProducer
 from streams.facts.held_epoch import HeldEpoch, require_free_epoch
 from streams.facts.installation import require_installation
@@ -82,10 +82,11 @@ class Worker:
         )
 
         async def make_epoch(facts: Connection) -> Epoch:
-            planned = await _planned(settings, facts)
+            async with source_connection(settings) as source:
+                planned = await _planned(settings, source, facts)
             await planned.note(facts)
             await keep_pairs(facts, settings.stage_pairs)
-            return _epoch(topic, planned)
+            return epoch_of(topic, planned.plan)
 
         name = f"{settings.instance} worker {self.name}"
         self.hold = HeldEpoch(settings.facts_dsn, facts_setting(settings), make_epoch, name)
@@ -113,11 +114,10 @@ class Worker:
         self.dead_letters = DeadLetterPublisher(
             self.pool, settings.kafka, settings.dead_letter_topic, lambda: self.processor.partitions
         )
-        # The holder of partition 0 closes and tells; Kafka moves that duty when it dies, and two at once do no harm.
         self.events = OutboxPublisher(
             self.pool,
             EventProducer(settings.kafka, settings.facts_topic),
-            lambda: 0 in self.processor.partitions,
+            self.is_prover,
         )
         self.closer = Closer(
             settings,
@@ -125,15 +125,22 @@ class Worker:
             self.topic,
             closing,
             epoch,
-            lambda: 0 in self.processor.partitions,
+            self.is_prover,
         )
         self.pruner = Pruner(
             self.pool,
             Retention(settings.retention, settings.zero_retention, settings.evidence_retention),
-            lambda: 0 in self.processor.partitions,
+            self.is_prover,
             lambda what, rows: self.metrics.pruned_rows.labels(what).inc(rows),
         )
         self.opened.set()
+
+    def is_prover(self) -> bool:
+        """Whether this worker closes, tells and prunes: as the holder of partition 0.
+
+        Kafka moves that duty when it dies, and two at once do no harm.
+        """
+        return 0 in self.processor.partitions
 
     async def on_assigned(self, partitions: set[int]) -> dict[int, int]:
         """Take the partitions over; see Processor. A server that does not answer is asked until it does."""
@@ -166,15 +173,9 @@ class Worker:
                 )
 
 
-async def _planned(settings: Settings, facts: Connection) -> PlannedWindows:
-    async with source_connection(settings) as source:
-        now = await source.fetchval("select clock_timestamp()")
-    own = {str(tenant): zone for tenant, zone in settings.tenant_timezones.items()}
-    return await plan_windows(facts, settings.windows, settings.timezone, own, now)
-
-
-def _epoch(topic: Topic, planned: PlannedWindows) -> Epoch:
-    return Epoch(topic.name, topic.topic_id, topic.partitions, planned.plan)
+async def _planned(settings: Settings, source: Connection, facts: Connection) -> PlannedWindows:
+    now = await source.fetchval("select clock_timestamp()")
+    return await plan_windows(facts, settings.windows, settings.timezone, settings.own_timezones, now)
 
 
 def check_compaction(topic: Topic) -> None:
@@ -199,10 +200,10 @@ async def check_worker(settings: Settings) -> None:
     await check_session_timeout(settings.kafka, settings.session_timeout)
     async with facts_connection(settings) as facts:
         await require_installation(facts, settings.instance)
-        await require_free_epoch(facts, _epoch(topic, await _planned(settings, facts)))
-        await require_free_pairs(facts, settings.stage_pairs)
-    async with source_connection(settings) as source:
-        await check_pairs(source, settings.stage_pairs)
+        async with source_connection(settings) as source:
+            await require_free_epoch(facts, epoch_of(topic, (await _planned(settings, source, facts)).plan))
+            await require_free_pairs(facts, settings.stage_pairs)
+            await check_pairs(source, settings.stage_pairs)
 
 
 def create_app(worker: Worker) -> WorkerApp:

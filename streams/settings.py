@@ -183,6 +183,11 @@ class Settings(BaseSettings):
         return tuple(window_kind(name, self.timezone) for name in self.windows)
 
     @property
+    def own_timezones(self) -> dict[str, str]:
+        """The timezones of tenants that have their own, by the tenant's identifier as text."""
+        return {str(tenant): timezone for tenant, timezone in self.tenant_timezones.items()}
+
+    @property
     def data_topic(self) -> str:
         """The topic that carries the changes of `dyno_crm.deal_pipeline_stage_state`."""
         return f"{self.topic_prefix}.dyno_crm.deal_pipeline_stage_state"

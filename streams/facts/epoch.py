@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
+from streams.cdc.topics import Topic
 from streams.domain.plan import WindowPlan
 from streams.errors import PreconditionError
 from streams.facts.database import Connection, Pool
@@ -27,6 +28,11 @@ class Epoch:
         """The same for the same contents, whoever computes it."""
         told = (self.topic_id, str(self.partitions), self.plan.description, str(STATE_FORMAT))
         return uuid5(_NAMESPACE, "\n".join(told))
+
+
+def epoch_of(topic: Topic, plan: WindowPlan) -> Epoch:
+    """Return the epoch of a topic as it is now, folded into the windows of a plan."""
+    return Epoch(topic.name, topic.topic_id, topic.partitions, plan)
 
 
 async def begin_epoch(connection: Connection | Pool, epoch: Epoch) -> None:

@@ -10,7 +10,7 @@ from streams.domain.plan import WindowPlan
 from streams.domain.windows import EPOCH, Window, WindowKind, to_microseconds
 from streams.errors import PreconditionError
 from streams.facts.database import Connection
-from streams.facts.epoch import Epoch
+from streams.facts.epoch import Epoch, epoch_of
 from streams.facts.held_epoch import differences
 from streams.facts.sealing import read_sealed
 from streams.facts.timezones import plan_windows
@@ -79,10 +79,9 @@ async def workers_epoch(facts: Connection, topic: Topic, settings: Settings) -> 
         raise PreconditionError(
             "no worker has run yet, so nothing is counted that could be closed: start `funnelproof worker`"
         )
-    own = {str(tenant): zone for tenant, zone in settings.tenant_timezones.items()}
     # Where another timezone would begin does not matter here: it would be another epoch, which is refused.
-    planned = await plan_windows(facts, settings.windows, settings.timezone, own, EPOCH)
-    epoch = Epoch(topic.name, topic.topic_id, topic.partitions, planned.plan)
+    planned = await plan_windows(facts, settings.windows, settings.timezone, settings.own_timezones, EPOCH)
+    epoch = epoch_of(topic, planned.plan)
     if epoch.id != current["epoch"]:
         raise PreconditionError(
             f"the workers count something else: {'; '.join(differences(current, epoch))}. Run this with the "
