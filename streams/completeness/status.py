@@ -110,7 +110,7 @@ async def read_status(settings: Settings) -> Status:
         None if slot is None else dict(slot),
         overdue,
         list(writers.values()),
-        [*troubles, *(f"results are estimates: {doubt.reason}: {doubt.remedy}" for doubt in doubts)],
+        [*troubles, *map(str, doubts)],
         doubts,
     )
 

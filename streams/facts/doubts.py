@@ -41,6 +41,10 @@ class Doubt:
     since_time: datetime | None = None
     noted_at: datetime | None = None
 
+    def __str__(self) -> str:
+        """Return what people read: what it means, why, and what to do."""
+        return f"results are estimates: {self.reason}: {self.remedy}"
+
 
 async def unresolved_doubts(report: Connection | Pool) -> Sequence[Doubt]:
     """Return what is in doubt now, the oldest first."""

@@ -38,7 +38,7 @@ def troubles(now: Reading) -> list[str]:
 
 def warnings(now: Reading) -> list[str]:
     """Return what does not keep the worker from its work, but should be mended."""
-    found = [f"results are estimates: {doubt.reason}: {doubt.remedy}" for doubt in now.doubts]
+    found = [str(doubt) for doubt in now.doubts]
     if now.checkpoints_fail:
         found.append(
             "checkpoints cannot be written: make room in FUNNELPROOF_STATE_DIR; a restart replays more"
