@@ -21,6 +21,7 @@ from pydantic_settings import (
 from streams.domain.change import Scope
 from streams.domain.duration import parse_duration
 from streams.domain.pairs import parse_stage_pairs
+from streams.domain.plan import DEFAULT, plan_for
 from streams.domain.retention import check_retention, parse_length, parse_retention
 from streams.domain.windows import WindowKind, window_kind
 from streams.errors import SettingsError
@@ -180,7 +181,7 @@ class Settings(BaseSettings):
     @property
     def window_kinds(self) -> tuple[WindowKind, ...]:
         """The configured window kinds, in the configured order."""
-        return tuple(window_kind(name, self.timezone) for name in self.windows)
+        return plan_for(self.windows, self.timezone).tilings[DEFAULT]
 
     @property
     def own_timezones(self) -> dict[str, str]:

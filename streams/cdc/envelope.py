@@ -132,9 +132,9 @@ class ChangeDecoder:
             for event in events
         ]
         lsns = [None if event.op == "r" else event.source.lsn for event in events]
-        if lsns.count(None) != sum(event.op == "r" for event in events):
-            raise ValueError("a streamed change without `source.lsn`")
         if None in lsns:
+            if lsns.count(None) != sum(event.op == "r" for event in events):
+                raise ValueError("a streamed change without `source.lsn`")
             self._snapshots.update(
                 event.source.lsn for event in events if event.op == "r" and event.source.lsn
             )

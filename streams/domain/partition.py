@@ -11,7 +11,7 @@ from types import MappingProxyType
 from streams.domain.change import Change, Scope
 from streams.domain.codes import Codes
 from streams.domain.deal import GONE, ROW, entries, find_row, read_row, with_row
-from streams.domain.plan import WindowPlan
+from streams.domain.plan import DEFAULT, WindowPlan
 from streams.domain.snapshot import CellCounts, Snapshot, recode
 from streams.domain.tally import (
     Cell,
@@ -60,7 +60,7 @@ class PartitionState:
         self._vocabulary = vocabulary
         self._cells: dict[tuple[int, int, int], Cell] = {}
         self._changed: set[Cell] = set()
-        self._sliced = all(kind.sliced for kind in plan.kinds_of(""))
+        self._sliced = all(kind.sliced for kind in plan.tilings[DEFAULT])
         self._near: dict[tuple[int, int], tuple[Cell, ...]] = {}
 
     def apply(self, change: Change, *, note: bool = True) -> bool:
