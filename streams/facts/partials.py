@@ -13,7 +13,7 @@ from streams.domain.partition import Delta
 from streams.domain.tally import TallyKey, WindowScope
 from streams.domain.windows import Window, from_microseconds, to_microseconds
 from streams.facts.database import Connection, Pool
-from streams.facts.epoch import Epoch, begin_epoch, require_current_epoch
+from streams.facts.epoch import Epoch, require_current_epoch
 from streams.facts.sealing import read_sealed
 from streams.resources import sql
 
@@ -97,10 +97,6 @@ class Partials:
         self._known_windows: set[tuple[Window, str]] = set()
         self._known_snapshots: set[int] = set()
         self.sealed: Mapping[str, int] = {}
-
-    async def begin(self) -> None:
-        """Make this worker's epoch the current one, whoever holds it; raises PreconditionError before `migrate`."""
-        await begin_epoch(self._pool, self._epoch)
 
     async def claim(self, partition: int, end: int) -> Takeover:
         """Take a partition over at the log's `end`.

@@ -16,7 +16,7 @@ from streams.domain.proof import Marker, Proof
 from streams.domain.windows import Window, from_microseconds, to_microseconds
 from streams.facts.closing import Closing, Published
 from streams.facts.database import Pool
-from streams.facts.epoch import Epoch
+from streams.facts.epoch import Epoch, begin_epoch
 from streams.facts.installation import register_installation
 from streams.facts.partials import Flushed, Partials, PartitionFlush
 from tests.fakes.changes import Changes, StageEntry
@@ -127,7 +127,7 @@ async def desk_of(pool: Pool, topic_id: str = "topic", plan: WindowPlan = PLAN) 
     """Take every partition over at the log's beginning."""
     epoch = Epoch("data", topic_id, PARTITIONS, plan)
     partials = Partials(pool, epoch, "worker")
-    await partials.begin()
+    await begin_epoch(pool, epoch)
     desk = Desk(pool, epoch, partials, Closing(pool, epoch, timedelta(0), "worker"))
     for partition in range(PARTITIONS):
         await desk.take_over(partition, 0)

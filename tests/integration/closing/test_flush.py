@@ -6,7 +6,8 @@ from streams.domain.partition import Delta
 from streams.errors import PreconditionError
 from streams.facts import partials
 from streams.facts.database import Pool
-from streams.facts.partials import DeadLetter, Partials, PartitionFlush, Takeover
+from streams.facts.epoch import begin_epoch
+from streams.facts.partials import DeadLetter, PartitionFlush, Takeover
 from tests.integration.closing.conftest import Desk, desk_of, entry
 
 
@@ -129,7 +130,7 @@ async def test_another_epoch_shuts_the_old_one_out(desk: Desk, pool: Pool) -> No
 async def test_a_worker_cannot_begin_before_migrate(pool: Pool, desk: Desk) -> None:
     await pool.execute("delete from funnelproof.installation")
     with pytest.raises(PreconditionError, match="funnelproof migrate"):
-        await Partials(pool, desk.epoch, "worker").begin()
+        await begin_epoch(pool, desk.epoch)
 
 
 async def test_a_dead_letter_is_recorded_once_and_resolved_by_a_later_event_of_its_row(

@@ -15,6 +15,7 @@ from streams.domain.windows import Window, to_microseconds
 from streams.facts import pruning
 from streams.facts.closing import Published
 from streams.facts.database import Pool
+from streams.facts.epoch import begin_epoch
 from streams.facts.partials import PartitionFlush
 from streams.facts.pruning import Pruner, Retention
 from streams.resources import sql
@@ -321,7 +322,7 @@ async def test_a_former_epoch_that_begins_again_has_all_its_counts(
     one = pruner(pool)
     await one._once("prune_epochs", pruning.FORMER_EPOCHS, keeps_epoch=True)
     await one._once("prune_epoch_partials", 1, keeps_epoch=True)
-    await former.partials.begin()
+    await begin_epoch(pool, former.epoch)
     assert await pool.fetch(sql("queries/progress")) == []
     assert await pruner(pool).prune() == {}
     for partition in (0, 1):
@@ -334,7 +335,7 @@ async def test_a_former_epoch_that_begins_again_has_all_its_counts(
 async def test_an_epoch_does_not_begin_while_it_is_pruned(former: Desk, pool: Pool) -> None:
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(sql("queries/prune_epoch_lock"))
-        beginning = asyncio.create_task(former.partials.begin())
+        beginning = asyncio.create_task(begin_epoch(pool, former.epoch))
         await asyncio.sleep(0.2)
         assert not beginning.done()
     await beginning

@@ -20,7 +20,7 @@ from streams.domain.tally import TallyKey
 from streams.errors import PreconditionError
 from streams.facts.checkpoint import Checkpoints
 from streams.facts.database import Pool
-from streams.facts.epoch import Epoch
+from streams.facts.epoch import Epoch, begin_epoch
 from streams.facts.owned import OffsetRecord
 from streams.facts.partials import Flushed, Partials, PartitionFlush
 from streams.facts.processor import Processor
@@ -113,7 +113,7 @@ class Office:
 
     async def hire(self, name: str) -> Worker:
         partials = HeardPartials(self.pool, self.epoch, name)
-        await partials.begin()
+        await begin_epoch(self.pool, self.epoch)
         checkpoints = Checkpoints(self.folder, self.epoch.id)
         topics = cast("FoldedTopic", self.log)
         processor = Processor("data", topics, partials, checkpoints, PLAN, 0.2, 300.0)

@@ -9,8 +9,7 @@ from streams.domain.proof import Marker, Proof
 from streams.domain.windows import Zone, from_microseconds, to_microseconds
 from streams.facts.closing import Closing
 from streams.facts.database import Pool
-from streams.facts.epoch import Epoch
-from streams.facts.partials import Partials
+from streams.facts.epoch import Epoch, begin_epoch
 from streams.facts.timezones import plan_windows, recorded_plan
 from tests.integration.closing.conftest import PARTITIONS, SALES, START, stage_id
 
@@ -33,7 +32,7 @@ async def closed_days(pool: Pool, plan: WindowPlan, now: datetime) -> list[tuple
     closing = Closing(pool, epoch, timedelta(0), "worker")
     scopes = [Scope(tenant, SALES.pipeline_id) for tenant in TENANTS]
     stages = [Stage(scope, place, stage_id(scope, place), "stage") for scope in scopes for place in range(2)]
-    await Partials(pool, epoch, "worker").begin()
+    await begin_epoch(pool, epoch)
     due = await closing.due(to_microseconds(now))
     await closing.publish(Proof(Marker(1, 1, "1:1:", "7", 1, stages), now, {}, [], [], 0.1, 0.1), due)
     rows = await pool.fetch(

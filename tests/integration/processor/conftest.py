@@ -14,7 +14,7 @@ from streams.cdc.topics import Topics
 from streams.domain.plan import plan_for
 from streams.facts.checkpoint import Checkpoints
 from streams.facts.database import Pool
-from streams.facts.epoch import Epoch
+from streams.facts.epoch import Epoch, begin_epoch
 from streams.facts.installation import register_installation
 from streams.facts.owned import OffsetRecord
 from streams.facts.partials import Partials
@@ -86,7 +86,7 @@ async def bench(kafka: str, database: str, tmp_path: Path) -> AsyncIterator[Benc
         async with pool.acquire() as connection:
             await register_installation(connection, "funnelproof", START)
         partials = Partials(pool, epoch, "worker")
-        await partials.begin()
+        await begin_epoch(pool, epoch)
         folded = FoldedTopic(kafka, topic)
         processor = Processor(name, folded, partials, Checkpoints(tmp_path, epoch.id), PLAN, 0.05, 3600.0)
         await processor.on_assigned({0, 1})
