@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import sys
 import time
@@ -10,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
@@ -365,6 +367,19 @@ async def test_publishers_that_are_not_active_do_nothing(desk: Desk, outlet: Out
     assert publisher.unpublished is None
     assert await outlet.pool.fetchval(UNPUBLISHED) == 1
     assert await Topics(outlet.kafka).describe(outlet.topic) is None
+
+
+async def test_the_operations_page_says_how_to_publish_everything_again(desk: Desk, outlet: Outlet) -> None:
+    await close_and_revise(desk, 2)
+    once = await outlet.publish()
+    page = (Path(__file__).parents[3] / "docs" / "operations.md").read_text("utf-8")
+    (statement,) = re.findall(r"```sql\n(insert into funnelproof.outbox.*?)```", page, re.DOTALL)
+    await outlet.pool.execute(statement)
+    again = (await outlet.publish())[len(once) :]
+    assert [event.sequence for event in again] == [5, 6, 7, 8]
+    assert {event.value["run_id"]: {**event.value, "sequence": 0} for event in again} == {
+        event.value["run_id"]: {**event.value, "sequence": 0} for event in once
+    }
 
 
 async def test_names_of_stages_may_be_missing(desk: Desk, outlet: Outlet) -> None:
