@@ -291,10 +291,11 @@ create index ix_window_run_window on funnelproof.window_run (window_name, window
 create index ix_window_run_proof on funnelproof.window_run (proof_id);
 
 -- Runs that Kafka is to be told of: added by the transaction that publishes them, removed once Kafka has them. Whoever
--- publishes holds the closing lock, so event_id is the order of the commits. No reference: a run may be deleted meanwhile.
+-- publishes holds the closing lock, so event_id is the order of the commits. No references: runs may be deleted meanwhile.
 create table funnelproof.outbox (
     event_id bigint generated always as identity primary key,
     run_id uuid not null,
+    previous_run_id uuid,
     recorded_at timestamptz not null default clock_timestamp()
 );
 

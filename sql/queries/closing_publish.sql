@@ -247,9 +247,12 @@ registered as (
 ),
 
 queued as (
-    insert into funnelproof.outbox (run_id)
-    select published.run_id
+    insert into funnelproof.outbox (run_id, previous_run_id)
+    select
+        published.run_id,
+        candidate.previous_run_id
     from published
+    inner join candidate using (run_id)
     -- Oldest windows first; what it is ordered by is not selected, so it has no number.
     order by published.window_end, published.window_start, published.run_id -- noqa: AM06
 ),

@@ -4,7 +4,8 @@ with
 waiting as (
     select
         outbox.event_id,
-        outbox.run_id
+        outbox.run_id,
+        outbox.previous_run_id
     from funnelproof.outbox
     order by outbox.event_id
     limit $1
@@ -40,14 +41,6 @@ from waiting
 left join funnelproof.window_run as run using (run_id)
 left join funnelproof.proof using (proof_id)
 left join dyno_crm.report_run as header on run.run_id = header.id
-left join funnelproof.window_run as earlier
-    on
-        run.tenant_id = earlier.tenant_id
-        and run.pipeline_id = earlier.pipeline_id
-        and run.window_name = earlier.window_name
-        and run.window_start = earlier.window_start
-        and run.window_end = earlier.window_end
-        and run.revision - 1 = earlier.revision
 left join lateral (
     select
         coalesce(
@@ -74,7 +67,7 @@ left join lateral (
     from dyno_crm.report_stage_conversion_fact as fact
     left join dyno_crm.report_stage_conversion_fact as fact_before
         on
-            earlier.run_id = fact_before.run_id
+            waiting.previous_run_id = fact_before.run_id
             and fact.from_stage_id = fact_before.from_stage_id
             and fact.to_stage_id = fact_before.to_stage_id
     left join funnelproof.pipeline_stage as from_stage on fact.from_stage_id = from_stage.stage_id
