@@ -184,6 +184,20 @@ async def test_a_request_names_both_causes_where_counts_change_too(desk: Desk, p
     assert tuple(run) == (["late_insert", "pairs_changed"], desk.lsn - 1)
 
 
+async def test_a_window_that_waits_for_its_changes_to_settle_can_be_asked_for(desk: Desk, pool: Pool) -> None:
+    patient = Closing(pool, desk.epoch, timedelta(hours=1), "worker")
+    eager, desk.closing = desk.closing, patient
+    await publish(desk, 60, "012")
+    desk.write("a", entry(0, 1))
+    await desk.flush()
+    assert await publish(desk, 61, "01") == Published()
+    assert await request(pool) == 1
+    desk.closing = eager
+    assert await publish(desk, 62, "01") == Published(revised_runs=1)
+    assert await pairs(pool) == ["01"]
+    assert await desk.facts() == [(2, 1, 0)]
+
+
 async def test_a_request_comes_to_nothing_where_the_pairs_are_as_before_when_it_is_looked_at(
     desk: Desk, pool: Pool
 ) -> None:
