@@ -211,19 +211,19 @@ async def test_a_request_comes_to_nothing_where_the_pairs_are_as_before_when_it_
 async def test_a_request_is_for_what_is_in_its_scope(
     desk: Desk, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(revising, "LOOKED_AT_ONCE", 2)
+    monkeypatch.setattr(revising, "LOOKED_AT_ONCE", 3)
     await desk.close(300, scopes=(SALES, IDLE))
-    await configure(desk, pool, {SALES: ((A, C),)})
+    await configure(desk, pool, {SALES: ((A, C),), IDLE: ((stage_id(IDLE, 0), stage_id(IDLE, 2)),)})
     minute = timedelta(minutes=1)
-    assert await request(pool, RevisionScope(pipeline_id=UUID(IDLE.pipeline_id))) == 0
+    sales = UUID(SALES.pipeline_id)
     assert await request(pool, RevisionScope(window_name="1h")) == 0
     assert await request(pool, RevisionScope(tenant_id=UUID(A))) == 0
-    assert await request(pool, RevisionScope(start=START + minute, end=START + 3 * minute)) == 2
+    assert await request(pool, RevisionScope(None, sales, "1m", START + minute, START + 3 * minute)) == 2
     async with pool.acquire() as connection:
         assert await revision_progress(connection, START) == RevisionProgress(2, 0)
         assert await desk.close(301, scopes=(SALES, IDLE)) == Published(revised_runs=2)
         assert await revision_progress(connection, START) == RevisionProgress(0, 2)
-    assert await request(pool) == 3
+    assert await request(pool) == 8
 
 
 async def test_a_pipeline_that_has_no_pairs_any_more_keeps_the_last(desk: Desk, pool: Pool) -> None:
