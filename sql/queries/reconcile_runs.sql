@@ -21,6 +21,7 @@ written as (
         and ($3::text is null or partial.window_name = $3)
         and ($4::timestamptz is null or partial.window_start >= $4)
         and ($5::timestamptz is null or partial.window_start < $5)
+        and ($6::timestamptz is null or partial.window_start < $6)
     group by
         partial.tenant_id, partial.pipeline_id, partial.window_name, partial.window_start, partial.window_end
 ),
@@ -43,6 +44,7 @@ published as (
         and ($3::text is null or run.window_name = $3)
         and ($4::timestamptz is null or run.window_start >= $4)
         and ($5::timestamptz is null or run.window_end <= $5)
+        and ($6::timestamptz is null or run.window_start < $6)
 ),
 
 missing as (
