@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 from uuid import UUID
 
@@ -7,7 +8,7 @@ import pytest
 from streams.domain.change import Scope
 from streams.domain.pairs import parse_stage_pairs
 from streams.errors import SettingsError
-from streams.settings import load_settings
+from streams.settings import PREFIX, load_settings
 
 TENANT, PIPELINE, A, B, C = (str(UUID(int=n)) for n in range(1, 6))
 HERE = Scope(TENANT, PIPELINE)
@@ -41,6 +42,12 @@ def test_everything_that_is_wrong_is_named_at_once() -> None:
         parse_stage_pairs({"x": [], "y/z": [[A, B]]})
 
 
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+
+
 def test_pairs_come_from_the_environment_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FUNNELPROOF_STAGE_PAIRS", json.dumps({"/".join(HERE): [[A, C]]}))
     assert load_settings().stage_pairs == {HERE: ((A, C),)}
@@ -53,6 +60,5 @@ def test_pairs_come_from_the_settings_file_as_a_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("FUNNELPROOF_STAGE_PAIRS", raising=False)
     Path("funnelproof.toml").write_text(f'[stage_pairs]\n"{TENANT}/{PIPELINE}" = [["{A}", "{C}"]]\n', "utf-8")
     assert load_settings().stage_pairs == {HERE: ((A, C),)}
