@@ -58,6 +58,14 @@ async def test_a_pipeline_that_never_had_an_entry_is_dormant_a_while_after_the_i
     assert runs == [1, 1, 0]
 
 
+async def test_a_historic_window_has_runs_of_pipelines_with_entries_only(sleepy: Desk) -> None:
+    sleepy.write("a", entry(0, -30))
+    await sleepy.flush()
+    published = await sleepy.closing.publish_historic(sleepy.proof(1, scopes=(SALES, IDLE)), [window(0)])
+    assert (published.windows, published.closed_runs) == (1, 1)
+    assert await sleepy.facts(window(0)) == [(1, 1, 0), (1, 0, 0)]
+
+
 async def test_without_the_setting_every_pipeline_has_zero_rows_of_every_window(desk: Desk) -> None:
     runs = [(await desk.close(60 * number, scopes=(SALES, IDLE))).closed_runs for number in range(1, 5)]
     assert runs == [2, 2, 2, 2]
