@@ -9,14 +9,13 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
-from typing import Literal
-from uuid import UUID, uuid5
 
 import structlog
 
 from streams.domain.pairs import StagePairs
 from streams.domain.proof import Proof
-from streams.domain.windows import Window, from_microseconds, to_microseconds
+from streams.domain.windows import Window, to_microseconds
+from streams.facts.candidates import Candidate, columns, first_runs, next_revisions
 from streams.facts.database import Connection, Pool
 from streams.facts.doubts import unresolved_doubts
 from streams.facts.epoch import Epoch, require_current_epoch
@@ -26,8 +25,6 @@ from streams.resources import sql
 
 log = structlog.get_logger(__name__)
 
-_RUNS = UUID("0d0c3c3e-8c62-5b2f-9a55-2f4d1f0e6b11")
-_REVISIONS_AT_ONCE = 5000
 WINDOWS_AT_ONCE = 100
 RUNS_AT_ONCE = 20_000
 """How many windows of a kind, and first runs, one transaction publishes at most, but one window at least; after a long
@@ -46,25 +43,6 @@ class Published:
     revised_runs: int = 0
     pairs: int = field(default=0, compare=False)
     completeness: str | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    tenant_id: str
-    pipeline_id: str
-    window: Window
-    revision: int
-    previous_run_id: UUID | None
-    purpose: Literal["close", "counts", "pairs"]
-
-    @property
-    def run_id(self) -> UUID:
-        """The same for the same revision of the same window, whoever publishes it."""
-        window = self.window
-        return uuid5(
-            _RUNS,
-            f"{self.tenant_id}/{self.pipeline_id}/{window.name}/{window.start}/{window.end}/{self.revision}",
-        )
 
 
 class Closing:
@@ -118,8 +96,8 @@ class Closing:
             await connection.execute(sql("queries/closing_new_epoch"), self._epoch.id)
             await connection.execute(sql("queries/closing_touched"), self._epoch.id)
             closing = await self._not_closed(connection, _oldest(windows, proof))
-            revisions = await self._revisions(connection)
-            candidates = [*await self._first_runs(connection, closing), *revisions]
+            revisions = await next_revisions(connection, self._debounce)
+            candidates = [*await first_runs(connection, self._plan, closing), *revisions]
             closed, revised, pairs = await self._publish_all(connection, proof, doubts, candidates)
             await self._mark_closed(connection, closing)
             await self._untouch(connection, revisions)
@@ -138,13 +116,13 @@ class Closing:
             doubts = await _doubts(connection, proof)
             await self._replace_stages(connection, proof)
             closing = await self._not_closed(connection, windows)
-            first_runs = await self._first_runs(connection, closing)
-            closed, _, pairs = await self._publish_all(connection, proof, doubts, first_runs)
+            candidates = await first_runs(connection, self._plan, closing)
+            closed, _, pairs = await self._publish_all(connection, proof, doubts, candidates)
             await self._mark_closed(connection, closing)
         return Published(len(closing), closed, 0, pairs, _completeness(doubts))
 
     async def _publish_all(
-        self, connection: Connection, proof: Proof, doubts: Sequence[str], candidates: Sequence[_Candidate]
+        self, connection: Connection, proof: Proof, doubts: Sequence[str], candidates: Sequence[Candidate]
     ) -> tuple[int, int, int]:
         """Publish candidates, those of equal doubts in one statement; return first runs, revisions and pairs."""
         counted = (0, 0, 0)
@@ -164,15 +142,15 @@ class Closing:
             )
 
     async def _by_doubts(
-        self, connection: Connection, doubts: Sequence[str], candidates: Sequence[_Candidate]
-    ) -> dict[tuple[str, ...], list[_Candidate]]:
+        self, connection: Connection, doubts: Sequence[str], candidates: Sequence[Candidate]
+    ) -> dict[tuple[str, ...], list[Candidate]]:
         """Sort candidates by the doubts about them: those of the proof, and of their window what was never compared."""
         windows = list({candidate.window for candidate in candidates})
         if not windows:
             return {}
-        rows = await connection.fetch(sql("queries/doubts_of_windows"), *_columns(windows)[:2])
+        rows = await connection.fetch(sql("queries/doubts_of_windows"), *columns(windows)[:2])
         own = {(row["window_name"], to_microseconds(row["window_start"])): row["reasons"] for row in rows}
-        sorted_by_doubts: dict[tuple[str, ...], list[_Candidate]] = {}
+        sorted_by_doubts: dict[tuple[str, ...], list[Candidate]] = {}
         for candidate in candidates:
             reasons = (*doubts, *own.get((candidate.window.name, candidate.window.start), ()))
             sorted_by_doubts.setdefault(reasons, []).append(candidate)
@@ -207,41 +185,12 @@ class Closing:
     async def _not_closed(self, connection: Connection, windows: Sequence[Window]) -> list[Window]:
         if not windows:
             return []
-        rows = await connection.fetch(sql("queries/closing_already_closed"), *_columns(windows))
+        rows = await connection.fetch(sql("queries/closing_already_closed"), *columns(windows))
         closed = {Window(row[0], to_microseconds(row[1]), to_microseconds(row[2])) for row in rows}
         return [window for window in windows if window not in closed]
 
-    async def _first_runs(self, connection: Connection, windows: Sequence[Window]) -> list[_Candidate]:
-        if not windows:
-            return []
-        pipelines = await connection.fetch(sql("queries/closing_pipelines"))
-        return [
-            _Candidate(row["tenant_id"], row["pipeline_id"], window, 1, None, "close")
-            for window in windows
-            for row in pipelines
-            if self._plan.has(row["tenant_id"], window)
-        ]
-
-    async def _revisions(self, connection: Connection) -> list[_Candidate]:
-        rows = await connection.fetch(sql("queries/closing_candidates"), self._debounce, _REVISIONS_AT_ONCE)
-        return [
-            _Candidate(
-                row["tenant_id"],
-                row["pipeline_id"],
-                Window(
-                    row["window_name"],
-                    to_microseconds(row["window_start"]),
-                    to_microseconds(row["window_end"]),
-                ),
-                row["revision"],
-                row["previous_run_id"],
-                "pairs" if row["present_pairs"] else "counts",
-            )
-            for row in rows
-        ]
-
     async def _publish(
-        self, connection: Connection, proof: Proof, doubts: Sequence[str], candidates: Sequence[_Candidate]
+        self, connection: Connection, proof: Proof, doubts: Sequence[str], candidates: Sequence[Candidate]
     ) -> tuple[int, int, int]:
         marker = proof.marker
         proof_id = await connection.fetchval(
@@ -267,7 +216,7 @@ class Closing:
             [candidate.run_id for candidate in candidates],
             [candidate.tenant_id for candidate in candidates],
             [candidate.pipeline_id for candidate in candidates],
-            *_columns([candidate.window for candidate in candidates]),
+            *columns([candidate.window for candidate in candidates]),
             [candidate.revision for candidate in candidates],
             [candidate.previous_run_id for candidate in candidates],
             [self._timezone(candidate) for candidate in candidates],
@@ -276,21 +225,21 @@ class Closing:
         )
         return (row["closed"], row["revised"], int(row["pairs"])) if row else (0, 0, 0)
 
-    def _timezone(self, candidate: _Candidate) -> str:
+    def _timezone(self, candidate: Candidate) -> str:
         window = candidate.window
         return self._plan.kind_of(candidate.tenant_id, window.name).timezone_at(window.start)
 
     async def _mark_closed(self, connection: Connection, windows: Sequence[Window]) -> None:
         if windows:
-            await connection.execute(sql("queries/closing_close"), *_columns(windows))
+            await connection.execute(sql("queries/closing_close"), *columns(windows))
 
-    async def _untouch(self, connection: Connection, handled: Sequence[_Candidate]) -> None:
+    async def _untouch(self, connection: Connection, handled: Sequence[Candidate]) -> None:
         if handled:
             await connection.execute(
                 sql("queries/closing_untouch"),
                 [candidate.tenant_id for candidate in handled],
                 [candidate.pipeline_id for candidate in handled],
-                *_columns([candidate.window for candidate in handled])[:2],
+                *columns([candidate.window for candidate in handled])[:2],
             )
 
     async def _know_open_windows(self, connection: Connection, proof: Proof) -> None:
@@ -305,14 +254,6 @@ def _oldest(windows: Sequence[Window], proof: Proof) -> Sequence[Window]:
     pipelines = len({stage.scope for stage in proof.marker.stages})
     ordered = sorted(windows, key=lambda window: (window.end, window.name))
     return ordered[: max(1, RUNS_AT_ONCE // max(1, pipelines))]
-
-
-def _columns(windows: Sequence[Window]) -> list[list[object]]:
-    return [
-        [window.name for window in windows],
-        [from_microseconds(window.start) for window in windows],
-        [from_microseconds(window.end) for window in windows],
-    ]
 
 
 async def _doubts(connection: Connection, proof: Proof) -> list[str]:
