@@ -114,7 +114,12 @@ worthwhile as (
             select count(*)
             from dyno_crm.report_stage_conversion_fact as fact
             where fact.run_id = counted.previous_run_id
-        ) as pairs_differ
+        ) as pairs_differ,
+        -- Windows that close together after a pause: an entry in an earlier one counts too.
+        max(case when counted.has_entries then counted.window_start end) over (
+            partition by counted.tenant_id, counted.pipeline_id
+            order by counted.window_start
+        ) as last_entered
     from counted
 ),
 
@@ -164,7 +169,8 @@ published as materialized (
                     or (
                         worthwhile.purpose = 'close'
                         and evidence.installed_at < worthwhile.window_end
-                        and coalesce(
+                        and greatest(
+                            worthwhile.last_entered,
                             (
                                 select activity.window_start
                                 from funnelproof.pipeline_activity as activity
@@ -173,7 +179,7 @@ published as materialized (
                                     and activity.pipeline_id = worthwhile.pipeline_id
                             ),
                             evidence.installed_at
-                        ) > worthwhile.window_end - $13::interval
+                        ) >= worthwhile.window_end - $13::interval
                     )
             else true
         end

@@ -123,12 +123,16 @@ class Desk:
         return [tuple(row) for row in rows]
 
 
+def desk_with(pool: Pool, topic_id: str = "topic", plan: WindowPlan = PLAN) -> Desk:
+    """A worker that has taken nothing over yet, and can close."""
+    epoch = Epoch("data", topic_id, PARTITIONS, plan)
+    return Desk(pool, epoch, Partials(pool, epoch, "worker"), Closing(pool, epoch, timedelta(0), "worker"))
+
+
 async def desk_of(pool: Pool, topic_id: str = "topic", plan: WindowPlan = PLAN) -> Desk:
     """Take every partition over at the log's beginning."""
-    epoch = Epoch("data", topic_id, PARTITIONS, plan)
-    partials = Partials(pool, epoch, "worker")
-    await begin_epoch(pool, epoch)
-    desk = Desk(pool, epoch, partials, Closing(pool, epoch, timedelta(0), "worker"))
+    desk = desk_with(pool, topic_id, plan)
+    await begin_epoch(pool, desk.epoch)
     for partition in range(PARTITIONS):
         await desk.take_over(partition, 0)
     return desk

@@ -97,6 +97,30 @@ async def test_a_later_change_is_the_next_revision_with_its_cause(desk: Desk, po
     ]
 
 
+async def test_a_revision_says_where_in_the_source_s_log_its_changes_lie_for_good(
+    desk: Desk, pool: Pool
+) -> None:
+    desk.write("a", entry(0, 1), late=False)
+    await desk.flush()
+    await desk.close(60)
+    lowest = desk.lsn + 1
+    desk.write("b", entry(1, 2), partition=1, deal="other")
+    await desk.flush()
+    desk.write("c", entry(1, 2))
+    desk.write("c", entry(1, 3))
+    highest = desk.lsn
+    desk.write("c", entry(1, 4))
+    await desk.flush()
+    assert await desk.close(61) == Published(revised_runs=1)
+    await pool.execute("delete from funnelproof.change_note")
+    told = await pool.fetch(
+        "select distinct causes, lowest_lsn - '0/0'::pg_lsn, highest_lsn - '0/0'::pg_lsn "
+        "from dyno_crm.stage_conversion_revisions"
+    )
+    # The last change of the row changed no count: the deal had entered, and later, before it too.
+    assert [tuple(row) for row in told] == [(["late_insert"], lowest, highest - 1)]
+
+
 async def test_a_correction_that_nets_to_nothing_makes_no_revision(desk: Desk) -> None:
     desk.write("a", entry(0, 1))
     await desk.flush()
@@ -144,6 +168,11 @@ async def test_a_takeover_that_corrects_at_the_same_offset_is_found(desk: Desk, 
     await desk.flush()
     assert await desk.close(61) == Published(revised_runs=1)
     assert await desk.facts() == [(2, 1, 0), (2, 0, 0)]
+    cause = await pool.fetchrow(
+        "select causes, lowest_lsn, highest_lsn from funnelproof.window_run where revision = 2"
+    )
+    assert cause is not None
+    assert tuple(cause) == (["unknown"], None, None)
 
 
 async def test_many_closers_at_once_make_each_revision_once(desk: Desk, pool: Pool) -> None:

@@ -185,6 +185,20 @@ async def test_a_request_names_both_causes_where_counts_change_too(desk: Desk, p
     assert tuple(run) == (["late_insert", "pairs_changed"], desk.lsn - 1)
 
 
+async def test_a_window_that_waits_for_its_changes_to_settle_can_be_asked_for(desk: Desk, pool: Pool) -> None:
+    patient = Closing(pool, desk.epoch, timedelta(hours=1), "worker")
+    eager, desk.closing = desk.closing, patient
+    await publish(desk, 60, "012")
+    desk.write("a", entry(0, 1))
+    await desk.flush()
+    assert await publish(desk, 61, "01") == Published()
+    assert await request(pool) == 1
+    desk.closing = eager
+    assert await publish(desk, 62, "01") == Published(revised_runs=1)
+    assert await pairs(pool) == ["01"]
+    assert await desk.facts() == [(2, 1, 0)]
+
+
 async def test_a_request_comes_to_nothing_where_the_pairs_are_as_before_when_it_is_looked_at(
     desk: Desk, pool: Pool
 ) -> None:
@@ -198,19 +212,19 @@ async def test_a_request_comes_to_nothing_where_the_pairs_are_as_before_when_it_
 async def test_a_request_is_for_what_is_in_its_scope(
     desk: Desk, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(revising, "LOOKED_AT_ONCE", 2)
+    monkeypatch.setattr(revising, "LOOKED_AT_ONCE", 3)
     await desk.close(300, scopes=(SALES, IDLE))
-    await configure(desk, pool, {SALES: ((A, C),)})
+    await configure(desk, pool, {SALES: ((A, C),), IDLE: ((stage_id(IDLE, 0), stage_id(IDLE, 2)),)})
     minute = timedelta(minutes=1)
-    assert await request(pool, ClosedScope(pipeline_id=UUID(IDLE.pipeline_id))) == 0
+    sales = UUID(SALES.pipeline_id)
     assert await request(pool, ClosedScope(window_name="1h")) == 0
     assert await request(pool, ClosedScope(tenant_id=UUID(A))) == 0
-    assert await request(pool, ClosedScope(start=START + minute, end=START + 3 * minute)) == 2
+    assert await request(pool, ClosedScope(None, sales, "1m", START + minute, START + 3 * minute)) == 2
     async with pool.acquire() as connection:
         assert await revision_progress(connection, START) == RevisionProgress(2, 0)
         assert await desk.close(301, scopes=(SALES, IDLE)) == Published(revised_runs=2)
         assert await revision_progress(connection, START) == RevisionProgress(0, 2)
-    assert await request(pool) == 3
+    assert await request(pool) == 8
 
 
 async def test_a_pipeline_that_has_no_pairs_any_more_keeps_the_last(desk: Desk, pool: Pool) -> None:

@@ -1,0 +1,24 @@
+-- The closed windows of a batch by tenant, whether the tenant has runs of them or not.
+with
+tenant as (
+    select distinct stage.tenant_id
+    from funnelproof.pipeline_stage as stage
+    where $1::uuid is null or stage.tenant_id = $1
+)
+
+select
+    tenant.tenant_id,
+    closed.window_start,
+    closed.window_end
+from tenant
+left join funnelproof.tenant_tiling as own using (tenant_id)
+inner join funnelproof.time_window as closed
+    on
+        coalesce(own.tiling, '') = any(closed.tilings)
+        or (closed.tilings = '{}' and own.tiling is null)
+where
+    closed.closed_at is not null
+    and closed.window_name = $2
+    and closed.window_start >= $3
+    and ($4::timestamptz is null or closed.window_start < $4)
+    and ($5::timestamptz is null or closed.window_end <= $5)
