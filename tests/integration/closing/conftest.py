@@ -14,9 +14,10 @@ from streams.domain.partition import PartitionState
 from streams.domain.plan import WindowPlan, plan_for
 from streams.domain.proof import Marker, Proof
 from streams.domain.windows import Window, from_microseconds, to_microseconds
-from streams.facts.closing import Closing, Published
+from streams.facts.closing import Published
 from streams.facts.database import Pool
 from streams.facts.epoch import Epoch
+from streams.facts.historic import HistoricClosing
 from streams.facts.installation import register_installation
 from streams.facts.partials import Flushed, Partials, PartitionFlush
 from tests.fakes.changes import Changes, StageEntry
@@ -48,7 +49,7 @@ class Desk:
     pool: Pool
     epoch: Epoch
     partials: Partials
-    closing: Closing
+    closing: HistoricClosing
     changes: Changes = field(default_factory=Changes)
     states: list[PartitionState] = field(default_factory=list)
     after: dict[int, int] = field(default_factory=dict)
@@ -128,7 +129,7 @@ async def desk_of(pool: Pool, topic_id: str = "topic", plan: WindowPlan = PLAN) 
     epoch = Epoch("data", topic_id, PARTITIONS, plan)
     partials = Partials(pool, epoch, "worker")
     await partials.begin()
-    desk = Desk(pool, epoch, partials, Closing(pool, epoch, timedelta(0), "worker"))
+    desk = Desk(pool, epoch, partials, HistoricClosing(pool, epoch, timedelta(0), "worker"))
     for partition in range(PARTITIONS):
         await desk.take_over(partition, 0)
     return desk

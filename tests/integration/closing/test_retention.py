@@ -350,16 +350,19 @@ async def test_old_evidence_goes_but_never_the_last_reconciliation(desk: Desk, p
         )
     await pool.execute(
         """
-        insert into funnelproof.dead_letter (topic_id, partition, source_offset, reason, published_at, resolved_at)
-        select 'topic', 0, number, 'bad', published, resolved from (values
-            (1, now(), now() - interval '91 days'), (2, now(), now() - interval '89 days'),
-            (3, now(), null), (4, null, now() - interval '91 days')
-        ) as letter (number, published, resolved)
+        insert into funnelproof.dead_letter (
+            topic_id, partition, source_offset, reason, published_at, resolved_at, compared_at
+        )
+        select 'topic', 0, number, 'bad', published, resolved, compared from (values
+            (1, now(), now() - interval '91 days', null::timestamptz), (2, now(), now() - interval '89 days', null),
+            (3, now(), null, null), (4, null, now() - interval '91 days', null),
+            (5, now(), now() - interval '91 days', now() - interval '91 days')
+        ) as letter (number, published, resolved, compared)
         """
     )
     assert await pruner(pool).prune() == {"reconciliations": 2, "dead_letters": 1}
     assert await count(pool, "funnelproof.reconciliation") == 1
-    assert await count(pool, "funnelproof.dead_letter") == 3
+    assert await count(pool, "funnelproof.dead_letter") == 4
 
 
 async def test_a_worker_that_may_not_delete_runs_is_told_so(desk: Desk, pool: Pool, database: str) -> None:
