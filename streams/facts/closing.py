@@ -38,8 +38,8 @@ pause the rest follow in the next ticks."""
 class Published:
     """What one transaction published: first runs, later runs, their pairs, and how many windows it closed.
 
-    `completeness` is what its proof was worth; None: a later one was there already, so nothing was published. Of historic
-    windows it is also known how many are `estimated`, and for which `reasons`.
+    `completeness` is what its proof was worth; None: a later one was there already, so nothing was published.
+    Of historic windows it is also known how many are `estimated`, and for which `reasons`.
     """
 
     windows: int = 0
