@@ -131,7 +131,9 @@ class Backfill:
                 Markers(report, settings.kafka, settings.message_topic, settings.marker_prefix)
             )
             prover = Prover(report, topics, epoch.topic, epoch.partitions, markers)
-            closing = HistoricClosing(report, epoch, timedelta(0), "backfill")
+            closing = HistoricClosing(
+                report, epoch, timedelta(0), "backfill", dormant_after=settings.dormant_after
+            )
             self._on_progress(self.done, len(found.open))
             still_open = await self._pass_writers(source, found.open[-1])
             left = list(reversed(found.open))

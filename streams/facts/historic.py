@@ -82,7 +82,7 @@ class HistoricClosing(Closing):
             doubts = await read_doubts(connection, proof)
             await self._replace_stages(connection, proof)
             closing = await self._not_closed(connection, windows)
-            first_runs = list(self._first_runs(proof, closing))
+            first_runs = await self._first_runs(connection, closing)
             closed, _, pairs = await self._publish_all(connection, proof, doubts, first_runs)
             by_doubts = await self._by_doubts(connection, doubts, first_runs)
             await self._mark_closed(connection, closing)

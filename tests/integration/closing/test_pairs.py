@@ -12,8 +12,9 @@ from streams.domain.change import Scope
 from streams.domain.pairs import Stage, StagePairs
 from streams.errors import PreconditionError, SettingsError
 from streams.facts import revising
-from streams.facts.closing import Closing, Published
+from streams.facts.closing import Published
 from streams.facts.database import Pool
+from streams.facts.historic import HistoricClosing
 from streams.facts.revising import RevisionProgress, RevisionScope, request_present_pairs, revision_progress
 from streams.facts.stage_pairs import check_pairs, keep_pairs
 from streams.resources import sql
@@ -38,7 +39,7 @@ async def configure(desk: Desk, pool: Pool, chosen: StagePairs) -> None:
     """Start the desk's worker anew with these pairs."""
     async with pool.acquire() as connection:
         await keep_pairs(connection, chosen)
-    desk.closing = Closing(pool, desk.epoch, timedelta(0), "worker", stage_pairs=chosen)
+    desk.closing = HistoricClosing(pool, desk.epoch, timedelta(0), "worker", stage_pairs=chosen)
 
 
 async def request(pool: Pool, scope: RevisionScope | None = None) -> int:

@@ -242,6 +242,8 @@ async def test_a_pipeline_whose_zero_row_is_gone_gets_a_run_when_an_entry_comes(
     await desk.flush()
     await desk.close(241, scopes=BOTH)
     assert await desk.facts(window(0), IDLE) == [(1, 1, 0), (1, 0, 0)]
+    causes = "select causes from funnelproof.window_run where pipeline_id = $1 and window_start = $2"
+    assert await pool.fetchval(causes, IDLE.pipeline_id, START) == ["late_insert"]
 
 
 async def test_a_zero_row_that_hides_an_entry_or_a_revision_stays(desk: Desk, pool: Pool) -> None:
