@@ -212,7 +212,8 @@ async def test_pruning_does_not_hold_a_close_up(desk: Desk, pool: Pool) -> None:
     async with pool.acquire() as blocker, blocker.transaction():
         await blocker.execute("select from dyno_crm.report_run where period_start = $1 for key share", START)
         pruning_now = asyncio.create_task(pruner(pool, TWO_MINUTES).prune())
-        await asyncio.sleep(0.3)
+        while not await blocker.fetchval("select exists (select from pg_locks where not granted)"):
+            await asyncio.sleep(0.02)
         assert not pruning_now.done()
         desk.write("new", entry(0, 241), deal="three")
         await asyncio.wait_for(desk.flush(), 5)
