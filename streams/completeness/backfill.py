@@ -16,12 +16,11 @@ from datetime import datetime, timedelta
 from streams.cdc.topics import Topics
 from streams.completeness.barrier import Barrier
 from streams.completeness.closer import read_source
-from streams.completeness.markers import MarkerMissingError, Markers
-from streams.completeness.proving import ProgressMissingError, Prover
+from streams.completeness.markers import MarkerDeniedError, MarkerMissingError, Markers
+from streams.completeness.proving import ProgressMissingError, Prover, StagesUnknownError
 from streams.domain.proof import OpenTransaction, Proof
 from streams.domain.windows import Window
 from streams.errors import PreconditionError, UnreachableError
-from streams.facts.closing import Closing
 from streams.facts.database import (
     STATEMENT_SECONDS,
     OwnConnection,
@@ -31,7 +30,7 @@ from streams.facts.database import (
     facts_setting,
 )
 from streams.facts.epoch import Epoch
-from streams.facts.historic import HistoricWindows, historic_windows, workers_epoch
+from streams.facts.historic import HistoricClosing, HistoricWindows, historic_windows, workers_epoch
 from streams.facts.installation import require_installation
 from streams.facts.partials import PASSING_ERRORS
 from streams.settings import Settings
@@ -126,7 +125,9 @@ class Backfill:
                 Markers(report, settings.kafka, settings.message_topic, settings.marker_prefix)
             )
             prover = Prover(report, topics, epoch.topic, epoch.partitions, markers)
-            closing = Closing(report, epoch, timedelta(0), "backfill", dormant_after=settings.dormant_after)
+            closing = HistoricClosing(
+                report, epoch, timedelta(0), "backfill", dormant_after=settings.dormant_after
+            )
             self._on_progress(self.done, len(found.open))
             still_open = await self._pass_writers(source, found.open[-1])
             left = list(reversed(found.open))
@@ -152,23 +153,26 @@ class Backfill:
     ) -> Proof:
         source_time, _ = await read_source(source)
         try:
-            return await prover.prove(
-                source,
-                source_time,
-                still_open,
-                purpose="backfill",
-                marker_timeout=_PROOF_SECONDS,
-                progress_timeout=_PROOF_SECONDS,
-            )
-        except (MarkerMissingError, ProgressMissingError) as error:
+            try:
+                return await prover.prove(
+                    source,
+                    source_time,
+                    still_open,
+                    purpose="backfill",
+                    marker_timeout=_PROOF_SECONDS,
+                    progress_timeout=_PROOF_SECONDS,
+                )
+            except MarkerDeniedError as error:  # as the closer does; historic windows have waited long enough
+                reason = str(error)
+                return await prover.estimate(source, source_time, reason, progress_timeout=_PROOF_SECONDS)
+        except (MarkerMissingError, ProgressMissingError, StagesUnknownError) as error:
             raise PreconditionError(
                 f"nothing can be proven now: {error}. See `funnelproof status`, then run this again; "
                 f"{self.done.windows_closed} windows were closed"
             ) from error
 
-    async def _publish(self, closing: Closing, proof: Proof, windows: Sequence[Window]) -> None:
+    async def _publish(self, closing: HistoricClosing, proof: Proof, windows: Sequence[Window]) -> None:
         published = await closing.publish_historic(proof, windows)
-        estimated = published.completeness == "estimated"
         done = self.done
         self.done = Backfilled(
             done.windows_closed + published.windows,
@@ -176,7 +180,7 @@ class Backfill:
             done.pairs + published.pairs,
             done.already_closed + len(windows) - published.windows,
             done.sealed,
-            done.estimated + (published.windows if estimated else 0),
-            tuple(dict.fromkeys([*done.reasons, *proof.doubts])),
+            done.estimated + published.estimated,
+            tuple(dict.fromkeys([*done.reasons, *published.reasons])),
             time.monotonic() - self._began,
         )

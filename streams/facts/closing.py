@@ -36,6 +36,7 @@ class Published:
     """What one transaction published: first runs, later runs, their pairs, and how many windows it closed.
 
     `completeness` is what its proof was worth; None: a later one was there already, so nothing was published.
+    Of historic windows it is also known how many are `estimated`, and for which `reasons`.
     """
 
     windows: int = 0
@@ -43,6 +44,8 @@ class Published:
     revised_runs: int = 0
     pairs: int = field(default=0, compare=False)
     completeness: str | None = field(default=None, compare=False)
+    estimated: int = field(default=0, compare=False)
+    reasons: tuple[str, ...] = field(default=(), compare=False)
 
 
 class Closing:
@@ -85,7 +88,7 @@ class Closing:
             await require_current_epoch(connection, self._epoch)
             await require_current_pairs(connection, self._stage_pairs)
             await self._note_followed(connection, proof)
-            doubts = await _doubts(connection, proof)
+            doubts = await read_doubts(connection, proof)
             if not await self._record_prover(connection, proof, doubts):
                 log.warning(
                     "a later proof was published already, or the source's clock went back",
@@ -104,22 +107,6 @@ class Closing:
             await self._know_open_windows(connection, proof)
             await connection.execute(sql("queries/closing_published"), time.monotonic() - began)
         return Published(len(closing), closed, revised, pairs, _completeness(doubts))
-
-    async def publish_historic(self, proof: Proof, windows: Sequence[Window]) -> Published:
-        """Close those of `windows` that are not closed yet, in one transaction: first runs, and nothing else.
-
-        For windows that ended before the installation, beside the closer, whose place and proofs stay as they are.
-        """
-        async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute(sql("queries/closing_lock"))
-            await require_current_epoch(connection, self._epoch)
-            doubts = await _doubts(connection, proof)
-            await self._replace_stages(connection, proof)
-            closing = await self._not_closed(connection, windows)
-            candidates = await first_runs(connection, self._plan, closing)
-            closed, _, pairs = await self._publish_all(connection, proof, doubts, candidates)
-            await self._mark_closed(connection, closing)
-        return Published(len(closing), closed, 0, pairs, _completeness(doubts))
 
     async def _publish_all(
         self, connection: Connection, proof: Proof, doubts: Sequence[str], candidates: Sequence[Candidate]
@@ -256,7 +243,8 @@ def _oldest(windows: Sequence[Window], proof: Proof) -> Sequence[Window]:
     return ordered[: max(1, RUNS_AT_ONCE // max(1, pipelines))]
 
 
-async def _doubts(connection: Connection, proof: Proof) -> list[str]:
+async def read_doubts(connection: Connection, proof: Proof) -> list[str]:
+    """Return why what this proof closes is an estimate; nothing: it is proven."""
     return [*proof.doubts, *(doubt.reason for doubt in await unresolved_doubts(connection))]
 
 

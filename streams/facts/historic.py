@@ -7,10 +7,13 @@ from itertools import islice
 
 from streams.cdc.topics import Topic
 from streams.domain.plan import WindowPlan
+from streams.domain.proof import Proof
 from streams.domain.windows import EPOCH, Window, WindowKind, to_microseconds
 from streams.errors import PreconditionError
+from streams.facts.candidates import first_runs
+from streams.facts.closing import Closing, Published, read_doubts
 from streams.facts.database import Connection
-from streams.facts.epoch import Epoch, epoch_of
+from streams.facts.epoch import Epoch, epoch_of, require_current_epoch
 from streams.facts.held_epoch import differences
 from streams.facts.sealing import read_sealed
 from streams.facts.timezones import plan_windows
@@ -67,6 +70,27 @@ def _lying_within(kinds: Iterable[WindowKind], start: int, until: int) -> Iterat
         for window in kind.windows_ending_in(start, until):
             if window.start >= start:
                 yield window
+
+
+class HistoricClosing(Closing):
+    """A Closing that can close historic windows too, beside the closer, whose place and proofs stay as they are."""
+
+    async def publish_historic(self, proof: Proof, windows: Sequence[Window]) -> Published:
+        """Close those of `windows` that are not closed yet, in one transaction: first runs, and nothing else."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(sql("queries/closing_lock"))
+            await require_current_epoch(connection, self._epoch)
+            doubts = await read_doubts(connection, proof)
+            await self._replace_stages(connection, proof)
+            closing = await self._not_closed(connection, windows)
+            runs = await first_runs(connection, self._plan, closing)
+            closed, _, pairs = await self._publish_all(connection, proof, doubts, runs)
+            by_doubts = await self._by_doubts(connection, doubts, runs)
+            await self._mark_closed(connection, closing)
+        doubtful = {run.window for reasons, runs in by_doubts.items() if reasons for run in runs}
+        reasons = dict.fromkeys(reason for reasons in by_doubts for reason in reasons)
+        completeness = "estimated" if reasons else "proven"
+        return Published(len(closing), closed, 0, pairs, completeness, len(doubtful), tuple(reasons))
 
 
 async def workers_epoch(facts: Connection, topic: Topic, settings: Settings) -> Epoch:

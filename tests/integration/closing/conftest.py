@@ -14,9 +14,10 @@ from streams.domain.partition import PartitionState
 from streams.domain.plan import WindowPlan, plan_for
 from streams.domain.proof import Marker, Proof
 from streams.domain.windows import Window, from_microseconds, to_microseconds
-from streams.facts.closing import Closing, Published
+from streams.facts.closing import Published
 from streams.facts.database import Pool
 from streams.facts.epoch import Epoch, begin_epoch
+from streams.facts.historic import HistoricClosing
 from streams.facts.installation import register_installation
 from streams.facts.partials import Flushed, Partials, PartitionFlush
 from tests.fakes.changes import Changes, StageEntry
@@ -48,7 +49,7 @@ class Desk:
     pool: Pool
     epoch: Epoch
     partials: Partials
-    closing: Closing
+    closing: HistoricClosing
     changes: Changes = field(default_factory=Changes)
     states: list[PartitionState] = field(default_factory=list)
     after: dict[int, int] = field(default_factory=dict)
@@ -126,7 +127,9 @@ class Desk:
 def desk_with(pool: Pool, topic_id: str = "topic", plan: WindowPlan = PLAN) -> Desk:
     """A worker that has taken nothing over yet, and can close."""
     epoch = Epoch("data", topic_id, PARTITIONS, plan)
-    return Desk(pool, epoch, Partials(pool, epoch, "worker"), Closing(pool, epoch, timedelta(0), "worker"))
+    return Desk(
+        pool, epoch, Partials(pool, epoch, "worker"), HistoricClosing(pool, epoch, timedelta(0), "worker")
+    )
 
 
 async def desk_of(pool: Pool, topic_id: str = "topic", plan: WindowPlan = PLAN) -> Desk:

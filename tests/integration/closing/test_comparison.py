@@ -8,8 +8,8 @@ import asyncpg
 import pytest
 
 from streams.domain.change import Scope
-from streams.facts.closing import Closing
 from streams.facts.database import OwnConnection, Pool
+from streams.facts.historic import HistoricClosing
 from streams.facts.scope import ClosedScope
 from streams.reconciliation import ReconcileResult, comparison
 from streams.reconciliation.comparison import Comparison
@@ -112,7 +112,9 @@ async def test_entries_that_the_stream_lost_are_found_where_a_dormant_pipeline_h
 ) -> None:
     """Neither a run nor a count tells of that window; only the CRM does."""
     desk = both.desk
-    desk.closing = Closing(both.pool, desk.epoch, timedelta(0), "worker", dormant_after=timedelta(minutes=1))
+    desk.closing = HistoricClosing(
+        both.pool, desk.epoch, timedelta(0), "worker", dormant_after=timedelta(minutes=1)
+    )
     await desk.close(660, scopes=SCOPES)
     assert (await both.compare()).runs == 18
     await both.enter("lost", 601, IDLE, streamed=False)

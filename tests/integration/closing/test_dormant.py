@@ -13,8 +13,9 @@ from datetime import timedelta
 import pytest
 
 from streams.domain.windows import Window, to_microseconds
-from streams.facts.closing import Closing, Published
+from streams.facts.closing import Published
 from streams.facts.database import Pool
+from streams.facts.historic import HistoricClosing
 from tests.integration.closing.conftest import IDLE, KINDS, SALES, START, Desk, entry
 
 
@@ -25,7 +26,9 @@ def window(number: int) -> Window:
 @pytest.fixture
 def sleepy(desk: Desk, pool: Pool) -> Desk:
     """A desk where pipelines are dormant after two minutes."""
-    desk.closing = Closing(pool, desk.epoch, timedelta(0), "worker", dormant_after=timedelta(minutes=2))
+    desk.closing = HistoricClosing(
+        pool, desk.epoch, timedelta(0), "worker", dormant_after=timedelta(minutes=2)
+    )
     return desk
 
 

@@ -73,6 +73,20 @@ async def test_a_backfill_closes_historic_windows_with_zero_rows_too(desk: Desk,
     assert (minutes(left.open), left.already_closed) == ([-3], 2)
 
 
+async def test_windows_with_doubts_are_told_from_others(desk: Desk, pool: Pool) -> None:
+    """An event could not be applied; a reconciliation was equal, but has compared no window that was not closed."""
+    await pool.execute(
+        "insert into funnelproof.dead_letter (topic_id, partition, source_offset, reason, recorded_at, resolved_at, "
+        "compared_at) values ('topic', 0, 1, 'bad', $1, now(), now())",
+        START - MINUTE,
+    )
+    published = await desk.closing.publish_historic(desk.proof(30), [window(-2), window(-1)])
+    assert (published.completeness, published.estimated) == ("estimated", 1)
+    assert published.reasons == ("before the last reconciliation: events could not be applied",)
+    kinds = "select completeness from dyno_crm.stage_conversion_current group by window_start, 1 order by window_start"
+    assert [row[0] for row in await pool.fetch(kinds)] == ["estimated", "proven"]
+
+
 async def test_a_second_backfill_does_nothing(desk: Desk) -> None:
     proof = desk.proof(30)
     await desk.closing.publish_historic(proof, [window(-1)])

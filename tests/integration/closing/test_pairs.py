@@ -12,8 +12,9 @@ from streams.domain.change import Scope
 from streams.domain.pairs import Stage, StagePairs
 from streams.errors import PreconditionError, SettingsError
 from streams.facts import revising
-from streams.facts.closing import Closing, Published
+from streams.facts.closing import Published
 from streams.facts.database import Pool
+from streams.facts.historic import HistoricClosing
 from streams.facts.revising import RevisionProgress, request_present_pairs, revision_progress
 from streams.facts.scope import ClosedScope
 from streams.facts.stage_pairs import check_pairs, keep_pairs
@@ -39,7 +40,7 @@ async def configure(desk: Desk, pool: Pool, chosen: StagePairs) -> None:
     """Start the desk's worker anew with these pairs."""
     async with pool.acquire() as connection:
         await keep_pairs(connection, chosen)
-    desk.closing = Closing(pool, desk.epoch, timedelta(0), "worker", stage_pairs=chosen)
+    desk.closing = HistoricClosing(pool, desk.epoch, timedelta(0), "worker", stage_pairs=chosen)
 
 
 async def request(pool: Pool, scope: ClosedScope | None = None) -> int:
@@ -186,7 +187,7 @@ async def test_a_request_names_both_causes_where_counts_change_too(desk: Desk, p
 
 
 async def test_a_window_that_waits_for_its_changes_to_settle_can_be_asked_for(desk: Desk, pool: Pool) -> None:
-    patient = Closing(pool, desk.epoch, timedelta(hours=1), "worker")
+    patient = HistoricClosing(pool, desk.epoch, timedelta(hours=1), "worker")
     eager, desk.closing = desk.closing, patient
     await publish(desk, 60, "012")
     desk.write("a", entry(0, 1))

@@ -213,7 +213,8 @@ async def test_pruning_does_not_hold_a_close_up(desk: Desk, pool: Pool) -> None:
     async with pool.acquire() as blocker, blocker.transaction():
         await blocker.execute("select from dyno_crm.report_run where period_start = $1 for key share", START)
         pruning_now = asyncio.create_task(pruner(pool, TWO_MINUTES).prune())
-        await asyncio.sleep(0.3)
+        while not await blocker.fetchval("select exists (select from pg_locks where not granted)"):
+            await asyncio.sleep(0.02)
         assert not pruning_now.done()
         desk.write("new", entry(0, 241), deal="three")
         await asyncio.wait_for(desk.flush(), 5)
@@ -243,6 +244,8 @@ async def test_a_pipeline_whose_zero_row_is_gone_gets_a_run_when_an_entry_comes(
     await desk.flush()
     await desk.close(241, scopes=BOTH)
     assert await desk.facts(window(0), IDLE) == [(1, 1, 0), (1, 0, 0)]
+    causes = "select causes from funnelproof.window_run where pipeline_id = $1 and window_start = $2"
+    assert await pool.fetchval(causes, IDLE.pipeline_id, START) == ["late_insert"]
 
 
 async def test_a_zero_row_that_hides_an_entry_or_a_revision_stays(desk: Desk, pool: Pool) -> None:
@@ -351,16 +354,19 @@ async def test_old_evidence_goes_but_never_the_last_reconciliation(desk: Desk, p
         )
     await pool.execute(
         """
-        insert into funnelproof.dead_letter (topic_id, partition, source_offset, reason, published_at, resolved_at)
-        select 'topic', 0, number, 'bad', published, resolved from (values
-            (1, now(), now() - interval '91 days'), (2, now(), now() - interval '89 days'),
-            (3, now(), null), (4, null, now() - interval '91 days')
-        ) as letter (number, published, resolved)
+        insert into funnelproof.dead_letter (
+            topic_id, partition, source_offset, reason, published_at, resolved_at, compared_at
+        )
+        select 'topic', 0, number, 'bad', published, resolved, compared from (values
+            (1, now(), now() - interval '91 days', null::timestamptz), (2, now(), now() - interval '89 days', null),
+            (3, now(), null, null), (4, null, now() - interval '91 days', null),
+            (5, now(), now() - interval '91 days', now() - interval '91 days')
+        ) as letter (number, published, resolved, compared)
         """
     )
     assert await pruner(pool).prune() == {"reconciliations": 2, "dead_letters": 1}
     assert await count(pool, "funnelproof.reconciliation") == 1
-    assert await count(pool, "funnelproof.dead_letter") == 3
+    assert await count(pool, "funnelproof.dead_letter") == 4
 
 
 async def test_a_worker_that_may_not_delete_runs_is_told_so(desk: Desk, pool: Pool, database: str) -> None:
