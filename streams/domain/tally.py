@@ -5,7 +5,7 @@ lies in the window. A deal *entered* every stage it has a first entry for, and *
 first entry into b is strictly later than its first entry into a.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -47,9 +47,13 @@ class ChangeNote:
 
 
 class Cell:
-    """The counts of one window of one pipeline in one partition. Steps are numbers: see `step`."""
+    """The counts of one window of one pipeline in one partition. Steps are numbers: see `step`.
 
-    __slots__ = ("counts", "dirty", "end", "note", "scope", "start", "where")
+    `moved` says by how much steps moved since they were last added to `counts`; its steps, also those that moved by
+    nothing, are those to be written.
+    """
+
+    __slots__ = ("counts", "end", "moved", "note", "scope", "start", "where")
 
     def __init__(self, where: WindowScope, scope: int) -> None:
         self.where = where
@@ -57,43 +61,54 @@ class Cell:
         self.start = where.window.start
         self.end = where.window.end
         self.counts: dict[int, int] = {}
-        self.dirty: set[int] = set()
+        self.moved: dict[int, int] = {}
         self.note: ChangeNote | None = None
 
-    def add(self, step_number: int, by: int) -> None:
-        """Count one step more or less."""
-        self.counts[step_number] = self.counts.get(step_number, 0) + by
-        self.dirty.add(step_number)
+    def enter(self, first: Mapping[int, int], stage: int, at: int) -> bool:
+        """Count one more entry of a deal; return whether that changed a count.
 
-    def enter(self, rows: Sequence[tuple[int, int, int, int]], stage: int, at: int) -> bool:
-        """Count one more entry of a deal that has `rows` already; return whether that changed a count."""
-        first = first_entries(rows, self) if rows else {}
+        `first` are the deal's first entries in this window before it.
+        """
         earliest = first.get(stage)
         if earliest is not None:
-            if at >= earliest:
-                return False
-            before = contribution(first)
-            first[stage] = at
-            return self.move(before, contribution(first))
+            return at < earliest and self.move(contribution(first), contribution({**first, stage: at}))
         # What `contribution` would say in addition, without making sets: this runs for every new row.
-        counts, dirty = self.counts, self.dirty
+        moved = self.moved
         entered = stage << _SHIFT | stage
-        counts[entered] = counts.get(entered, 0) + 1
-        dirty.add(entered)
+        moved[entered] = moved.get(entered, 0) + 1
         for other, other_at in first.items():
             if other_at != at:
                 number = other << _SHIFT | stage if other_at < at else stage << _SHIFT | other
-                counts[number] = counts.get(number, 0) + 1
-                dirty.add(number)
+                moved[number] = moved.get(number, 0) + 1
         return True
 
     def move(self, before: set[int], after: set[int]) -> bool:
         """Replace one deal's contribution by another; return whether they differ."""
+        moved = self.moved
         for number in before - after:
-            self.add(number, -1)
+            moved[number] = moved.get(number, 0) - 1
         for number in after - before:
-            self.add(number, 1)
+            moved[number] = moved.get(number, 0) + 1
         return before != after
+
+    def mark(self, step_number: int) -> None:
+        """Have a step written, though it did not move."""
+        self.moved.setdefault(step_number, 0)
+
+    def settle(self) -> dict[int, int]:
+        """Return the counts as they are now."""
+        counts, moved = self.counts, self.moved
+        for number, by in moved.items():
+            counts[number] = counts.get(number, 0) + by
+            moved[number] = 0
+        return counts
+
+    def take(self) -> dict[int, int]:
+        """Return the counts to be written, and regard them as written."""
+        counts = self.settle()
+        taken = {number: counts[number] for number in self.moved}
+        self.moved = {}
+        return taken
 
     def take_note(self, note: ChangeNote) -> None:
         """Note why the counts changed after the window's end."""

@@ -81,6 +81,9 @@ def _drain(buffer: FetchResult, limit: int) -> Taken | None:
     source.next_fetch_offset = position
     buffer._update_position()
     if not source._records.has_next():
+        source._records_iterator = (
+            None  # it holds the source in turn: a megabyte that would wait for the cycle collector
+        )
         buffer._partition_records = None
     return Taken(start, PartitionRecords(tp.partition, records, position)) if position > start else None
 

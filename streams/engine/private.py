@@ -47,7 +47,13 @@ PRIVATE = (
     Private(
         "aiokafka.consumer.fetcher",
         "PartitionRecords",
-        ("_aborted_producers", "_consume_aborted_up_to", "_contains_abort_marker", "_records"),
+        (
+            "_aborted_producers",
+            "_consume_aborted_up_to",
+            "_contains_abort_marker",
+            "_records",
+            "_records_iterator",
+        ),
     ),
     Private("faust.app.base", "App", ("_on_agent_error",)),
     Private("faust.tables.manager", "TableManager", ("_update_channels",)),

@@ -228,17 +228,14 @@ class Processor:
 
     def _apply_records(self, owned: OwnedPartition, records: Sequence[OffsetRecord]) -> int:
         """Fold records in; return how many changed an entry."""
-        changes = None if owned.poisoned else self._decoder.decode_all(records)
-        if changes is None:
-            return sum(self._apply_record(owned, record) for record in records)
-        changed = 0
-        for place, (record, change) in enumerate(zip(records, changes, strict=True)):
-            try:
-                changed += owned.state.apply(change, note=record.offset >= owned.told)
-            except OverflowError as error:
-                self._refuse(owned, record, error)
-                return changed + sum(self._apply_record(owned, later) for later in records[place + 1 :])
-        return changed
+        told, first, last = owned.told, records[0].offset, records[-1].offset
+        if not owned.poisoned and (told <= first or told > last):
+            changes = self._decoder.decode_all(records)
+            if changes is not None:
+                # An entry outside the calendar is found again one by one; what was applied before it applies once.
+                with contextlib.suppress(OverflowError):
+                    return owned.state.apply_all(changes, note=told <= first)
+        return sum(self._apply_record(owned, record) for record in records)
 
     def _apply_record(self, owned: OwnedPartition, record: OffsetRecord) -> bool:
         try:
