@@ -24,6 +24,14 @@ def contestants() -> Mapping[str, Contender]:
             module="bench.contenders.loop",
         ),
         PythonPeer(
+            "loop-orjson",
+            "the same loop, parsing the whole JSON with orjson, as it is usually written",
+            "no: a crash begins anew",
+            module="bench.contenders.loop",
+            requirements="loop",
+            arguments=("orjson",),
+        ),
+        PythonPeer(
             "faust",
             "faust-streaming 0.15.3, two tables in memory, a twentieth of the work",
             "no: offsets, changelog and Postgres are not one",

@@ -15,8 +15,8 @@ from uuid import UUID
 import msgspec
 
 from streams.domain.change import Change, ChangeColumns, Scope
+from streams.domain.codes import Vocabulary
 from streams.domain.deal import GONE
-from streams.domain.partition import Vocabulary
 from streams.domain.windows import EPOCH, MICROSECOND
 
 _TEXT = 36

@@ -1,6 +1,9 @@
 """Small numbers for identifiers that come again and again, so that millions of rows can share them."""
 
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
+
+from streams.domain.change import Scope
 
 T = TypeVar("T")
 
@@ -27,3 +30,11 @@ class Codes(Generic[T]):
     def values(self) -> tuple[T, ...]:
         """Return every value, each at the place of its number."""
         return tuple(self._values)
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The numbers of scopes and stages; one for all partitions of a worker."""
+
+    scopes: Codes[Scope] = field(default_factory=Codes)
+    stages: Codes[str] = field(default_factory=Codes)

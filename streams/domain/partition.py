@@ -5,12 +5,12 @@ log of its own, and a result written with its offset can be written twice or lat
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NamedTuple
 
-from streams.domain.change import Change, ChangeColumns, Scope
-from streams.domain.codes import Codes
+from streams.domain.cells import NOWHERE, Cells
+from streams.domain.change import Change, ChangeColumns
+from streams.domain.codes import Vocabulary
 from streams.domain.deal import GONE, ROW_SIZE, entries, find_row, pack_row, read_row, with_row
 from streams.domain.plan import WindowPlan
 from streams.domain.snapshot import CellCounts, Snapshot, recode
@@ -24,28 +24,13 @@ from streams.domain.tally import (
     stages_of,
     step,
 )
-from streams.domain.windows import Window, WindowKind
+from streams.domain.windows import Window
 
 _NOTHING_SEALED: Mapping[str, int] = MappingProxyType({})
 
 
-class Span(NamedTuple):
-    """A span of time within one window of each kind: the cells are the same for all entries in it."""
-
-    begin: int
-    end: int
-    cells: tuple[Cell, ...]
-
-
-_NOWHERE = Span(0, 0, ())
-
-
-@dataclass(frozen=True)
-class Vocabulary:
-    """The numbers of scopes and stages; one for all partitions of a worker."""
-
-    scopes: Codes[Scope] = field(default_factory=Codes)
-    stages: Codes[str] = field(default_factory=Codes)
+LARGE = 64 * ROW_SIZE
+"""The size from which a deal's first entries are kept; without that its rows would take quadratic time."""
 
 
 @dataclass(slots=True)
@@ -65,12 +50,10 @@ class PartitionState:
     def __init__(self, plan: WindowPlan, vocabulary: Vocabulary) -> None:
         self.position = 0
         self.deals: dict[bytes, bytes] = {}
-        self._plan = plan
-        self._kinds: dict[int, tuple[WindowKind, ...]] = {}
         self._vocabulary = vocabulary
-        self._cells: dict[tuple[int, int, int], Cell] = {}
+        self._cells = Cells(plan, vocabulary)
         self._changed: set[Cell] = set()
-        self._spans: dict[int, Span] = {}
+        self._large: dict[bytes, dict[Cell, dict[int, int]]] = {}
 
     def apply(self, change: Change, *, note: bool = True) -> bool:
         """Apply one change; return whether the row's entry changed. See `apply_all`."""
@@ -86,12 +69,13 @@ class PartitionState:
         calendar: that change and those after it are not applied.
         """
         # Nearly every event is a row that was not there before, or says nothing new: for those, one loop without calls.
-        deals, spans, touched = self.deals, self._spans, self._changed
+        deals, spans, touched = self.deals, self._cells.last_spans, self._changed
         applied = 0
         for deal_id, row_id, scope, stage, at, lsn, committed_at, rekeyed in changes:
             packed = deals.get(deal_id, b"")
             first: dict[int, int] = {}
             earliest = latest = at
+            is_large = len(packed) >= LARGE
             if packed:
                 place = packed.find(row_id)
                 if place % ROW_SIZE and place >= 0:
@@ -104,7 +88,7 @@ class PartitionState:
                         change = Change(deal_id, row_id, scope, stage, at, lsn, committed_at, rekeyed)
                         applied += self._apply_again(change, packed, place, note=note)
                     continue
-                for _, other_at, other_scope, other in entries(packed):
+                for _, other_at, other_scope, other in () if is_large else entries(packed):
                     if other_scope == scope and other != GONE:
                         known = first.get(other)
                         if known is None or other_at < known:
@@ -116,22 +100,25 @@ class PartitionState:
             if stage == GONE:
                 deals[deal_id] = packed + pack_row(row_id, lsn or 0, at, scope, stage)
                 continue
-            begin, end, cells = spans.get(scope, _NOWHERE)
+            begin, end, cells = spans.get(scope, NOWHERE)
             if not begin <= at < end:
-                begin, end, cells = self._span_of(scope, at)
+                begin, end, cells = self._cells.span_of(scope, at)
             deals[deal_id] = packed + pack_row(row_id, lsn or 0, at, scope, stage)
             applied += 1
             for cell in cells:
                 # Where all the deal's entries lie in the window, which is usual, they need not be sorted out again.
-                inside = (
-                    first
-                    if cell.start <= earliest and latest < cell.end
-                    else first_entries(entries(packed), cell)
-                )
+                if is_large:
+                    inside = self._first_of_large(deal_id, packed, cell)
+                elif cell.start <= earliest and latest < cell.end:
+                    inside = first
+                else:
+                    inside = first_entries(entries(packed), cell)
                 if cell.enter(inside, stage, at):
                     touched.add(cell)
                     if committed_at >= cell.end and note and lsn is not None:
                         cell.take_note(ChangeNote({"deal_merged" if rekeyed else "late_insert"}, lsn, lsn))
+                if is_large:
+                    inside[stage] = min(at, inside.get(stage, at))
         return applied
 
     def reconcile_with(self, known: Mapping[TallyKey, int]) -> None:
@@ -141,21 +128,22 @@ class PartitionState:
         self._changed = {cell for cell in self._changed if cell.note is not None}
         held: set[tuple[Cell, int]] = set()
         for key, count in known.items():
-            cell = self._cell_at(key.where)
+            cell = self._cells.at(key.where)
             stages = self._vocabulary.stages
             number = step(stages.code(key.from_stage), stages.code(key.to_stage))
             held.add((cell, number))
             if cell.counts.get(number, 0) != count:
                 self._mark(cell, number)
-        for cell in self._cells.values():
+        for cell in self._cells:
             for number, count in cell.counts.items():
                 if count and (cell, number) not in held:
                     self._mark(cell, number)
 
     def counts(self) -> dict[TallyKey, int]:
         """Return every count that is not zero."""
-        cells = self._cells.values()
-        return {self._key(cell, number): n for cell in cells for number, n in cell.settle().items() if n}
+        return {
+            self._key(cell, number): n for cell in self._cells for number, n in cell.settle().items() if n
+        }
 
     def take(self, sealed: Mapping[str, int] = _NOTHING_SEALED) -> Delta:
         """Return what is to be written, and regard it as written; `give_back` undoes that.
@@ -177,11 +165,11 @@ class PartitionState:
         """Take back what could not be written: it is to be written again, with newer counts where there are."""
         stages = self._vocabulary.stages
         for key in delta.counts:
-            cell = self._cell_at(key.where)
+            cell = self._cells.at(key.where)
             number = step(stages.code(key.from_stage), stages.code(key.to_stage))
             self._mark(cell, number)
         for where, note in delta.notes.items():
-            cell = self._cell_at(where)
+            cell = self._cells.at(where)
             cell.take_note(note)
             self._changed.add(cell)
 
@@ -189,7 +177,7 @@ class PartitionState:
         """Return the state as it is now; it shares nothing that later changes."""
         cells = [
             CellCounts(cell.scope, cell.where.window.name, cell.start, cell.end, dict(cell.settle()))
-            for cell in self._cells.values()
+            for cell in self._cells
         ]
         vocabulary = self._vocabulary
         return Snapshot(
@@ -207,7 +195,7 @@ class PartitionState:
         )
         for scope, name, start, end, counts in snapshot.cells:
             where = WindowScope(snapshot.scopes[scope], Window(name, start, end))
-            self._cell_at(where).counts = counts if same else _recoded(counts, stages)
+            self._cells.at(where).counts = counts if same else _recoded(counts, stages)
         self.position = snapshot.position
 
     def _apply_again(self, change: Change, packed: bytes, place: int, *, note: bool) -> bool:
@@ -219,13 +207,14 @@ class PartitionState:
         same = stage == old_stage and (stage == GONE or (at == old_at and scope == old_scope))
         if same and lsn is not None:
             return False  # its version may stay: all between it and this event said the same
-        cells = set() if stage == GONE else set(self._span_of(scope, at).cells)
+        cells = set() if stage == GONE else set(self._cells.span_of(scope, at).cells)
         if old_stage != GONE:
-            cells.update(self._span_of(old_scope, old_at).cells)
+            cells.update(self._cells.span_of(old_scope, old_at).cells)
         row = pack_row(row_id, lsn or 0, at, scope, stage)
         after = self.deals[deal_id] = with_row(packed, place, row)
         if same:
             return False  # a snapshot, which lowers the version
+        self._large.pop(deal_id, None)
         changed = self._recount(packed, after, cells)
         if note and lsn is not None:
             for cell in changed:
@@ -246,29 +235,13 @@ class PartitionState:
         self._changed.update(changed)
         return changed
 
-    def _span_of(self, scope: int, at: int) -> Span:
-        """Return the cells that an entry counts in; raises OverflowError where it lies outside the calendar."""
-        kinds = self._kinds.get(scope)
-        if kinds is None:
-            kinds = self._plan.kinds_of(self._vocabulary.scopes.value(scope).tenant_id)
-            self._kinds[scope] = kinds
-        cells = tuple(self._cell_in(scope, number, kind, at) for number, kind in enumerate(kinds))
-        span = Span(max(cell.start for cell in cells), min(cell.end for cell in cells), cells)
-        self._spans[scope] = span
-        return span
-
-    def _cell_in(self, scope: int, number: int, kind: WindowKind, at: int) -> Cell:
-        start, end = kind.bounds(at)
-        cell = self._cells.get((scope, number, start))
-        if cell is None:
-            where = WindowScope(self._vocabulary.scopes.value(scope), Window(kind.name, start, end))
-            cell = self._cells[scope, number, start] = Cell(where, scope)
-        return cell
-
-    def _cell_at(self, where: WindowScope) -> Cell:
-        scope = self._vocabulary.scopes.code(where.scope)
-        key = (scope, self._plan.names.index(where.window.name), where.window.start)
-        return self._cells.setdefault(key, Cell(where, scope))
+    def _first_of_large(self, deal_id: bytes, packed: bytes, cell: Cell) -> dict[int, int]:
+        """Return the first entries of a deal with many rows; kept, since each new row would look at all of them."""
+        known = self._large.setdefault(deal_id, {})
+        first = known.get(cell)
+        if first is None:
+            first = known[cell] = first_entries(entries(packed), cell)
+        return first
 
     def _mark(self, cell: Cell, number: int) -> None:
         cell.mark(number)

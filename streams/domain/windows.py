@@ -79,11 +79,6 @@ class WindowKind:
             ends.append(before.bounds(zone.since or 0)[1])
         return ends
 
-    @property
-    def sliced(self) -> bool:
-        """Whether instants of one SLICE always lie in one window."""
-        return self.length is None or self.length % SLICE == 0
-
     def bounds(self, at: int) -> tuple[int, int]:
         """Return start and end of the window that holds `at`; raises OverflowError beyond the year 9999."""
         if self.length is not None:

@@ -13,7 +13,8 @@ import structlog
 
 from streams.cdc.envelope import ChangeDecoder, MalformedEventError
 from streams.cdc.folded import FoldedTopic
-from streams.domain.partition import PartitionState, Vocabulary
+from streams.domain.codes import Vocabulary
+from streams.domain.partition import PartitionState
 from streams.domain.plan import WindowPlan
 from streams.errors import PreconditionError, UnreachableError
 from streams.facts.checkpoint import Checkpoint, Checkpoints

@@ -5,8 +5,8 @@ from hashlib import md5
 from typing import NamedTuple
 
 from streams.domain.change import Change, Scope
+from streams.domain.codes import Vocabulary
 from streams.domain.deal import GONE
-from streams.domain.partition import Vocabulary
 
 
 class StageEntry(NamedTuple):

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from streams.cdc.envelope import ChangeDecoder, MalformedEventError
 from streams.domain.change import Change, Scope
+from streams.domain.codes import Vocabulary
 from streams.domain.deal import GONE
-from streams.domain.partition import Vocabulary
 from tests.fakes.envelopes import ROW, FakeRecord, envelope
 
 VOCABULARY = Vocabulary()

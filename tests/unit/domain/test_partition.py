@@ -1,6 +1,7 @@
 """The fold, held to a brute-force reading of the rows after every prefix of the log."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -8,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from streams.domain import partition
 from streams.domain.change import Change, Scope
+from streams.domain.deal import entries as all_entries
 from streams.domain.partition import PartitionState
 from streams.domain.plan import WindowPlan, plan_for
 from streams.domain.tally import TallyKey, WindowScope
@@ -141,8 +144,43 @@ class FoldMachine(RuleBasedStateMachine):
         assert after == brute_force(self.log.rows)
 
 
-FoldMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+class LargeDealsMachine(FoldMachine):
+    """The same where every deal counts as one with very many rows, whose first entries are kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.limit = partition.LARGE
+        partition.LARGE = 1
+
+    def teardown(self) -> None:
+        partition.LARGE = self.limit
+
+
+MACHINE_SETTINGS = settings(max_examples=60, stateful_step_count=40, deadline=None)
+FoldMachine.TestCase.settings = LargeDealsMachine.TestCase.settings = MACHINE_SETTINGS
 TestFold = FoldMachine.TestCase
+TestFoldOfLargeDeals = LargeDealsMachine.TestCase
+
+
+def test_the_rows_of_one_deal_take_time_that_grows_with_their_number_and_not_with_its_square() -> None:
+    def looked_at(rows: int) -> int:
+        """Return how many rows of the deal were read to sort its first entries out."""
+        state, read = new_state(), 0
+
+        def counted(packed: bytes) -> Iterator[tuple[int, int, int, int]]:
+            nonlocal read
+            for entry in all_entries(packed):
+                read += 1
+                yield entry
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(partition, "entries", counted)
+            for number in range(rows):
+                entry = StageEntry(SCOPES[0], "ABCD"[number % 4], number)
+                state.apply(CHANGES.make("d1", f"row {number}", entry, number + 1))
+        return read
+
+    assert looked_at(2000) - looked_at(1000) == 0
 
 
 @given(

@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streams.domain.change import Scope
-from streams.domain.partition import PartitionState, Vocabulary
+from streams.domain.codes import Vocabulary
+from streams.domain.partition import PartitionState
 from streams.domain.plan import plan_for
 from streams.errors import PreconditionError
 from streams.facts.checkpoint import Checkpoint, Checkpoints, prepare_folder
