@@ -10,8 +10,7 @@ from streams.domain.tally import TallyKey, WindowScope
 from streams.facts.partials import DeadLetter, Flushed, PartitionFlush, Takeover
 
 
-@dataclass
-class Progress:
+class Progress(NamedTuple):
     """How far one partition is: `position` before the first flush is None."""
 
     claimed: int
@@ -39,6 +38,14 @@ class Ledger:
     partials: dict[int, dict[TallyKey, Partial]] = field(default_factory=dict)
     runs: dict[WindowScope, list[Run]] = field(default_factory=dict)
     looked_until: dict[int, int] = field(default_factory=dict)
+
+    def copy(self) -> "Ledger":
+        return Ledger(
+            dict(self.progress),
+            {partition: dict(partials) for partition, partials in self.partials.items()},
+            {where: list(runs) for where, runs in self.runs.items()},
+            dict(self.looked_until),
+        )
 
     @property
     def positions(self) -> dict[int, int]:
@@ -82,8 +89,8 @@ class LedgerPartials:
         self._ledger = ledger
 
     async def claim(self, partition: int, end: int) -> Takeover:
-        progress = self._ledger.progress.setdefault(partition, Progress(end))
-        progress.claimed = max(progress.claimed, end)
+        progress = self._ledger.progress.get(partition, Progress(end))
+        self._ledger.progress[partition] = progress._replace(claimed=max(progress.claimed, end))
         return Takeover(progress.position, progress.flushes)
 
     async def read(self, partition: int) -> dict[TallyKey, int]:
@@ -100,12 +107,10 @@ class LedgerPartials:
             elif flush.after != progress.flushes:
                 astray.add(flush.partition)
             else:
-                progress.position = flush.position
-                progress.flushes += 1
-                accepted[flush.partition] = progress.flushes
-                self._ledger.partials.setdefault(flush.partition, {}).update(
-                    {key: Partial(deals, progress.flushes) for key, deals in flush.delta.counts.items()}
-                )
+                number = accepted[flush.partition] = progress.flushes + 1
+                self._ledger.progress[flush.partition] = Progress(progress.claimed, flush.position, number)
+                written = {key: Partial(deals, number) for key, deals in flush.delta.counts.items()}
+                self._ledger.partials.setdefault(flush.partition, {}).update(written)
         return Flushed(accepted, frozenset(refused), frozenset(astray))
 
     async def record_dead_letters(self, partition: int, letters: Sequence[DeadLetter]) -> None:

@@ -16,7 +16,11 @@ from streams.domain.windows import Window, to_microseconds
 BERLIN = "aaaaaaaa-0000-4000-8000-00000000000a"
 NEW_YORK = "aaaaaaaa-0000-4000-8000-00000000000b"
 _SALES = "bbbbbbbb-0000-4000-8000-00000000000b"
-SCOPES = (Scope(BERLIN, _SALES), Scope(BERLIN, "bbbbbbbb-0000-4000-8000-0000000000ff"), Scope(NEW_YORK, _SALES))
+SCOPES = (
+    Scope(BERLIN, _SALES),
+    Scope(BERLIN, "bbbbbbbb-0000-4000-8000-0000000000ff"),
+    Scope(NEW_YORK, _SALES),
+)
 STAGES = range(3)
 PLAN = plan_for(("day", "12h"), "Europe/Berlin", {NEW_YORK: "America/New_York"})
 

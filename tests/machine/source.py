@@ -1,6 +1,6 @@
 """A CRM whose changes reach a partitioned log, as Debezium sends them and Kafka keeps them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 from uuid import UUID
 
@@ -43,10 +43,12 @@ class Source:
         self.events: list[list[Event]] = [[] for _ in range(topic.partitions)]
         self.lsn = 100
 
-    def write(self, row: int, deal: int, entry: StageEntry) -> None:
+    def write(self, row: int, deal: int | None, entry: StageEntry) -> None:
         """Insert or update a row; another deal changes its key: gone under the old one, new under the other."""
         self.lsn += 1
         before = self.rows.get(row)
+        if deal is None:
+            deal = before[0] if before else row // 2
         self.rows[row] = deal, entry
         if before is not None and before[0] == deal:
             self._send(Event((deal, row), "u", entry, self.lsn))
@@ -74,12 +76,11 @@ class Source:
             if owner == deal:
                 self.write(row, into, entry)
 
-    def snapshot(self, rows: Iterable[int]) -> None:
-        """Read rows by a snapshot, beside which transactions are open whose LSNs are smaller."""
-        for row in rows:
-            if row in self.rows:
-                deal, entry = self.rows[row]
-                self._send(Event((deal, row), "r", entry, self.lsn + SNAPSHOT_LEAD))
+    def snapshot(self, row: int) -> None:
+        """Read a row by a snapshot, beside which transactions are open whose LSNs are smaller."""
+        if row in self.rows:
+            deal, entry = self.rows[row]
+            self._send(Event((deal, row), "r", entry, self.lsn + SNAPSHOT_LEAD))
 
     def send_again(self, partition: int, count: int) -> None:
         """Let the connector go back: it sends a partition's newest events once more, in their order.
@@ -104,6 +105,14 @@ class Source:
                 else:
                     rows[event.key] = event.entry
         return rows
+
+    def was_read_by_a_snapshot(self, begin: Mapping[int, int], end: Mapping[int, int]) -> bool:
+        """Whether the log has a snapshot's row between these positions."""
+        return any(
+            event.op == "r"
+            for partition, until in end.items()
+            for event in self.events[partition][begin.get(partition, 0) : until]
+        )
 
     def compact(self, partition: int, until: int) -> int:
         """Compact a partition up to an offset, but not between events that were sent again together: return where to.

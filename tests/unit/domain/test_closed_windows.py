@@ -3,16 +3,16 @@
 Everything is real but Postgres, whose part `Ledger` plays: partials behind their fence, closing and revisions.
 """
 
-from copy import deepcopy
+import asyncio
 
 from hypothesis import HealthCheck, settings
-from hypothesis.stateful import rule
 
 from streams.domain.tally import TallyKey, WindowScope
 from streams.domain.windows import to_microseconds
 from tests.fakes.ledger import Ledger, LedgerPartials, Run
 from tests.machine.calendar import INSTALLED_AT, SCOPES, WINDOWS
-from tests.machine.fleet import Fleet, PartialsLike
+from tests.machine.fleet import Fleet
+from tests.machine.workers import PartialsLike
 
 ALL = [
     WindowScope(scope, window)
@@ -26,10 +26,14 @@ class LedgerFleet(Fleet):
     """The steps of a fleet, on a Postgres that is a model, and that may go back to what it was."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(asyncio.new_event_loop())
         self.ledger = Ledger()
-        self.backup = deepcopy(self.ledger)
+        self.backup = self.ledger.copy()
         self.checked: dict[WindowScope, list[Run]] = {}
+
+    def teardown(self) -> None:
+        super().teardown()
+        self.loop.close()
 
     def partials(self) -> PartialsLike:
         return LedgerPartials(self.ledger)
@@ -50,21 +54,20 @@ class LedgerFleet(Fleet):
                 expected = self.expected(run.positions).items()
                 assert run.counts == {key: count for key, count in expected if key.where == where}
             self.checked[where] = list(runs)
-        self.backup = deepcopy(self.ledger)
+        self.backup = self.ledger.copy()
 
-    @rule()
-    def go_back(self) -> None:
+    def restore(self) -> None:
         """Restore the Postgres of the last close. A worker that has slept for a compaction lag is no part of this."""
         for worker in list(self.workers.values()):
             for partition, owned in worker.processor.owned.items():
                 if owned.active and owned.state.position < self.compacted[partition]:
                     self.hire(3)
                     self.dismiss(worker)
-        vars(self.ledger).update(vars(deepcopy(self.backup)))
+        vars(self.ledger).update(vars(self.backup.copy()))
         self.checked = {where: list(runs) for where, runs in self.ledger.runs.items()}
 
 
 LedgerFleet.TestCase.settings = settings(
-    max_examples=100, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestClosedWindows = LedgerFleet.TestCase
