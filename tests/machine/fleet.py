@@ -22,7 +22,7 @@ from tests.machine.topic import MemoryTopic
 from tests.machine.workers import PartialsLike, Then, Watched, Worker
 
 T = TypeVar("T")
-Farewell = Literal["nothing", "flush", "checkpoint"]
+Farewell = Literal["nothing", "flush", "checkpoint", "works on", "wakes up late"]
 Proven = Literal["no", "yes", "leaving checkpoints"]
 PARTITIONS = 3
 DEALS = 4
@@ -120,41 +120,40 @@ class Fleet(RuleBasedStateMachine):
     def work(self, happened: list[Any], seat: int, some: set[int], shifts: list[tuple[int, Then]]) -> None:
         """Let a worker read some records and flush, more than once; or die, or find that Postgres does not answer."""
         self.happen(happened)
-        worker = self.worker(seat)
-        for count, then in shifts:
-            for partition in some & worker.processor.partitions:
-                worker.read(worker.processor.owned[partition].state.position + count, partition)
-            self.check_state(worker)
-            worker.partials.then = then
-            if then == "die":
-                return self.dismiss(worker)
-            if then != "wait":
-                with suppress(OSError):
-                    self.run(worker.processor.flush())
-                self.check_told()
-            if then == "restore":
-                self.restore()
-        return None
+        self.let_work(self.worker(seat), some, shifts)
 
     @rule(
         happened=operations,
         seat=seats,
         taken=some_partitions,
         farewell=st.sampled_from(get_args(Farewell)),
+        late=shifts,
     )
-    def assign(self, happened: list[Any], seat: int, taken: set[int], farewell: Farewell) -> None:
-        """Give partitions to a worker, which loses its others; whoever had them may not hear of it.
+    def assign(
+        self,
+        happened: list[Any],
+        seat: int,
+        taken: set[int],
+        farewell: Farewell,
+        late: list[tuple[int, Then]],
+    ) -> None:
+        """Give partitions to a worker, which loses its others; whoever had them may not hear of it, and work on.
 
-        One that does flushes, and leaves checkpoints behind where it stops.
+        One that does hear flushes before, and leaves checkpoints behind where it stops.
         """
         former = self.worker(seat + 1)
-        if farewell != "nothing":
+        if farewell in {"flush", "checkpoint"}:
             former.partials.then = "flush"
             self.run(former.processor.on_revoked(stopping=farewell == "checkpoint"))
             self.check_told()
         if seat not in self.workers:
             self.hire(seat)
         self.run(self.workers[seat].take_over(*taken))
+        if farewell == "wakes up late":
+            for partition in taken:
+                self.compact(partition, 0)
+        if farewell in {"works on", "wakes up late"}:
+            self.let_work(former, taken, late)
         self.happen(happened)
 
     @rule(
@@ -172,6 +171,22 @@ class Fleet(RuleBasedStateMachine):
             assert all(self.told()[partition][0] == self.topic.end(partition) for partition in taken)
         self.latest = CLOSES[min(CLOSES.index(self.latest) + later, len(CLOSES) - 1)]
         self.publish()
+
+    def let_work(self, worker: Worker, some: set[int], shifts: list[tuple[int, Then]]) -> None:
+        for count, then in shifts:
+            for partition in some & worker.processor.partitions:
+                worker.read(worker.processor.owned[partition].state.position + count, partition)
+            self.check_state(worker)
+            worker.partials.then = then
+            if then == "die":
+                return self.dismiss(worker)
+            if then != "wait":
+                with suppress(OSError):
+                    self.run(worker.processor.flush())
+                self.check_told()
+            if then == "restore":
+                self.restore()
+        return None
 
     def happen(self, happened: list[Any]) -> None:
         """Let things happen in the CRM, and the log tell of them."""
