@@ -9,10 +9,10 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.integration.closing.postgres_fleet import PostgresFleet
 
 SETTINGS = settings(
-    max_examples=50,
+    max_examples=40,
     stateful_step_count=30,
     deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
 

@@ -68,6 +68,9 @@ class LedgerFleet(Fleet):
 
 
 LedgerFleet.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=60,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 TestClosedWindows = LedgerFleet.TestCase
