@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -15,12 +15,13 @@ from streams.domain.plan import WindowPlan, plan_for
 from streams.domain.proof import Marker, Proof
 from streams.domain.windows import Window, from_microseconds, to_microseconds
 from streams.facts.closing import Published
-from streams.facts.database import Pool
+from streams.facts.database import Connection, Pool
 from streams.facts.epoch import Epoch, begin_epoch
 from streams.facts.historic import HistoricClosing
 from streams.facts.installation import register_installation
 from streams.facts.partials import Flushed, Partials, PartitionFlush
 from tests.fakes.changes import Changes, StageEntry
+from tests.machine import calendar
 
 PLAN = plan_for(("1m",), "UTC")
 KINDS = PLAN.kinds_of("")
@@ -30,11 +31,7 @@ SALES = Scope(TENANT, "bbbbbbbb-0000-4000-8000-00000000000b")
 IDLE = Scope(TENANT, "bbbbbbbb-0000-4000-8000-0000000000ff")
 STAGES = range(3)
 PARTITIONS = 2
-
-
-def stage_id(scope: Scope, stage: int) -> str:
-    """The identifier of a pipeline's stage; in the order of the stages."""
-    return f"{uuid5(UUID(scope.pipeline_id), scope.tenant_id)!s:.8}-0000-4000-8000-00000000000{stage}"
+stage_id = calendar.stage_id
 
 
 def entry(stage: int, second: float, scope: Scope = SALES) -> StageEntry:
@@ -139,6 +136,30 @@ async def desk_of(pool: Pool, topic_id: str = "topic", plan: WindowPlan = PLAN) 
     for partition in range(PARTITIONS):
         await desk.take_over(partition, 0)
     return desk
+
+
+async def write_to_crm(
+    connection: Connection, deal: UUID, row: UUID, new: tuple[Scope, int, float] | None
+) -> None:
+    if new is None:
+        await connection.execute("delete from dyno_crm.deal_pipeline_stage_state where id = $1", row)
+        return
+    scope, stage, second = new
+    await connection.execute(
+        """
+        insert into dyno_crm.deal_pipeline_stage_state
+            (id, deal_id, tenant_id, pipeline_id, pipeline_stage_id, entered_at)
+        values ($1, $2, $3::text::uuid, $4::text::uuid, $5::text::uuid, $6)
+        on conflict (id) do update set tenant_id = excluded.tenant_id, pipeline_id = excluded.pipeline_id,
+            pipeline_stage_id = excluded.pipeline_stage_id, entered_at = excluded.entered_at
+        """,
+        row,
+        deal,
+        scope.tenant_id,
+        scope.pipeline_id,
+        stage_id(scope, stage),
+        START + timedelta(seconds=second),
+    )
 
 
 @pytest.fixture

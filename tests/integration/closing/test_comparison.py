@@ -13,8 +13,7 @@ from streams.facts.historic import HistoricClosing
 from streams.facts.scope import ClosedScope
 from streams.reconciliation import ReconcileResult, comparison
 from streams.reconciliation.comparison import Comparison
-from tests.integration.closing.conftest import IDLE, SALES, START, TENANT, Desk, entry, stage_id
-from tests.integration.closing.test_closing_property import write_to_crm
+from tests.integration.closing.conftest import IDLE, SALES, START, TENANT, Desk, entry, stage_id, write_to_crm
 
 SCOPES = (SALES, IDLE)
 PAIRS_A_RUN = 2

@@ -5,7 +5,7 @@ first    |-----^ stands still        ^ wakes up: too late
 second            takes over at E ...|-->
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -21,11 +21,11 @@ from streams.errors import PreconditionError
 from streams.facts.checkpoint import Checkpoints
 from streams.facts.database import Pool
 from streams.facts.epoch import Epoch, begin_epoch
-from streams.facts.owned import OffsetRecord
 from streams.facts.partials import Flushed, Partials, PartitionFlush
 from streams.facts.processor import Processor
 from tests.fakes.envelopes import ROW, FakeRecord, envelope
 from tests.integration.closing.conftest import PARTITIONS, PLAN, SALES, START, stage_id
+from tests.machine.topic import MemoryTopic, Reader
 
 NO_JSON = b"\x00 no JSON"
 
@@ -44,32 +44,11 @@ def entered(deal: int, stage: int, offset: int, *, row: int = 0) -> FakeRecord:
     return FakeRecord(envelope("c", after=after, lsn=1000 + offset), offset, key)
 
 
-@dataclass
-class Chunk:
-    partition: int
-    records: Sequence[OffsetRecord]
-    next_offset: int
-
-
-@dataclass
-class Log:
-    """The topic, as it is now: every partition's records, and where each ends."""
-
-    records: dict[int, list[FakeRecord]] = field(default_factory=lambda: {p: [] for p in range(PARTITIONS)})
+class Log(MemoryTopic):
+    """The topic, as it is now."""
 
     def enter(self, deal: int, stage: int, partition: int = 0, *, row: int = 0) -> None:
-        log = self.records[partition]
-        log.append(entered(deal, stage, len(log), row=row))
-
-    async def ends(self, name: str, partitions: set[int], *, committed: bool) -> dict[int, int]:
-        assert (name, committed) == ("data", True)
-        return {partition: len(self.records[partition]) for partition in partitions}
-
-    async def confirm(self) -> None:
-        """It is always the same log."""
-
-    async def confirm_at(self, positions: Mapping[int, int]) -> None:
-        """It is always the same log."""
+        self.records[partition].append(entered(deal, stage, self.end(partition), row=row))
 
 
 class HeardPartials(Partials):
@@ -85,21 +64,10 @@ class HeardPartials(Partials):
 
 
 @dataclass
-class Worker:
-    """A worker without Kafka: what it reads, it reads when it is told to."""
+class Worker(Reader):
+    """A worker, and what it has to tell."""
 
-    processor: Processor
     partials: HeardPartials
-    log: Log
-
-    async def take_over(self, *partitions: int) -> dict[int, int]:
-        return await self.processor.on_assigned(set(partitions or range(PARTITIONS)))
-
-    def read(self, until: int | None = None, partition: int = 0) -> None:
-        """Read on, up to an offset or to the log's end."""
-        begin = self.processor.owned[partition].state.position
-        records = self.log.records[partition][begin:until]
-        self.processor.apply([Chunk(partition, records, begin + len(records))])
 
 
 @dataclass
@@ -108,7 +76,7 @@ class Office:
 
     pool: Pool
     folder: Path
-    log: Log = field(default_factory=Log)
+    log: Log = field(default_factory=lambda: Log(PARTITIONS))
     epoch: Epoch = field(default_factory=lambda: Epoch("data", "topic", PARTITIONS, PLAN))
 
     async def hire(self, name: str) -> Worker:
@@ -117,7 +85,7 @@ class Office:
         checkpoints = Checkpoints(self.folder, self.epoch.id)
         topics = cast("FoldedTopic", self.log)
         processor = Processor("data", topics, partials, checkpoints, PLAN, 0.2, 300.0)
-        return Worker(processor, partials, self.log)
+        return Worker(processor, self.log, partials)
 
     async def told(self, partition: int = 0) -> dict[TallyKey, int]:
         """Return what Postgres holds of a partition, without zeros."""

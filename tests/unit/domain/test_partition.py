@@ -1,6 +1,5 @@
 """The fold, held to a brute-force reading of the rows after every prefix of the log."""
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -14,12 +13,13 @@ from streams.domain.change import Change, Scope
 from streams.domain.deal import entries as all_entries
 from streams.domain.partition import PartitionState
 from streams.domain.plan import WindowPlan, plan_for
-from streams.domain.tally import TallyKey, WindowScope
+from streams.domain.tally import TallyKey
+from streams.domain.windows import Window
 from tests.fakes.changes import Changes, StageEntry
+from tests.machine.definition import counts_of
 
 MINUTE = 60_000_000
 PLAN = plan_for(("1m", "5m"), "UTC")
-KINDS = PLAN.kinds_of("")
 SCOPES = [Scope("t1", "p1"), Scope("t1", "p2"), Scope("t2", "p1")]
 
 entries = st.builds(
@@ -37,23 +37,16 @@ row_numbers = st.integers(0, 5)
 Row = tuple[str, str]  # deal, row: the key in the log
 
 
+WINDOWS = {
+    tenant: [Window("1m", n * MINUTE, (n + 1) * MINUTE) for n in range(7)]
+    + [Window("5m", n * MINUTE, (n + 5) * MINUTE) for n in (0, 5)]
+    for tenant in ("t1", "t2")
+}
+
+
 def brute_force(rows: dict[Row, StageEntry]) -> dict[TallyKey, int]:
     """Count from the rows alone, by the definition of a conversion and nothing else."""
-    counts: Counter[TallyKey] = Counter()
-    for kind in KINDS:
-        first: dict[tuple[str, Scope, int], dict[str, int]] = {}
-        for (deal, _), entry in rows.items():
-            start = entry.at // kind.length * kind.length if kind.length else 0
-            stages = first.setdefault((deal, entry.scope, start), {})
-            stages[entry.stage_id] = min(entry.at, stages.get(entry.stage_id, entry.at))
-        for (_, scope, start), stages in first.items():
-            where = WindowScope(scope, kind.window_at(start))
-            for a, entered_a in stages.items():
-                counts[TallyKey(where, a, a)] += 1
-                for b, entered_b in stages.items():
-                    if entered_b > entered_a:
-                        counts[TallyKey(where, a, b)] += 1
-    return dict(counts)
+    return counts_of(((deal, entry) for (deal, _), entry in rows.items()), WINDOWS)
 
 
 CHANGES = Changes()

@@ -1,0 +1,72 @@
+"""Workers, and what comes between them and Postgres."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol, cast
+
+from streams.cdc.folded import FoldedTopic
+from streams.domain.tally import TallyKey
+from streams.facts.checkpoint import Checkpoints
+from streams.facts.partials import DeadLetter, Flushed, Partials, PartitionFlush, Takeover
+from streams.facts.processor import Processor
+from tests.machine.calendar import PLAN
+from tests.machine.topic import MemoryTopic, Reader
+
+Then = Literal["flush", "fail", "get no answer", "restore", "wait", "die"]
+
+
+class PartialsLike(Protocol):
+    """The part of `Partials` that a processor uses."""
+
+    @property
+    def sealed(self) -> Mapping[str, int]: ...
+    async def claim(self, partition: int, end: int) -> Takeover: ...
+    async def read(self, partition: int) -> dict[TallyKey, int]: ...
+    async def flush(self, flushes: Sequence[PartitionFlush]) -> Flushed: ...
+    async def record_dead_letters(self, partition: int, letters: Sequence[DeadLetter]) -> None: ...
+
+
+class Watched:
+    """Partials that heed what they are told, and can be in trouble: before they write, or before they answer."""
+
+    def __init__(self, partials: PartialsLike, fence: list[int]) -> None:
+        self._partials = partials
+        self._fence = fence
+        self._ends: dict[int, int] = {}
+        self.then: Then = "flush"
+        self.read = partials.read
+        self.record_dead_letters = partials.record_dead_letters
+
+    @property
+    def sealed(self) -> Mapping[str, int]:
+        return self._partials.sealed
+
+    async def claim(self, partition: int, end: int) -> Takeover:
+        takeover = await self._partials.claim(partition, end)
+        self._ends[partition] = end
+        self._fence[partition] = max(self._fence[partition], end)
+        return takeover
+
+    async def flush(self, flushes: Sequence[PartitionFlush]) -> Flushed:
+        for flush in flushes:
+            assert flush.position >= self._ends[flush.partition], (
+                "told of before the replay has passed its end"
+            )
+        if self.then == "fail":
+            raise OSError
+        flushed = await self._partials.flush(flushes)
+        for flush in flushes:
+            if flush.partition in flushed.accepted:
+                self._fence[flush.partition] = max(self._fence[flush.partition], flush.position)
+        if self.then == "get no answer":
+            raise OSError
+        return flushed
+
+
+class Worker(Reader):
+    """A worker, and what it says to Postgres."""
+
+    def __init__(self, topic: MemoryTopic, partials: Watched, checkpoints: Checkpoints) -> None:
+        topics = cast("FoldedTopic", topic)
+        told = cast("Partials", partials)
+        super().__init__(Processor("data", topics, told, checkpoints, PLAN, 0.2, 300.0), topic)
+        self.partials = partials

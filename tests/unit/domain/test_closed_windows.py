@@ -1,0 +1,76 @@
+"""Whatever happens to the log and to its workers, a closed window equals the definition over the log at its positions.
+
+Everything is real but Postgres, whose part `Ledger` plays: partials behind their fence, closing and revisions.
+"""
+
+import asyncio
+
+from hypothesis import HealthCheck, settings
+
+from streams.domain.tally import TallyKey, WindowScope
+from streams.domain.windows import to_microseconds
+from tests.fakes.ledger import Ledger, LedgerPartials, Run
+from tests.machine.calendar import INSTALLED_AT, SCOPES, WINDOWS
+from tests.machine.fleet import Fleet
+from tests.machine.workers import PartialsLike
+
+ALL = [
+    WindowScope(scope, window)
+    for scope in SCOPES
+    for window in WINDOWS[scope.tenant_id]
+    if window.end > to_microseconds(INSTALLED_AT)
+]
+
+
+class LedgerFleet(Fleet):
+    """The steps of a fleet, on a Postgres that is a model, and that may go back to what it was."""
+
+    def __init__(self) -> None:
+        super().__init__(asyncio.new_event_loop())
+        self.ledger = Ledger()
+        self.backup = self.ledger.copy()
+        self.checked: dict[WindowScope, list[Run]] = {}
+
+    def teardown(self) -> None:
+        super().teardown()
+        self.loop.close()
+
+    def partials(self) -> PartialsLike:
+        return LedgerPartials(self.ledger)
+
+    def told(self) -> dict[int, tuple[int, dict[TallyKey, int]]]:
+        return {
+            partition: (position, self.ledger.told(partition))
+            for partition, position in self.ledger.positions.items()
+        }
+
+    def publish(self) -> None:
+        until = to_microseconds(self.latest)
+        self.ledger.close(where for where in ALL if where.window.end <= until)
+        for where, runs in self.ledger.runs.items():
+            known = self.checked.setdefault(where, [])
+            assert runs[: len(known)] == known
+            for run in [*runs[len(known) :], runs[-1]._replace(positions=self.ledger.positions)]:
+                expected = self.expected(run.positions).items()
+                assert run.counts == {key: count for key, count in expected if key.where == where}
+            self.checked[where] = list(runs)
+        self.backup = self.ledger.copy()
+
+    def restore(self) -> None:
+        """Restore the Postgres of the last close. A worker that has slept for a compaction lag is no part of this."""
+        for worker in list(self.workers.values()):
+            for partition, owned in worker.processor.owned.items():
+                if owned.active and owned.state.position < self.compacted[partition]:
+                    self.hire(3)
+                    self.dismiss(worker)
+        vars(self.ledger).update(vars(self.backup.copy()))
+        self.checked = {where: list(runs) for where, runs in self.ledger.runs.items()}
+
+
+LedgerFleet.TestCase.settings = settings(
+    max_examples=60,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+TestClosedWindows = LedgerFleet.TestCase
