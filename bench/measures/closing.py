@@ -32,8 +32,7 @@ async def measure(setting: Setting) -> Finding:
         async with installed(servers, dsn, dsn, setting.folder / "closing", (_KIND,)):
             empty = await next_window(connection, _LENGTH)
             rows = [await _closed(connection, "closed, without entries", empty)]
-            entered = await next_window(connection, _LENGTH)
-            await asyncio.sleep(await connection.fetchval(statement("window_left"), entered))
+            entered = empty + _LENGTH
             await connection.execute(statement("pipelines_enter"), tenant, entered, _STAGES)
             rows.append(await _closed(connection, "closed, with entries", entered))
             rows.append(await _revised(connection, tenant, entered))

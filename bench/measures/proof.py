@@ -72,9 +72,10 @@ async def next_window(reader: OwnConnection, length: timedelta) -> datetime:
 
 async def until_visible(reader: OwnConnection, kind: str, start: datetime, length: timedelta) -> float:
     """Wait for the window's end and then for its facts; return the seconds between."""
-    await asyncio.sleep(max(0.0, await reader.fetchval(statement("window_left"), start + length)))
+    end = start + length
+    await asyncio.sleep(max(0.0, await reader.fetchval(statement("window_left"), end)))
     until = time.monotonic() + _HOPELESS
-    while (seconds := await reader.fetchval(statement("window_visible"), kind, start)) is None:
+    while (seconds := await reader.fetchval(statement("window_visible"), kind, start, end)) is None:
         if time.monotonic() > until:
             raise BenchError(f"a window was not closed {_HOPELESS:.0f} s after its end")
         await asyncio.sleep(_LOOK_EVERY)
