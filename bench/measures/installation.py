@@ -1,9 +1,9 @@
-"""A whole funnelproof installation: the CRM's database, the connector, one worker with default settings."""
+"""A whole funnelproof installation: the CRM's database, the connector, one worker, default settings but for windows."""
 
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,9 +48,12 @@ async def crm(dsn: str) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def installed(
-    servers: Servers, source_dsn: str, facts_dsn: str, folder: Path
+    servers: Servers, source_dsn: str, facts_dsn: str, folder: Path, windows: Sequence[str] = ()
 ) -> AsyncIterator[Installation]:
-    """Set everything up on a CRM's database and wait until the worker proves; leave nothing behind."""
+    """Set everything up on a CRM's database and wait until the worker proves; leave nothing behind.
+
+    `windows` are the kinds to close; the default ones where none are given.
+    """
     await asyncio.to_thread(folder.mkdir, parents=True)
     name = unique("bench")
     settings = {
@@ -61,6 +64,7 @@ async def installed(
         "INSTANCE": name,
         "TOPIC_PREFIX": name,
         "STATE_DIR": str(folder / "state"),
+        **({"WINDOWS": ",".join(windows)} if windows else {}),
     }
     environment = {f"FUNNELPROOF_{key}": value for key, value in settings.items()}
     await _run(environment, "migrate")

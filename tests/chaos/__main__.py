@@ -1,4 +1,4 @@
-"""`make chaos`: every fault as often as planned, on one stack; `make chaos ARGS="--runs 3 --seed 7"` fewer of them."""
+"""`make chaos`: every fault as often as planned, then many windows; `ARGS="--runs 3 --seed 7"`: a few faults."""
 
 import asyncio
 import secrets
@@ -8,6 +8,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -15,57 +17,86 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from streams.local.stack import CRM_DATABASE
+from tests.chaos import windows
 from tests.chaos.runs import Run, plan, run, stage_on
-from tests.servers import embedded_servers
+from tests.servers import EmbeddedServers, embedded_servers
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 
 
 def main(
     runs: Annotated[
-        int | None, typer.Option(min=1, help="How many runs; all that are planned if not given.")
+        int | None, typer.Option(min=1, help="How many faults; all that are planned if not given.")
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="The same seed: the same faults, moments and writes.")
     ] = None,
-    only: Annotated[str, typer.Option(help="Only faults whose name contains this.")] = "",
+    only: Annotated[
+        str, typer.Option(help=f"Only faults whose name contains this; also: {windows.NAME!r}.")
+    ] = "",
 ) -> None:
     """Kill, pause and compact under a running installation, and compare every count with the canonical SQL.
 
-    Example: `make chaos ARGS="--runs 3 --seed 7 --only zombie"`
+    Then, without faults, close hundreds of windows under writes and hold every run to what it promises.
+
+    Example: `make chaos ARGS="--runs 3 --seed 7 --only zombie"`, `make chaos ARGS="--only windows"`
     """
     chosen = secrets.randbelow(10_000) if seed is None else seed
     planned = plan(chosen, runs, only)
-    if not planned:
+    close_windows = only in windows.NAME and (runs is None or not planned)
+    if not planned and not close_windows:
         raise typer.BadParameter(f"no fault's name contains {only!r}")
-    console.print(f"{len(planned)} runs with seed {chosen}")
+    console.print(f"{len(planned)} faults{f', then {windows.NAME}' if close_windows else ''}; seed {chosen}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends workers and servers, as Ctrl-C does
     done: list[Run] = []
     began = time.monotonic()
     try:
-        asyncio.run(_all(planned, chosen, done))
+        asyncio.run(_all(planned, chosen, done, close_windows=close_windows))
     finally:
-        console.print(_summary(planned, done))
+        if planned:
+            console.print(_summary(planned, done))
         console.print(
-            f"{len(done)} of {len(planned)} runs right in {time.monotonic() - began:.0f} s; seed {chosen}"
+            f"{len(done)} of {len(planned)} faults right in {time.monotonic() - began:.0f} s; seed {chosen}"
         )
 
 
-async def _all(planned: list[str], seed: int, done: list[Run]) -> None:
+async def _all(planned: list[str], seed: int, done: list[Run], *, close_windows: bool) -> None:
     with tempfile.TemporaryDirectory() as folder, embedded_servers(Path(folder) / "servers") as servers:
-        logs = Path(folder) / "installation"
-        logs.mkdir()
-        async with stage_on(servers, logs) as stage:
-            for number, fault in enumerate(planned, start=1):
-                try:
-                    done.append(await run(stage, fault, f"{seed}/{number}"))
-                except Exception:
-                    kept = shutil.copytree(
-                        logs, tempfile.mkdtemp(prefix="funnelproof-chaos-"), dirs_exist_ok=True
-                    )
-                    console.print(f"run {number} ({fault}) FAILED; the workers' logs are kept in {kept}")
-                    raise
-                console.print(_line(number, done[-1]))
+        if planned:
+            await _faults(servers, _new(Path(folder) / "faults"), planned, seed, done)
+        if close_windows:
+            assert servers.postgres_dsn
+            logs = _new(Path(folder) / "windows")
+            with _logs_kept(logs, windows.NAME):
+                kept = await windows.keep_promises(servers, CRM_DATABASE, logs, f"{seed}/windows")
+            console.print(f"{windows.NAME}: every promise kept\n   {kept}")
+
+
+async def _faults(
+    servers: EmbeddedServers, folder: Path, planned: list[str], seed: int, done: list[Run]
+) -> None:
+    async with stage_on(servers, folder) as stage:
+        for number, fault in enumerate(planned, start=1):
+            with _logs_kept(folder, f"run {number} ({fault})"):
+                done.append(await run(stage, fault, f"{seed}/{number}"))
+            console.print(_line(number, done[-1]))
+
+
+def _new(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+@contextmanager
+def _logs_kept(logs: Path, what: str) -> Iterator[None]:
+    """Keep the workers' logs where something fails."""
+    try:
+        yield
+    except Exception:
+        kept = shutil.copytree(logs, tempfile.mkdtemp(prefix="funnelproof-chaos-"), dirs_exist_ok=True)
+        console.print(f"{what} FAILED; the workers' logs are kept in {kept}")
+        raise
 
 
 def _line(number: int, one: Run) -> str:

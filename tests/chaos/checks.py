@@ -9,8 +9,9 @@ from uuid import UUID
 
 from streams.domain.windows import WindowKind, from_microseconds, to_microseconds
 from streams.facts.database import OwnConnection
-from tests.chaos.stage import FOLDING, Stage
+from tests.chaos.stage import FOLDING
 from tests.integration.stream import counts
+from tests.integration.stream.installation import Installation
 
 ROWS = """
 select tenant_id, pipeline_id, deal_id, pipeline_stage_id, entered_at
@@ -98,9 +99,8 @@ class Figures:
     revisions: int
 
 
-async def everything_is_right(stage: Stage) -> Figures:
+async def everything_is_right(installation: Installation) -> Figures:
     """Wait until all that was written is proven and revised; then nothing may be wrong, at once."""
-    installation = stage.installation
     await installation.proven(FOLDING)
     connection = installation.connection
     for problem, question in WRONG.items():

@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 from itertools import pairwise
 
 import httpx
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from streams.cdc.topics import Topics
+from tests.chaos.change_log import log_ends, read
 from tests.chaos.stage import FOLDING, Stage, go_on, kill, log, name_of, stop
 from tests.integration.stream.installation import Worker
 
@@ -155,25 +155,5 @@ def _clean_often(servers: str) -> None:
 def removed_records(stage: Stage) -> int:
     """Return how many offsets of the data topic hold no record any more (or a transaction's marker), by reading it."""
     settings = stage.installation.settings
-    consumer = Consumer(
-        {
-            "bootstrap.servers": settings.kafka,
-            "group.id": "nobody",
-            "enable.auto.commit": False,
-            "isolation.level": "read_uncommitted",
-        }
-    )
-    places = [
-        TopicPartition(settings.data_topic, partition, OFFSET_BEGINNING)
-        for partition in range(settings.partitions)
-    ]
-    consumer.assign(places)
-    ends = {place.partition: consumer.get_watermark_offsets(place, timeout=10)[1] for place in places}
-    records = 0
-    reached = dict.fromkeys(ends, 0)
-    while any(reached[partition] < end for partition, end in ends.items()):
-        for message in consumer.consume(10_000, timeout=0.2):
-            records += message.offset() < ends[message.partition()]
-        reached |= {place.partition: place.offset for place in consumer.position(places) if place.offset > 0}
-    consumer.close()
-    return int(sum(ends.values()) - records)
+    ends = log_ends(settings)
+    return sum(ends.values()) - sum(1 for _ in read(settings, ends, "read_uncommitted"))

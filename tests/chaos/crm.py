@@ -2,10 +2,12 @@
 
 import asyncio
 import random
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
@@ -32,6 +34,7 @@ MOVE_PIPELINE = (
 )
 NEW_KEY = "update dyno_crm.deal_pipeline_stage_state set id = $2 where id = $1"
 DELETE = "delete from dyno_crm.deal_pipeline_stage_state where id = $1"
+WROTE = "select pg_current_xact_id_if_assigned()::text::bigint as xid, clock_timestamp() as wrote_at"
 
 LOST = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
 LOST_TOO = (asyncpg.InterfaceError, asyncpg.InternalClientError)
@@ -58,13 +61,34 @@ HABITS = {
 
 
 @dataclass
+class Transaction:
+    """One that has ended: `wrote_at`, by the source's clock, it had written; none had where no row was there to write.
+
+    `rows` are those that each kind of statement wrote.
+    """
+
+    committed: bool = False
+    xid: int | None = None
+    wrote_at: datetime | None = None
+    seconds: float = 0.0
+    rows: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
 class Written:
     """What became of the transactions; `lost` were under way when Postgres went away."""
 
-    committed: int = 0
-    rolled_back: int = 0
+    transactions: list[Transaction] = field(default_factory=list)
     lost: int = 0
     statements: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def committed(self) -> int:
+        return sum(each.committed for each in self.transactions)
+
+    @property
+    def rolled_back(self) -> int:
+        return len(self.transactions) - self.committed
 
 
 class Writer:
@@ -78,18 +102,18 @@ class Writer:
         self._deleted: list[UUID] = []
         self._deals: list[UUID] = []
         self._chance = random.Random()
-        self._kinds: Sequence[tuple[Callable[[], Statement], int]] = (
-            (self._enter, 48),
-            (self._exit, 12),
-            (self._move_stage, 8),
-            (self._backdate, 8),
-            (self._merge, 2),
-            (self._move_deal, 4),
-            (self._move_pipeline, 3),
-            (self._new_key, 3),
-            (self._delete, 7),
-            (self._enter_again, 5),
-        )
+        self._kinds: Mapping[str, tuple[Callable[[], Statement], int]] = {
+            "enter": (self._enter, 48),
+            "exit": (self._exit, 12),
+            "move_stage": (self._move_stage, 8),
+            "backdate": (self._backdate, 8),
+            "merge": (self._merge, 2),
+            "move_deal": (self._move_deal, 4),
+            "move_pipeline": (self._move_pipeline, 3),
+            "new_key": (self._new_key, 3),
+            "delete": (self._delete, 7),
+            "enter_again": (self._enter_again, 5),
+        }
 
     async def write(self, seed: str, deals: list[UUID], written: Written, stop: asyncio.Event) -> None:
         """Write until `stop`, through losses of the connection."""
@@ -113,30 +137,41 @@ class Writer:
     async def _transaction(self, connection: OwnConnection, written: Written) -> None:
         chance = self._chance
         entries, deleted = len(self._entries), len(self._deleted)
+        done, began = Transaction(), time.monotonic()
         transaction = connection.transaction()
         await transaction.start()
         try:
             for _ in range(chance.randint(*self._habit.statements)):
-                statement, arguments = self._next(written)
-                await connection.execute(statement, *arguments)
+                await self._execute(connection, done, written)
             await asyncio.sleep(chance.uniform(*self._habit.stays_open))
-            keep = chance.random() > 0.12
+            done.committed = chance.random() > 0.14
         except asyncpg.TransactionRollbackError:  # two merges in each other's way
-            keep = False
-        if keep:
+            pass
+        if done.committed:
             await transaction.commit()
-            written.committed += 1
         else:
             await transaction.rollback()
-            written.rolled_back += 1
             del self._entries[entries:], self._deleted[deleted:]
         del self._entries[:-REMEMBERED], self._deleted[:-REMEMBERED]
+        done.seconds = time.monotonic() - began
+        written.transactions.append(done)
 
-    def _next(self, written: Written) -> Statement:
-        kinds, weights = zip(*self._kinds, strict=True)
-        kind = self._chance.choices(kinds, weights)[0] if len(self._entries) > 20 else self._enter
-        written.statements[kind.__name__.strip("_")] += 1
-        return kind()
+    async def _execute(self, connection: OwnConnection, done: Transaction, written: Written) -> None:
+        kind = self._kind()
+        written.statements[kind] += 1
+        statement, arguments = self._kinds[kind][0]()
+        tag = await connection.execute(statement, *arguments)
+        done.rows[kind] += int(tag.rpartition(" ")[2])
+        if done.xid is None:
+            wrote = await connection.fetchrow(WROTE)
+            assert wrote is not None
+            if wrote["xid"] is not None:
+                done.xid, done.wrote_at = wrote
+
+    def _kind(self) -> str:
+        if len(self._entries) <= 20:
+            return "enter"
+        return self._chance.choices(list(self._kinds), [weight for _, weight in self._kinds.values()])[0]
 
     def _uuid(self) -> UUID:
         return UUID(int=self._chance.getrandbits(128), version=4)
@@ -188,18 +223,19 @@ class Writer:
 
 
 class Crm:
-    """The writers of one installation, and the funnels they write to."""
+    """The writers of one installation, and the funnels and the number of deals they write to."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, habits: Mapping[str, Habit] = HABITS, deals: int = 120) -> None:
         self.funnels = [Funnel() for _ in range(2)]
-        self._writers = {name: Writer(dsn, self.funnels, habit) for name, habit in HABITS.items()}
+        self._deals = deals
+        self._writers = {name: Writer(dsn, self.funnels, habit) for name, habit in habits.items()}
 
     @asynccontextmanager
     async def busy(self, seed: str) -> AsyncIterator[Written]:
         """Write for as long as the block lasts."""
         written = Written()
         chance = random.Random(seed)
-        deals = [UUID(int=chance.getrandbits(128), version=4) for _ in range(120)]
+        deals = [UUID(int=chance.getrandbits(128), version=4) for _ in range(self._deals)]
         stop = asyncio.Event()
         tasks = [
             asyncio.create_task(writer.write(f"{seed}/{name}", deals, written, stop))

@@ -87,7 +87,7 @@ async def run(stage: Stage, fault: str, seed: str) -> Run:
             await asyncio.sleep(moment)
             evidence = await FAULTS[fault][0](stage)
             await stage.pause(1, 3)
-        figures = await everything_is_right(stage)
+        figures = await everything_is_right(stage.installation)
     assert written.committed
     assert watched.looks
     assert not watched.steps_back, watched.steps_back
