@@ -51,6 +51,10 @@ LONGEST_REPLAY = timedelta(hours=6)
 """Compaction must leave records alone for longer than any replay takes: a replay may not lose what it passes."""
 
 RETRY_SECONDS = 1.0
+HEARTBEAT_SECONDS = 3.0
+"""The most between two heartbeats, however long the session: a worker learns of a rebalance by its next one."""
+ANSWER_SECONDS = 90.0
+"""How long Kafka may take to answer at least: longer than a rebalance takes to end."""
 
 log = structlog.get_logger(__name__)
 
@@ -209,13 +213,15 @@ async def check_worker(settings: Settings) -> None:
 def create_app(worker: Worker) -> WorkerApp:
     """Return the Faust app of one worker; nothing connects before it is started."""
     settings = worker.settings
+    session = settings.session_timeout.total_seconds()
     app = WorkerApp(
         settings.instance,
         owner=worker,
         broker="microbatch://" + settings.kafka.replace(",", ";"),
         datadir=Path(settings.state_dir).absolute() / "faust",
-        broker_session_timeout=settings.session_timeout.total_seconds(),
-        broker_heartbeat_interval=settings.session_timeout.total_seconds() / 5,
+        broker_session_timeout=session,
+        broker_heartbeat_interval=min(session / 5, HEARTBEAT_SECONDS),
+        broker_request_timeout=max(session, ANSWER_SECONDS),  # Faust refuses one that is shorter than the session
         stream_recovery_delay=0.0,
         web_enabled=False,
         autodiscover=False,
