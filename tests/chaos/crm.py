@@ -190,8 +190,8 @@ class Writer:
 class Crm:
     """The writers of one installation, and the funnels they write to."""
 
-    def __init__(self, dsn: str) -> None:
-        self.funnels = [Funnel() for _ in range(2)]
+    def __init__(self, dsn: str, funnels: Sequence[Funnel]) -> None:
+        self.funnels = funnels
         self._writers = {name: Writer(dsn, self.funnels, habit) for name, habit in HABITS.items()}
 
     @asynccontextmanager
