@@ -8,7 +8,7 @@ import gc
 import os
 import socket
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,10 @@ LONGEST_REPLAY = timedelta(hours=6)
 """Compaction must leave records alone for longer than any replay takes: a replay may not lose what it passes."""
 
 RETRY_SECONDS = 1.0
+HEARTBEAT_SECONDS = 3.0
+"""The most between two heartbeats, however long the session: a worker learns of a rebalance by its next one."""
+ANSWER_SECONDS = 90.0
+"""How long Kafka may take to answer at least: longer than a rebalance takes to end."""
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +70,7 @@ class Worker:
         self.opened = asyncio.Event()
         self.trouble: str | None = None
         self.is_stopping: Callable[[], bool] = lambda: False
+        self.peers: Callable[[], Collection[str]] = tuple
 
     async def open(self) -> None:
         """Connect, check what the worker depends on, and make this worker's epoch the current one."""
@@ -206,22 +211,31 @@ async def check_worker(settings: Settings) -> None:
             await check_pairs(source, settings.stage_pairs)
 
 
-def create_app(worker: Worker) -> WorkerApp:
-    """Return the Faust app of one worker; nothing connects before it is started."""
+def create_app(worker: Worker, site: str | None = None) -> WorkerApp:
+    """Return the Faust app of one worker; nothing connects before it is started.
+
+    `site` is the URL of its web site, by which the other workers of the group know it.
+    """
     settings = worker.settings
+    session = settings.session_timeout.total_seconds()
     app = WorkerApp(
         settings.instance,
         owner=worker,
         broker="microbatch://" + settings.kafka.replace(",", ";"),
         datadir=Path(settings.state_dir).absolute() / "faust",
-        broker_session_timeout=settings.session_timeout.total_seconds(),
-        broker_heartbeat_interval=settings.session_timeout.total_seconds() / 5,
+        broker_session_timeout=session,
+        broker_heartbeat_interval=min(session / 5, HEARTBEAT_SECONDS),
+        broker_request_timeout=max(
+            session, ANSWER_SECONDS
+        ),  # Faust refuses one that is shorter than the session
         stream_recovery_delay=0.0,
         web_enabled=False,
+        canonical_url=site,
         autodiscover=False,
     )
 
     worker.is_stopping = lambda: bool(app.should_stop)
+    worker.peers = lambda: [url for url in app.router.external_topics_metadata() if url != site]
 
     @app.agent(app.batch_topic(settings.data_topic))  # type: ignore[untyped-decorator]  # Faust has no types
     async def fold(stream: Any) -> None:  # noqa: ANN401 - a Faust stream

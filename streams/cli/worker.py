@@ -10,13 +10,31 @@ from streams.logs import configure_logging
 from streams.settings import load_settings
 
 
+def _with_scheme(url: str | None) -> str | None:
+    if url is not None and not url.startswith(("http://", "https://")):
+        raise typer.BadParameter(f"write it as http://host:port, not {url!r}")
+    return url
+
+
 def worker(
     web_port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port of /metrics and /healthz; 0: a free one, see the log.")
+        int,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="Port of the web site (/metrics, /healthz, /deals); 0: a free one, see the log.",
+        ),
     ] = 0,
     web_host: Annotated[
         str, typer.Option(help="Address of the web site; 0.0.0.0 shows it to other machines.")
     ] = "127.0.0.1",
+    web_url: Annotated[
+        str | None,
+        typer.Option(
+            callback=_with_scheme,
+            help="Its URL for others, where that is not http://, address or name, port.",
+        ),
+    ] = None,
 ) -> None:
     """Run one worker until SIGTERM or SIGINT: it folds its share of the log, flushes, proves and closes.
 
@@ -28,14 +46,14 @@ def worker(
     import faust  # noqa: PLC0415 - see above
 
     from streams.app import Worker, check_worker, create_app  # noqa: PLC0415 - see above
-    from streams.operations.site import Site, listen  # noqa: PLC0415 - see above
+    from streams.operations.site import Site, address_of, listen  # noqa: PLC0415 - see above
 
     settings = load_settings()
     configure_logging(settings.log_format, settings.log_level)
     with listen(web_host, web_port) as listening:
         asyncio.run(check_worker(settings))
         one = Worker(settings)
-        app = create_app(one)
+        app = create_app(one, (web_url or address_of(listening)).rstrip("/"))
         process = faust.Worker(
             app,
             Site(listening, one, one.metrics),

@@ -35,7 +35,8 @@ _RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 class Processor:
     """What a worker does with the log: apply records, flush counts; one object a worker.
 
-    `records`, `changes` (records that changed an entry) and `dead_letters` count what was applied since the start.
+    `records`, `changes` (records that changed an entry) and `dead_letters` count what was applied since the start;
+    `vocabulary` says what the codes in the state stand for.
     """
 
     def __init__(
@@ -54,8 +55,8 @@ class Processor:
         self._checkpointing = Checkpointing(checkpoints, checkpoint_interval)
         self._plan = plan
         self._interval = flush_interval
-        self._vocabulary = Vocabulary()
-        self._decoder = ChangeDecoder(self._vocabulary)
+        self.vocabulary = Vocabulary()
+        self._decoder = ChangeDecoder(self.vocabulary)
         self._owned: dict[int, OwnedPartition] = {}
         self._intake = Intake(lambda: sum(len(owned.dead_letters) for owned in self._owned.values()))
         self._flushing = asyncio.Lock()
@@ -219,7 +220,7 @@ class Processor:
 
     async def _resume(self, partition: int, end: int) -> tuple[PartitionState, set[bytes]]:
         """Return the state of a partition's checkpoint, or an empty one where it has none that fits the log."""
-        state = PartitionState(self._plan, self._vocabulary)
+        state = PartitionState(self._plan, self.vocabulary)
         checkpoint = await self._checkpointing.read(partition)
         if checkpoint is None or checkpoint.snapshot.position > end:
             return state, set()

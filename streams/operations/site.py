@@ -1,8 +1,9 @@
-"""The worker's web site: `/metrics` for Prometheus, `/healthz` for whoever watches processes."""
+"""The worker's web site: `/metrics` for Prometheus, `/healthz` for whoever watches processes, `/deals` for people."""
 
 import socket
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 import structlog
 from aiohttp import web
@@ -10,6 +11,7 @@ from mode import Service
 from prometheus_client.exposition import choose_encoder
 
 from streams.errors import FunnelproofError
+from streams.operations.deals import Holder, show_deal
 from streams.operations.health import troubles, warnings
 from streams.operations.metrics import Metrics
 from streams.operations.watch import Watched, read
@@ -18,6 +20,10 @@ log = structlog.get_logger(__name__)
 
 STOP_SECONDS = 1.0
 """How long the worker, when it stops, waits for answers that are under way."""
+
+
+class Shown(Watched, Holder, Protocol):
+    """A worker, as far as its site shows it."""
 
 
 class WebAddressError(FunnelproofError):
@@ -37,6 +43,14 @@ def listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
+def address_of(listening: socket.socket) -> str:
+    """Return the URL of a site on this socket: by this machine's name where it listens on all of its addresses."""
+    host, port = listening.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        host = socket.gethostname()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 class Site(Service):  # type: ignore[misc]  # mode has no types
     """Serves one worker's pages on a socket that listens already; starts before the worker and stops after it."""
 
@@ -45,7 +59,7 @@ class Site(Service):  # type: ignore[misc]  # mode has no types
     def __init__(
         self,
         listening: socket.socket,
-        worker: Watched,
+        worker: Shown,
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -60,8 +74,7 @@ class Site(Service):  # type: ignore[misc]  # mode has no types
         )
         await self._runner.setup()
         await web.SockSite(self._runner, self._socket).start()
-        host, port = self._socket.getsockname()[:2]
-        log.info("web", url=f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+        log.info("web", url=address_of(self._socket))
 
     async def on_stop(self) -> None:
         """Close the socket."""
@@ -71,7 +84,7 @@ class Site(Service):  # type: ignore[misc]  # mode has no types
 class Pages:
     """What the site answers. `clock` is `time.monotonic`."""
 
-    def __init__(self, worker: Watched, metrics: Metrics, clock: Callable[[], float]) -> None:
+    def __init__(self, worker: Shown, metrics: Metrics, clock: Callable[[], float]) -> None:
         self._worker = worker
         self._metrics = metrics
         self._clock = clock
@@ -84,13 +97,20 @@ class Pages:
                 web.get("/", self.index),
                 web.get("/metrics", self.metrics),
                 web.get("/healthz", self.health),
+                web.get("/deals/{deal_id}", self.deal),
             ]
         )
         return application
 
     async def index(self, _: web.Request) -> web.Response:
         """Say what there is."""
-        return web.Response(text=f"funnelproof worker {self._worker.name}\n\n/metrics\n/healthz\n")
+        return web.Response(
+            text=f"funnelproof worker {self._worker.name}\n\n/metrics\n/healthz\n/deals/<deal id>\n"
+        )
+
+    async def deal(self, request: web.Request) -> web.Response:
+        """Show one deal, or send to the worker that can."""
+        return await show_deal(self._worker, request)
 
     async def metrics(self, request: web.Request) -> web.Response:
         """Return all metrics in the form that the client asks for."""

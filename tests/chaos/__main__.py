@@ -105,7 +105,8 @@ def _line(number: int, one: Run) -> str:
         f"{number:2} {one.fault} at {one.moment:.1f} s: exact after {one.seconds:.0f} s; "
         f"{written.committed} transactions, {written.rolled_back} rolled back, {written.lost} lost, "
         f"{written.statements.total()} statements; so far {figures.rows} rows, {figures.partials} counts, "
-        f"{figures.windows} windows, {figures.runs} runs, {figures.revisions} of them revisions\n   {one.evidence}"
+        f"{figures.windows} windows, {figures.runs} runs, {figures.revisions} of them revisions of {figures.changes} "
+        f"facts, {figures.told_again} events sent again\n   {one.evidence}"
     )
 
 

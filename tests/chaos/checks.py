@@ -10,6 +10,8 @@ from uuid import UUID
 from streams.domain.windows import WindowKind, from_microseconds, to_microseconds
 from streams.facts.database import OwnConnection
 from tests.chaos.stage import FOLDING
+from tests.chaos.told import compare_events, compare_revisions, read_runs
+from tests.integration.published import published
 from tests.integration.stream import counts
 from tests.integration.stream.installation import Installation
 
@@ -97,6 +99,8 @@ class Figures:
     windows: int
     runs: int
     revisions: int
+    changes: int
+    told_again: int
 
 
 async def everything_is_right(installation: Installation) -> Figures:
@@ -107,7 +111,9 @@ async def everything_is_right(installation: Installation) -> Figures:
         found = await connection.fetch(question)
         assert not found, f"{problem}: {[tuple(row) for row in found[:5]]}\n{installation.evidence()}"
     rows, partials = await compare_partials(connection, installation.settings.window_kinds)
-    differences = await counts.differences(connection, installation.settings.window_kinds)
+    differences = await counts.differences(
+        connection, installation.settings.window_kinds, (), installation.settings.stage_pairs
+    )
     assert not differences, f"not as the canonical SQL says: {differences[:5]}\n{installation.evidence()}"
     runs = await connection.fetchval("select count(*) from funnelproof.window_run")
     revisions = await connection.fetchval("select count(*) from funnelproof.window_run where revision > 1")
@@ -117,7 +123,17 @@ async def everything_is_right(installation: Installation) -> Figures:
     status, told = await asyncio.to_thread(installation.reconcile)
     assert (status, told["outcome"], told["differences"]) == (0, "equal", []), told
     assert told["runs"] >= runs - revisions
-    return Figures(rows, partials, windows, runs, revisions)
+    changes, again = await _told(installation)
+    return Figures(rows, partials, windows, runs, revisions, changes, again)
+
+
+async def _told(installation: Installation) -> tuple[int, int]:
+    """Check what others are told, once everything is; return how many changes, and how many events came again."""
+    await installation.wait_until("select not exists (select from funnelproof.outbox)", seconds=FOLDING)
+    settings = installation.settings
+    events = await published(settings.kafka, settings.facts_topic)
+    runs = await read_runs(installation.connection)
+    return await compare_revisions(installation.connection, runs), compare_events(events, runs)
 
 
 async def compare_partials(connection: OwnConnection, kinds: Sequence[WindowKind]) -> tuple[int, int]:

@@ -225,8 +225,14 @@ class Writer:
 class Crm:
     """The writers of one installation, and the funnels and the number of deals they write to."""
 
-    def __init__(self, dsn: str, habits: Mapping[str, Habit] = HABITS, deals: int = 120) -> None:
-        self.funnels = [Funnel() for _ in range(2)]
+    def __init__(
+        self,
+        dsn: str,
+        funnels: Sequence[Funnel],
+        habits: Mapping[str, Habit] = HABITS,
+        deals: int = 120,
+    ) -> None:
+        self.funnels = funnels
         self._deals = deals
         self._writers = {name: Writer(dsn, self.funnels, habit) for name, habit in habits.items()}
 

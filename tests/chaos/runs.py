@@ -1,6 +1,7 @@
 """The plan of a session of runs, and how one run goes."""
 
 import asyncio
+import json
 import random
 import time
 from collections.abc import AsyncIterator
@@ -14,8 +15,10 @@ from tests.chaos.checks import Figures, everything_is_right
 from tests.chaos.compaction import compact_during_replay
 from tests.chaos.crm import Crm, Written
 from tests.chaos.faults import Fault
+from tests.chaos.history import history_before
 from tests.chaos.stage import Stage
 from tests.chaos.watch import watching
+from tests.integration.stream.funnel import Funnel
 from tests.integration.stream.installation import installed
 from tests.servers import EmbeddedServers
 
@@ -67,14 +70,22 @@ def plan(seed: int, runs: int | None = None, only: str = "") -> list[str]:
 async def stage_on(servers: EmbeddedServers, folder: Path) -> AsyncIterator[Stage]:
     """Set an installation up whose history grows from run to run, with one worker that folds."""
     assert servers.postgres_dsn
-    async with installed(servers, CRM_DATABASE, folder, **SETTINGS) as installation:
-        crm = Crm(installation.settings.source_dsn)
+    funnels = [Funnel() for _ in range(2)]
+    pairs = json.dumps(stage_pairs(funnels[0]))
+    async with installed(servers, CRM_DATABASE, folder, **SETTINGS, STAGE_PAIRS=pairs) as installation:
+        crm = Crm(installation.settings.source_dsn, funnels)
         for funnel in crm.funnels:
             await funnel.create(installation.connection)
         installation.start_worker()
-        stage = Stage(installation, servers, crm)
+        stage = Stage(installation, servers, crm, await history_before(installation))
         await stage.folding()
         yield stage
+
+
+def stage_pairs(funnel: Funnel) -> dict[str, list[list[str]]]:
+    """Return pairs for one pipeline that are not each stage and the next, as the setting says them."""
+    a, b, c = (str(funnel.ids[stage]) for stage in "abc")
+    return {f"{funnel.tenant}/{funnel.pipeline}": [[a, c], [b, a], [b, c]]}
 
 
 async def run(stage: Stage, fault: str, seed: str) -> Run:
@@ -83,7 +94,7 @@ async def run(stage: Stage, fault: str, seed: str) -> Run:
     stage.chance = random.Random(seed)
     moment = stage.chance.uniform(0.5, 6)
     async with watching(stage.installation.settings.source_dsn) as watched:
-        async with stage.crm.busy(seed) as written:
+        async with stage.crm.busy(seed) as written, stage.history.growing():
             await asyncio.sleep(moment)
             evidence = await FAULTS[fault][0](stage)
             await stage.pause(1, 3)

@@ -17,6 +17,7 @@ import psutil
 from streams.app import checkpoint_folder
 from streams.facts.database import OwnConnection
 from tests.chaos.crm import Crm
+from tests.chaos.history import History
 from tests.integration.stream.installation import Installation, Worker
 from tests.servers import EmbeddedServers
 
@@ -33,6 +34,7 @@ class Stage:
     installation: Installation
     servers: EmbeddedServers
     crm: Crm
+    history: History
     chance: random.Random = field(default_factory=random.Random)
 
     @property

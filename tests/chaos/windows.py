@@ -15,6 +15,7 @@ from tests.chaos.change_log import Log, read_log
 from tests.chaos.checks import Figures, everything_is_right
 from tests.chaos.crm import Crm, Habit, Transaction
 from tests.chaos.promises import Replica, Run, overlooked, read_runs, uncovered, unequal
+from tests.integration.stream.funnel import Funnel
 from tests.integration.stream.installation import Installation, installed
 from tests.servers import Servers, new_database
 
@@ -90,7 +91,7 @@ async def keep_promises(
 ) -> Kept:
     """Write until so many windows have closed; then compare every run with the log. Raises AssertionError."""
     async with installed(servers, template, folder, **SETTINGS) as installation:
-        crm = Crm(installation.settings.source_dsn, HABITS, DEALS)
+        crm = Crm(installation.settings.source_dsn, [Funnel() for _ in range(2)], HABITS, DEALS)
         for funnel in crm.funnels:
             await funnel.create(installation.connection)
         for _ in range(2):

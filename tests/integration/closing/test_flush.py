@@ -1,5 +1,7 @@
 """Partials are fenced: what is written late, twice or by a worker presumed dead changes nothing."""
 
+import asyncio
+
 import pytest
 
 from streams.domain.partition import Delta
@@ -8,6 +10,7 @@ from streams.facts import partials
 from streams.facts.database import Pool
 from streams.facts.epoch import begin_epoch
 from streams.facts.partials import DeadLetter, PartitionFlush, Takeover
+from streams.resources import sql
 from tests.integration.closing.conftest import Desk, desk_of, entry
 
 
@@ -44,11 +47,24 @@ async def test_a_flush_behind_the_progress_is_refused(desk: Desk, pool: Pool) ->
 
 async def test_taking_over_tells_how_far_postgres_was_told_and_never_lowers_a_claim(desk: Desk) -> None:
     assert await desk.partials.claim(0, 7) == Takeover(None, 0)
+    assert await desk.partials.claim(0, 3) == Takeover(None, 0)
+    desk.states[0].position = 6
+    assert (await desk.flush(0)).refused == {0}
     desk.states[0].position = 9
     await desk.flush()
     assert await desk.partials.claim(0, 3) == Takeover(9, 1)
     desk.states[0].position = 6
     assert (await desk.flush(0)).refused == {0}
+
+
+async def test_a_takeover_waits_for_a_flush_that_has_been_judged(desk: Desk, pool: Pool) -> None:
+    """Else that flush would be written after the takeover had read what there was."""
+    async with pool.acquire() as zombie, zombie.transaction():
+        await zombie.fetch(sql("queries/flush_lock"), desk.epoch.id, [0])
+        claim = asyncio.create_task(desk.partials.claim(0, 7))
+        await asyncio.sleep(0.3)
+        assert not claim.done()
+    assert await asyncio.wait_for(claim, 5) == Takeover(None, 0)
 
 
 async def test_a_takeover_corrects_what_a_restored_postgres_has_wrong(desk: Desk, pool: Pool) -> None:

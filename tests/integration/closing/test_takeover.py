@@ -5,7 +5,7 @@ first    |-----^ stands still        ^ wakes up: too late
 second            takes over at E ...|-->
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ from streams.errors import PreconditionError
 from streams.facts.checkpoint import Checkpoints
 from streams.facts.database import Pool
 from streams.facts.epoch import Epoch, begin_epoch
-from streams.facts.partials import Flushed, Partials, PartitionFlush
+from streams.facts.partials import Flushed, Partials, PartitionFlush, Takeover
 from streams.facts.processor import Processor
 from tests.fakes.envelopes import ROW, FakeRecord, envelope
 from tests.integration.closing.conftest import PARTITIONS, PLAN, SALES, START, stage_id
@@ -190,6 +190,47 @@ async def test_what_a_refused_flush_had_to_say_is_said_once_its_worker_has_read_
     assert [row["causes"] for row in notes] == [["late_insert"]] * len(notes)
 
 
+class Interrupted(HeardPartials):
+    """Partials of a takeover in which another worker acts at a moment."""
+
+    moment = ""
+    other: Callable[[], Awaitable[object]]
+
+    async def claim(self, partition: int, end: int) -> Takeover:
+        await self._at("before the claim", partition)
+        takeover = await super().claim(partition, end)
+        await self._at("after the claim", partition)
+        return takeover
+
+    async def read(self, partition: int) -> dict[TallyKey, int]:
+        known = await super().read(partition)
+        await self._at("after the read", partition)
+        return known
+
+    async def _at(self, moment: str, partition: int) -> None:
+        if (moment, partition) == (self.moment, 0):
+            await self.other()
+
+
+@pytest.mark.parametrize("moment", ["before the claim", "after the claim", "after the read"])
+async def test_whatever_a_zombie_flushes_during_a_takeover_the_log_up_to_its_end_is_told(
+    office: Office, moment: str
+) -> None:
+    """It still has a deal in the first stage, which has left it since."""
+    zombie, successor = await office.hire("zombie"), await office.hire("successor")
+    await zombie.take_over()
+    office.log.enter(0, 0, row=5)
+    zombie.read()
+    office.log.enter(0, 1, row=5)
+    partials = Interrupted(office.pool, office.epoch, "successor")
+    partials.moment, partials.other = moment, zombie.processor.flush
+    successor.processor._partials = partials
+    await successor.take_over(0)
+    successor.read()
+    assert await successor.processor.flush() == {0: 2}
+    assert [await office.entries(stage) for stage in range(2)] == [0, 1]
+
+
 async def test_two_workers_that_both_believe_they_hold_a_partition_end_in_the_same_counts(
     office: Office,
 ) -> None:
@@ -206,6 +247,27 @@ async def test_two_workers_that_both_believe_they_hold_a_partition_end_in_the_sa
         await worker.processor.flush()  # the first may have found Postgres elsewhere
     assert await office.told() == first.processor.owned[0].state.counts()
     assert [await office.entries(stage) for stage in range(3)] == [4, 4, 4]
+
+
+async def test_a_postgres_that_goes_back_under_a_running_worker_is_made_right_by_its_next_flush(
+    office: Office, pool: Pool
+) -> None:
+    worker = await office.hire("worker")
+    await worker.take_over()
+    for stage in range(2):
+        office.log.enter(0, stage)
+        worker.read()
+        await worker.processor.flush()
+    await pool.execute(
+        "update funnelproof.partition_progress set source_offset = 1, flushes = 1 where partition = 0"
+    )
+    await pool.execute("delete from funnelproof.partial where from_stage_id <> to_stage_id")
+    office.log.enter(1, 0)
+    worker.read()
+    assert 0 not in await worker.processor.flush()
+    assert (await worker.processor.flush())[0] == 3
+    assert await office.told() == worker.processor.owned[0].state.counts()
+    assert len(await office.told()) == 3
 
 
 async def left_behind(office: Office) -> None:
@@ -263,6 +325,20 @@ async def test_a_checkpoint_behind_postgres_takes_nothing_back(office: Office, p
     assert await pool.fetchval("select count(*) from funnelproof.change_note") == notes > 0
 
 
+async def test_a_worker_that_stops_with_a_refused_flush_leaves_no_checkpoint_of_that_partition(
+    office: Office,
+) -> None:
+    """A replay from there on would not meet again what that flush had to say besides counts."""
+    zombie, successor = await office.hire("zombie"), await office.hire("successor")
+    await zombie.take_over()
+    office.log.records[0].append(FakeRecord(NO_JSON, 0, b"bad"))
+    zombie.read()
+    office.log.enter(0, 0)
+    await successor.take_over(0)
+    await zombie.processor.on_revoked(stopping=True)
+    assert [path.name for path in office.folder.iterdir()] == ["partition-1.checkpoint"]
+
+
 async def test_a_checkpoint_from_beyond_the_logs_end_is_not_used(office: Office) -> None:
     office.log.enter(0, 0)
     office.log.enter(1, 0)
@@ -270,6 +346,18 @@ async def test_a_checkpoint_from_beyond_the_logs_end_is_not_used(office: Office)
     office.log.records[0].pop()
     worker = await office.hire("worker")
     assert await worker.take_over() == {0: 0, 1: 0}
+
+
+async def test_a_worker_that_is_ahead_of_a_log_that_lost_its_end_does_not_go_on(office: Office) -> None:
+    """Kafka may elect a leader that lacks the last records: offsets are then given again, to other records."""
+    worker = await office.hire("worker")
+    await worker.take_over()
+    office.log.enter(0, 0)
+    office.log.enter(1, 0)
+    worker.read()
+    office.log.records[0].pop()
+    with pytest.raises(PreconditionError, match="ends at 1, before the 2 already read"):
+        await worker.take_over()
 
 
 async def test_a_worker_of_another_epoch_is_shut_out_with_all_it_had_to_say(office: Office) -> None:

@@ -13,6 +13,16 @@ from streams.facts import intake
 from tests.integration.processor.conftest import Bench, entered
 
 WRITTEN_LETTERS = "select count(*) from funnelproof.dead_letter"
+READ_ONLY = """
+do $$ begin
+    execute format('alter database %I set default_transaction_read_only = {}', current_database());
+end $$
+"""
+"""For sessions that begin from now on."""
+END_OTHERS = """
+select pg_terminate_backend(pid) from pg_stat_activity
+where datname = current_database() and pid <> pg_backend_pid()
+"""
 LOCK = "select from funnelproof.partition_progress for update"
 
 
@@ -56,6 +66,28 @@ async def test_nothing_more_is_read_while_a_flush_is_stuck_and_it_goes_on_afterw
         async with asyncio.timeout(5):
             while await bench.counts() < 2:
                 await asyncio.sleep(0.05)
+    await other.close()
+
+
+async def test_nothing_more_is_read_or_acknowledged_while_flushes_fail_and_it_goes_on_afterwards(
+    bench: Bench, database: str
+) -> None:
+    """As after a failover to a standby that is not the primary yet."""
+    other = await asyncpg.connect(database)
+    bench.apply(entered())
+    await other.execute(READ_ONLY.format("on"))
+    await other.execute(END_OTHERS)
+    async with flushing(bench):
+        async with asyncio.timeout(10):
+            while await is_ready(bench):
+                await asyncio.sleep(0.01)
+        assert not await is_ready(bench)
+        assert bench.flushed == []
+        await other.execute(READ_ONLY.format("off"))
+        await other.execute(END_OTHERS)
+        await asyncio.wait_for(bench.processor.ready(), 15)
+    assert bench.flushed[0] == {0: 1, 1: 0}
+    assert await bench.counts() == 1
     await other.close()
 
 

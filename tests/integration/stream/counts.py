@@ -1,10 +1,13 @@
 """Streamed counts beside those of the canonical SQL over the same rows."""
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from streams.domain.change import Scope
+from streams.domain.pairs import StagePairs
 from streams.domain.windows import WindowKind, from_microseconds, to_microseconds
 from streams.facts.database import OwnConnection
 from streams.resources import sql
@@ -51,9 +54,15 @@ class Wrong:
 
 
 async def differences(
-    connection: OwnConnection, kinds: Sequence[WindowKind], tenants: Collection[UUID] = ()
+    connection: OwnConnection,
+    kinds: Sequence[WindowKind],
+    tenants: Collection[UUID] = (),
+    pairs: StagePairs | None = None,
 ) -> list[Wrong]:
-    """Compare, in one snapshot, every window that is open or closed or that a row lies in; historic ones apart."""
+    """Compare, in one snapshot, every window that is open or closed or that a row lies in; historic ones apart.
+
+    `pairs` are those that are configured.
+    """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         installed_at = await connection.fetchval("select installed_at from funnelproof.installation")
         found = await _streamed(connection, kinds)
@@ -62,17 +71,26 @@ async def differences(
                 start = from_microseconds(kind.window_at(to_microseconds(row["entered_at"])).start)
                 found.setdefault(Place(row["tenant_id"], row["pipeline_id"], kind, start), {})
         compared = [
-            Wrong(place, streamed, await canonical(connection, place))
+            Wrong(place, streamed, await canonical(connection, place, pairs or {}))
             for place, streamed in found.items()
             if place.end > installed_at and (not tenants or place.tenant in tenants)
         ]
     return [each for each in compared if each.streamed != each.canonical]
 
 
-async def canonical(connection: OwnConnection, place: Place) -> Counts:
+async def canonical(connection: OwnConnection, place: Place, pairs: StagePairs) -> Counts:
     """Return what the definition says."""
+    given = [
+        {"from_stage_id": a, "to_stage_id": b}
+        for a, b in pairs.get(Scope(str(place.tenant), str(place.pipeline)), ())
+    ]
     rows = await connection.fetch(
-        sql("canonical/stage_conversion"), place.tenant, place.pipeline, place.start, place.end, None
+        sql("canonical/stage_conversion"),
+        place.tenant,
+        place.pipeline,
+        place.start,
+        place.end,
+        json.dumps(given) if given else None,
     )
     return {
         (row["from_stage_id"], row["to_stage_id"]): (row["entered_count"], row["converted_count"])

@@ -89,6 +89,24 @@ async def test_a_topic_that_is_not_the_same_any_more_stops_the_worker_and_the_ne
         await installation.right(funnel.tenant)
 
 
+async def test_a_worker_does_not_start_on_a_topic_that_may_be_compacted_during_a_replay(
+    install: Install,
+) -> None:
+    async with install() as installation:
+        settings = installation.settings
+        topics = Topics(settings.kafka)
+        almost = {"min.compaction.lag.ms": str(6 * 3_600_000 - 1)}
+        await topics.ensure(settings.data_topic, settings.partitions, almost)
+        done = await asyncio.to_thread(installation.run, "worker")
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert f"topic {settings.data_topic} may be compacted after 5:59:59.999000" in done.stderr
+        assert "run `funnelproof connector apply`" in done.stderr
+        done = await asyncio.to_thread(installation.run, "connector", "apply")
+        assert done.returncode == 0, done.stderr
+        installation.start_worker()
+        await installation.wait_until_folding()
+
+
 async def test_deals_are_not_spread_over_another_number_of_partitions_while_a_log_has_them(
     install: Install,
 ) -> None:

@@ -1,3 +1,5 @@
+import os
+from hashlib import blake2b
 from pathlib import Path
 from uuid import UUID
 
@@ -111,10 +113,45 @@ def test_a_checkpoint_with_one_wrong_bit_is_not_used(tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_another_epoch_or_partition_is_not_used(tmp_path: Path) -> None:
     written(tmp_path, UUID(int=2))
-    assert Checkpoints(tmp_path, EPOCH).read(3) is None
-    mine = written(tmp_path)
-    next(tmp_path.iterdir()).rename(tmp_path / "partition-4.checkpoint")
-    assert mine.read(4) is None
+    with structlog.testing.capture_logs() as logs:
+        assert Checkpoints(tmp_path, EPOCH).read(3) is None
+        mine = written(tmp_path)
+        next(tmp_path.iterdir()).rename(tmp_path / "partition-4.checkpoint")
+        assert mine.read(4) is None
+    assert [log["log_level"] for log in logs] == ["warning"] * 2
+    assert all("it is of another topic" in log["reason"] for log in logs)
+
+
+def test_a_checkpoint_of_another_format_is_not_used(tmp_path: Path) -> None:
+    """Though it is whole: only its first line tells."""
+    checkpoints = written(tmp_path)
+    path = next(tmp_path.iterdir())
+    content = path.read_bytes()[:-16].replace(b"checkpoint 1\n", b"checkpoint 0\n", 1)
+    path.write_bytes(content + blake2b(content, digest_size=16).digest())
+    with structlog.testing.capture_logs() as logs:
+        assert checkpoints.read(3) is None
+    assert [(log["log_level"], log["reason"]) for log in logs] == [("warning", "it has another format")]
+
+
+def test_a_checkpoint_takes_the_place_of_the_former_one_when_all_of_it_is_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoints = written(tmp_path)
+    path = next(tmp_path.iterdir())
+    former = path.read_bytes()
+    synced: list[int] = []
+    sync = os.fsync
+
+    def watched(file: int) -> None:
+        assert path.read_bytes() == former
+        synced.append(os.fstat(file).st_size)
+        sync(file)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    state = folded(Changes(), [("d1", 1, ENTRY), ("d2", 1, ENTRY)])
+    assert checkpoints.write(3, Checkpoint(state.snapshot(), frozenset()))
+    assert synced == [path.stat().st_size]
+    assert path.stat().st_size > len(former)
 
 
 def test_what_a_killed_worker_left_unfinished_goes_with_the_next_checkpoint(tmp_path: Path) -> None:

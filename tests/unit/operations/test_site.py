@@ -1,7 +1,8 @@
 """What the site answers over HTTP, for a worker that has not been given partitions yet."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import socket
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,12 @@ import pytest
 from aiohttp import web
 
 from streams.operations.metrics import Metrics
-from streams.operations.site import Pages, WebAddressError, listen
+from streams.operations.site import Pages, WebAddressError, address_of, listen
 
 if TYPE_CHECKING:
     from streams.cdc.folded import FoldedTopic
     from streams.completeness.closer import Closer
+    from streams.facts.epoch import Epoch
     from streams.facts.outbox import OutboxPublisher
     from streams.facts.processor import Processor
     from streams.operations.observed import ObservedCheckpoints, ObservedPartials
@@ -30,6 +32,8 @@ class JoiningWorker:
     closer: "Closer" = field(init=False)
     events: "OutboxPublisher" = field(init=False)
     partials: "ObservedPartials" = field(init=False)
+    epoch: "Epoch" = field(init=False)
+    peers: Callable[[], Collection[str]] = tuple
     name: str = "somewhere:1"
     began: float = 1000.0
     opened: asyncio.Event = field(default_factory=asyncio.Event)
@@ -92,6 +96,25 @@ async def test_the_front_page_names_the_others(visit: Visit) -> None:
     assert "somewhere:1" in text
     assert "/metrics" in text
     assert "/healthz" in text
+    assert "/deals/" in text
+
+
+async def test_a_deal_is_not_known_yet(visit: Visit) -> None:
+    answer = await visit.client.get("/deals/6a0b4b4e-6a0a-4c0e-8d6d-0f5b6f9f7f01")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert answer.json() == {"error": "this worker has not been given partitions yet"}
+    answer = await visit.client.get("/deals/4711")
+    assert (answer.status_code, "as a UUID" in answer.text) == (400, True)
+
+
+def test_a_site_on_all_addresses_is_known_by_the_machines_name() -> None:
+    with listen("127.0.0.1", 0) as one, listen("", 0) as all_of_them, listen("::1", 0) as six:
+        ports = [each.getsockname()[1] for each in (one, all_of_them, six)]
+        assert [address_of(each) for each in (one, all_of_them, six)] == [
+            f"http://127.0.0.1:{ports[0]}",
+            f"http://{socket.gethostname()}:{ports[1]}",
+            f"http://[::1]:{ports[2]}",
+        ]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
