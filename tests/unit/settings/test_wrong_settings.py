@@ -1,6 +1,7 @@
 """Whatever is wrong with the settings is told at once, before anything runs."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,11 @@ def test_a_length_without_a_unit_is_refused_in_the_settings_file_too(tmp_path: P
     (tmp_path / "funnelproof.toml").write_text(f"grace = {value}\nretention = {{ hour = -3 }}\n", "utf-8")
     told = complaints()
     assert [line.partition(":")[0] for line in told] == ["FUNNELPROOF_GRACE", "FUNNELPROOF_RETENTION"]
+
+
+def test_a_negative_length_is_refused_however_it_is_given() -> None:
+    with pytest.raises(SettingsError, match="FUNNELPROOF_GRACE"):
+        load_settings(grace=timedelta(seconds=-1))
 
 
 def test_the_settings_file_may_hold_everything(tmp_path: Path) -> None:
