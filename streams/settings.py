@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import (
@@ -23,7 +22,8 @@ from streams.domain.duration import parse_duration
 from streams.domain.pairs import parse_stage_pairs
 from streams.domain.plan import DEFAULT, plan_for
 from streams.domain.retention import check_retention, parse_length, parse_retention
-from streams.domain.windows import WindowKind, window_kind
+from streams.domain.timezone import check_timezone, parse_tenant_timezones
+from streams.domain.windows import WindowKind, check_window_names
 from streams.errors import SettingsError
 
 PREFIX = "FUNNELPROOF_"
@@ -34,13 +34,20 @@ def _retention(value: Any) -> Any:  # noqa: ANN401 - a validator is given whatev
     if isinstance(value, str):
         return parse_retention(value)
     if isinstance(value, dict):  # a table of the settings file
-        return {name: parse_length(each) if isinstance(each, str) else each for name, each in value.items()}
+        return {
+            name: parse_length(each) if isinstance(each, str) else _duration(each)
+            for name, each in value.items()
+        }
     return value
 
 
-Duration = Annotated[
-    timedelta, BeforeValidator(lambda value: parse_duration(value) if isinstance(value, str) else value)
-]
+def _duration(value: Any) -> timedelta:  # noqa: ANN401 - a validator is given whatever was written
+    if isinstance(value, timedelta) and value >= timedelta(0):
+        return value
+    return parse_duration(str(value))  # a number of the settings file has no unit
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Retention = Annotated[
     dict[str, timedelta],
     NoDecode,
@@ -141,17 +148,13 @@ class Settings(BaseSettings):
             raise ValueError("name at least one window kind")
         if len(set(value)) != len(value):
             raise ValueError("names a window kind twice")
-        for name in value:
-            window_kind(name, "UTC")
+        check_window_names(value)
         return value
 
     @field_validator("tenant_timezones", mode="before")
     @classmethod
-    def _split_tenants(cls, value: Any) -> Any:  # noqa: ANN401 - a validator is given whatever was written
-        if not isinstance(value, str):
-            return value
-        parts = [part.partition("=") for part in value.split(",") if part.strip()]
-        return {tenant.strip(): zone.strip() for tenant, _, zone in parts}
+    def _known_tenants(cls, value: Any) -> Any:  # noqa: ANN401 - a validator is given whatever was written
+        return parse_tenant_timezones(value)
 
     @field_validator("stage_pairs", mode="before")
     @classmethod
@@ -166,12 +169,7 @@ class Settings(BaseSettings):
     @field_validator("timezone")
     @classmethod
     def _known_timezone(cls, value: str) -> str:
-        return _timezone(value)
-
-    @field_validator("tenant_timezones")
-    @classmethod
-    def _known_timezones(cls, value: dict[UUID, str]) -> dict[UUID, str]:
-        return {tenant: _timezone(zone) for tenant, zone in value.items()}
+        return check_timezone(value)
 
     @property
     def facts_dsn(self) -> str:
@@ -225,14 +223,6 @@ class Settings(BaseSettings):
         """Arguments win over the environment, the environment over the file."""
         del dotenv_settings, file_secret_settings
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, SETTINGS_FILE)
-
-
-def _timezone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"{name!r} is not a timezone: write it as Europe/Berlin or UTC") from error
-    return name
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -526,13 +526,31 @@ inner join dyno_crm.report_run as header on change.run_id = header.id
 left join funnelproof.pipeline_stage as from_stage on change.from_stage_id = from_stage.stage_id
 left join funnelproof.pipeline_stage as to_stage on change.to_stage_id = to_stage.stage_id;
 
+-- Windows that are to be closed. One that others of its kind were closed after never will be: its timezone is another
+-- now; nor will one of a kind that is not counted any more.
+create view funnelproof.open_window as
+select known.*
+from funnelproof.installation
+inner join funnelproof.epoch using (epoch)
+inner join
+    funnelproof.time_window as known
+    on installation.installed_at < known.window_end and known.window_name = any(epoch.windows)
+where
+    known.closed_at is null
+    and not exists (
+        select from funnelproof.time_window as closed
+        where
+            closed.window_name = known.window_name
+            and closed.window_end > known.window_end
+            and closed.closed_at is not null
+    );
+
 -- Open windows, as far as the partials know; as_of is the oldest partition's flush.
 create view dyno_crm.stage_conversion_live as
 with
 current_epoch as (
     select
         installation.epoch,
-        installation.installed_at,
         coalesce(prover.source_time, 'infinity') as source_time,
         (
             select min(progress.flushed_at)
@@ -545,19 +563,6 @@ current_epoch as (
     left join funnelproof.prover on true
 ),
 
-open_window as (
-    select
-        time_window.window_name,
-        time_window.window_start,
-        time_window.window_end,
-        time_window.tilings
-    from funnelproof.time_window
-    cross join current_epoch
-    where
-        time_window.closed_at is null
-        and time_window.window_end > current_epoch.installed_at
-),
-
 tally as (
     select
         partial.tenant_id,
@@ -568,7 +573,7 @@ tally as (
         partial.from_stage_id,
         partial.to_stage_id,
         sum(partial.deals)::bigint as deals
-    from open_window
+    from funnelproof.open_window
     inner join funnelproof.partial using (window_name, window_start, window_end)
     inner join current_epoch using (epoch)
     group by 1, 2, 3, 4, 5, 6, 7
@@ -591,7 +596,7 @@ select
         else 0
     end as conversion_rate,
     current_epoch.as_of
-from open_window
+from funnelproof.open_window
 cross join current_epoch
 cross join funnelproof.stage_pair as pair
 left join funnelproof.tenant_tiling as own on pair.tenant_id = own.tenant_id

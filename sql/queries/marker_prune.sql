@@ -1,4 +1,4 @@
--- Forgets markers that were seen a while ago, but for the first, and proofs that no run refers to.
+-- Forgets markers that were seen a while ago, but for the first, or never emitted, and proofs that no run refers to.
 with
 old_proof as (
     delete from funnelproof.proof
@@ -9,7 +9,8 @@ old_proof as (
 
 delete from funnelproof.marker
 where
-    marker.seen_at < clock_timestamp() - interval '1 hour'
+    case when marker.emitted_lsn is null then marker.intended_at else marker.seen_at end
+    < clock_timestamp() - interval '1 hour'
     and marker.marker_id < $1
     and exists (
         select

@@ -1,5 +1,6 @@
 -- What the source says at the start of a tick: its clock, and who may still be writing to the stage table.
--- Every write takes RowExclusiveLock, whatever else its transaction holds; prepared transactions have no process.
+-- Every write takes RowExclusiveLock, whatever else its transaction holds. A prepared transaction has no process, but a
+-- name. Since when another user's transaction is open, Postgres tells only to members of pg_read_all_stats.
 select
     clock_timestamp() as source_time,
     coalesce(
@@ -9,14 +10,26 @@ select
                     holder.virtualtransaction,
                     jsonb_build_object(
                         'pid', holder.pid,
-                        'since', activity.xact_start,
-                        'age', extract(epoch from clock_timestamp() - activity.xact_start),
-                        'user', activity.usename,
-                        'application', activity.application_name
+                        'since', coalesce(activity.xact_start, prepared.prepared),
+                        'age', extract(
+                            epoch from clock_timestamp() - coalesce(activity.xact_start, prepared.prepared)
+                        ),
+                        'user', coalesce(activity.usename, prepared.owner),
+                        'application', coalesce(activity.application_name, prepared.gid)
                     )
                 )
             from pg_locks as holder
             left join pg_stat_activity as activity on holder.pid = activity.pid
+            left join lateral (
+                select prepared.*
+                from pg_locks as own
+                inner join pg_prepared_xacts as prepared on own.transactionid = prepared.transaction
+                where
+                    holder.pid is null
+                    and own.pid is null
+                    and own.locktype = 'transactionid'
+                    and own.virtualtransaction = holder.virtualtransaction
+            ) as prepared on true
             where
                 holder.locktype = 'relation'
                 and holder.database = (select oid from pg_database where datname = current_database())

@@ -31,11 +31,7 @@ select
         where progress.epoch = installation.epoch
     ) as partitions,
     (select count(*) from funnelproof.time_window where time_window.closed_at is not null) as closed_windows,
-    (
-        select count(*)
-        from funnelproof.time_window
-        where time_window.closed_at is null and time_window.window_end > installation.installed_at
-    ) as open_windows,
+    (select count(*) from funnelproof.open_window) as open_windows,
     (select count(*) from funnelproof.window_run where window_run.revision > 1) as revisions,
     (select count(*) from funnelproof.touched_window) as pending_revisions,
     (

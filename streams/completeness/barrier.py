@@ -5,7 +5,7 @@ none has written nothing yet, and what it writes later is a revision by definiti
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from streams.domain.proof import OpenTransaction
@@ -28,6 +28,7 @@ class Barrier:
     wait: timedelta
     waited: float = 0.0
     _waiting: dict[int, _Waiting] = field(default_factory=dict)
+    _looked_at: datetime | None = None
 
     def cleared(
         self, source_time: datetime, holders: Mapping[str, OpenTransaction], due: Iterable[Window]
@@ -37,6 +38,7 @@ class Barrier:
         `due` are windows whose end plus grace has passed at `source_time`, when `holders` held their locks.
         """
         due = list(due)
+        self._looked_at = source_time
         ends = {window.end for window in due}
         for end in self._waiting.keys() - ends:
             del self._waiting[end]
@@ -50,7 +52,7 @@ class Barrier:
                 passed.add(end)
             elif source_time - waiting.since >= self.wait:
                 passed.add(end)
-                still_open.update((holder, holders[holder]) for holder in waiting.holders)
+                still_open.update((holder, self._aged(holders[holder])) for holder in waiting.holders)
             if end in passed:
                 self.waited = max(self.waited, (source_time - waiting.since).total_seconds())
         return [window for window in due if window.end in passed], list(still_open.values())
@@ -60,4 +62,11 @@ class Barrier:
         names = (
             set().union(*(waiting.holders for waiting in self._waiting.values())) if self._waiting else set()
         )
-        return [holders[name] for name in sorted(names & holders.keys())]
+        return [self._aged(holders[name]) for name in sorted(names & holders.keys())]
+
+    def _aged(self, holder: OpenTransaction) -> OpenTransaction:
+        """Where the source does not tell how old a transaction is, say for how long it has been waited for."""
+        if holder.age is not None or self._looked_at is None:
+            return holder
+        since = min(each.since for each in self._waiting.values() if holder.virtual_id in each.holders)
+        return replace(holder, age=(self._looked_at - since).total_seconds())

@@ -11,6 +11,8 @@ _UNITS = {
     "d": timedelta(days=1),
 }
 _PATTERN = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
+_LONGEST = timedelta(days=365_250)
+"""A thousand years: what is counted back from now by it is still a date."""
 
 
 def parse_duration(text: str) -> timedelta:
@@ -18,4 +20,7 @@ def parse_duration(text: str) -> timedelta:
     match = _PATTERN.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"{text!r} is not a length of time: write it as 200ms, 15s, 10m, 6h or 7d")
-    return int(match[1]) * _UNITS[match[2]]
+    length = int(match[1]) * _UNITS[match[2]]
+    if length > _LONGEST:
+        raise ValueError(f"{text!r} is more than a thousand years")
+    return length

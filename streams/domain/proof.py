@@ -9,7 +9,10 @@ from streams.domain.pairs import Stage
 
 @dataclass(frozen=True)
 class OpenTransaction:
-    """A transaction that has written to the stage table and has not ended; `age` in seconds when it was looked at."""
+    """A transaction that has written to the stage table and has not ended; `age` in seconds when it was looked at.
+
+    One that is prepared has no `pid`, and the name it was prepared under is its `application`.
+    """
 
     virtual_id: str
     pid: int | None
@@ -21,9 +24,10 @@ class OpenTransaction:
 
 def name(transaction: OpenTransaction) -> str:
     """Name a transaction so that a person finds whose it is; one that is prepared has no process."""
-    if transaction.pid is None:
-        return f"prepared transaction {transaction.virtual_id}"
     age = "" if transaction.age is None else f", open for {transaction.age:.0f} s"
+    if transaction.pid is None:
+        known_as = f"{transaction.application!r} ({transaction.user})" if transaction.application else ""
+        return f"prepared transaction {known_as or transaction.virtual_id}{age}"
     application = f", {transaction.application}" if transaction.application else ""
     return f"pid {transaction.pid} ({transaction.user}{application}){age}"
 

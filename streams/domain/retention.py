@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from streams.domain.duration import parse_duration
-from streams.domain.windows import window_kind
+from streams.domain.windows import check_window_names
 
 YEAR = timedelta(days=365)
 
@@ -12,21 +12,24 @@ YEAR = timedelta(days=365)
 def parse_retention(text: str) -> dict[str, timedelta]:
     """Return how long windows of each kind named in `text` are kept after their end; raises ValueError."""
     retention: dict[str, timedelta] = {}
+    problems: list[str] = []
     for part in filter(None, (part.strip() for part in text.split(","))):
-        name, equals, length = (word.strip() for word in part.partition("="))
-        if not equals:
-            raise ValueError(
-                f"{part!r} is no retention: write a window kind and a length of time, as hour=90d"
-            )
+        try:
+            name, length = _parse_part(part)
+        except ValueError as error:
+            problems.append(str(error))
+            continue
         if name in retention:
-            raise ValueError(f"names the window kind {name} twice")
-        retention[name] = parse_length(length)
-    return check_retention(retention)
+            problems.append(f"names the window kind {name} twice")
+        retention[name] = length
+    if problems:
+        raise ValueError("; ".join(problems))
+    return retention
 
 
 def parse_length(text: str) -> timedelta:
     """Return a length of time; beside the usual units, `y` is 365 days. Raises ValueError."""
-    if text.endswith("y") and text[:-1].isdecimal() and len(text) <= 5:
+    if text.endswith("y") and text[:-1].isdecimal() and len(text) <= 4:
         return int(text[:-1]) * YEAR
     try:
         return parse_duration(text)
@@ -36,8 +39,16 @@ def parse_length(text: str) -> timedelta:
 
 def check_retention(retention: Mapping[str, timedelta]) -> dict[str, timedelta]:
     """Return it as it is; raises ValueError for what is no window kind, and for no time at all."""
+    check_window_names(retention)
     for name, length in retention.items():
-        window_kind(name, "UTC")
         if not length:
             raise ValueError(f"{name} must be kept for some time: leave the kind out to keep it forever")
     return dict(retention)
+
+
+def _parse_part(part: str) -> tuple[str, timedelta]:
+    name, equals, length = (word.strip() for word in part.partition("="))
+    if not equals:
+        raise ValueError(f"{part!r} is no retention: write a window kind and a length of time, as hour=90d")
+    check_retention({name: (kept := parse_length(length))})
+    return name, kept

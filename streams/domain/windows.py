@@ -5,7 +5,7 @@ month) follow a timezone, so a day has 23 or 25 hours where clocks change; fixed
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -36,6 +36,8 @@ def from_microseconds(microseconds: int) -> datetime:
 _FIRST = to_microseconds(datetime(1, 1, 1, tzinfo=UTC))
 _LAST = to_microseconds(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
 _HOUR = 3_600_000_000
+_LONGEST = 36_525 * 24 * _HOUR
+"""A century: the window that holds the present must lie within the calendar."""
 
 
 class Window(NamedTuple):
@@ -165,6 +167,18 @@ def window_kind(name: str, *zones: Zone | str) -> WindowKind:
         length = parse_duration(name) // MICROSECOND
     except ValueError:
         length = 0
-    if length < 1_000_000:
+    if not 1_000_000 <= length <= _LONGEST:
         raise ValueError(f"{name!r} is no window: name hour, day, week, month, or a length as 15s, 10m or 7d")
     return WindowKind(name, (Zone(None, "UTC"),), length)
+
+
+def check_window_names(names: Iterable[str]) -> None:
+    """Raise ValueError that names each of these that is no kind of window."""
+    problems: list[str] = []
+    for name in names:
+        try:
+            window_kind(name, "UTC")
+        except ValueError as error:
+            problems.append(str(error))
+    if problems:
+        raise ValueError("; ".join(problems))

@@ -25,6 +25,7 @@ SETTINGS: Mapping[str, str] = {
     "max_replication_slots": "20",
     "max_wal_senders": "20",
     "max_connections": "200",
+    "max_prepared_transactions": "20",
 }
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from streams.domain.plan import plan_for
 from streams.domain.windows import to_microseconds
 from streams.errors import PreconditionError
 from streams.facts import closing
@@ -43,11 +44,15 @@ async def test_a_window_is_not_due_before_its_end(desk: Desk) -> None:
     assert await desk.close(60) == Published(windows=1, closed_runs=1)
 
 
-async def test_windows_that_ended_before_the_installation_are_left_alone(desk: Desk) -> None:
+async def test_windows_that_ended_before_the_installation_are_neither_live_nor_closed(
+    desk: Desk, pool: Pool
+) -> None:
     desk.write("a", entry(0, -30))
     await desk.flush()
     await desk.close(60)
     assert await desk.facts(KINDS[0].window_at(to_microseconds(START - MINUTE))) == []
+    live = await pool.fetch("select distinct window_start from dyno_crm.stage_conversion_live")
+    assert [row[0] for row in live] == [START + MINUTE]
 
 
 async def test_a_pipeline_without_entries_gets_zero_rows(desk: Desk) -> None:
@@ -246,6 +251,24 @@ async def test_live_counts_are_there_before_the_close_and_gone_after(desk: Desk,
     assert rows[0]["as_of"] is not None
     await desk.close(60)
     assert [(row[0], row[1]) for row in await pool.fetch(live)] == [(START + MINUTE, 0), (START + MINUTE, 0)]
+
+
+async def test_a_window_of_a_kind_that_is_not_counted_any_more_is_not_live_for_ever(pool: Pool) -> None:
+    live = "select window_name from dyno_crm.stage_conversion_live group by window_name order by window_name"
+    both = await desk_of(pool, plan=plan_for(("1h", "1m"), "UTC"))
+    await both.close(1)
+    assert [row[0] for row in await pool.fetch(live)] == ["1h", "1m"]
+    one = await desk_of(pool)
+    await one.close(2)
+    assert [row[0] for row in await pool.fetch(live)] == ["1m"]
+    told = await pool.fetchrow(sql("queries/status_facts"))
+    assert told is not None
+    assert told["open_windows"] == 1
+    again = await desk_of(pool, plan=both.epoch.plan)
+    await again.close(3600)
+    assert (
+        await pool.fetchval("select count(*) from funnelproof.time_window where closed_at is not null") == 61
+    )
 
 
 async def test_live_counts_have_no_age_while_a_partition_was_never_folded(desk: Desk, pool: Pool) -> None:

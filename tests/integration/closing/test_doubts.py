@@ -226,6 +226,22 @@ async def test_a_lost_marker_is_told_from_one_that_the_connector_could_not_know(
 
 
 @pytest.mark.usefixtures("desk")
+async def test_markers_go_once_they_are_evidence_of_nothing_any_more(pool: Pool) -> None:
+    """Seen, but not the first; or never emitted. One that was emitted and never came must be missed first."""
+    first, second, lost, recent = [await emitted(pool, position) for position in (10, 20, 30, 40)]
+    await seen(pool, first, second, recent)
+    await pool.fetchrow(sql("queries/marker_intend"), "close")
+    await pool.execute(
+        "update funnelproof.marker set intended_at = intended_at - $1::interval, seen_at = seen_at - $1::interval "
+        "where marker_id <> $2",
+        *(AGO, recent[0]),
+    )
+    await pool.execute(sql("queries/marker_prune"), 1000)
+    left = await pool.fetch("select marker_id from funnelproof.marker order by 1")
+    assert [row[0] for row in left] == [first[0], lost[0], recent[0]]
+
+
+@pytest.mark.usefixtures("desk")
 async def test_a_marker_of_an_older_state_of_the_database_proves_nothing(pool: Pool) -> None:
     await seen(pool, await emitted(pool, 10))
     number, _ = await emitted(pool, 20)

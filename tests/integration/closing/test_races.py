@@ -208,6 +208,7 @@ async def test_a_marker_that_was_never_emitted_because_its_session_broke_is_no_l
     """Written down as intended, then the session breaks; the next one starts again."""
     markers = Markers(pool, "127.0.0.1:1", "never.read", "funnelproof.test")
     first = await markers.emit(await asyncpg.connect(database), "close")
+    assert await pool.fetch(sql("queries/marker_seen"), [first.marker_id], [first.token]) == []
     broken = await asyncpg.connect(database)
     await pool.execute("select pg_terminate_backend($1, 5000)", broken.get_server_pid())
     with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
@@ -215,8 +216,30 @@ async def test_a_marker_that_was_never_emitted_because_its_session_broke_is_no_l
     again = await markers.emit(await asyncpg.connect(database), "close")
     told = await pool.fetch("select emitted_lsn is null from funnelproof.marker order by marker_id")
     assert [row[0] for row in told] == [False, True, False]
-    seen = [first.marker_id, again.marker_id], [first.token, again.token]
-    assert await pool.fetch(sql("queries/marker_seen"), *seen) == []
+    assert await pool.fetch(sql("queries/marker_seen"), [again.marker_id], [again.token]) == []
+
+
+ADD_STAGE = (
+    "insert into dyno_crm.pipeline_stage (id, tenant_id, pipeline_id, name, display_order) "
+    "values ($1::text::uuid, $2::text::uuid, $3::text::uuid, 'stage', $4)"
+)
+
+
+@pytest.mark.usefixtures("desk")
+async def test_a_stage_that_is_added_while_the_marker_is_emitted_is_among_those_that_are_read(
+    pool: Pool, database: str
+) -> None:
+    """
+    crm      add a stage .......... commit |
+    marker        | emitted, noted, stages asked for ... told
+    """
+    markers = Markers(pool, "127.0.0.1:1", "never.read", "funnelproof.test")
+    async with locked(database, "lock table dyno_crm.pipeline_stage in access exclusive mode") as adding:
+        emitting = asyncio.create_task(markers.emit(await asyncpg.connect(database), "close"))
+        await waiting(pool, WAITING.format("relation = 'dyno_crm.pipeline_stage'::regclass"))
+        assert await pool.fetchval("select emitted_lsn is not null from funnelproof.marker")
+        await adding.execute(ADD_STAGE, stage_id(SALES, 0), *SALES, 0)
+    assert [stage.stage_id for stage in (await emitting).stages] == [stage_id(SALES, 0)]
 
 
 async def test_a_window_closes_on_the_stages_of_its_marker_whatever_has_become_of_them_since(
@@ -226,16 +249,12 @@ async def test_a_window_closes_on_the_stages_of_its_marker_whatever_has_become_o
     crm      stages a, b        | marker, stages read | a stage more, c before a
     close                                                 | with a, b |
     """
-    add = (
-        "insert into dyno_crm.pipeline_stage (id, tenant_id, pipeline_id, name, display_order) "
-        "values ($1::text::uuid, $2::text::uuid, $3::text::uuid, 'stage', $4)"
-    )
     await desk.close(1)
     for stage in range(2):
-        await pool.execute(add, stage_id(SALES, stage), *SALES, stage)
+        await pool.execute(ADD_STAGE, stage_id(SALES, stage), *SALES, stage)
     markers = Markers(pool, "127.0.0.1:1", "never.read", "funnelproof.test")
     marker = await markers.emit(await asyncpg.connect(database), "close")
-    await pool.execute(add, stage_id(SALES, 2), *SALES, -1)
+    await pool.execute(ADD_STAGE, stage_id(SALES, 2), *SALES, -1)
     proof = replace(desk.proof(60), marker=marker)
     await desk.closing.publish(proof, await desk.due(60))
     rows = await pool.fetch(

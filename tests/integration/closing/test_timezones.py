@@ -4,12 +4,13 @@ import pytest
 
 from streams.domain.change import Scope
 from streams.domain.pairs import Stage
-from streams.domain.plan import WindowPlan
+from streams.domain.plan import DEFAULT, WindowPlan
 from streams.domain.proof import Marker, Proof
 from streams.domain.windows import Zone, from_microseconds, to_microseconds
 from streams.facts.closing import Closing
 from streams.facts.database import Pool
 from streams.facts.epoch import Epoch, begin_epoch
+from streams.facts.partials import know_windows
 from streams.facts.timezones import plan_windows, recorded_plan
 from tests.integration.closing.conftest import PARTITIONS, SALES, START, stage_id
 
@@ -76,6 +77,20 @@ async def test_a_changed_timezone_holds_from_the_next_window_on(pool: Pool) -> N
         TENANTS[0],
     )
     assert [zone for (zone,) in zones] == ["UTC", "America/New_York", "America/New_York"]
+
+
+async def test_a_window_that_another_timezone_has_done_away_with_is_not_live_for_ever(pool: Pool) -> None:
+    """A deal entered it ahead of time, so that it was known when the timezone was changed."""
+    before = await planned(pool, "UTC", {})
+    await closed_days(pool, before, START)
+    midnight = START.replace(hour=0) + 48 * HOUR
+    ahead = before.kind_of("", "day").window_at(to_microseconds(midnight))
+    async with pool.acquire() as connection:
+        await know_windows(connection, [(ahead, DEFAULT)])
+    changed = await planned(pool, "America/New_York", {}, START + HOUR)
+    await closed_days(pool, changed, midnight + 30 * HOUR)
+    live = await pool.fetch("select distinct window_start from dyno_crm.stage_conversion_live")
+    assert [row[0] for row in live] == [midnight + 29 * HOUR]
 
 
 @pytest.mark.parametrize("now", [START, START - 5 * HOUR])

@@ -7,9 +7,11 @@ tx       begin .....................            wrote elsewhere: nobody waits
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
@@ -116,10 +118,17 @@ async def test_a_window_waits_for_a_transaction_that_wrote_before_its_end(
     installation: Installation, funnel: Funnel, writer: OwnConnection
 ) -> None:
     start = await installation.next_window()
+    pid = await writer.fetchval("select pg_backend_pid()")
     async with writer.transaction():
         await funnel.enter(writer, uuid4(), "a", await installation.now())
-        await asyncio.sleep(4.8)
+        await asyncio.sleep(1.5)
+        telling = asyncio.create_task(asyncio.to_thread(installation.run, "status"))
+        await asyncio.sleep(3.3)
         assert not await installation.connection.fetchval(CLOSED, funnel.tenant, start, 1)
+    told = (await telling).stdout
+    assert re.search(rf"writing +pid {pid} \(.*\), open for [1-9] s", told), told
+    steps = ("barrier", "marker", "progress", "publish")
+    assert re.search("took +" + ", ".join(rf"{step} \d+ ms" for step in steps), told), told
     fact, _ = await closed(installation, funnel, start)
     assert (fact["entered_count"], fact["revision"], fact["completeness"]) == (1, 1, "proven")
     assert fact["seconds"] > 1.5
@@ -154,3 +163,37 @@ async def test_a_long_transaction_that_wrote_elsewhere_holds_nothing_back(
         fact, _ = await closed(installation, funnel, await installation.next_window())
     assert (fact["completeness"], fact["revision"]) == ("proven", 1)
     assert fact["seconds"] < 3
+
+
+async def test_an_idle_table_in_a_busy_cluster_closes_proven_within_three_seconds(
+    installation: Installation, funnel: Funnel, writer: OwnConnection
+) -> None:
+    """The slot reads what others write, in this database and beside it, and passes nothing of it on."""
+    await writer.execute("create table public.busy as select 0 as number from generate_series(1, 3000)")
+    elsewhere = await asyncpg.connect(
+        urlsplit(installation.settings.source_dsn)._replace(path="/postgres").geturl()
+    )
+    stop = asyncio.Event()
+
+    async def be_busy(connection: OwnConnection, statement: str) -> None:
+        while not stop.is_set():
+            await connection.execute(statement)
+            await asyncio.sleep(0.1)
+
+    others = [
+        asyncio.create_task(be_busy(writer, "update public.busy set number = number + 1")),
+        asyncio.create_task(
+            be_busy(elsewhere, "select pg_logical_emit_message(true, 'others', repeat('x', 300000))")
+        ),
+    ]
+    try:
+        start = await installation.next_window()
+        facts = await closed(installation, funnel, start)
+    finally:
+        stop.set()
+        await asyncio.gather(*others)
+        await elsewhere.close()
+    assert [(fact["completeness"], fact["revision"], fact["entered_count"]) for fact in facts] == [
+        ("proven", 1, 0)
+    ] * 2
+    assert facts[0]["seconds"] < 3

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -32,6 +33,21 @@ select exists (
     where window_name = '3s' and window_start >= $1 and closed_at is not null
 )
 """
+FIRST_RUN = """
+select fact.entered_count, proof.completeness
+from funnelproof.window_run as run
+inner join funnelproof.proof using (proof_id)
+inner join dyno_crm.report_stage_conversion_fact as fact using (run_id)
+where
+    run.pipeline_id = $1 and run.window_name = '3s' and run.window_start = $2 and run.revision = 1
+    and fact.from_stage_id = $3
+"""
+MANY_ENTRIES = """
+insert into dyno_crm.deal_pipeline_stage_state (
+    id, tenant_id, deal_id, pipeline_id, pipeline_stage_id, entered_at
+)
+select gen_random_uuid(), $1, gen_random_uuid(), $2, $3, $4 from generate_series(1, $5::integer)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +64,21 @@ def embedded(servers: Servers) -> EmbeddedServers:
     if not isinstance(servers, EmbeddedServers):
         pytest.skip("these servers are not this test's own, it must not harm them")
     return servers
+
+
+async def enter_many(installation: Installation, funnel: Funnel, start: datetime, many: int) -> None:
+    """Add so many entries to a window in one transaction; the window must not have ended when it commits."""
+    stage = funnel.ids["a"]
+    await installation.connection.execute(MANY_ENTRIES, funnel.tenant, funnel.pipeline, stage, start, many)
+    assert await installation.now() < start + timedelta(seconds=3)
+
+
+async def closed_with_all(installation: Installation, funnel: Funnel, start: datetime, many: int) -> None:
+    """Wait until the window is closed: its first run has everything that was committed before its end."""
+    await installation.wait_until(CLOSED, start, seconds=60)
+    run = await installation.connection.fetchrow(FIRST_RUN, funnel.pipeline, start, funnel.ids["a"])
+    assert run is not None
+    assert tuple(run) == (many, "proven")
 
 
 async def everything_is_right(installation: Installation) -> None:
@@ -121,9 +152,18 @@ async def test_a_worker_outlives_a_pause_of_the_broker(
     assert installation.workers[-1].runs
 
 
+@pytest.fixture
+async def quiet(installation: Installation) -> Funnel:
+    """A funnel that only its test writes to."""
+    funnel = Funnel()
+    await funnel.create(installation.connection)
+    await installation.proven()
+    return funnel
+
+
 @pytest.mark.parametrize("server", ["kafka", "connect"])
 async def test_no_window_closes_while_a_server_is_paused_and_each_does_soon_after(
-    installation: Installation, funnels: list[Funnel], embedded: EmbeddedServers, server: str
+    installation: Installation, funnels: list[Funnel], quiet: Funnel, embedded: EmbeddedServers, server: str
 ) -> None:
     """While Connect stands still its slot lags, and the log's ends look as if all were there."""
     paused = getattr(embedded.stack, server).pid
@@ -131,22 +171,37 @@ async def test_no_window_closes_while_a_server_is_paused_and_each_does_soon_afte
         start = await installation.next_window()
         os.kill(paused, signal.SIGSTOP)
         try:
+            await enter_many(installation, quiet, start, 10)
             await asyncio.sleep(5.5)
             assert not await installation.connection.fetchval(CLOSED, start)
         finally:
             os.kill(paused, signal.SIGCONT)
-        await installation.wait_until(CLOSED, start)
+        await closed_with_all(installation, quiet, start, 10)
     await everything_is_right(installation)
 
 
-async def test_a_connect_worker_that_is_killed_loses_and_doubles_nothing(
-    installation: Installation, funnels: list[Funnel], embedded: EmbeddedServers
+async def test_no_window_closes_without_connect_and_each_does_soon_after_it_is_back(
+    installation: Installation, funnels: list[Funnel], quiet: Funnel, embedded: EmbeddedServers
 ) -> None:
     async with keep_writing(installation, funnels):
         await asyncio.sleep(1)
+        start = await installation.next_window()
         embedded.stack.connect.kill()
+        await enter_many(installation, quiet, start, 10)
+        await asyncio.sleep(5)
+        assert not await installation.connection.fetchval(CLOSED, start)
         await asyncio.to_thread(embedded.stack.connect.start)
         assert embedded.stack.connect.address == embedded.connect_url
-        await asyncio.sleep(1)
+        await closed_with_all(installation, quiet, start, 10)
     await everything_is_right(installation)
     assert installation.workers[-1].runs
+
+
+async def test_a_window_waits_for_a_slot_that_lags_behind_a_large_transaction(
+    installation: Installation, quiet: Funnel
+) -> None:
+    """Decoding and folding it takes longer than the window lasts."""
+    start = await installation.next_window()
+    await enter_many(installation, quiet, start, 30_000)
+    await closed_with_all(installation, quiet, start, 30_000)
+    await everything_is_right(installation)

@@ -26,6 +26,16 @@ async def test_closed_windows_are_published_with_the_pairs_of_now_when_a_user_as
     )
     await installation.wait_until(closed, funnel.pipeline, start)
     await connection.execute("delete from dyno_crm.pipeline_stage where id = $1", funnel.ids["b"])
+    pairs = "select array_agg(distinct from_stage || to_stage) = $3 from {} where pipeline_id = $1 and {}"
+    live = pairs.format("dyno_crm.stage_conversion_live", "window_start >= $2")
+    await installation.wait_until(live, funnel.pipeline, start, ["ac"])
+    later = await installation.next_window()
+    closed_later = pairs.format("dyno_crm.stage_conversion_current", "window_start = $2")
+    await installation.wait_until(closed_later, funnel.pipeline, later, ["ac"])
+    kept = (
+        "select count(*) from dyno_crm.stage_conversion_current where pipeline_id = $1 and window_start = $2"
+    )
+    assert await connection.fetchval(kept, funnel.pipeline, start) == 2
     command = ("revise", "--json", "--from", start.isoformat(), "--to", "2100-01-01", "--window", "3s")
     scope = ("--tenant", str(funnel.tenant), "--pipeline", str(funnel.pipeline))
     done = await asyncio.to_thread(installation.run, *command, *scope)

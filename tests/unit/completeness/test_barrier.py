@@ -8,8 +8,8 @@ NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 FIRST, SECOND = Window("1m", 0, 60), Window("1m", 60, 120)
 
 
-def writers(*names: str) -> dict[str, OpenTransaction]:
-    return {name: OpenTransaction(name, 7, None, None, None) for name in names}
+def writers(*names: str, age: float | None = 9.0) -> dict[str, OpenTransaction]:
+    return {name: OpenTransaction(name, 7, None, None, None, age) for name in names}
 
 
 def at(seconds: float) -> datetime:
@@ -55,3 +55,14 @@ def test_it_names_who_is_waited_for_now() -> None:
     barrier = Barrier(timedelta(seconds=60))
     barrier.cleared(NOON, writers("a", "b"), [FIRST])
     assert [each.virtual_id for each in barrier.waiting_for(writers("b", "late"))] == ["b"]
+
+
+def test_a_transaction_whose_age_the_source_does_not_tell_is_as_old_as_the_wait_for_it() -> None:
+    barrier = Barrier(timedelta(seconds=60))
+    barrier.cleared(NOON, writers("a", age=None), [FIRST])
+    holders = writers("a", "late", age=None)
+    barrier.cleared(at(50), holders, [FIRST, SECOND])
+    assert [each.age for each in barrier.waiting_for(holders)] == [50, 0]
+    _, still_open = barrier.cleared(at(60), holders, [FIRST, SECOND])
+    assert [each.age for each in still_open] == [60]
+    assert [each.age for each in barrier.waiting_for(writers("a"))] == [9]

@@ -24,3 +24,9 @@ def test_a_length_of_time_is_read_as_people_write_it(text: str, length: timedelt
 def test_anything_else_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match="write it as 200ms"):
         parse_duration(text)
+
+
+def test_a_length_of_time_that_leads_out_of_the_calendar_is_refused() -> None:
+    assert parse_duration("365250d") == timedelta(days=365_250)
+    with pytest.raises(ValueError, match="'365251d' is more than a thousand years"):
+        parse_duration("365251d")
