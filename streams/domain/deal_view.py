@@ -5,8 +5,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from streams.domain.change import Scope
+from streams.domain.codes import Vocabulary
 from streams.domain.deal import GONE, ROW_SIZE, entries
-from streams.domain.partition import Vocabulary
 from streams.domain.plan import WindowPlan
 from streams.domain.tally import Cell, WindowScope, first_entries
 

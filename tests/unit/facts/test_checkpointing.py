@@ -5,7 +5,8 @@ import threading
 from pathlib import Path
 from uuid import UUID
 
-from streams.domain.partition import PartitionState, Vocabulary
+from streams.domain.codes import Vocabulary
+from streams.domain.partition import PartitionState
 from streams.domain.plan import plan_for
 from streams.facts.checkpoint import Checkpoint, Checkpoints
 from streams.facts.checkpointing import Checkpointing
