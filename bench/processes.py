@@ -99,8 +99,12 @@ def measured(
 
 
 def outside() -> dict[str, str]:
-    """Return this process's environment without the project's own settings."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("FUNNELPROOF_")}
+    """Return this process's environment without the project's own settings, and with Python as it is by default.
+
+    Where bytecode is not kept, Python compiles again at each start what it was not installed with.
+    """
+    left_out = "FUNNELPROOF_", "PYTHONDONTWRITEBYTECODE"
+    return {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
 
 
 def server_cpu(root: psutil.Process) -> float:

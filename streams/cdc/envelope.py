@@ -9,6 +9,8 @@ import struct
 from binascii import unhexlify
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import repeat
+from operator import attrgetter
 from typing import Annotated, Any, Literal, Protocol
 from uuid import UUID
 
@@ -17,11 +19,14 @@ import msgspec
 from streams.domain.change import Change, ChangeColumns, Scope
 from streams.domain.codes import Vocabulary
 from streams.domain.deal import GONE
-from streams.domain.windows import EPOCH, MICROSECOND
+from streams.domain.windows import EPOCH
 
 _TEXT = 36
 _DASHES = (8, 13, 18, 23)
 _Identifier = Annotated[str, msgspec.Meta(min_length=_TEXT, max_length=_TEXT)]
+_SECOND = 1_000_000
+_DAY = 86_400 * _SECOND
+_headers_of = attrgetter("headers")
 _REKEYED = frozenset({"__debezium.newkey", "__debezium.oldkey"})
 
 
@@ -63,8 +68,11 @@ class _Source(msgspec.Struct, gc=False):
 class _Envelope(msgspec.Struct, gc=False):
     op: Literal["c", "u", "d", "r"]
     source: _Source
-    before: msgspec.Raw = msgspec.Raw()
     after: _Row | None = None
+
+
+class _Deletion(msgspec.Struct, gc=False):
+    before: _Key
 
 
 _GONE = _Row(id="", tenant_id="", deal_id="", pipeline_id="", pipeline_stage_id="", entered_at=EPOCH)
@@ -80,7 +88,7 @@ class ChangeDecoder:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._envelope = msgspec.json.Decoder(_Envelope).decode
-        self._key = msgspec.json.Decoder(_Key).decode
+        self._deletion = msgspec.json.Decoder(_Deletion).decode
         self._vocabulary = vocabulary
         self._stages = _Known(lambda text: vocabulary.stages.code(str(UUID(text))))
         self._scopes = _Known(self._scope)
@@ -97,7 +105,7 @@ class ChangeDecoder:
         if len(values) < len(records):
             records = [record for record in records if record.value is not None]
         try:
-            return self._changes(list(map(self._envelope, values)), records)
+            return self._changes(list(map(self._envelope, values)), values, records)
         except (msgspec.DecodeError, ValueError, OverflowError):
             return None
 
@@ -110,7 +118,8 @@ class ChangeDecoder:
         if value is None:
             return None
         try:
-            return Change(*next(self._changes([self._read(value)], [record])))
+            payload = self._payload(value)
+            return Change(*next(self._changes([self._envelope(payload)], [payload], [record])))
         except (msgspec.DecodeError, ValueError, OverflowError) as error:
             raise MalformedEventError(_reason(value, error)) from error
 
@@ -119,18 +128,20 @@ class ChangeDecoder:
         taken, self._snapshots = self._snapshots, set()
         return taken
 
-    def _read(self, value: bytes) -> _Envelope:
-        try:
-            return self._envelope(value)
-        except msgspec.ValidationError:
-            if b'"payload"' not in value:
-                raise
-        return self._envelope(msgspec.json.decode(value, type=_WithSchema).payload)
+    def _payload(self, value: bytes) -> bytes | msgspec.Raw:
+        """Return the event without the schema that some converters send along."""
+        with contextlib.suppress(msgspec.ValidationError):
+            return msgspec.json.decode(value, type=_WithSchema).payload if b'"payload"' in value else value
+        return value
 
-    def _changes(self, events: Sequence[_Envelope], records: Sequence[LogRecord]) -> Iterator[ChangeColumns]:
+    def _changes(
+        self, events: Sequence[_Envelope], values: Sequence[bytes | msgspec.Raw], records: Sequence[LogRecord]
+    ) -> Iterator[ChangeColumns]:
         rows = [
-            event.after if event.after is not None and event.op != "d" else self._without_state(event)
-            for event in events
+            event.after
+            if event.after is not None and event.op != "d"
+            else self._without_state(event.op, value)
+            for event, value in zip(events, values, strict=True)
         ]
         lsns = [None if event.op == "r" else event.source.lsn for event in events]
         if None in lsns:
@@ -146,18 +157,23 @@ class ChangeDecoder:
             _identifiers([row.id for row in rows]),
             [scopes[row.tenant_id, row.pipeline_id] for row in rows],
             [stages[row.pipeline_stage_id] for row in rows],
-            [(row.entered_at - EPOCH) // MICROSECOND for row in rows],
+            [
+                (since := row.entered_at - EPOCH).days * _DAY + since.seconds * _SECOND + since.microseconds
+                for row in rows
+            ],
             lsns,
             [event.source.ts_ms * 1000 for event in events],
-            [bool(record.headers) and _is_rekeyed(record) for record in records],
+            map(_is_rekeyed, records)
+            if any(map(_headers_of, records))
+            else repeat(object=False, times=len(records)),
             strict=True,
         )
 
-    def _without_state(self, event: _Envelope) -> _Row:
+    def _without_state(self, op: str, value: bytes | msgspec.Raw) -> _Row:
         """Return the row of an event without `after`: gone."""
-        if event.op != "d":
-            raise ValueError(f"operation {event.op!r} without the row's new state in `after`")
-        key = self._key(event.before)
+        if op != "d":
+            raise ValueError(f"operation {op!r} without the row's new state in `after`")
+        key = self._deletion(value).before
         return msgspec.structs.replace(_GONE, id=key.id, deal_id=key.deal_id)
 
     def _scope(self, ids: tuple[str, str]) -> int:

@@ -105,6 +105,7 @@ class PartitionState:
                 begin, end, cells = self._cells.span_of(scope, at)
             deals[deal_id] = packed + pack_row(row_id, lsn or 0, at, scope, stage)
             applied += 1
+            entered = stage << 32 | stage  # step(stage, stage)
             for cell in cells:
                 # Where all the deal's entries lie in the window, which is usual, they need not be sorted out again.
                 if is_large:
@@ -113,7 +114,13 @@ class PartitionState:
                     inside = first
                 else:
                     inside = first_entries(entries(packed), cell)
-                if cell.enter(inside, stage, at):
+                if inside:
+                    changed = cell.enter(inside, stage, at)
+                else:  # nothing to convert from: what `enter` would do, without the call
+                    moved = cell.moved
+                    moved[entered] = moved.get(entered, 0) + 1
+                    changed = True
+                if changed:
                     touched.add(cell)
                     if committed_at >= cell.end and note and lsn is not None:
                         cell.take_note(ChangeNote({"deal_merged" if rekeyed else "late_insert"}, lsn, lsn))
