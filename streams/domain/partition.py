@@ -59,7 +59,7 @@ class PartitionState:
         """Apply one change; return whether the row's entry changed. See `apply_all`."""
         return self.apply_all((change,), note=note) == 1
 
-    def apply_all(  # noqa: C901, PLR0912 - a million times a call costs half a second each
+    def apply_all(  # noqa: C901, PLR0912, PLR0915 - a million times a call costs half a second each
         self, changes: Iterable[ChangeColumns], *, note: bool = True
     ) -> int:
         """Apply changes in the log's order; return how many rows' entries changed.
