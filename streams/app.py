@@ -42,7 +42,7 @@ from streams.facts.pruning import Pruner, Retention
 from streams.facts.stage_pairs import check_pairs, keep_pairs, require_free_pairs
 from streams.facts.timezones import PlannedWindows, plan_windows
 from streams.logs import configure_logging
-from streams.operations.ending import WorkerApp
+from streams.operations.ending import WorkerApp, keep_going
 from streams.operations.metrics import Metrics
 from streams.operations.observed import ObservedCheckpoints, ObservedClosing, ObservedPartials
 from streams.settings import Settings, load_settings
@@ -248,7 +248,7 @@ def create_app(worker: Worker, site: str | None = None) -> WorkerApp:
         async def task() -> None:
             await worker.opened.wait()
             try:
-                await loop()
+                await keep_going(loop)
             except Exception as error:  # noqa: BLE001 - whatever it is, the worker must not go on without this loop
                 await app.die(error)
 

@@ -101,7 +101,12 @@ class Closer:
 
     async def run(self) -> None:
         """Tick for as long as this worker is the active one; passing faults start again, others are raised."""
-        await asyncio.gather(self._close(), self.slot.run())
+        loops = [asyncio.create_task(loop) for loop in (self._close(), self.slot.run())]
+        try:
+            await asyncio.gather(*loops)
+        finally:
+            for loop in loops:
+                loop.cancel()
 
     async def _close(self) -> None:
         while True:

@@ -74,6 +74,8 @@ class BatchApp(faust.App):
             "topic_disable_leader": True,
             "topic_allow_declare": False,
             "TableManager": NoTables,
+            # Where the topic's own `maxsize` does not reach: Faust's default of 4096 are batches here, not records.
+            "stream_buffer_maxsize": QUEUED_BATCHES,
         }
         super().__init__(id, broker=broker, **{"store": "memory://", **options, **fixed})
 

@@ -14,15 +14,16 @@ from mode import Service
 
 from streams.engine.batch import PartitionRecords, RecordBatch, pack
 from streams.engine.buffers import Taken
-from streams.engine.errors import EngineError
+from streams.engine.errors import EngineError, GivenUpError
 from streams.engine.holding import Holding, Tenure
-from streams.engine.thread import ReadingThread
+from streams.engine.thread import ReadingThread, run_on
 
 if TYPE_CHECKING:
     from streams.engine.app import BatchApp
 
 POLL_SECONDS = 1.0
 COMMIT_SECONDS = 5.0
+AGAIN_SECONDS = 0.2
 _T = TypeVar("_T")
 
 
@@ -77,7 +78,11 @@ class Consumer(driver.Consumer):
             raise IllegalStateError("no positions: a rebalance began or the worker is stopping")
 
     async def _seek_to(self, generation: int, positions: Mapping[int, int]) -> dict[int, int]:
-        return await self._in_thread(self._thread.begin(generation, self._by_topic(positions)))
+        while True:
+            try:
+                return await self._in_thread(self._thread.begin(generation, self._by_topic(positions)))
+            except GivenUpError as error:
+                await self._pause(error)
 
     def _stop_intake(self) -> None:
         self.stop_flow()
@@ -96,7 +101,7 @@ class Consumer(driver.Consumer):
             )
             try:
                 await asyncio.wait_for(commit, COMMIT_SECONDS)
-            except (KafkaError, TimeoutError) as error:
+            except (KafkaError, GivenUpError, TimeoutError) as error:
                 self.log.warning("group offsets were not committed, lag monitors see older ones: %r", error)
 
     # Intake
@@ -105,8 +110,12 @@ class Consumer(driver.Consumer):
         try:
             while not (self.should_stop or fetcher.should_stop):
                 tenure = await self.holding.next_tenure()
-                if tenure is not None:
+                if tenure is None:
+                    continue
+                try:
                     await self._read(tenure)
+                except GivenUpError as error:  # were records lost with it, the next ones would not fit
+                    await self._pause(error)
         except asyncio.CancelledError:
             if not self.app.should_stop:
                 raise
@@ -166,7 +175,11 @@ class Consumer(driver.Consumer):
 
     async def _watch(self) -> None:
         try:
-            await self._in_thread(self._thread.watch())
+            while True:
+                try:
+                    return await self._in_thread(self._thread.watch())
+                except GivenUpError as error:
+                    await self._pause(error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the worker would wait for records forever
             await self._fail(error)
 
@@ -175,7 +188,11 @@ class Consumer(driver.Consumer):
             await self.app.die(error)
 
     async def _in_thread(self, work: Coroutine[Any, Any, _T]) -> _T:
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._thread.thread_loop))
+        return await run_on(self._thread.thread_loop, work)
+
+    async def _pause(self, given_up: GivenUpError) -> None:
+        self.log.warning("%s; trying again", given_up)
+        await asyncio.sleep(AGAIN_SECONDS)
 
     def _by_topic(self, positions: Mapping[int, int]) -> dict[TopicPartition, int]:
         return {

@@ -11,3 +11,7 @@ class CorruptRecordsError(EngineError):
 
 class PositionError(EngineError):
     """The owner asked for a position that the partition's log does not have."""
+
+
+class GivenUpError(EngineError):
+    """aiokafka gave a request up without a reason, as it may when it loses the broker; it can be made again."""

@@ -2,8 +2,9 @@
 # ruff: noqa: SLF001 - private.py lists what is used here
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from time import monotonic
+from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import ConsumerStoppedError
@@ -12,10 +13,26 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.types import TransportT
 
 from streams.engine.buffers import Taken, take
-from streams.engine.errors import PositionError
+from streams.engine.errors import GivenUpError, PositionError
 
 FETCH_MAX_WAIT_MS = 200
 """How long an idle fetch waits at the broker; a record that arrives ends the wait at once."""
+
+T = TypeVar("T")
+
+
+async def run_on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on another thread's loop; raises GivenUpError where it was cancelled there and not here.
+
+    Such a cancellation must not spread: whoever waits would end without a word, as if it had been stopped.
+    """
+    waiting = asyncio.current_task()
+    try:
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, loop))
+    except asyncio.CancelledError as error:
+        if waiting is None or waiting.cancelling():
+            raise
+        raise GivenUpError(f"{work.__qualname__} was cancelled") from error
 
 
 class ReadingThread(AIOKafkaConsumerThread):

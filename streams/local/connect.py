@@ -18,9 +18,6 @@ SETTINGS: Mapping[str, str] = {
     "connector.client.config.override.policy": "All",
     "offset.flush.interval.ms": "500",
     "scheduled.rebalance.max.delay.ms": "0",
-    # After a kill -9 nothing runs until the session of the killed worker is over.
-    "session.timeout.ms": "6000",
-    "heartbeat.interval.ms": "2000",
     "plugin.discovery": "service_load",
     "key.converter": _JSON,
     "value.converter": _JSON,

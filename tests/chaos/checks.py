@@ -129,11 +129,12 @@ async def everything_is_right(installation: Installation) -> Figures:
 
 async def _told(installation: Installation) -> tuple[int, int]:
     """Check what others are told, once everything is; return how many changes, and how many events came again."""
+    earlier = (await read_runs(installation.connection)).by_id.keys()
     await installation.wait_until("select not exists (select from funnelproof.outbox)", seconds=FOLDING)
     settings = installation.settings
     events = await published(settings.kafka, settings.facts_topic)
     runs = await read_runs(installation.connection)
-    return await compare_revisions(installation.connection, runs), compare_events(events, runs)
+    return await compare_revisions(installation.connection, runs), compare_events(events, earlier, runs)
 
 
 async def compare_partials(connection: OwnConnection, kinds: Sequence[WindowKind]) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 from confluent_kafka import Producer
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -83,6 +84,10 @@ class Worker:
     def position(self, partition: int) -> int:
         chunks = self.chunks(partition)
         return chunks[-1]["next"] if chunks else -1
+
+    def memory(self) -> int:
+        """Resident bytes."""
+        return int(psutil.Process(self._process.pid).memory_info().rss)
 
     def signal(self, number: int) -> None:
         self._process.send_signal(number)

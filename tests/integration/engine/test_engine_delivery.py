@@ -34,6 +34,16 @@ def test_every_partition_is_delivered_once_and_in_order_also_to_a_slow_agent(
     assert quick.chunks(0)[0]["headers"][0] == ["kind"]
 
 
+def test_a_slow_agent_is_waited_for_in_bounded_memory(kafka: str, topic: str, start: Start) -> None:
+    fill(kafka, topic, {p: ["x" * 10_000] * 2000 for p in range(PARTITIONS)})  # 80 MB
+    worker = start(max_batch_records=50, batch_seconds=60)
+    worker.wait_for(lambda w: bool(w.notes("batch")))
+    before = worker.memory()
+    time.sleep(3)
+    assert len(worker.notes("batch")) == 1
+    assert worker.memory() - before < 20e6  # a megabyte a partition at aiokafka, and four batches
+
+
 def test_reading_starts_where_the_owner_says_also_in_the_middle_of_a_compressed_batch(
     kafka: str, topic: str, start: Start
 ) -> None:
