@@ -32,7 +32,7 @@ async def run_on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) 
     except asyncio.CancelledError as error:
         if waiting is None or waiting.cancelling():
             raise
-        raise GivenUpError(f"{work.__qualname__} was cancelled") from error
+        raise GivenUpError(f"{getattr(work, '__qualname__', work)} was cancelled") from error
 
 
 class ReadingThread(AIOKafkaConsumerThread):
