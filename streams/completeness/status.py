@@ -14,7 +14,7 @@ from streams.domain.proof import OpenTransaction
 from streams.domain.windows import from_microseconds, to_microseconds
 from streams.errors import FunnelproofError
 from streams.facts.database import facts_connection, source_connection
-from streams.facts.doubts import Doubt, unresolved_doubts
+from streams.facts.doubts import GRANT, Doubt, unresolved_doubts
 from streams.facts.installation import require_installation
 from streams.facts.timezones import recorded_plan
 from streams.resources import sql
@@ -77,12 +77,15 @@ async def read_status(settings: Settings) -> Status:
         row = await facts_db.fetchrow(sql("queries/status_facts"))
         assert row is not None  # noqa: S101 - required above
         facts = {key: json.loads(value) if key in _JSON and value else value for key, value in row.items()}
-        doubts = await unresolved_doubts(facts_db)
+        doubts = [*await unresolved_doubts(facts_db)]
         closed = await facts_db.fetch(sql("queries/closed_until"), list(settings.windows))
         plan = await recorded_plan(facts_db, settings.windows)
     async with source_connection(settings) as source:
         source_time, writers = await read_source(source)
         slot = await source.fetchrow(sql("queries/status_slot"), settings.instance)
+        privileges = await source.fetchrow(sql("queries/status_privileges"))
+        if privileges is not None and not all(privileges):
+            doubts.append(Doubt("privilege", "the role may not emit markers and read stages", GRANT))
     topics = Topics(settings.kafka)
     topic = await topics.describe(settings.data_topic)
     ends = {} if topic is None else await topics.ends(topic.name, range(topic.partitions), committed=False)

@@ -49,10 +49,11 @@ async def test_windows_that_ended_before_the_installation_are_neither_live_nor_c
 ) -> None:
     desk.write("a", entry(0, -30))
     await desk.flush()
+    await desk.close(30)
+    live = await pool.fetch("select distinct window_start from dyno_crm.stage_conversion_live")
+    assert [row[0] for row in live] == [START]
     await desk.close(60)
     assert await desk.facts(KINDS[0].window_at(to_microseconds(START - MINUTE))) == []
-    live = await pool.fetch("select distinct window_start from dyno_crm.stage_conversion_live")
-    assert [row[0] for row in live] == [START + MINUTE]
 
 
 async def test_a_pipeline_without_entries_gets_zero_rows(desk: Desk) -> None:
@@ -291,17 +292,19 @@ async def test_unresolved_dead_letters_make_windows_estimated(desk: Desk, pool: 
 
 
 async def test_a_new_epoch_revises_closed_windows_whose_counts_have_vanished(desk: Desk, pool: Pool) -> None:
-    """The topic was made anew from a snapshot, and a deal was deleted in between."""
+    """The topic was made anew from a snapshot, and deals were deleted in between: some of a window, all of another."""
     desk.write("a", entry(0, 1))
     desk.write("b", entry(0, 2), deal="stays")
+    desk.write("c", entry(0, 61), deal="goes too")
     await desk.flush()
-    await desk.close(60)
+    await desk.close(120)
     anew = await desk_of(pool, "another topic")
     anew.write("b", entry(0, 2), deal="stays")
     await anew.flush()
-    assert await anew.close(61) == Published(revised_runs=1)
+    assert await anew.close(121) == Published(revised_runs=2)
     assert await anew.facts() == [(2, 1, 0), (2, 0, 0)]
-    assert await anew.close(62) == Published()
+    assert await anew.facts(KINDS[0].window_at(to_microseconds(START + MINUTE))) == [(2, 0, 0), (2, 0, 0)]
+    assert await anew.close(122) == Published()
 
 
 async def test_counts_and_progress_of_another_epoch_are_in_no_sum(desk: Desk, pool: Pool) -> None:

@@ -11,7 +11,7 @@ from streams.facts.database import Pool
 from streams.facts.doubts import REMEDIES, note_doubt, resolve_doubts, unresolved_doubts
 from streams.facts.partials import DeadLetter, PartitionFlush
 from streams.resources import sql
-from tests.integration.closing.conftest import START, Desk, desk_of
+from tests.integration.closing.conftest import START, Desk, desk_of, entry
 
 AGO = timedelta(days=1)
 
@@ -239,6 +239,21 @@ async def test_markers_go_once_they_are_evidence_of_nothing_any_more(pool: Pool)
     await pool.execute(sql("queries/marker_prune"), 1000)
     left = await pool.fetch("select marker_id from funnelproof.marker order by 1")
     assert [row[0] for row in left] == [first[0], lost[0], recent[0]]
+
+
+async def test_proofs_go_unless_a_run_refers_to_them(desk: Desk, pool: Pool) -> None:
+    await desk.close(60)
+    for entered in (entry(0, 1), None):  # a correction that nets to nothing is looked at, and has no run
+        desk.write("a", entered)
+        await desk.flush()
+    assert await desk.close(61) == Published()
+    assert await pool.fetchval("select count(*) from funnelproof.proof") == 2
+    await pool.execute("update funnelproof.proof set proven_at = proven_at - $1::interval", AGO)
+    await pool.execute(sql("queries/marker_prune"), 1000)
+    left = await pool.fetch("select proof_id from funnelproof.proof")
+    assert [tuple(row) for row in left] == [
+        tuple(row) for row in await pool.fetch("select distinct proof_id from funnelproof.window_run")
+    ]
 
 
 @pytest.mark.usefixtures("desk")

@@ -7,6 +7,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
@@ -149,19 +150,48 @@ async def test_a_restart_records_no_event_again_and_windows_are_estimated_until_
     await installation.right()
 
 
-async def test_an_infinite_entry_is_a_dead_letter_until_its_row_is_mended(
-    installation: Installation, poisoned: Poisoned
+@pytest.fixture
+async def funnel(installation: Installation) -> Funnel:
+    funnel = Funnel()
+    await funnel.create(installation.connection)
+    await installation.proven()
+    return funnel
+
+
+@pytest.mark.parametrize("entered_at", ["infinity", "-infinity", "12026-11-23 UTC", "9999-12-31 23:30 UTC"])
+async def test_an_entry_outside_the_calendar_is_a_dead_letter_until_its_row_is_gone_and_windows_go_on_closing(
+    installation: Installation, funnel: Funnel, entered_at: str
 ) -> None:
-    connection, funnel = installation.connection, poisoned.funnel
+    connection = installation.connection
     entry = await funnel.enter(connection, uuid4(), "a", await installation.now())
     await connection.execute(
-        "update dyno_crm.deal_pipeline_stage_state set entered_at = 'infinity' where id = $1", entry
+        f"update dyno_crm.deal_pipeline_stage_state set entered_at = '{entered_at}' where id = $1",  # noqa: S608 - ours
+        entry,
     )
-    reason = (
-        "select exists (select from funnelproof.dead_letter where reason like $1 and resolved_at is null)"
-    )
-    await installation.wait_until(reason, "%entered_at%")
+    letters = f"({UNRESOLVED} and convert_from(key, 'UTF8') like $1)"
+    await installation.wait_until(f"select {letters} = 1", f"%{entry}%")
+    start = await installation.next_window()
+    await installation.wait_until(f"select ({COMPLETENESS}) = 'estimated'", funnel.tenant, start)
     assert installation.workers[-1].runs
     await connection.execute("delete from dyno_crm.deal_pipeline_stage_state where id = $1", entry)
-    await installation.wait_until(f"select ({UNRESOLVED}) = 0")
-    await installation.right()
+    await installation.wait_until(f"select {letters} = 0", f"%{entry}%")
+    await installation.right(funnel.tenant)
+
+
+async def test_an_entry_in_the_far_future_is_in_a_window_far_ahead_and_other_windows_go_on_closing(
+    installation: Installation, funnel: Funnel
+) -> None:
+    connection = installation.connection
+    far = datetime(9999, 6, 1, 12, tzinfo=UTC)
+    entry = await funnel.enter(connection, uuid4(), "a", far)
+    await installation.wait_until(
+        "select exists (select from dyno_crm.stage_conversion_live "
+        "where tenant_id = $1 and window_name = '1h' and window_start = $2 and entered_count = 1)",
+        *(funnel.tenant, far),
+    )
+    start = await installation.next_window()
+    await installation.wait_until(f"select ({COMPLETENESS}) is not null", funnel.tenant, start)
+    told = await asyncio.to_thread(installation.run, "status", "--json")
+    assert json.loads(told.stdout)["overdue"] == []
+    await connection.execute("delete from dyno_crm.deal_pipeline_stage_state where id = $1", entry)
+    await installation.right(funnel.tenant)

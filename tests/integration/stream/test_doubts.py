@@ -237,8 +237,11 @@ async def test_where_markers_are_not_allowed_windows_close_as_estimates_after_a_
     assert (fact["entered_count"], fact["completeness"]) == (2, "estimated")
     assert "permission denied for function pg_logical_emit_message" in fact["reasons"]
     assert await connection.fetchval("select count(*) from funnelproof.marker where emitted_lsn is null") == 0
-    _, found = await asyncio.to_thread(told, doubtful)
+    status, found = await asyncio.to_thread(told, doubtful)
+    assert status == 1
     assert "permission denied for function pg_logical_emit_message" in found["reasons"][0]
+    assert [doubt["kind"] for doubt in found["doubts"]] == ["privilege"]
+    assert any("grant the role" in trouble for trouble in found["troubles"])
 
     role = f"{doubtful.settings.instance}_stranger"
     await connection.execute(f"revoke select on dyno_crm.pipeline_stage from {role}")  # noqa: S608 - its own role

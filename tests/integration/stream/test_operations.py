@@ -119,7 +119,8 @@ async def test_metrics_grow_with_what_is_written_and_closed(watched: Watched) ->
     assert await watched.metric("runs_published_total", kind="first") > 0
     assert await watched.metric("flushed_counts_total") > 0
     assert await watched.metric("flush_duration_seconds_count") > 0
-    assert await watched.metric("proof_duration_seconds_count", part="marker") > 0
+    for part in ("barrier", "marker", "progress", "publish"):
+        assert await watched.metric("proof_duration_seconds_count", part=part) > 0
     assert await watched.metric("proofs_total", completeness="estimated") == 0
     assert await watched.metric("partitions", state="active") == 4
     assert await watched.metric("partition_lag_records") == 0
