@@ -59,10 +59,12 @@ class LedgerFleet(Fleet):
     def restore(self) -> None:
         """Restore the Postgres of the last close. A worker that has slept for a compaction lag is no part of this."""
         for worker in list(self.workers.values()):
-            for partition, owned in worker.processor.owned.items():
-                if owned.active and owned.state.position < self.compacted[partition]:
-                    self.hire(3)
-                    self.dismiss(worker)
+            if any(
+                (owned.state.position if owned.active else owned.end) < self.compacted[partition]
+                for partition, owned in worker.processor.owned.items()
+            ):
+                self.hire(3)
+                self.dismiss(worker)
         vars(self.ledger).update(vars(self.backup.copy()))
         self.checked = {where: list(runs) for where, runs in self.ledger.runs.items()}
 
