@@ -174,19 +174,20 @@ class Fleet(RuleBasedStateMachine):
 
     def let_work(self, worker: Worker, some: set[int], shifts: list[tuple[int, Then]]) -> None:
         for count, then in shifts:
+            if worker not in self.workers.values():
+                return
             for partition in some & worker.processor.partitions:
                 worker.read(worker.processor.owned[partition].state.position + count, partition)
             self.check_state(worker)
             worker.partials.then = then
             if then == "die":
-                return self.dismiss(worker)
-            if then != "wait":
+                self.dismiss(worker)
+            elif then != "wait":
                 with suppress(OSError):
                     self.run(worker.processor.flush())
                 self.check_told()
             if then == "restore":
                 self.restore()
-        return None
 
     def happen(self, happened: list[Any]) -> None:
         """Let things happen in the CRM, and the log tell of them."""

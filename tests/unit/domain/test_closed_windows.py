@@ -57,12 +57,21 @@ class LedgerFleet(Fleet):
         self.backup = self.ledger.copy()
 
     def restore(self) -> None:
-        """Restore the Postgres of the last close. A worker that has slept for a compaction lag is no part of this."""
-        for worker in list(self.workers.values()):
-            for partition, owned in worker.processor.owned.items():
-                if owned.active and owned.state.position < self.compacted[partition]:
-                    self.hire(3)
-                    self.dismiss(worker)
+        """Restore the Postgres of the last close; one worker outlives that, unless it has slept for a compaction lag.
+
+        Of two that believe they hold a partition, the flushes since could bear numbers that the lost ones had.
+        """
+        survivors = [
+            (seat, worker)
+            for seat, worker in self.workers.items()
+            if all(
+                (owned.state.position if owned.active else owned.end) >= self.compacted[partition]
+                for partition, owned in worker.processor.owned.items()
+            )
+        ]
+        self.workers = dict(survivors[-1:])
+        if not survivors:
+            self.hire(0)
         vars(self.ledger).update(vars(self.backup.copy()))
         self.checked = {where: list(runs) for where, runs in self.ledger.runs.items()}
 
