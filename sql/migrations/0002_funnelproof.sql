@@ -35,6 +35,7 @@ create table funnelproof.partition_progress (
     source_offset bigint,
     claimed bigint not null,
     flushes bigint not null default 0,
+    flushed_by text,
     worker text not null,
     flushed_at timestamptz,
     primary key (epoch, partition)

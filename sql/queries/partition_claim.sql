@@ -3,4 +3,4 @@ insert into funnelproof.partition_progress as progress (epoch, partition, claime
 values ($1, $2, $3, $4)
 on conflict (epoch, partition) do update
     set claimed = greatest(progress.claimed, excluded.claimed), worker = excluded.worker
-returning source_offset, flushes
+returning source_offset, flushes, flushed_by

@@ -94,6 +94,7 @@ class Partials:
         self._pool = pool
         self._epoch = epoch
         self._worker = worker
+        self._last_by: dict[int, str | None] = {}
         self._known_windows: set[tuple[Window, str]] = set()
         self._known_snapshots: set[int] = set()
         self.sealed: Mapping[str, int] = {}
@@ -110,6 +111,7 @@ class Partials:
         self._heed(await read_sealed(self._pool))
         self._known_windows.clear()
         self._known_snapshots.clear()
+        self._last_by[partition] = row["flushed_by"]
         return Takeover(row["source_offset"], row["flushes"])
 
     async def read(self, partition: int) -> dict[TallyKey, int]:
@@ -135,10 +137,10 @@ class Partials:
             epoch = self._epoch.id
             places = [flush.partition for flush in flushes]
             rows = await connection.fetch(sql("queries/flush_lock"), epoch, places)
-            locked = {row["partition"]: (row["fence"], row["flushes"]) for row in rows}
+            locked = {row["partition"]: (row["fence"], row["flushes"], row["flushed_by"]) for row in rows}
             if len(locked) < len(flushes):
                 await require_current_epoch(connection, self._epoch)
-            flushed = _judge(flushes, locked)
+            flushed = _judge(flushes, locked, self._last_by)
             accepted = [flush for flush in flushes if flush.partition in flushed.accepted]
             if accepted:
                 progress = _columns((flush.partition, flush.position) for flush in accepted)
@@ -151,6 +153,7 @@ class Partials:
             snapshots = await self._write_snapshots(connection, accepted)
         self._known_windows |= windows
         self._known_snapshots |= snapshots
+        self._last_by.update(dict.fromkeys(flushed.accepted, self._worker))
         return replace(flushed, ignored=ignored)
 
     def _heed(self, sealed: Mapping[str, int]) -> None:
@@ -267,16 +270,23 @@ async def know_windows(connection: Connection, windows: Iterable[tuple[Window, s
         await connection.execute(sql("queries/flush_windows"), *columns)
 
 
-def _judge(flushes: Iterable[PartitionFlush], locked: Mapping[int, tuple[int, int]]) -> Flushed:
-    """Decide by each partition's fence and number of flushes, which are locked."""
+def _judge(
+    flushes: Iterable[PartitionFlush],
+    locked: Mapping[int, tuple[int, int, str | None]],
+    last_by: Mapping[int, str | None],
+) -> Flushed:
+    """Decide by each partition's fence, number of flushes and last flusher, which are locked.
+
+    A Postgres that goes back gives numbers twice, though never to the same worker: whose flush it was tells them apart.
+    """
     accepted: dict[int, int] = {}
     refused: set[int] = set()
     astray: set[int] = set()
     for flush in flushes:
-        fence, number = locked.get(flush.partition, (0, -1))
+        fence, number, by = locked.get(flush.partition, (0, -1, None))
         if flush.position < fence:
             refused.add(flush.partition)
-        elif flush.after != number:
+        elif (flush.after, last_by.get(flush.partition)) != (number, by):
             astray.add(flush.partition)
         else:
             accepted[flush.partition] = number + 1

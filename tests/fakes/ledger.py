@@ -16,6 +16,7 @@ class Progress(NamedTuple):
     claimed: int
     position: int | None = None
     flushes: int = 0
+    flushed_by: "LedgerPartials | None" = None
 
 
 class Partial(NamedTuple):
@@ -87,10 +88,12 @@ class LedgerPartials:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self._last_by: dict[int, LedgerPartials | None] = {}
 
     async def claim(self, partition: int, end: int) -> Takeover:
         progress = self._ledger.progress.get(partition, Progress(end))
         self._ledger.progress[partition] = progress._replace(claimed=max(progress.claimed, end))
+        self._last_by[partition] = progress.flushed_by
         return Takeover(progress.position, progress.flushes)
 
     async def read(self, partition: int) -> dict[TallyKey, int]:
@@ -104,11 +107,14 @@ class LedgerPartials:
             progress = self._ledger.progress.get(flush.partition, Progress(0, flushes=-1))
             if flush.position < max(progress.position or 0, progress.claimed):
                 refused.add(flush.partition)
-            elif flush.after != progress.flushes:
+            elif flush.after != progress.flushes or self._last_by.get(flush.partition) != progress.flushed_by:
                 astray.add(flush.partition)
             else:
                 number = accepted[flush.partition] = progress.flushes + 1
-                self._ledger.progress[flush.partition] = Progress(progress.claimed, flush.position, number)
+                self._ledger.progress[flush.partition] = Progress(
+                    progress.claimed, flush.position, number, self
+                )
+                self._last_by[flush.partition] = self
                 written = {key: Partial(deals, number) for key, deals in flush.delta.counts.items()}
                 self._ledger.partials.setdefault(flush.partition, {}).update(written)
         return Flushed(accepted, frozenset(refused), frozenset(astray))

@@ -57,10 +57,7 @@ class LedgerFleet(Fleet):
         self.backup = self.ledger.copy()
 
     def restore(self) -> None:
-        """Restore the Postgres of the last close; one worker outlives that, unless it has slept for a compaction lag.
-
-        Of two that believe they hold a partition, the flushes since could bear numbers that the lost ones had.
-        """
+        """Restore the Postgres of the last close; workers outlive that, unless they have slept for a compaction lag."""
         survivors = [
             (seat, worker)
             for seat, worker in self.workers.items()
@@ -69,7 +66,7 @@ class LedgerFleet(Fleet):
                 for partition, owned in worker.processor.owned.items()
             )
         ]
-        self.workers = dict(survivors[-1:])
+        self.workers = dict(survivors)
         if not survivors:
             self.hire(0)
         vars(self.ledger).update(vars(self.backup.copy()))
