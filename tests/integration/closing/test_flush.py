@@ -9,7 +9,7 @@ from streams.errors import PreconditionError
 from streams.facts import partials
 from streams.facts.database import Pool
 from streams.facts.epoch import begin_epoch
-from streams.facts.partials import DeadLetter, PartitionFlush, Takeover
+from streams.facts.partials import DeadLetter, Partials, PartitionFlush, Takeover
 from streams.resources import sql
 from tests.integration.closing.conftest import Desk, desk_of, entry
 
@@ -43,6 +43,30 @@ async def test_a_flush_behind_the_progress_is_refused(desk: Desk, pool: Pool) ->
     zombie.write("a", entry(0, 1))
     assert (await zombie.flush(0)).refused == {0}
     assert len(await desk.partials.read(0)) == 3
+
+
+async def test_a_flush_does_not_follow_one_of_another_worker_that_bears_the_number_of_its_own_lost_one(
+    desk: Desk, pool: Pool
+) -> None:
+    """Postgres goes back behind both; the first to flush then is given the number that was lost."""
+    desk.write("a", entry(0, 1))
+    desk.write("b", entry(1, 2))
+    assert (await desk.flush(0)).accepted == {0: 1}
+    await pool.execute("delete from funnelproof.partial")
+    await pool.execute(
+        "update funnelproof.partition_progress set source_offset = null, flushes = 0, flushed_by = null"
+    )
+    other = await desk_of(pool)
+    other.partials = Partials(pool, other.epoch, "another worker")
+    await other.take_over(0, 0)
+    other.write("a", entry(0, 1))
+    assert (await other.flush(0)).accepted == {0: 1}
+
+    desk.write("c", entry(2, 3))
+    assert (await desk.flush(0)).astray == {0}
+    await desk.take_over(0, 3)
+    assert (await desk.flush(0)).accepted == {0: 2}
+    assert await desk.partials.read(0) == desk.states[0].counts()
 
 
 async def test_taking_over_tells_how_far_postgres_was_told_and_never_lowers_a_claim(desk: Desk) -> None:
