@@ -106,8 +106,8 @@ async def keep_promises(
         seconds = time.monotonic() - began
         assert not written.lost
         figures = await everything_is_right(installation)
-        log = await asyncio.to_thread(read_log, installation.settings)
         runs = await read_runs(installation.connection)
+        log = await asyncio.to_thread(read_log, installation.settings)
         await _held_to_the_log(installation, servers, template, log, runs)
         _nothing_missed(log, runs, written.transactions)
     kept = Kept(figures, runs, written.transactions, len(log), seconds)
