@@ -21,7 +21,7 @@ from tests.servers import Servers, new_database
 NAME = "windows under writes"
 MANY = 200
 RATE = 300.0
-"""Rows a second that are written at least; on an idle machine the writers are faster."""
+"""Rows a second that are written at least."""
 SETTINGS = {"WINDOWS": "1s,2s,3s,5s,1m,hour", "PROOF_WAIT": "45s", "REVISION_DEBOUNCE": "4s"}
 """No writer stays open for as long as `PROOF_WAIT`, so every window must be proven."""
 DEALS = 4000
