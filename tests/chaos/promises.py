@@ -80,12 +80,14 @@ class Run:
 
 
 async def read_runs(connection: OwnConnection) -> list[Run]:
-    """Return every run, in the order of their positions."""
+    """Return every run, in the order of their positions; windows go on closing meanwhile."""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        published, counted = await connection.fetch(RUNS), await connection.fetch(FACTS)
     facts: dict[UUID, Facts] = {}
-    for run_id, a, b, *counts in await connection.fetch(FACTS):
+    for run_id, a, b, *counts in counted:
         facts.setdefault(run_id, {})[a, b] = tuple(counts)
     runs = []
-    for run_id, tenant, start, end, parameters, snapshot, source_time in await connection.fetch(RUNS):
+    for run_id, tenant, start, end, parameters, snapshot, source_time in published:
         told = json.loads(parameters)
         positions = told["positions"]
         runs.append(

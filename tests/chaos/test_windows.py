@@ -23,7 +23,7 @@ LOG = Log([[], EVENTS], [0, 5])
 async def test_every_revision_under_writes_equals_the_log_at_its_positions_and_covers_what_its_marker_showed(
     servers: Servers, template: str, tmp_path: Path
 ) -> None:
-    kept = await keep_promises(servers, template, tmp_path, "20261125", windows=20)
+    kept = await keep_promises(servers, template, tmp_path, "20261125", windows=40, rows_a_second=150)
     assert kept.figures.revisions
 
 
