@@ -12,8 +12,6 @@ from tests.integration.stream.installation import Installation
 from tests.integration.stream.writing import keep_writing
 from tests.servers import EmbeddedServers, Servers
 
-pytestmark = pytest.mark.timeout(180)
-
 # Of each window the revisions are 1, 2, 3, ... and each says something that the one before did not.
 SOUND_REVISIONS = """
 select coalesce(bool_and(run.revision = 1 or changed.run_id is not null), false)
