@@ -225,9 +225,8 @@ def create_app(worker: Worker, site: str | None = None) -> WorkerApp:
         datadir=Path(settings.state_dir).absolute() / "faust",
         broker_session_timeout=session,
         broker_heartbeat_interval=min(session / 5, HEARTBEAT_SECONDS),
-        broker_request_timeout=max(
-            session, ANSWER_SECONDS
-        ),  # Faust refuses one that is shorter than the session
+        # Faust refuses one that is shorter than the session.
+        broker_request_timeout=max(session, ANSWER_SECONDS),
         stream_recovery_delay=0.0,
         web_enabled=False,
         canonical_url=site,
