@@ -130,8 +130,9 @@ class ChangeDecoder:
 
     def _payload(self, value: bytes) -> bytes | msgspec.Raw:
         """Return the event without the schema that some converters send along."""
-        with contextlib.suppress(msgspec.ValidationError):
-            return msgspec.json.decode(value, type=_WithSchema).payload if b'"payload"' in value else value
+        if b'"payload"' in value:  # perhaps in a column
+            with contextlib.suppress(msgspec.ValidationError):
+                return msgspec.json.decode(value, type=_WithSchema).payload
         return value
 
     def _changes(

@@ -32,5 +32,5 @@ def find_row(packed: bytes, row_id: bytes) -> int:
 
 
 def with_row(packed: bytes, place: int, row: bytes) -> bytes:
-    """Return the deal with a packed row in place of the one at `place`, or after the others where that is -1."""
-    return packed + row if place < 0 else packed[:place] + row + packed[place + ROW_SIZE :]
+    """Return the deal with a packed row in place of the one at `place`."""
+    return packed[:place] + row + packed[place + ROW_SIZE :]

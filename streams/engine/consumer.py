@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiokafka import TopicPartition
@@ -78,11 +78,7 @@ class Consumer(driver.Consumer):
             raise IllegalStateError("no positions: a rebalance began or the worker is stopping")
 
     async def _seek_to(self, generation: int, positions: Mapping[int, int]) -> dict[int, int]:
-        while True:
-            try:
-                return await self._in_thread(self._thread.begin(generation, self._by_topic(positions)))
-            except GivenUpError as error:
-                await self._pause(error)
+        return await self._in_thread(lambda: self._thread.begin(generation, self._by_topic(positions)))
 
     def _stop_intake(self) -> None:
         self.stop_flow()
@@ -96,8 +92,9 @@ class Consumer(driver.Consumer):
             return
         held = {partition: at for partition, at in positions.items() if partition in tenure.positions}
         if held:
-            commit = self._in_thread(
-                self._thread.commit_group_offsets(tenure.generation, self._by_topic(held))
+            commit = run_on(
+                self._thread.thread_loop,
+                self._thread.commit_group_offsets(tenure.generation, self._by_topic(held)),
             )
             try:
                 await asyncio.wait_for(commit, COMMIT_SECONDS)
@@ -110,12 +107,8 @@ class Consumer(driver.Consumer):
         try:
             while not (self.should_stop or fetcher.should_stop):
                 tenure = await self.holding.next_tenure()
-                if tenure is None:
-                    continue
-                try:
+                if tenure is not None:
                     await self._read(tenure)
-                except GivenUpError as error:  # were records lost with it, the next ones would not fit
-                    await self._pause(error)
         except asyncio.CancelledError:
             if not self.app.should_stop:
                 raise
@@ -124,7 +117,7 @@ class Consumer(driver.Consumer):
 
     async def _read(self, tenure: Tenure) -> None:
         limit = self.app.max_batch_records
-        taken = await self._in_thread(self._thread.read(tenure.generation, limit, POLL_SECONDS))
+        taken = await self._in_thread(lambda: self._thread.read(tenure.generation, limit, POLL_SECONDS))
         if tenure.over.is_set():
             return  # what was taken may belong to the next assignment, which is sought again
         for parts in pack([self._in_order(tenure, one) for one in taken], limit):
@@ -175,11 +168,7 @@ class Consumer(driver.Consumer):
 
     async def _watch(self) -> None:
         try:
-            while True:
-                try:
-                    return await self._in_thread(self._thread.watch())
-                except GivenUpError as error:
-                    await self._pause(error)
+            await self._in_thread(self._thread.watch)
         except Exception as error:  # noqa: BLE001 - whatever it is, the worker would wait for records forever
             await self._fail(error)
 
@@ -187,12 +176,14 @@ class Consumer(driver.Consumer):
         if not self.app.should_stop:
             await self.app.die(error)
 
-    async def _in_thread(self, work: Coroutine[Any, Any, _T]) -> _T:
-        return await run_on(self._thread.thread_loop, work)
-
-    async def _pause(self, given_up: GivenUpError) -> None:
-        self.log.warning("%s; trying again", given_up)
-        await asyncio.sleep(AGAIN_SECONDS)
+    async def _in_thread(self, ask: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+        """Ask on the thread, and again where aiokafka gave it up; were records lost with it, the next would not fit."""
+        while True:
+            try:
+                return await run_on(self._thread.thread_loop, ask())
+            except GivenUpError as error:
+                self.log.warning("%s; trying again", error)
+                await asyncio.sleep(AGAIN_SECONDS)
 
     def _by_topic(self, positions: Mapping[int, int]) -> dict[TopicPartition, int]:
         return {

@@ -1,4 +1,4 @@
-"""What can go wrong in the engine; each of these stops the worker."""
+"""What can go wrong in the engine; each EngineError stops the worker."""
 
 
 class EngineError(Exception):
@@ -13,5 +13,5 @@ class PositionError(EngineError):
     """The owner asked for a position that the partition's log does not have."""
 
 
-class GivenUpError(EngineError):
+class GivenUpError(Exception):
     """aiokafka gave a request up without a reason, as it may when it loses the broker; it can be made again."""
