@@ -19,12 +19,16 @@ bench: env  ## funnelproof and other engines on the same work, side by side
 
 env: .venv/.complete
 
-.venv/.complete: requirements/dev.txt pyproject.toml
+.venv/.complete: .venv/.requirements pyproject.toml hatch_build.py $(shell find streams -name '*.p[yx][xd]')
+	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@ls streams/cdc/scanner.*.so >/dev/null 2>&1 || echo "note: no C compiler works here, so events will take three times as long" >&2
+	@touch $@
+
+.venv/.requirements: requirements/dev.txt
 	@test -n "$(PYTHON)" || { echo "funnelproof needs Python 3.11, 3.12 or 3.13 with pip; none was found on PATH" >&2; exit 2; }
 	@echo "making .venv (the first time this takes about a minute)" >&2
 	@$(PYTHON) -m venv --without-pip --clear .venv
 	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 lint: env  ## style, types, layers, SQL

@@ -12,6 +12,7 @@ from streams.domain.cells import NOWHERE, Cells
 from streams.domain.change import Change, ChangeColumns
 from streams.domain.codes import Vocabulary
 from streams.domain.deal import GONE, ROW_SIZE, entries, find_row, pack_row, read_row, with_row
+from streams.domain.packed import unpacked
 from streams.domain.plan import WindowPlan
 from streams.domain.snapshot import CellCounts, Snapshot, recode
 from streams.domain.tally import (
@@ -25,6 +26,11 @@ from streams.domain.tally import (
     step,
 )
 from streams.domain.windows import Window
+
+try:
+    from streams.domain.folding import fold
+except ImportError:  # it was not compiled
+    fold = None  # type: ignore[assignment]
 
 _NOTHING_SEALED: Mapping[str, int] = MappingProxyType({})
 
@@ -60,14 +66,18 @@ class PartitionState:
         return self.apply_all((change,), note=note) == 1
 
     def apply_all(  # noqa: C901, PLR0912, PLR0915 - a million times a call costs half a second each
-        self, changes: Iterable[ChangeColumns], *, note: bool = True
+        self, changes: bytes | Iterable[ChangeColumns], *, note: bool = True
     ) -> int:
-        """Apply changes in the log's order; return how many rows' entries changed.
+        """Apply changes, packed or not, in the log's order; return how many rows' entries changed.
 
         An update that is not newer than its row is a redelivery and does nothing. `note` is False while a replay
         passes changes that Postgres has already been told of. Raises OverflowError where an entry lies outside the
         calendar: that change and those after it are not applied.
         """
+        if isinstance(changes, bytes):
+            if fold is not None:
+                return fold(self, changes, note=note)
+            changes = unpacked(changes)
         # Nearly every event is a row that was not there before, or says nothing new: for those, one loop without calls.
         deals, spans, touched = self.deals, self._cells.last_spans, self._changed
         applied = 0

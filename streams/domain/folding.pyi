@@ -1,0 +1,3 @@
+from streams.domain.partition import PartitionState
+
+def fold(state: PartitionState, changes: bytes, *, note: bool) -> int: ...

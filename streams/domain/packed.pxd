@@ -1,0 +1,24 @@
+"""How a change is packed; `streams.domain.change` says what the fields mean."""
+
+cdef enum:
+    IS_SNAPSHOT = 1
+    IS_REKEYED = 2
+    NOTHING = 4
+
+cdef extern from *:
+    """
+    #define GONE 0xFFFFFFFFu
+    #define CHANGE 72
+    """
+    const unsigned int GONE
+
+cdef packed struct PackedChange:
+    unsigned char deal_id[16]
+    unsigned char row_id[16]
+    unsigned int scope
+    unsigned int stage
+    long long at
+    long long lsn
+    long long committed_at
+    unsigned char flags
+    unsigned char unused[7]

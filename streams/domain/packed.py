@@ -1,0 +1,29 @@
+"""Changes packed into bytes, as compiled code reads and writes them; packed.pxd says the same in C."""
+
+from collections.abc import Iterator
+from struct import Struct
+
+from streams.domain.change import Change, ChangeColumns
+
+_CHANGE = Struct("=16s16sIIqqqB7x")
+"""Deal, row, scope, stage, instant, LSN (0 where there is none), instant of the commit, flags."""
+_IS_SNAPSHOT = 1
+_IS_REKEYED = 2
+_IS_NOTHING = 4
+
+NO_CHANGE = _CHANGE.pack(b"", b"", 0, 0, 0, 0, 0, _IS_NOTHING)
+"""What a tombstone is packed to."""
+
+
+def packed(change: Change) -> bytes:
+    """Return one change as 72 bytes; raises struct.error where a number does not fit."""
+    flags = (change.lsn is None) * _IS_SNAPSHOT | change.rekeyed * _IS_REKEYED
+    return _CHANGE.pack(*change[:5], change.lsn or 0, change.committed_at, flags)
+
+
+def unpacked(changes: bytes) -> Iterator[ChangeColumns]:
+    """Return packed changes one by one."""
+    for deal_id, row_id, scope, stage, at, lsn, committed_at, flags in _CHANGE.iter_unpack(changes):
+        if not flags & _IS_NOTHING:
+            known = None if flags & _IS_SNAPSHOT else lsn
+            yield deal_id, row_id, scope, stage, at, known, committed_at, bool(flags & _IS_REKEYED)
