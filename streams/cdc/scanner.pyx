@@ -7,7 +7,6 @@ The grammar is that of RFC 8259; instants are those of RFC 3339.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy
 
 from streams.domain.packed cimport GONE, IS_REKEYED, IS_SNAPSHOT, PackedChange
@@ -39,6 +38,10 @@ cdef struct Event:
     unsigned char pipeline[16]
     unsigned char stage[16]
     unsigned char op
+    unsigned char is_plain
+    unsigned char has_headers
+    Text text
+    Py_ssize_t size
 
 cdef unsigned char[256] HEX
 cdef unsigned char[256] PLAIN  # 1: a character that a string may hold as it is
@@ -439,8 +442,64 @@ cdef bint read(Text at, Py_ssize_t size, Event* event) noexcept nogil:
     return envelope(at, at + size, event, False) == at + size
 
 
+cdef class Scanned:
+    """Records, and what was read of them; to others a sequence of records, of which a slice is another such.
+
+    It may be made on any thread, which lets others run meanwhile.
+    """
+
+    cdef list _records
+    cdef bytes _events  # an Event each
+    cdef Py_ssize_t _first, _count
+
+    def __init__(self, list records):
+        cdef Py_ssize_t count = len(records), number = 0
+        cdef list values = []  # held while they are read
+        cdef Event* event
+        self._records = records
+        self._events = PyBytes_FromStringAndSize(NULL, count * sizeof(Event))
+        self._first = 0
+        self._count = count
+        event = <Event*>PyBytes_AS_STRING(self._events)
+        for record in records:
+            value = record.value
+            values.append(value)
+            event.has_headers = bool(record.headers)
+            event.text = NULL
+            if type(value) is bytes:
+                event.text = <Text>PyBytes_AS_STRING(value)
+                event.size = PyBytes_GET_SIZE(value)
+            event += 1
+        event -= count
+        with nogil:
+            for number in range(count):
+                event.is_plain = event.text != NULL and read(event.text, event.size, event)
+                event += 1
+
+    def __len__(self):
+        return self._count
+
+    def __iter__(self):
+        return iter(self._records[self._first : self._first + self._count])
+
+    def __getitem__(self, place):
+        cdef Scanned part
+        cdef Py_ssize_t first, end, step
+        if not isinstance(place, slice):
+            return self._records[range(self._first, self._first + self._count)[place]]
+        first, end, step = place.indices(self._count)
+        if step != 1:
+            raise ValueError("a part of consecutive records can be taken, no other")
+        part = Scanned.__new__(Scanned)
+        part._records = self._records
+        part._events = self._events
+        part._first = self._first + first
+        part._count = max(0, end - first)
+        return part
+
+
 cdef class Scanner:
-    """Reads records to packed changes (see `streams.domain.change`), in the codes of the worker's vocabulary.
+    """Makes packed changes (see `streams.domain.packed`) of records, in the codes of the worker's vocabulary.
 
     `scope` and `stage` give the codes of identifiers, of which they are given sixteen bytes each; `is_rekeyed` looks at a
     record that has headers. `odd` reads a record that is not plain: it returns its packed change, and may raise.
@@ -462,75 +521,47 @@ cdef class Scanner:
 
         Raises whatever `odd` raises.
         """
-        cdef list values = [record.value for record in records]
-        cdef Py_ssize_t count = len(values), number
-        cdef Event* events = <Event*>malloc((count or 1) * sizeof(Event))
-        cdef Text* texts = <Text*>malloc((count or 1) * sizeof(Text))
-        cdef Py_ssize_t* sizes = <Py_ssize_t*>malloc((count or 1) * sizeof(Py_ssize_t))
-        cdef char* out
-        cdef bytes packed
-        cdef Event* event
-        cdef object one
-        if events == NULL or texts == NULL or sizes == NULL:
-            free(events)
-            free(texts)
-            free(sizes)
-            raise MemoryError
-        try:
-            for number in range(count):
-                one = values[number]
-                if type(one) is bytes:
-                    texts[number] = <Text>PyBytes_AS_STRING(one)
-                    sizes[number] = PyBytes_GET_SIZE(one)
-                else:
-                    texts[number] = NULL
-            with nogil:
-                for number in range(count):
-                    if texts[number] == NULL or not read(texts[number], sizes[number], &events[number]):
-                        events[number].op = 0
-            packed = PyBytes_FromStringAndSize(NULL, count * sizeof(PackedChange))
-            out = PyBytes_AS_STRING(packed)
-            for number in range(count):
-                event = &events[number]
-                if event.op == 0:
-                    one = self._odd(records[number])
-                    if PyBytes_GET_SIZE(<bytes?>one) != sizeof(PackedChange):
-                        raise ValueError("no packed change")
-                    memcpy(out, PyBytes_AS_STRING(one), sizeof(PackedChange))
-                else:
-                    self._finish(event, snapshots)
-                    one = records[number]
-                    if one.headers and self._is_rekeyed(one):
-                        event.change.flags |= IS_REKEYED
-                    memcpy(out, &event.change, sizeof(PackedChange))
-                out += sizeof(PackedChange)
-            return packed
-        finally:
-            free(events)
-            free(texts)
-            free(sizes)
+        cdef Scanned some = records if isinstance(records, Scanned) else Scanned(list(records))
+        cdef bytes packed = PyBytes_FromStringAndSize(NULL, some._count * sizeof(PackedChange))
+        cdef PackedChange* change = <PackedChange*>PyBytes_AS_STRING(packed)
+        cdef const Event* event = <const Event*>PyBytes_AS_STRING(some._events) + some._first
+        cdef Py_ssize_t place
+        for place in range(some._first, some._first + some._count):
+            if event.is_plain:
+                change[0] = event.change
+                self._finish(change, event, snapshots)
+                if event.has_headers and self._is_rekeyed(some._records[place]):
+                    change.flags |= IS_REKEYED
+            else:
+                odd = self._odd(some._records[place])
+                if PyBytes_GET_SIZE(<bytes?>odd) != sizeof(PackedChange):
+                    raise ValueError("no packed change")
+                memcpy(change, PyBytes_AS_STRING(odd), sizeof(PackedChange))
+            change += 1
+            event += 1
+        return packed
 
-    cdef int _finish(self, Event* event, set snapshots) except -1:
+    cdef int _finish(self, PackedChange* change, const Event* event, set snapshots) except -1:
         """Put in what only Python knows."""
         cdef bytes key
         if event.op == c'd':
-            event.change.scope = 0
-            event.change.stage = GONE
-            event.change.at = 0
+            change.scope = 0
+            change.stage = GONE
+            change.at = 0
             return 0
         if event.op == c'r':
-            event.change.flags |= IS_SNAPSHOT
-            if event.change.lsn > 0:
-                snapshots.add(event.change.lsn)
-            event.change.lsn = 0
-        key = PyBytes_FromStringAndSize(<char*>event.tenant, 32)  # the pipeline follows
+            change.flags |= IS_SNAPSHOT
+            if change.lsn > 0:
+                snapshots.add(change.lsn)
+            change.lsn = 0
+        key = PyBytes_FromStringAndSize(<const char*>event.tenant, 32)  # the pipeline follows
         code = self._scopes.get(key)
         if code is None:
             code = self._scopes[key] = self._scope(key[:16], key[16:])
-        event.change.scope = code
-        key = PyBytes_FromStringAndSize(<char*>event.stage, 16)
+        change.scope = code
+        key = PyBytes_FromStringAndSize(<const char*>event.stage, 16)
         code = self._stages.get(key)
         if code is None:
             code = self._stages[key] = self._stage(key)
-        event.change.stage = code
+        change.stage = code
         return 0

@@ -9,6 +9,8 @@ import typer
 from streams.logs import configure_logging
 from streams.settings import load_settings
 
+log = structlog.get_logger(__name__)
+
 
 def _with_scheme(url: str | None) -> str | None:
     if url is not None and not url.startswith(("http://", "https://")):
@@ -46,10 +48,15 @@ def worker(
     import faust  # noqa: PLC0415 - see above
 
     from streams.app import Worker, check_worker, create_app  # noqa: PLC0415 - see above
+    from streams.cdc.envelope import IS_COMPILED  # noqa: PLC0415 - see above
     from streams.operations.site import Site, address_of, listen  # noqa: PLC0415 - see above
 
     settings = load_settings()
     configure_logging(settings.log_format, settings.log_level)
+    if not IS_COMPILED:
+        log.warning(
+            "events cost twice the CPU: install a C compiler, then funnelproof again, to have it compiled"
+        )
     with listen(web_host, web_port) as listening:
         asyncio.run(check_worker(settings))
         one = Worker(settings)
@@ -67,4 +74,4 @@ def worker(
         finally:
             if app.fatal is not None:  # once more, as the last line: others have stopped since, and said so
                 reason = str(app.fatal) or repr(app.fatal)
-                structlog.get_logger(__name__).critical("the worker has stopped", reason=reason)
+                log.critical("the worker has stopped", reason=reason)

@@ -108,22 +108,35 @@ class Consumer(driver.Consumer):
             while not (self.should_stop or fetcher.should_stop):
                 tenure = await self.holding.next_tenure()
                 if tenure is not None:
-                    await self._read(tenure)
+                    await self._read(tenure, fetcher)
         except asyncio.CancelledError:
             if not self.app.should_stop:
                 raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the worker must not go on
             await self._fail(error)
 
-    async def _read(self, tenure: Tenure) -> None:
+    async def _read(self, tenure: Tenure, fetcher: Service) -> None:
+        """Deliver what the tenure's partitions hold, until it is over; the thread reads on while the agent computes."""
+        reading = self._begin_to_read(tenure)
+        try:
+            while not (self.should_stop or fetcher.should_stop):
+                taken = await reading
+                if tenure.over.is_set():
+                    return  # what was taken may belong to the next assignment, which is sought again
+                reading = self._begin_to_read(tenure)
+                for parts in pack([self._in_order(tenure, one) for one in taken], self.app.max_batch_records):
+                    if tenure.over.is_set():
+                        return
+                    await self._deliver(tenure, RecordBatch(parts, tenure.generation))
+        finally:
+            if not reading.cancel() and not reading.cancelled():
+                reading.exception()  # if it failed, the next tenure's will too
+
+    def _begin_to_read(self, tenure: Tenure) -> asyncio.Task[list[Taken]]:
         limit = self.app.max_batch_records
-        taken = await self._in_thread(lambda: self._thread.read(tenure.generation, limit, POLL_SECONDS))
-        if tenure.over.is_set():
-            return  # what was taken may belong to the next assignment, which is sought again
-        for parts in pack([self._in_order(tenure, one) for one in taken], limit):
-            if tenure.over.is_set():
-                return
-            await self._deliver(tenure, RecordBatch(parts, tenure.generation))
+        return asyncio.ensure_future(
+            self._in_thread(lambda: self._thread.read(tenure.generation, limit, POLL_SECONDS))
+        )
 
     def _in_order(self, tenure: Tenure, taken: Taken) -> PartitionRecords:
         part = taken.part

@@ -27,8 +27,8 @@ log = structlog.get_logger(__name__)
 
 HEARTBEAT = 1.0
 """Seconds after which progress is written even where nothing changed, so that `as_of` tells freshness."""
-RECORDS_AT_ONCE = 256
-"""Records decoded before they are folded in: what they become stays in the processor's cache, a fifth faster."""
+FEW_RECORDS = 32
+"""Records of which one cannot be applied are halved down to this many before each is looked at alone."""
 _RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -129,8 +129,9 @@ class Processor:
             if records and records[0].offset < owned.state.position:
                 records = [record for record in records if record.offset >= owned.state.position]
             self.records += len(records)
-            for first in range(0, len(records), RECORDS_AT_ONCE):
-                self.changes += self._apply_records(owned, records[first : first + RECORDS_AT_ONCE])
+            for first in range(0, len(records), self._decoder.records_at_once):
+                some = records[first : first + self._decoder.records_at_once]
+                self.changes += self._apply_records(owned, some)
             owned.snapshots |= self._decoder.take_snapshots()
             owned.state.position = chunk.next_offset
             self._activate_when_replayed(owned)
@@ -231,12 +232,16 @@ class Processor:
     def _apply_records(self, owned: OwnedPartition, records: Sequence[OffsetRecord]) -> int:
         """Fold records in; return how many changed an entry."""
         told, first, last = owned.told, records[0].offset, records[-1].offset
-        if not owned.poisoned and (told <= first or told > last):
+        poisoned = owned.poisoned and any(record.key in owned.poisoned for record in records)
+        if not poisoned and (told <= first or told > last):
             changes = self._decoder.decode_all(records)
             if changes is not None:
                 # An entry outside the calendar is found again one by one; what was applied before it applies once.
                 with contextlib.suppress(OverflowError):
                     return owned.state.apply_all(changes, note=told <= first)
+        if len(records) > FEW_RECORDS:
+            middle = len(records) // 2
+            return self._apply_records(owned, records[:middle]) + self._apply_records(owned, records[middle:])
         return sum(self._apply_record(owned, record) for record in records)
 
     def _apply_record(self, owned: OwnedPartition, record: OffsetRecord) -> bool:

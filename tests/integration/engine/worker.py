@@ -16,6 +16,7 @@ from faust.types import StreamT
 
 from streams.engine import BatchApp, RecordBatch
 from streams.engine import app as engine_app
+from streams.engine.batch import Record
 
 SPEC = json.loads(os.environ["ENGINE_TEST"])
 NOTES = Path(SPEC["notes"]).open("a", buffering=1, encoding="utf-8")  # noqa: SIM115 - lives as long as the process
@@ -64,6 +65,15 @@ class Owner:
         note("revoked", partitions=sorted(partitions), positions=self.positions)
 
 
+def prepare(records: list[Record]) -> list[Record]:
+    """Say on which thread it was called, and with what, where the agent computes meanwhile."""
+    if "busy_seconds" in SPEC:
+        note(
+            "prepared", thread=threading.current_thread().name, offsets=[record.offset for record in records]
+        )
+    return records
+
+
 owner = Owner()
 session_timeout = SPEC.get("session_timeout", 10)
 app = BatchApp(
@@ -72,6 +82,7 @@ app = BatchApp(
     broker=f"microbatch://{SPEC['kafka']}",
     revoke_timeout=SPEC.get("revoke_timeout", 5.0),
     max_batch_records=SPEC.get("max_batch_records", 4000),
+    prepare=prepare,
     datadir=SPEC["datadir"],
     web_enabled=SPEC.get("web", False),
     worker_redirect_stdouts=False,
@@ -108,6 +119,9 @@ async def follow(stream: StreamT[RecordBatch]) -> None:
             raise ValueError("the agent fails on purpose")
         if SPEC.get("commit"):
             await app.commit_positions(owner.positions)
+        if "busy_seconds" in SPEC:
+            time.sleep(SPEC["busy_seconds"])  # noqa: ASYNC251 - it computes
+            note("done")
         await asyncio.sleep(SPEC.get("batch_seconds", 0))
 
 
