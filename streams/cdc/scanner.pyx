@@ -8,7 +8,7 @@ The grammar is that of RFC 8259; instants are those of RFC 3339.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp, memcpy, memset
 
 from streams.domain.packed cimport GONE, IS_REKEYED, IS_SNAPSHOT, PackedChange
 
@@ -35,8 +35,7 @@ cdef enum:
 
 cdef struct Event:
     PackedChange change
-    unsigned char tenant[16]
-    unsigned char pipeline[16]
+    unsigned char scope[32]  # the tenant, the pipeline
     unsigned char stage[16]
     unsigned char op
 
@@ -199,10 +198,10 @@ cdef inline Text integer(Text at, Text end, long long* found) noexcept nogil:
     cdef Text first = at
     cdef long long total = 0
     while at < end and c'0' <= at[0] <= c'9':
+        if at - first == 18:
+            return NULL
         total = total * 10 + (at[0] - c'0')
         at += 1
-        if at - first > 18:
-            return NULL
     if at == first or (first[0] == c'0' and at - first > 1):
         return NULL
     if at < end and at[0] != c',' and at[0] != c'}':
@@ -289,6 +288,7 @@ cdef Text row(Text at, Text end, Event* event, bint key_only) noexcept nogil:
     """The object `after`, or of `before` the key."""
     cdef Text begin = NULL
     cdef int length = 0, seen = 0, field
+    cdef long long entered = 0  # a packed field may lie anywhere, so that its address is none to write to
     if at >= end or at[0] != c'{':
         return NULL
     while True:
@@ -296,7 +296,7 @@ cdef Text row(Text at, Text end, Event* event, bint key_only) noexcept nogil:
         if at == NULL:
             return NULL
         field = ODD
-        if length == 2 and memcmp(begin, b"id", 2) == 0:
+        if named(begin, length, b"id", 2):
             field = ID
         elif named(begin, length, b"deal_id", 7):
             field = DEAL
@@ -317,18 +317,19 @@ cdef Text row(Text at, Text end, Event* event, bint key_only) noexcept nogil:
         elif field == DEAL:
             at = identifier(at, end, event.change.deal_id)
         elif field == TENANT:
-            at = identifier(at, end, event.tenant)
+            at = identifier(at, end, event.scope)
         elif field == PIPELINE:
-            at = identifier(at, end, event.pipeline)
+            at = identifier(at, end, event.scope + 16)
         elif field == STAGE:
             at = identifier(at, end, event.stage)
         elif field == ENTERED:
-            at = instant(at, end, &event.change.at)
+            at = instant(at, end, &entered)
         else:
             at = value(at, end, 2)
         if at == NULL or at >= end:
             return NULL
         if at[0] == c'}':
+            event.change.at = entered
             return at + 1 if seen == (KEY if key_only else WHOLE_ROW) else NULL
         if at[0] != c',':
             return NULL
@@ -338,7 +339,7 @@ cdef Text source(Text at, Text end, Event* event) noexcept nogil:
     """The object `source`: when it was committed, and where in the source's log."""
     cdef Text begin = NULL
     cdef int length = 0, seen = 0
-    cdef long long millis = 0
+    cdef long long millis = 0, lsn = -1
     if at >= end or at[0] != c'{':
         return NULL
     while True:
@@ -354,7 +355,7 @@ cdef Text source(Text at, Text end, Event* event) noexcept nogil:
             if seen & LSN:
                 return NULL
             seen |= LSN
-            at = literal(at, end, b"null", 4) if at < end and at[0] == c'n' else integer(at, end, &event.change.lsn)
+            at = literal(at, end, b"null", 4) if at < end and at[0] == c'n' else integer(at, end, &lsn)
         else:
             at = value(at, end, 2)
         if at == NULL or at >= end:
@@ -363,6 +364,7 @@ cdef Text source(Text at, Text end, Event* event) noexcept nogil:
             if not seen & MILLIS or millis > 4_000_000_000_000_000LL:
                 return NULL
             event.change.committed_at = millis * 1000
+            event.change.lsn = lsn
             return at + 1
         if at[0] != c',':
             return NULL
@@ -434,8 +436,7 @@ cdef Text envelope(Text at, Text end, Event* event, bint is_payload) noexcept no
 
 cdef bint read(Text at, Py_ssize_t size, Event* event) noexcept nogil:
     """Read one event; return whether it is plain."""
-    event.change.lsn = -1
-    event.change.flags = 0
+    memset(event, 0, sizeof(Event))
     return envelope(at, at + size, event, False) == at + size
 
 
@@ -462,7 +463,8 @@ cdef class Scanner:
 
         Raises whatever `odd` raises.
         """
-        cdef list values = [record.value for record in records]
+        cdef list held = list(records)  # whoever else has them may change them meanwhile
+        cdef list values = [record.value for record in held]
         cdef Py_ssize_t count = len(values), number
         cdef Event* events = <Event*>malloc((count or 1) * sizeof(Event))
         cdef Text* texts = <Text*>malloc((count or 1) * sizeof(Text))
@@ -493,13 +495,13 @@ cdef class Scanner:
             for number in range(count):
                 event = &events[number]
                 if event.op == 0:
-                    one = self._odd(records[number])
+                    one = self._odd(held[number])
                     if PyBytes_GET_SIZE(<bytes?>one) != sizeof(PackedChange):
                         raise ValueError("no packed change")
                     memcpy(out, PyBytes_AS_STRING(one), sizeof(PackedChange))
                 else:
                     self._finish(event, snapshots)
-                    one = records[number]
+                    one = held[number]
                     if one.headers and self._is_rekeyed(one):
                         event.change.flags |= IS_REKEYED
                     memcpy(out, &event.change, sizeof(PackedChange))
@@ -514,16 +516,14 @@ cdef class Scanner:
         """Put in what only Python knows."""
         cdef bytes key
         if event.op == c'd':
-            event.change.scope = 0
             event.change.stage = GONE
-            event.change.at = 0
             return 0
         if event.op == c'r':
             event.change.flags |= IS_SNAPSHOT
             if event.change.lsn > 0:
                 snapshots.add(event.change.lsn)
             event.change.lsn = 0
-        key = PyBytes_FromStringAndSize(<char*>event.tenant, 32)  # the pipeline follows
+        key = PyBytes_FromStringAndSize(<char*>event.scope, 32)
         code = self._scopes.get(key)
         if code is None:
             code = self._scopes[key] = self._scope(key[:16], key[16:])
