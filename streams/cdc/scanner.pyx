@@ -204,8 +204,6 @@ cdef inline Text integer(Text at, Text end, long long* found) noexcept nogil:
         at += 1
     if at == first or (first[0] == c'0' and at - first > 1):
         return NULL
-    if at < end and at[0] != c',' and at[0] != c'}':
-        return NULL
     found[0] = total
     return at
 

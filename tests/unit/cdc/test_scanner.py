@@ -26,6 +26,10 @@ except ImportError:
 SIZE = len(NO_CHANGE)
 
 
+class OtherBytes(bytes):
+    """Bytes of a kind of their own."""
+
+
 @dataclass
 class Twins:
     """The scanner without Python to ask, and Python without the scanner; both in the same vocabulary."""
@@ -76,6 +80,8 @@ def each(changes: bytes) -> list[bytes]:
 
 
 TWINS = Twins()
+INSERT = envelope("c", after=ROW)
+DELETE = envelope("d", before=ROW)
 
 
 def is_taken(value: bytes) -> bool:
@@ -110,10 +116,6 @@ def wrapped(event: bytes) -> bytes:
     return b'{"schema":%s,"payload":%s}' % (compact(schema), event)
 
 
-INSERT = envelope("c", after=ROW)
-DELETE = envelope("d", before=ROW)
-
-
 @pytest.mark.parametrize(
     "event",
     [
@@ -123,6 +125,9 @@ DELETE = envelope("d", before=ROW)
         DELETE,
         envelope("r", after=ROW),
         envelope("r", after=ROW, lsn=None),
+        envelope("c", after=ROW, lsn=0),
+        envelope("c", after={**ROW, "id": str(ROW["id"]).upper()}),
+        compact({**json.loads(INSERT), "é": "é"}),
         envelope("c", after={**ROW, "note": 'a "quoted" \\ word\nand\tmore', "price": -1.5e-7}),
         envelope("c", after={**ROW, "note": "Grüße, 你好", "tags": [1, {"a": {}}, []], "open": True}),
     ],
@@ -130,6 +135,19 @@ DELETE = envelope("d", before=ROW)
 def test_what_debezium_sends_is_not_left_to_python(event: bytes) -> None:
     assert is_taken(event)
     assert is_taken(wrapped(event))
+
+
+def test_identifiers_are_looked_up_once() -> None:
+    asked: list[bytes] = []
+
+    def code(*identifiers: bytes) -> int:
+        asked.append(b"".join(identifiers))
+        return len(asked)
+
+    scanner = Scanner(code, code, _is_rekeyed, TWINS._odd)
+    changes = scanner.pack([FakeRecord(INSERT), FakeRecord(INSERT)], set())
+    assert scanner.pack([FakeRecord(INSERT)], set()) + each(changes)[1] == changes
+    assert [len(identifiers) for identifiers in asked] == [32, 16]
 
 
 @pytest.mark.parametrize("captured", CAPTURED, ids=[one.case for one in CAPTURED])
@@ -304,6 +322,54 @@ def test_identifiers_are_those_of_python(event: bytes, column: str) -> None:
     TWINS.compare(says(text) for text in ("null", "0", "[]", "{}", ID))
 
 
+IMAGE = compact(ROW)
+UNSEEN = compact({**ROW, "deal_id": ID})
+SOURCE = compact(json.loads(INSERT)["source"])
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        *(INSERT[:-1] + b"," + more + b"}" for more in (b'"after":null', b'"before":null', b'"op":"u"')),
+        *(
+            DELETE[:-1] + b"," + more + b"}"
+            for more in (b'"before":null', b'"before":' + UNSEEN, b'"op":"d"')
+        ),
+        INSERT[:-1] + b',"source":{"ts_ms":1,"lsn":2}}',
+        INSERT[:-1] + b',"after":' + UNSEEN + b"}",
+        *(
+            INSERT.replace(SOURCE, SOURCE[:-1] + more)
+            for more in (b',"lsn":1}', b',"lsn":null}', b',"ts_ms":1}')
+        ),
+        *(
+            INSERT.replace(IMAGE, IMAGE[:-1] + b',"%s":"%s"}' % (b"id", other))
+            for other in (b"", ID.encode())
+        ),
+        INSERT.replace(IMAGE, IMAGE[:-1] + b',"entered_at":"2026-01-05T10:00:00Z"}'),
+        DELETE.replace(IMAGE, IMAGE[:-1] + b',"deal_id":"%s"}' % ID.encode()),
+        DELETE.replace(b'"after":null', b'"after":' + UNSEEN),
+        INSERT.replace(b'"before":null', b'"payload":{}'),
+        INSERT.replace(b'"before":null', b'"payload":' + DELETE),
+        wrapped(DELETE)[:-1] + b',"op":"c"}',
+        wrapped(DELETE)[:-1] + INSERT.replace(b"{", b",", 1),
+        INSERT[:-1] + b"," + wrapped(DELETE)[1:],
+        wrapped(INSERT)[:-1] + b',"payload":' + DELETE + b"}",
+        wrapped(wrapped(INSERT)),
+        b'{"schema":null,"payload":null}',
+    ],
+)
+def test_what_could_mean_something_else_is_left_to_python(event: bytes) -> None:
+    assert json.loads(event)
+    assert not is_taken(event)
+
+
+def test_only_bytes_are_read_in_c() -> None:
+    odd = [FakeRecord(kind(INSERT)) for kind in (bytearray, memoryview, OtherBytes, str, list)]  # type: ignore[arg-type]
+    TWINS.odd.clear()
+    assert TWINS.scanner.pack(odd, set()) == NO_CHANGE * len(odd)
+    assert TWINS.odd == odd
+
+
 NAMES = [*COLUMNS, "entered_at", "before", "after", "source", "op", "payload", "schema", "lsn", "ts_ms"]
 NAMES += ["", "i", "ids", "ID", "note", "i\\u0064", "o\\u0070", "\udcff"]
 simple_values = st.sampled_from(PLAIN_VALUES)
@@ -346,10 +412,6 @@ def test_fields_may_come_in_any_order_with_others_among_them(texts: list[str]) -
 
 
 # Many records
-
-
-class OtherBytes(bytes):
-    """Bytes of a kind of their own."""
 
 
 def event_of(op: str, number: int, lsn: int | None) -> bytes:
