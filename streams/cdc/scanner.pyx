@@ -410,8 +410,6 @@ cdef Text envelope(Text at, Text end, Event* event, bint is_payload) noexcept no
             event.op = at[1]
             at += 3
         elif field == PAYLOAD:
-            if seen != PAYLOAD:
-                return NULL
             at = envelope(at, end, event, True)
         else:
             at = value(at, end, 1)
