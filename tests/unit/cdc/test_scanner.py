@@ -161,9 +161,7 @@ def test_an_event_that_debezium_sent_is_read_as_in_python(captured: Captured) ->
 TELLING = b"\x00\x09\x0a\x1f !\"#'+,-./0123456789:;<=@AFGTZ[\\]^_`afgnrtuz{|}~\x7f\x80\xc3\xff"
 
 
-@pytest.mark.parametrize(
-    "event", [INSERT, DELETE, wrapped(DELETE), envelope("r", after=ROW)], ids=["c", "d", "schema", "r"]
-)
+@pytest.mark.parametrize("event", [INSERT, wrapped(DELETE)], ids=["insert", "delete with the schema"])
 def test_no_byte_of_an_event_can_be_changed_unseen(event: bytes) -> None:
     places = range(len(event))
     replaced = (event[:at] + bytes([byte]) + event[at + 1 :] for at in places for byte in TELLING)
@@ -189,7 +187,7 @@ EDITED = [one.value.encode() for one in CAPTURED if one.case not in REFUSED]
 
 
 @given(st.randoms(use_true_random=True))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_events_edited_at_random_are_read_as_in_python(random: Random) -> None:
     TWINS.compare(edited(random.choice(EDITED), random) for _ in range(300))
 
@@ -406,7 +404,7 @@ events = objects(
 
 
 @given(st.lists(events | st.builds('{{"schema":{},"payload":{}}}'.format, simple_values, events), max_size=5))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_fields_may_come_in_any_order_with_others_among_them(texts: list[str]) -> None:
     TWINS.compare(map(as_bytes, texts))
 
@@ -472,7 +470,7 @@ class Worker:
 
 
 @given(st.lists(records, max_size=12), st.sampled_from([list, tuple]))
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_many_records_are_read_as_one_by_one_in_python(
     records: list[FakeRecord], kind: Callable[[list[FakeRecord]], Sequence[FakeRecord]]
 ) -> None:
@@ -491,7 +489,7 @@ def test_many_records_are_read_as_one_by_one_in_python(
 
 
 @given(st.lists(records, max_size=6), st.sampled_from(MALFORMED), st.lists(records, max_size=6))
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_a_malformed_record_keeps_nothing_from_being_read_one_by_one(
     before: list[FakeRecord], malformed: bytes, after: list[FakeRecord]
 ) -> None:
