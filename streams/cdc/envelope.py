@@ -31,9 +31,12 @@ IS_COMPILED = Scanner is not None
 _TEXT = 36
 _DASHES = (8, 13, 18, 23)
 _Identifier = Annotated[str, msgspec.Meta(min_length=_TEXT, max_length=_TEXT)]
+_Lsn = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""Kept in eight bytes with each row."""
 _SECOND = 1_000_000
 _DAY = 86_400 * _SECOND
 _headers_of = attrgetter("headers")
+_UNREADABLE = (msgspec.DecodeError, ValueError, OverflowError, RecursionError)
 _REKEYED = frozenset({"__debezium.newkey", "__debezium.oldkey"})
 
 
@@ -69,7 +72,7 @@ class _Key(msgspec.Struct, gc=False):
 
 class _Source(msgspec.Struct, gc=False):
     ts_ms: int
-    lsn: int | None = None
+    lsn: _Lsn | None = None
 
 
 class _Envelope(msgspec.Struct, gc=False):
@@ -134,7 +137,7 @@ class ChangeDecoder:
             records = [record for record in records if record.value is not None]
         try:
             return self._changes(list(map(self._envelope, values)), values, records)
-        except (msgspec.DecodeError, ValueError, OverflowError):
+        except _UNREADABLE:
             return None
 
     def decode(self, record: LogRecord) -> Change | None:
@@ -148,7 +151,7 @@ class ChangeDecoder:
         try:
             payload = self._payload(value)
             return Change(*next(self._changes([self._envelope(payload)], [payload], [record])))
-        except (msgspec.DecodeError, ValueError, OverflowError) as error:
+        except _UNREADABLE as error:
             raise MalformedEventError(_reason(value, error)) from error
 
     def take_snapshots(self) -> set[int]:

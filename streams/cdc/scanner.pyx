@@ -7,7 +7,7 @@ The grammar is that of RFC 8259; instants are those of RFC 3339.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp, memcpy, memset
 
 from streams.domain.packed cimport GONE, IS_REKEYED, IS_SNAPSHOT, PackedChange
 
@@ -34,8 +34,7 @@ cdef enum:
 
 cdef struct Event:
     PackedChange change
-    unsigned char tenant[16]
-    unsigned char pipeline[16]
+    unsigned char scope[32]  # the tenant, the pipeline
     unsigned char stage[16]
     unsigned char op
     unsigned char is_plain
@@ -202,13 +201,11 @@ cdef inline Text integer(Text at, Text end, long long* found) noexcept nogil:
     cdef Text first = at
     cdef long long total = 0
     while at < end and c'0' <= at[0] <= c'9':
+        if at - first == 18:
+            return NULL
         total = total * 10 + (at[0] - c'0')
         at += 1
-        if at - first > 18:
-            return NULL
     if at == first or (first[0] == c'0' and at - first > 1):
-        return NULL
-    if at < end and at[0] != c',' and at[0] != c'}':
         return NULL
     found[0] = total
     return at
@@ -292,6 +289,7 @@ cdef Text row(Text at, Text end, Event* event, bint key_only) noexcept nogil:
     """The object `after`, or of `before` the key."""
     cdef Text begin = NULL
     cdef int length = 0, seen = 0, field
+    cdef long long entered = 0  # a packed field may lie anywhere, so that its address is none to write to
     if at >= end or at[0] != c'{':
         return NULL
     while True:
@@ -299,7 +297,7 @@ cdef Text row(Text at, Text end, Event* event, bint key_only) noexcept nogil:
         if at == NULL:
             return NULL
         field = ODD
-        if length == 2 and memcmp(begin, b"id", 2) == 0:
+        if named(begin, length, b"id", 2):
             field = ID
         elif named(begin, length, b"deal_id", 7):
             field = DEAL
@@ -320,18 +318,19 @@ cdef Text row(Text at, Text end, Event* event, bint key_only) noexcept nogil:
         elif field == DEAL:
             at = identifier(at, end, event.change.deal_id)
         elif field == TENANT:
-            at = identifier(at, end, event.tenant)
+            at = identifier(at, end, event.scope)
         elif field == PIPELINE:
-            at = identifier(at, end, event.pipeline)
+            at = identifier(at, end, event.scope + 16)
         elif field == STAGE:
             at = identifier(at, end, event.stage)
         elif field == ENTERED:
-            at = instant(at, end, &event.change.at)
+            at = instant(at, end, &entered)
         else:
             at = value(at, end, 2)
         if at == NULL or at >= end:
             return NULL
         if at[0] == c'}':
+            event.change.at = entered
             return at + 1 if seen == (KEY if key_only else WHOLE_ROW) else NULL
         if at[0] != c',':
             return NULL
@@ -341,7 +340,7 @@ cdef Text source(Text at, Text end, Event* event) noexcept nogil:
     """The object `source`: when it was committed, and where in the source's log."""
     cdef Text begin = NULL
     cdef int length = 0, seen = 0
-    cdef long long millis = 0
+    cdef long long millis = 0, lsn = -1
     if at >= end or at[0] != c'{':
         return NULL
     while True:
@@ -357,7 +356,7 @@ cdef Text source(Text at, Text end, Event* event) noexcept nogil:
             if seen & LSN:
                 return NULL
             seen |= LSN
-            at = literal(at, end, b"null", 4) if at < end and at[0] == c'n' else integer(at, end, &event.change.lsn)
+            at = literal(at, end, b"null", 4) if at < end and at[0] == c'n' else integer(at, end, &lsn)
         else:
             at = value(at, end, 2)
         if at == NULL or at >= end:
@@ -366,6 +365,7 @@ cdef Text source(Text at, Text end, Event* event) noexcept nogil:
             if not seen & MILLIS or millis > 4_000_000_000_000_000LL:
                 return NULL
             event.change.committed_at = millis * 1000
+            event.change.lsn = lsn
             return at + 1
         if at[0] != c',':
             return NULL
@@ -413,8 +413,6 @@ cdef Text envelope(Text at, Text end, Event* event, bint is_payload) noexcept no
             event.op = at[1]
             at += 3
         elif field == PAYLOAD:
-            if seen != PAYLOAD:
-                return NULL
             at = envelope(at, end, event, True)
         else:
             at = value(at, end, 1)
@@ -435,13 +433,6 @@ cdef Text envelope(Text at, Text end, Event* event, bint is_payload) noexcept no
     return at + 1
 
 
-cdef bint read(Text at, Py_ssize_t size, Event* event) noexcept nogil:
-    """Read one event; return whether it is plain."""
-    event.change.lsn = -1
-    event.change.flags = 0
-    return envelope(at, at + size, event, False) == at + size
-
-
 cdef class Scanned:
     """Records, and what was read of them; to others a sequence of records, of which a slice is another such.
 
@@ -452,20 +443,19 @@ cdef class Scanned:
     cdef bytes _events  # an Event each
     cdef Py_ssize_t _first, _count
 
-    def __init__(self, list records):
-        cdef Py_ssize_t count = len(records), number = 0
-        cdef list values = []  # held while they are read
-        cdef Event* event
-        self._records = records
-        self._events = PyBytes_FromStringAndSize(NULL, count * sizeof(Event))
+    def __init__(self, records):
+        self._records = list(records)  # whoever else has them may change them meanwhile
         self._first = 0
-        self._count = count
-        event = <Event*>PyBytes_AS_STRING(self._events)
-        for record in records:
+        self._count = len(self._records)
+        self._events = PyBytes_FromStringAndSize(NULL, self._count * sizeof(Event))
+        cdef Event* event = <Event*>PyBytes_AS_STRING(self._events)
+        cdef Py_ssize_t count = self._count, number = 0
+        cdef list values = []  # held while they are read
+        memset(event, 0, count * sizeof(Event))
+        for record in self._records:
             value = record.value
             values.append(value)
             event.has_headers = bool(record.headers)
-            event.text = NULL
             if type(value) is bytes:
                 event.text = <Text>PyBytes_AS_STRING(value)
                 event.size = PyBytes_GET_SIZE(value)
@@ -473,7 +463,8 @@ cdef class Scanned:
         event -= count
         with nogil:
             for number in range(count):
-                event.is_plain = event.text != NULL and read(event.text, event.size, event)
+                if event.text != NULL:
+                    event.is_plain = envelope(event.text, event.text + event.size, event, False) == event.text + event.size
                 event += 1
 
     def __len__(self):
@@ -521,7 +512,7 @@ cdef class Scanner:
 
         Raises whatever `odd` raises.
         """
-        cdef Scanned some = records if isinstance(records, Scanned) else Scanned(list(records))
+        cdef Scanned some = records if isinstance(records, Scanned) else Scanned(records)
         cdef bytes packed = PyBytes_FromStringAndSize(NULL, some._count * sizeof(PackedChange))
         cdef PackedChange* change = <PackedChange*>PyBytes_AS_STRING(packed)
         cdef const Event* event = <const Event*>PyBytes_AS_STRING(some._events) + some._first
@@ -545,16 +536,14 @@ cdef class Scanner:
         """Put in what only Python knows."""
         cdef bytes key
         if event.op == c'd':
-            change.scope = 0
             change.stage = GONE
-            change.at = 0
             return 0
         if event.op == c'r':
             change.flags |= IS_SNAPSHOT
             if change.lsn > 0:
                 snapshots.add(change.lsn)
             change.lsn = 0
-        key = PyBytes_FromStringAndSize(<const char*>event.tenant, 32)  # the pipeline follows
+        key = PyBytes_FromStringAndSize(<const char*>event.scope, 32)
         code = self._scopes.get(key)
         if code is None:
             code = self._scopes[key] = self._scope(key[:16], key[16:])

@@ -48,7 +48,7 @@ cdef inline int add(dict moved, unsigned int before, unsigned int after) except 
     return 0
 
 
-def fold(state, bytes changes, *, bint note):
+def fold(state, bytes changes not None, *, bint note):
     """Apply packed changes in the log's order; return how many rows' entries changed. See `apply_all`."""
     cdef dict deals = state.deals
     cdef object cells_of = state._cells

@@ -36,4 +36,9 @@ def envelope(op: str, *, before: object = None, after: object = None, lsn: int |
         "lsn": lsn,
     }
     event = {"before": before, "after": after, "source": source, "transaction": None, "op": op}
-    return json.dumps(event).encode()
+    return compact(event)
+
+
+def compact(value: object) -> bytes:
+    """JSON as Debezium writes it: no spaces, and nothing is escaped that need not be."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

@@ -10,6 +10,7 @@ from streams.cdc.envelope import ChangeDecoder, MalformedEventError
 from streams.domain.change import Change, Scope
 from streams.domain.codes import Vocabulary
 from streams.domain.deal import GONE
+from streams.domain.packed import unpacked
 from tests.fakes.envelopes import ROW, FakeRecord, envelope
 
 VOCABULARY = Vocabulary()
@@ -18,8 +19,24 @@ STAGE = VOCABULARY.stages.code(str(ROW["pipeline_stage_id"]))
 DEAL, ROW_ID = UUID(str(ROW["deal_id"])).bytes, UUID(str(ROW["id"])).bytes
 
 
+@pytest.fixture(params=["compiled", "interpreted"], autouse=True)
+def twin(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test reads its events twice: in C, where that was compiled, and in Python alone."""
+    if request.param == "interpreted":
+        monkeypatch.setattr("streams.cdc.envelope.Scanner", None)
+    elif ChangeDecoder(VOCABULARY)._scanner is None:
+        pytest.skip("the scanner is not compiled here")
+
+
 def decode(value: bytes | None, *headers: str) -> Change | None:
-    return ChangeDecoder(VOCABULARY).decode(FakeRecord(value, headers=[(name, b"") for name in headers]))
+    """Decode as the processor does: many at once where that is possible, and what is left alone."""
+    record = FakeRecord(value, headers=[(name, b"") for name in headers])
+    decoder = ChangeDecoder(VOCABULARY)
+    changes = decoder.decode_all([record])
+    if changes is None:
+        return decoder.decode(record)
+    columns = next(iter(unpacked(changes) if isinstance(changes, bytes) else changes), None)
+    return None if columns is None else Change(*columns)
 
 
 def refusal(value: bytes) -> str:
@@ -141,6 +158,16 @@ def test_an_unknown_operation_is_named(op: str) -> None:
 
 def test_a_streamed_change_without_lsn_is_refused() -> None:
     assert "lsn" in refusal(envelope("c", after=ROW, lsn=None))
+
+
+@pytest.mark.parametrize("lsn", [2**63, -(2**63) - 1, 10**30])
+def test_an_lsn_that_no_row_can_keep_is_refused(lsn: int) -> None:
+    assert "lsn" in refusal(envelope("c", after=ROW, lsn=lsn))
+
+
+@pytest.mark.parametrize("value", [b'{"note":' + b"[" * 100_000, b'{"payload":' + b'{"a":' * 100_000])
+def test_what_lies_too_deep_is_refused(value: bytes) -> None:
+    assert "depth" in refusal(value)
 
 
 @pytest.mark.parametrize(

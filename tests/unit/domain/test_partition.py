@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from streams.domain import partition
 from streams.domain.change import Change, Scope
 from streams.domain.deal import entries as all_entries
+from streams.domain.packed import packed
 from streams.domain.partition import PartitionState
 from streams.domain.plan import WindowPlan, plan_for
 from streams.domain.tally import TallyKey
@@ -52,8 +53,22 @@ def brute_force(rows: dict[Row, StageEntry]) -> dict[TallyKey, int]:
 CHANGES = Changes()
 
 
-def new_state(plan: WindowPlan = PLAN) -> PartitionState:
-    return PartitionState(plan, CHANGES.vocabulary)
+class PackedState(PartitionState):
+    """A state that is told of packed changes, which are folded in C where that was compiled."""
+
+    def apply(self, change: Change, *, note: bool = True) -> bool:
+        return self.apply_all(packed(change), note=note) == 1
+
+
+@pytest.fixture(scope="module", params=[PartitionState, PackedState], ids=["plain", "packed"])
+def kind(request: pytest.FixtureRequest) -> type[PartitionState]:
+    """How a state is told of changes."""
+    told: type[PartitionState] = request.param
+    return told
+
+
+def new_state(kind: type[PartitionState] = PartitionState, plan: WindowPlan = PLAN) -> PartitionState:
+    return kind(plan, CHANGES.vocabulary)
 
 
 @dataclass
@@ -78,10 +93,12 @@ class Log:
 class FoldMachine(RuleBasedStateMachine):
     """Random changes, redeliveries, flushes that fail, and rebuilds; after each the counts are the brute force's."""
 
+    kind = PartitionState
+
     def __init__(self) -> None:
         super().__init__()
         self.log = Log()
-        self.state = new_state()
+        self.state = new_state(self.kind)
         self.postgres: dict[TallyKey, int] = {}
 
     @rule(deal=deals, row=row_numbers, entry=entries)
@@ -117,7 +134,7 @@ class FoldMachine(RuleBasedStateMachine):
 
     @rule(known_by_postgres=st.booleans())
     def replay_from_nothing(self, known_by_postgres: bool) -> None:
-        self.state = new_state()
+        self.state = new_state(self.kind)
         for change in self.log.sent:
             self.state.apply(change)
         self.state.take()
@@ -137,6 +154,12 @@ class FoldMachine(RuleBasedStateMachine):
         assert after == brute_force(self.log.rows)
 
 
+class PackedFoldMachine(FoldMachine):
+    """The same of packed changes."""
+
+    kind = PackedState
+
+
 class LargeDealsMachine(FoldMachine):
     """The same where every deal counts as one with very many rows, whose first entries are kept."""
 
@@ -150,8 +173,10 @@ class LargeDealsMachine(FoldMachine):
 
 
 MACHINE_SETTINGS = settings(max_examples=60, stateful_step_count=40, deadline=None)
-FoldMachine.TestCase.settings = LargeDealsMachine.TestCase.settings = MACHINE_SETTINGS
+for machine in (FoldMachine, PackedFoldMachine, LargeDealsMachine):
+    machine.TestCase.settings = MACHINE_SETTINGS
 TestFold = FoldMachine.TestCase
+TestFoldOfPackedChanges = PackedFoldMachine.TestCase
 TestFoldOfLargeDeals = LargeDealsMachine.TestCase
 
 
@@ -177,18 +202,18 @@ def test_the_rows_of_one_deal_take_time_that_grows_with_their_number_and_not_wit
 
 
 @given(
-    st.lists(st.tuples(deals, row_numbers, st.none() | entries), max_size=30),
-    st.randoms(use_true_random=False),
+    writes=st.lists(st.tuples(deals, row_numbers, st.none() | entries), max_size=30),
+    random=st.randoms(use_true_random=False),
 )
 def test_replaying_a_compacted_log_ends_in_the_same_counts(
-    writes: list[tuple[str, int, StageEntry | None]], random: object
+    kind: type[PartitionState], writes: list[tuple[str, int, StageEntry | None]], random: object
 ) -> None:
     """Compaction keeps the newest record of each key, and any of the others."""
     log = Log()
     changes = [log.write((deal, f"{deal}-{row}"), entry) for deal, row, entry in writes]
     newest = {(change.deal_id, change.row_id): change for change in changes}
     kept = [c for c in changes if newest[c.deal_id, c.row_id] is c or random.random() < 0.5]  # type: ignore[attr-defined]  # a Random
-    state = new_state()
+    state = new_state(kind)
     for change in kept:
         state.apply(change)
     assert state.counts() == brute_force(log.rows)
@@ -197,9 +222,11 @@ def test_replaying_a_compacted_log_ends_in_the_same_counts(
 ENTRY = StageEntry(SCOPES[0], "A", 10)
 
 
-def late(old: StageEntry | None, new: StageEntry | None, *, rekeyed: bool = False) -> set[str]:
+def late(
+    kind: type[PartitionState], old: StageEntry | None, new: StageEntry | None, *, rekeyed: bool = False
+) -> set[str]:
     """Apply a change of a row after its windows have ended, and return the causes noted."""
-    state = new_state()
+    state = new_state(kind)
     if old is not None:
         state.apply(CHANGES.make("d", "r", old, 1, 0))
     state.apply(CHANGES.make("d", "r", new, 2, 100 * MINUTE, rekeyed=rekeyed))
@@ -219,38 +246,40 @@ def late(old: StageEntry | None, new: StageEntry | None, *, rekeyed: bool = Fals
     ],
 )
 def test_a_change_after_a_windows_end_is_noted_with_its_cause(
-    old: StageEntry | None, new: StageEntry | None, rekeyed: bool, cause: str
+    kind: type[PartitionState], old: StageEntry | None, new: StageEntry | None, rekeyed: bool, cause: str
 ) -> None:
-    assert late(old, new, rekeyed=rekeyed) == {cause}
+    assert late(kind, old, new, rekeyed=rekeyed) == {cause}
 
 
-def test_a_change_that_leaves_the_counts_alone_is_not_noted() -> None:
-    assert late(ENTRY, ENTRY._replace(at=11)) == set()
+def test_a_change_that_leaves_the_counts_alone_is_not_noted(kind: type[PartitionState]) -> None:
+    assert late(kind, ENTRY, ENTRY._replace(at=11)) == set()
 
 
-def test_a_change_before_a_windows_end_is_not_noted() -> None:
-    state = new_state()
+def test_a_change_before_a_windows_end_is_not_noted(kind: type[PartitionState]) -> None:
+    state = new_state(kind)
     state.apply(CHANGES.make("d", "r", ENTRY, 1, MINUTE - 1))
     assert state.take().notes == {}
 
 
-def test_a_snapshot_row_is_older_than_anything_streamed_whatever_its_transaction() -> None:
-    state = new_state()
+def test_a_snapshot_row_is_older_than_anything_streamed_whatever_its_transaction(
+    kind: type[PartitionState],
+) -> None:
+    state = new_state(kind)
     state.apply(CHANGES.make("d", "r", ENTRY, None, 0))
     assert state.apply(CHANGES.make("d", "r", None, 1, 0)) is True
     assert state.counts() == {}
 
 
-def test_a_deleted_row_does_not_come_back_by_a_redelivery() -> None:
-    state = new_state()
+def test_a_deleted_row_does_not_come_back_by_a_redelivery(kind: type[PartitionState]) -> None:
+    state = new_state(kind)
     state.apply(CHANGES.make("d", "r", ENTRY, 5, 0))
     state.apply(CHANGES.make("d", "r", None, 6, 0))
     assert state.apply(CHANGES.make("d", "r", ENTRY, 5, 0)) is False
     assert state.counts() == {}
 
 
-def test_an_entry_outside_the_calendar_changes_nothing() -> None:
-    state = new_state(plan_for(("month",), "UTC"))
+def test_an_entry_outside_the_calendar_changes_nothing(kind: type[PartitionState]) -> None:
+    state = new_state(kind, plan_for(("month",), "UTC"))
     beyond = ENTRY._replace(at=253_402_300_700_000_000)  # 9999-12-31
     with pytest.raises(OverflowError):
         state.apply(CHANGES.make("d", "r", beyond, 1, 0))
