@@ -16,7 +16,6 @@ from typing import Any
 import structlog
 from confluent_kafka import KafkaException
 
-from streams.cdc.envelope import scan
 from streams.cdc.folded import FoldedTopic
 from streams.cdc.session_limits import check_session_timeout
 from streams.cdc.topics import Topic, Topics
@@ -228,7 +227,6 @@ def create_app(worker: Worker, site: str | None = None) -> WorkerApp:
         broker_heartbeat_interval=min(session / 5, HEARTBEAT_SECONDS),
         # Faust refuses one that is shorter than the session.
         broker_request_timeout=max(session, ANSWER_SECONDS),
-        prepare=scan,
         stream_recovery_delay=0.0,
         web_enabled=False,
         canonical_url=site,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import repeat
 from operator import attrgetter
-from typing import Annotated, Any, Literal, Protocol, TypeVar
+from typing import Annotated, Any, Literal, Protocol
 from uuid import UUID
 
 import msgspec
@@ -23,9 +23,9 @@ from streams.domain.packed import NO_CHANGE, packed
 from streams.domain.windows import EPOCH
 
 try:
-    from streams.cdc.scanner import Scanned, Scanner
-except ImportError:  # they were not compiled: everything is read here, which takes three times as long
-    Scanned = Scanner = None  # type: ignore[assignment, misc]
+    from streams.cdc.scanner import Scanner
+except ImportError:  # it was not compiled: everything is read here, which takes three times as long
+    Scanner = None  # type: ignore[assignment, misc]
 IS_COMPILED = Scanner is not None
 
 _TEXT = 36
@@ -91,14 +91,6 @@ _GONE = _Row(id="", tenant_id="", deal_id="", pipeline_id="", pipeline_stage_id=
 
 class _WithSchema(msgspec.Struct, gc=False):
     payload: msgspec.Raw
-
-
-_R = TypeVar("_R", bound=LogRecord)
-
-
-def scan(records: list[_R]) -> Sequence[_R]:
-    """Read of the records what can be read before it is their turn, on any thread; they stay what they are."""
-    return records if Scanned is None else Scanned(records)
 
 
 class ChangeDecoder:

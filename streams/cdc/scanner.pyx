@@ -433,60 +433,29 @@ cdef Text envelope(Text at, Text end, Event* event, bint is_payload) noexcept no
     return at + 1
 
 
-cdef class Scanned:
-    """Records, and what was read of them; to others a sequence of records, of which a slice is another such.
-
-    It may be made on any thread, which lets others run meanwhile.
-    """
-
-    cdef list _records
-    cdef bytes _events  # an Event each
-    cdef Py_ssize_t _first, _count
-
-    def __init__(self, records):
-        self._records = list(records)  # whoever else has them may change them meanwhile
-        self._first = 0
-        self._count = len(self._records)
-        self._events = PyBytes_FromStringAndSize(NULL, self._count * sizeof(Event))
-        cdef Event* event = <Event*>PyBytes_AS_STRING(self._events)
-        cdef Py_ssize_t count = self._count, number = 0
-        cdef list values = []  # held while they are read
-        memset(event, 0, count * sizeof(Event))
-        for record in self._records:
-            value = record.value
-            values.append(value)
-            event.has_headers = bool(record.headers)
-            if type(value) is bytes:
-                event.text = <Text>PyBytes_AS_STRING(value)
-                event.size = PyBytes_GET_SIZE(value)
+cdef bytes _read(list records):
+    """Return an Event for each record; others may run meanwhile."""
+    cdef Py_ssize_t count = len(records), number
+    cdef bytes room = PyBytes_FromStringAndSize(NULL, count * sizeof(Event))
+    cdef Event* event = <Event*>PyBytes_AS_STRING(room)
+    cdef list values = []  # held while they are read
+    memset(event, 0, count * sizeof(Event))
+    for number in range(count):
+        record = records[number]
+        value = record.value
+        values.append(value)
+        event.has_headers = bool(record.headers)
+        if type(value) is bytes:
+            event.text = <Text>PyBytes_AS_STRING(value)
+            event.size = PyBytes_GET_SIZE(value)
+        event += 1
+    event -= count
+    with nogil:
+        for number in range(count):
+            if event.text != NULL:
+                event.is_plain = envelope(event.text, event.text + event.size, event, False) == event.text + event.size
             event += 1
-        event -= count
-        with nogil:
-            for number in range(count):
-                if event.text != NULL:
-                    event.is_plain = envelope(event.text, event.text + event.size, event, False) == event.text + event.size
-                event += 1
-
-    def __len__(self):
-        return self._count
-
-    def __iter__(self):
-        return iter(self._records[self._first : self._first + self._count])
-
-    def __getitem__(self, place):
-        cdef Scanned part
-        cdef Py_ssize_t first, end, step
-        if not isinstance(place, slice):
-            return self._records[range(self._first, self._first + self._count)[place]]
-        first, end, step = place.indices(self._count)
-        if step != 1:
-            raise ValueError("a part of consecutive records can be taken, no other")
-        part = Scanned.__new__(Scanned)
-        part._records = self._records
-        part._events = self._events
-        part._first = self._first + first
-        part._count = max(0, end - first)
-        return part
+    return room
 
 
 cdef class Scanner:
@@ -512,24 +481,26 @@ cdef class Scanner:
 
         Raises whatever `odd` raises.
         """
-        cdef Scanned some = records if isinstance(records, Scanned) else Scanned(records)
-        cdef bytes packed = PyBytes_FromStringAndSize(NULL, some._count * sizeof(PackedChange))
+        cdef list held = list(records)  # whoever else has them may change them meanwhile
+        cdef Py_ssize_t count = len(held), number
+        cdef bytes read = _read(held)
+        cdef bytes packed = PyBytes_FromStringAndSize(NULL, count * sizeof(PackedChange))
+        cdef const Event* event = <const Event*>PyBytes_AS_STRING(read)
         cdef PackedChange* change = <PackedChange*>PyBytes_AS_STRING(packed)
-        cdef const Event* event = <const Event*>PyBytes_AS_STRING(some._events) + some._first
-        cdef Py_ssize_t place
-        for place in range(some._first, some._first + some._count):
+        for number in range(count):
+            record = held[number]
             if event.is_plain:
                 change[0] = event.change
                 self._finish(change, event, snapshots)
-                if event.has_headers and self._is_rekeyed(some._records[place]):
+                if event.has_headers and self._is_rekeyed(record):
                     change.flags |= IS_REKEYED
             else:
-                odd = self._odd(some._records[place])
+                odd = self._odd(record)
                 if PyBytes_GET_SIZE(<bytes?>odd) != sizeof(PackedChange):
                     raise ValueError("no packed change")
                 memcpy(change, PyBytes_AS_STRING(odd), sizeof(PackedChange))
-            change += 1
             event += 1
+            change += 1
         return packed
 
     cdef int _finish(self, PackedChange* change, const Event* event, set snapshots) except -1:

@@ -10,7 +10,7 @@ from faust.exceptions import ImproperlyConfigured
 from faust.tables.manager import TableManager
 from faust.types import AgentT, AppT, EventT, Message, TopicT
 
-from streams.engine.batch import Prepare, RecordBatch
+from streams.engine.batch import RecordBatch
 from streams.engine.owner import PartitionOwner
 
 QUEUED_BATCHES = 2
@@ -43,8 +43,8 @@ class BatchApp(faust.App):
 
     `owner` says where partitions are read from; `revoke_timeout` (seconds) bounds its `on_revoked`.
     `broker` is `microbatch://host:port`, further ones after a semicolon. A batch holds at most
-    `max_batch_records` records; `prepare` is given each partition's on the reading thread. The other
-    options are Faust's; ImproperlyConfigured is raised for those that contradict the engine.
+    `max_batch_records` records. The other options are Faust's; ImproperlyConfigured is raised for those
+    that contradict the engine.
     """
 
     def __init__(
@@ -54,8 +54,7 @@ class BatchApp(faust.App):
         owner: PartitionOwner,
         broker: str,
         revoke_timeout: float = 5.0,
-        max_batch_records: int = 4000,
-        prepare: Prepare = list,
+        max_batch_records: int = 8000,
         **options: Any,  # noqa: ANN401 - Faust's options
     ) -> None:
         if not broker.startswith("microbatch://"):
@@ -67,7 +66,6 @@ class BatchApp(faust.App):
         self.owner = owner
         self.revoke_timeout = revoke_timeout
         self.max_batch_records = max_batch_records
-        self.prepare = prepare
         self.batch_topic_name = ""
         self.fatal: BaseException | None = None
         # Nothing is acknowledged, so there is nothing to wait for; a leader would need a second topic.

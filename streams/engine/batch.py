@@ -1,6 +1,6 @@
 """What an agent is given: many records of several partitions at once."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -27,12 +27,6 @@ class Record(Protocol):
     @property
     def headers(self) -> Sequence[tuple[str, bytes | None]]:
         """Names and raw values, in the producer's order."""
-
-
-Prepare = Callable[[list[Record]], Sequence[Record]]
-"""What an application does with one partition's records on the reading thread: what it returns reaches the agent.
-
-It may hold more than the records, but must be a sequence of them, and its slices too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import Fetcher, FetchError, FetchResult
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from streams.engine.batch import PartitionRecords, Prepare, Record
+from streams.engine.batch import PartitionRecords, Record
 from streams.engine.errors import CorruptRecordsError, EngineError, PositionError
 
 
@@ -20,11 +20,10 @@ class Taken:
     part: PartitionRecords
 
 
-def take(fetcher: Fetcher, limit: int, prepare: Prepare = list) -> list[Taken]:
+def take(fetcher: Fetcher, limit: int) -> list[Taken]:
     """Take buffered records of the assigned partitions, until at least `limit` were taken or none are left.
 
-    Each partition's are given to `prepare` at once, still in the processor's cache. A partition that is left half
-    read goes to the end of the line, so that none is starved.
+    A partition that is left half read goes to the end of the line, so that none is starved.
     Raises EngineError where the broker refused a fetch or records are corrupt.
     """
     taken: list[Taken] = []
@@ -35,7 +34,7 @@ def take(fetcher: Fetcher, limit: int, prepare: Prepare = list) -> list[Taken]:
             if taken:
                 break  # what was read before the failure is delivered first
             _raise(tp, buffer)
-        found = _drain(buffer, limit, prepare)
+        found = _drain(buffer, limit)
         if buffer.has_more():
             buffers.move_to_end(tp)
         else:
@@ -49,7 +48,7 @@ def take(fetcher: Fetcher, limit: int, prepare: Prepare = list) -> list[Taken]:
     return taken
 
 
-def _drain(buffer: FetchResult, limit: int, prepare: Prepare) -> Taken | None:
+def _drain(buffer: FetchResult, limit: int) -> Taken | None:
     tp = buffer._topic_partition
     if not buffer.check_assignment(tp):
         return None  # fetched for an earlier position or assignment
@@ -86,9 +85,7 @@ def _drain(buffer: FetchResult, limit: int, prepare: Prepare) -> Taken | None:
             None  # it holds the source in turn: a megabyte that would wait for the cycle collector
         )
         buffer._partition_records = None
-    if position == start:
-        return None
-    return Taken(start, PartitionRecords(tp.partition, prepare(records), position))
+    return Taken(start, PartitionRecords(tp.partition, records, position)) if position > start else None
 
 
 def _raise(tp: TopicPartition, failed: FetchError) -> None:

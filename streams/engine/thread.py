@@ -84,9 +84,7 @@ class ReadingThread(AIOKafkaConsumerThread):
             while generation == self._generation:
                 if fetcher._closed:
                     raise ConsumerStoppedError
-                if not fetcher._subscriptions.reassignment_in_progress and (
-                    taken := take(fetcher, limit, self.app.prepare)
-                ):
+                if not fetcher._subscriptions.reassignment_in_progress and (taken := take(fetcher, limit)):
                     return taken
                 waiter = fetcher._create_fetch_waiter()
                 try:

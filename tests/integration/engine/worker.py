@@ -10,13 +10,14 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import faust
 from faust.types import StreamT
 
-from streams.engine import BatchApp, RecordBatch
+from streams.engine import BatchApp, RecordBatch, buffers
 from streams.engine import app as engine_app
-from streams.engine.batch import Record
+from streams.engine import thread as engine_thread
 
 SPEC = json.loads(os.environ["ENGINE_TEST"])
 NOTES = Path(SPEC["notes"]).open("a", buffering=1, encoding="utf-8")  # noqa: SIM115 - lives as long as the process
@@ -65,15 +66,6 @@ class Owner:
         note("revoked", partitions=sorted(partitions), positions=self.positions)
 
 
-def prepare(records: list[Record]) -> list[Record]:
-    """Say on which thread it was called, and with what, where the agent computes meanwhile."""
-    if "busy_seconds" in SPEC:
-        note(
-            "prepared", thread=threading.current_thread().name, offsets=[record.offset for record in records]
-        )
-    return records
-
-
 owner = Owner()
 session_timeout = SPEC.get("session_timeout", 10)
 app = BatchApp(
@@ -82,7 +74,6 @@ app = BatchApp(
     broker=f"microbatch://{SPEC['kafka']}",
     revoke_timeout=SPEC.get("revoke_timeout", 5.0),
     max_batch_records=SPEC.get("max_batch_records", 4000),
-    prepare=prepare,
     datadir=SPEC["datadir"],
     web_enabled=SPEC.get("web", False),
     worker_redirect_stdouts=False,
@@ -124,6 +115,16 @@ async def follow(stream: StreamT[RecordBatch]) -> None:
             note("done")
         await asyncio.sleep(SPEC.get("batch_seconds", 0))
 
+
+def _take(*what: Any) -> list[buffers.Taken]:  # noqa: ANN401 - as `take` has them
+    taken = buffers.take(*what)
+    if taken:
+        note("taken", thread=threading.current_thread().name)
+    return taken
+
+
+if "busy_seconds" in SPEC:
+    setattr(engine_thread, "take", _take)  # noqa: B010 - says when it is asked
 
 if SPEC.get("hangs"):
     engine_app.HARD_EXIT_SECONDS = 2.0

@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.cdc.envelope import ChangeDecoder, LogRecord, MalformedEventError, _is_rekeyed, scan
+from streams.cdc.envelope import ChangeDecoder, LogRecord, MalformedEventError, _is_rekeyed
 from streams.domain.change import Change, Scope
 from streams.domain.codes import Vocabulary
 from streams.domain.packed import NO_CHANGE, packed, unpacked
 from tests.fakes.envelopes import ROW, FakeRecord, compact, envelope
 
 try:
-    from streams.cdc.scanner import Scanned, Scanner
+    from streams.cdc.scanner import Scanner
 except ImportError:
     pytest.skip("the scanner is not compiled here", allow_module_level=True)
 
@@ -568,36 +568,3 @@ def test_threads_may_read_with_one_scanner_at_once() -> None:
     expected = worker.decoder.decode_all(read)
     with ThreadPoolExecutor(4) as pool:
         assert set(pool.map(worker.decoder.decode_all, [read] * 40)) == {expected}
-
-
-# Read ahead, on another thread
-
-
-def test_records_that_were_read_ahead_are_the_records_they_were_and_say_the_same() -> None:
-    worker = Worker()
-    values = [event_of("c", 1, 1), None, b"{}", event_of("r", 2, 9), event_of("d", 1, 10)]
-    records = [FakeRecord(value, headers=[("__debezium.newkey", b"")]) for value in values]
-    with ThreadPoolExecutor(1) as pool:
-        ahead = pool.submit(scan, records).result()
-    assert isinstance(ahead, Scanned)
-    assert list(ahead) == records
-    assert len(ahead) == 5
-    assert (ahead[0], ahead[-1]) == (records[0], records[-1])
-    for part in (slice(0, 2), slice(3, 5), slice(1, 1), slice(-2, None)):
-        some = ahead[part]
-        assert list(some) == records[part]
-        assert worker.decoder.decode_all(some) == worker.decoder.decode_all(records[part])
-    inner = ahead[1:4][1:3]
-    assert list(inner) == records[2:4]
-    assert list(inner[1:]) == records[3:4]
-    assert worker.decoder.decode_all(inner) is None  # one of them is malformed
-    assert worker.decoder.take_snapshots() == {9}
-
-
-def test_a_place_that_records_read_ahead_do_not_have_is_refused() -> None:
-    ahead = scan([FakeRecord(INSERT), FakeRecord(INSERT)])[1:]
-    for place in (1, -2):
-        with pytest.raises(IndexError):
-            ahead[place]
-    with pytest.raises(ValueError, match="consecutive"):
-        ahead[::2]
