@@ -42,6 +42,7 @@ class CompiledModules(BuildHookInterface[Any]):
         with tempfile.TemporaryDirectory() as folder:
             modules = cythonize(extensions, build_dir=folder, quiet=True, include_path=[str(root)])
             command = Distribution({"ext_modules": modules, "packages": []}).get_command_obj("build_ext")
-            command.inplace, command.build_temp, command.force = True, folder, True
+            command.inplace, command.force = True, True
+            command.build_lib = command.build_temp = folder
             command.ensure_finalized()
             command.run()

@@ -36,7 +36,6 @@ cdef struct Entry:
 cdef class Bounds:
     """Where a pipeline's last entry lay, and the cells there."""
 
-    cdef object span
     cdef long long begin, end
     cdef tuple cells
 
@@ -127,7 +126,9 @@ cdef Bounds _bounds(dict spans, object cells_of, dict kept, unsigned int scope, 
     return bounds
 
 
-cdef int _enter(tuple cells, const Row* row, Py_ssize_t rows, const PackedChange* change, set touched, bint note) except -1:
+cdef int _enter(
+    tuple cells, const Row* row, Py_ssize_t rows, const PackedChange* change, set touched, bint note
+) except -1:
     """Count a new row in each of the cells that its entry lies in."""
     cdef Entry[FEW] first
     cdef int stages, place
