@@ -17,6 +17,7 @@ def contestants() -> Mapping[str, Contender]:
     """Return the contenders by name."""
     everybody: tuple[Contender, ...] = (
         Ours(),
+        Ours(name="ours-interpreted", mode="the same, as if no C compiler had been at hand", compiled=False),
         PythonPeer(
             "loop",
             "confluent-kafka and msgspec, dictionaries, one COPY at the end: the floor",

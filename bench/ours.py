@@ -18,6 +18,12 @@ from bench.statements import statement
 from streams.facts.database import OwnConnection
 
 INSTANCE = "bench"
+_INTERPRETED = """
+import sys
+sys.modules["streams.cdc.scanner"] = sys.modules["streams.domain.folding"] = None
+from streams.cli import main
+main()
+"""
 _BETWEEN_SCRAPES = 0.1
 _SITE = re.compile(r"http://[\d.]+:\d+")
 _RECORDS = re.compile(r"^funnelproof_records_total\{.*\} (\S+)$", re.MULTILINE)
@@ -32,6 +38,7 @@ class Ours:
     mode: str = "funnelproof worker, windows of a day, default settings"
     durable: str = "yes: counts and offset in one Postgres transaction, fenced"
     share: Fraction = Fraction(1)
+    compiled: bool = True
 
     def prepare(self) -> None:
         """Do nothing: it runs in this environment."""
@@ -54,7 +61,8 @@ class Ours:
     def command(self, course: Course) -> list[str | Path]:
         """Return the worker's command line."""
         del course
-        return [sys.executable, "-m", "streams", "worker"]
+        program = ("-m", "streams") if self.compiled else ("-c", _INTERPRETED)
+        return [sys.executable, *program, "worker"]
 
     def environment(self, course: Course) -> dict[str, str]:
         """Return its settings."""

@@ -7,7 +7,7 @@ import pytest
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--only", "ours,storm"], "storm is none of ours, loop"),
+        (["--only", "ours,storm"], "storm is none of ours, ours-interpreted, loop"),
         (["--measure", "speed"], "speed is none of kinds, workers"),
         (["--events", "1"], "--events"),
     ],
