@@ -11,9 +11,11 @@ from tests.integration.stream.installation import Installation, Worker, eventual
 
 pytestmark = pytest.mark.timeout(150)
 
-HOLDERS = (
-    "select count(*) from pg_stat_activity where datname = current_database() and application_name like '%:%'"
-)
+HOLDERS = """
+select sum(case mode when 'ShareLock' then 1 else -1 end)  -- the other lock is had while a hold is taken
+from pg_stat_activity inner join pg_locks using (pid)
+where datname = current_database() and application_name like '%:%' and locktype = 'advisory' and granted
+"""
 
 
 async def refused(installation: Installation, worker: Worker) -> None:
