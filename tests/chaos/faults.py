@@ -184,18 +184,30 @@ async def pause_worker_in_flush(stage: Stage) -> str:
     """The same, but it stands still between the statements of a flush, and holds the locks of its partitions."""
     zombie, other = await _share(stage)
     async with AsyncExitStack() as stack:
-        async with _waiting(stage, FLUSHING, "partial") as backends:
-            async with asyncio.timeout(30):
-                while not (mine := backends.keys() & local_ports(zombie)):
-                    await asyncio.sleep(0.01)
-                    backends.update(await _waiting_backends(stage, FLUSHING))
-            stack.enter_context(stopped(zombie))
-        backend = backends[mine.pop()]
+        backend = await _stop_in_flush(stage, zombie, stack)
         await stage.installation.wait_until(
             "select state = 'idle in transaction' from pg_stat_activity where pid = $1", backend
         )
         await _taken_over(stage, other)
     return f"{await _fenced(stage, zombie)}, which was within a flush"
+
+
+async def _stop_in_flush(stage: Stage, worker: Worker, stack: AsyncExitStack) -> int:
+    """Stop the worker between two statements of a flush; return its backend.
+
+    Where both workers write the same new window, one's flush waits for the other's before it comes to its counts: then
+    the next flush may be the one.
+    """
+    async with asyncio.timeout(60):
+        while True:
+            async with _waiting(stage, FLUSHING, "partial") as backends:
+                for _ in range(300):
+                    if mine := backends.keys() & local_ports(worker):
+                        stack.enter_context(stopped(worker))
+                        return backends[mine.pop()]
+                    await asyncio.sleep(0.01)
+                    backends.update(await _waiting_backends(stage, FLUSHING))
+            await asyncio.sleep(0.5)
 
 
 async def _fenced(stage: Stage, zombie: Worker) -> str:
