@@ -21,7 +21,7 @@ env: .venv/.complete
 
 .venv/.complete: .venv/.requirements pyproject.toml hatch_build.py $(shell find streams -name '*.p[yx][xd]')
 	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@ls streams/cdc/scanner.*.so >/dev/null 2>&1 || echo "note: no C compiler works here, so events will take three times as long" >&2
+	@ls streams/cdc/scanner.*.so >/dev/null 2>&1 || echo "note: no C compiler works here, so workers will take twice the CPU" >&2
 	@touch $@
 
 .venv/.requirements: requirements/dev.txt
