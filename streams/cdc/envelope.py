@@ -25,7 +25,7 @@ from streams.domain.windows import EPOCH
 try:
     from streams.cdc.scanner import Scanner
 except ImportError:  # it was not compiled: everything is read here, which takes three times as long
-    Scanner = None  # type: ignore[assignment, misc]
+    Scanner = None  # type: ignore[assignment, misc]  # a class is no variable to the checker
 IS_COMPILED = Scanner is not None
 
 _TEXT = 36

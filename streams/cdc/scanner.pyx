@@ -31,6 +31,8 @@ cdef enum:
     OP = 8
     PAYLOAD = 16
 
+cdef long long LAST_MILLIS = 4_000_000_000_000_000LL  # in microseconds it fits into eight bytes
+
 cdef struct Event:
     PackedChange change
     unsigned char scope[32]  # the tenant, the pipeline
@@ -96,7 +98,7 @@ cdef Text row(Text at, Text end, Event* event, bint key_only) noexcept nogil:
 cdef Text source(Text at, Text end, Event* event) noexcept nogil:
     """The object `source`: when it was committed, and where in the source's log."""
     cdef Text begin = NULL
-    cdef int length = 0, seen = 0
+    cdef int length = 0, seen = 0, field
     cdef long long millis = 0, lsn = -1
     if at >= end or at[0] != c'{':
         return NULL
@@ -104,22 +106,24 @@ cdef Text source(Text at, Text end, Event* event) noexcept nogil:
         at = name(at + 1, end, &begin, &length)
         if at == NULL:
             return NULL
+        field = ODD
         if named(begin, length, b"ts_ms", 5):
-            if seen & MILLIS:
-                return NULL
-            seen |= MILLIS
-            at = integer(at, end, &millis)
+            field = MILLIS
         elif named(begin, length, b"lsn", 3):
-            if seen & LSN:
-                return NULL
-            seen |= LSN
+            field = LSN
+        if field & seen:
+            return NULL
+        seen |= field
+        if field == MILLIS:
+            at = integer(at, end, &millis)
+        elif field == LSN:
             at = literal(at, end, b"null", 4) if at < end and at[0] == c'n' else integer(at, end, &lsn)
         else:
             at = value(at, end, 2)
         if at == NULL or at >= end:
             return NULL
         if at[0] == c'}':
-            if not seen & MILLIS or millis > 4_000_000_000_000_000LL:
+            if not seen & MILLIS or millis > LAST_MILLIS:
                 return NULL
             event.change.committed_at = millis * 1000
             event.change.lsn = lsn

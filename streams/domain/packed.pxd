@@ -8,7 +8,6 @@ cdef enum:
 cdef extern from *:
     """
     #define GONE 0xFFFFFFFFu
-    #define CHANGE 72
     """
     const unsigned int GONE
 

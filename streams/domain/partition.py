@@ -30,7 +30,7 @@ from streams.domain.windows import Window
 try:
     from streams.domain.folding import fold
 except ImportError:  # it was not compiled
-    fold = None  # type: ignore[assignment]
+    fold = None  # type: ignore[assignment]  # a function is no variable to the checker
 
 _NOTHING_SEALED: Mapping[str, int] = MappingProxyType({})
 

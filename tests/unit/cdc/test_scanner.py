@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import NamedTuple, Never
+from typing import Any, NamedTuple, Never
 
 import pytest
 from hypothesis import given, settings
@@ -362,7 +362,8 @@ def test_what_could_mean_something_else_is_left_to_python(event: bytes) -> None:
 
 
 def test_only_bytes_are_read_in_c() -> None:
-    odd = [FakeRecord(kind(INSERT)) for kind in (bytearray, memoryview, OtherBytes, str, list)]  # type: ignore[arg-type]
+    kinds: tuple[Callable[..., Any], ...] = (bytearray, memoryview, OtherBytes, str, list)
+    odd = [FakeRecord(kind(INSERT)) for kind in kinds]
     TWINS.odd.clear()
     assert TWINS.scanner.pack(odd, set()) == NO_CHANGE * len(odd)
     assert TWINS.odd == odd
