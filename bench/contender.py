@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from bench.dataset import Dataset, new_topic
 from bench.statements import statement
-from streams.facts.database import OwnConnection
+from streams.store.database import OwnConnection
 
 ROOT = Path(__file__).parent.parent
 

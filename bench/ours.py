@@ -15,7 +15,7 @@ from bench.errors import BenchError
 from bench.processes import outside
 from bench.servers import connected
 from bench.statements import statement
-from streams.facts.database import OwnConnection
+from streams.store.database import OwnConnection
 
 INSTANCE = "bench"
 _INTERPRETED = """

@@ -10,7 +10,7 @@ from bench.contender import ROOT, Contender, Course, differences, new_course
 from bench.dataset import Dataset
 from bench.processes import Measured, measured
 from bench.servers import connected
-from streams.facts.database import OwnConnection
+from streams.store.database import OwnConnection
 
 _LOOK_EVERY = 0.05
 _SETTLING_SECONDS = 15.0

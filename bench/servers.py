@@ -13,8 +13,8 @@ from confluent_kafka.admin import AdminClient
 from rich.console import Console
 
 from bench.errors import BenchError
-from streams.facts.database import OwnConnection
 from streams.local.stack import LocalStack
+from streams.store.database import OwnConnection
 
 _VARIABLES = {
     "postgres": "FUNNELPROOF_SOURCE_DSN",

@@ -19,10 +19,21 @@ from confluent_kafka import KafkaException
 from streams.cdc.folded import FoldedTopic
 from streams.cdc.session_limits import check_session_timeout
 from streams.cdc.topics import Topic, Topics
-from streams.completeness.closer import Closer
 from streams.errors import PreconditionError, UnreachableError
-from streams.facts.checkpoint import prepare_folder
-from streams.facts.database import (
+from streams.fold.checkpoint import prepare_folder
+from streams.fold.dead_letters import DeadLetterPublisher
+from streams.fold.processor import Processor
+from streams.logs import configure_logging
+from streams.operations.ending import WorkerApp, keep_going
+from streams.operations.metrics import Metrics
+from streams.operations.observed import ObservedCheckpoints, ObservedClosing, ObservedPartials
+from streams.publish.closer import Closer
+from streams.publish.events import EventProducer
+from streams.publish.outbox import OutboxPublisher
+from streams.publish.pruning import Pruner, Retention
+from streams.settings import Settings, load_settings
+from streams.store.database import (
+    PASSING_ERRORS,
     STATEMENT_SECONDS,
     Connection,
     create_pool,
@@ -30,22 +41,11 @@ from streams.facts.database import (
     facts_setting,
     source_connection,
 )
-from streams.facts.dead_letters import DeadLetterPublisher
-from streams.facts.epoch import Epoch, epoch_of
-from streams.facts.events import EventProducer
-from streams.facts.held_epoch import HeldEpoch, require_free_epoch
-from streams.facts.installation import require_installation
-from streams.facts.outbox import OutboxPublisher
-from streams.facts.partials import PASSING_ERRORS
-from streams.facts.processor import Processor
-from streams.facts.pruning import Pruner, Retention
-from streams.facts.stage_pairs import check_pairs, keep_pairs, require_free_pairs
-from streams.facts.timezones import PlannedWindows, plan_windows
-from streams.logs import configure_logging
-from streams.operations.ending import WorkerApp, keep_going
-from streams.operations.metrics import Metrics
-from streams.operations.observed import ObservedCheckpoints, ObservedClosing, ObservedPartials
-from streams.settings import Settings, load_settings
+from streams.store.epoch import Epoch, epoch_of
+from streams.store.held_epoch import HeldEpoch, require_free_epoch
+from streams.store.installation import require_installation
+from streams.store.stage_pairs import check_pairs, keep_pairs, require_free_pairs
+from streams.store.timezones import PlannedWindows, plan_windows
 
 LONGEST_REPLAY = timedelta(hours=6)
 """Compaction must leave records alone for longer than any replay takes: a replay may not lose what it passes."""

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from streams.facts.migrations import migrate
 from streams.resources import sql
+from streams.store.migrations import migrate
 from tests.servers import Servers, new_database, running_servers
 
 UNIT = Path(__file__).parent / "unit"

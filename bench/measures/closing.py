@@ -11,7 +11,7 @@ from bench.measures.installation import crm, installed
 from bench.measures.proof import next_window, until_visible
 from bench.servers import connected
 from bench.statements import statement
-from streams.facts.database import OwnConnection
+from streams.store.database import OwnConnection
 
 _PIPELINES = 10_000
 _STAGES = 5

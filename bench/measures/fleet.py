@@ -14,7 +14,7 @@ from bench.ours import Ours
 from bench.processes import Measured, measured
 from bench.servers import connected
 from bench.statements import statement
-from streams.facts.database import OwnConnection
+from streams.store.database import OwnConnection
 
 _LOOK_EVERY = 0.02
 

@@ -12,7 +12,7 @@ from bench.measures.finding import Finding, Setting
 from bench.measures.installation import crm, installed, writing
 from bench.servers import connected
 from bench.statements import statement
-from streams.facts.database import OwnConnection
+from streams.store.database import OwnConnection
 
 _RATE = 500
 _LOOK_EVERY = 0.004

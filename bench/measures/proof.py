@@ -10,7 +10,7 @@ from bench.measures.installation import crm, installed, writing
 from bench.measures.latency import quantiles
 from bench.servers import connected
 from bench.statements import statement
-from streams.facts.database import OwnConnection
+from streams.store.database import OwnConnection
 
 _RATE = 500
 _KIND, _LENGTH = "2s", timedelta(seconds=2)

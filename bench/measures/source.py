@@ -15,9 +15,9 @@ from bench.processes import server_cpu
 from bench.servers import connected
 from bench.statements import statement
 from bench.work import Work
-from streams.facts.database import OwnConnection
 from streams.local.stack import LocalStack
 from streams.resources import sql
+from streams.store.database import OwnConnection
 
 _RATE = 100
 _CRON_EVERY = 5.0

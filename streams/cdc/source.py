@@ -20,7 +20,7 @@ async def prepare_source(connection: "Connection") -> list[str]:
     A truncate reaches a compacted topic as an event without key, which it refuses; so a trigger deletes the rows
     first, and the log carries a delete for each. Raises PreconditionError for what makes CDC wrong or impossible.
     """
-    row = await connection.fetchrow(sql("queries/source_check"))
+    row = await connection.fetchrow(sql("queries/cdc/source_check"))
     assert row is not None  # noqa: S101 - the statement always returns one row
     if row["stage_state"] is None or row["pipeline_stage"] is None:
         raise PreconditionError(
@@ -38,7 +38,7 @@ async def prepare_source(connection: "Connection") -> list[str]:
         )
     try:
         async with connection.transaction():
-            await connection.execute(sql("queries/source_truncate_trigger"))
+            await connection.execute(sql("queries/cdc/source_truncate_trigger"))
     except asyncpg.InsufficientPrivilegeError as error:
         return [f"a truncate of the stage table would not be seen, the trigger could not be made: {error}"]
     return []
@@ -48,7 +48,7 @@ async def drop_slot(connection: "Connection", name: str) -> None:
     """Drop the connector's replication slot, if there is one; it is still held for a moment after the connector."""
     for _ in range(_DROP_ATTEMPTS):
         try:
-            await connection.execute(sql("queries/source_drop_slot"), name)
+            await connection.execute(sql("queries/cdc/source_drop_slot"), name)
         except asyncpg.ObjectInUseError:
             await asyncio.sleep(0.2)
         else:

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from streams.cli.instants import parse_instant
 from streams.cli.output import AsJson, print_json, stderr, stdout
-from streams.completeness.backfill import Backfill, Backfilled
+from streams.publish.backfill import Backfill, Backfilled
 from streams.settings import load_settings
 
 _INSTANT = "a date or ISO 8601 instant; without an offset, in FUNNELPROOF_TIMEZONE"

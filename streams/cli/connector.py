@@ -9,8 +9,8 @@ import typer
 from streams.cdc.connector import Connector, ConnectorStatus
 from streams.cdc.source import drop_slot, prepare_source
 from streams.cli.output import AsJson, print_json, stderr, stdout
-from streams.facts.database import source_connection
 from streams.settings import Settings, load_settings
+from streams.store.database import source_connection
 
 app = typer.Typer(help="The Debezium connector and its topics.", no_args_is_help=True)
 

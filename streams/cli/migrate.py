@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from streams.cli.output import AsJson, print_json, stdout
-from streams.facts.database import address, facts_connection, source_connection
-from streams.facts.installation import install
-from streams.facts.migrations import Migration
 from streams.settings import Settings, load_settings
+from streams.store.database import address, facts_connection, source_connection
+from streams.store.installation import install
+from streams.store.migrations import Migration
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done; write nothing.")]
 

@@ -8,10 +8,10 @@ import typer
 
 from streams.cli.instants import parse_instant
 from streams.cli.output import AsJson, print_json, stderr, stdout
-from streams.facts.scope import ClosedScope
 from streams.reconciliation import Difference, ReconcileResult
 from streams.reconciliation import reconcile as compare
 from streams.settings import load_settings
+from streams.store.closed_scope import ClosedScope
 
 _EXIT = {"equal": 0, "different": 1, "undecided": 2}
 

@@ -15,10 +15,10 @@ from rich.text import Text
 from streams.cli.instants import parse_instant
 from streams.cli.output import AsJson, print_json, stdout
 from streams.errors import ReportError
-from streams.facts.database import facts_connection, source_connection
-from streams.facts.report import Report, run_report
-from streams.facts.request import Request, make_request
+from streams.report.report import Report, run_report
+from streams.report.request import Request, make_request
 from streams.settings import Settings, load_settings
+from streams.store.database import facts_connection, source_connection
 
 _INSTANT = "ISO 8601; without an offset, in the timezone of the settings"
 

@@ -11,12 +11,12 @@ import typer
 from streams.cli.instants import parse_instant
 from streams.cli.output import AsJson, print_json, stderr, stdout
 from streams.errors import PreconditionError
-from streams.facts.database import Connection, facts_connection, source_connection
-from streams.facts.installation import require_installation
-from streams.facts.revising import RevisionProgress, request_present_pairs, revision_progress
-from streams.facts.scope import ClosedScope
+from streams.publish.revising import RevisionProgress, request_present_pairs, revision_progress
 from streams.resources import sql
 from streams.settings import Settings, load_settings
+from streams.store.closed_scope import ClosedScope
+from streams.store.database import Connection, facts_connection, source_connection
+from streams.store.installation import require_installation
 
 PATIENCE = 60.0
 """Seconds without any progress after which no worker is expected to publish."""
@@ -88,7 +88,7 @@ async def _stages_are_read(settings: Settings, facts: Connection) -> None:
     async with source_connection(settings) as source:
         now = await source.fetchval("select clock_timestamp()")
     deadline = time.monotonic() + PATIENCE
-    while not await facts.fetchval(sql("queries/proven_since"), now):
+    while not await facts.fetchval(sql("queries/publish/proven_since"), now):
         if time.monotonic() > deadline:
             raise PreconditionError(
                 "no worker proves anything, so the pairs of now are not known: see `funnelproof status`"

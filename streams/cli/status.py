@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from streams.cli.output import AsJson, print_json, stdout
-from streams.completeness.status import Status, read_status
 from streams.domain.proof import name
+from streams.operations.status import Status, read_status
 from streams.settings import load_settings
 
 _WATCH_SECONDS = 2.0

@@ -20,8 +20,8 @@ from streams.cdc.topics import no_broker
 from streams.completeness.stages import read_stages
 from streams.domain.proof import Marker
 from streams.errors import UnreachableError
-from streams.facts.database import Connection, Pool
 from streams.resources import sql
+from streams.store.database import Connection, Pool
 
 
 class _Message(msgspec.Struct):
@@ -105,16 +105,18 @@ class Markers:
 
         Raises MarkerDeniedError.
         """
-        intended = await self._report.fetchrow(sql("queries/marker_intend"), purpose)
+        intended = await self._report.fetchrow(sql("queries/completeness/marker_intend"), purpose)
         assert intended is not None  # noqa: S101 - the statement always returns one row
         marker_id, token = intended
         try:
-            row = await source.fetchrow(sql("queries/marker_emit"), self._prefix, marker_id, token)
+            row = await source.fetchrow(
+                sql("queries/completeness/marker_emit"), self._prefix, marker_id, token
+            )
         except asyncpg.InsufficientPrivilegeError as error:
-            await self._report.execute(sql("queries/marker_withdraw"), marker_id)
+            await self._report.execute(sql("queries/completeness/marker_withdraw"), marker_id)
             raise MarkerDeniedError(f"nothing can be proven: {error}") from error
         assert row is not None  # noqa: S101 - the statement always returns one row
-        await self._report.execute(sql("queries/marker_emitted"), marker_id, row["source_lsn"])
+        await self._report.execute(sql("queries/completeness/marker_emitted"), marker_id, row["source_lsn"])
         try:
             stages = await read_stages(source)
         except asyncpg.InsufficientPrivilegeError as error:
@@ -151,7 +153,7 @@ class Markers:
     async def _note_seen(self, fresh: set[_Identity]) -> None:
         self._seen = set(sorted(self._seen)[-1000:])
         await self._report.execute(
-            sql("queries/marker_seen"),
+            sql("queries/completeness/marker_seen"),
             [content.n for content in fresh],
             [content.token for content in fresh],
         )

@@ -17,8 +17,8 @@ from streams.cdc.topics import Topics
 from streams.completeness.markers import Markers
 from streams.completeness.stages import known_stages, read_stages
 from streams.domain.proof import Marker, OpenTransaction, Proof, name
-from streams.facts.database import Connection, Pool
 from streams.resources import sql
+from streams.store.database import Connection, Pool
 
 _POLL = 0.02
 
@@ -85,7 +85,7 @@ class Prover:
         Raises StagesUnknownError or ProgressMissingError.
         """
         began = time.monotonic()
-        row = await source.fetchrow(sql("queries/proof_position"))
+        row = await source.fetchrow(sql("queries/completeness/proof_position"))
         assert row is not None  # noqa: S101 - the statement always returns one row
         try:
             stages = await read_stages(source)
@@ -101,7 +101,7 @@ class Prover:
     async def _progress_reaches(self, needed: dict[int, int], timeout: float) -> None:
         deadline = time.monotonic() + timeout
         while True:
-            rows = await self._report.fetch(sql("queries/progress"))
+            rows = await self._report.fetch(sql("queries/completeness/progress"))
             reached = {row["partition"]: row["source_offset"] for row in rows}
             behind = {place: end for place, end in needed.items() if reached.get(place, -1) < end}
             if not behind:

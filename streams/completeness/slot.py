@@ -12,10 +12,10 @@ import structlog
 
 from streams.cdc.connector import Connector
 from streams.errors import FunnelproofError
-from streams.facts.database import Connection, Pool, connect_to_source
-from streams.facts.doubts import Doubt, note_doubt, unresolved_doubts
 from streams.resources import sql
 from streams.settings import Settings
+from streams.store.database import Connection, Pool, connect_to_source
+from streams.store.doubts import Doubt, note_doubt, unresolved_doubts
 
 log = structlog.get_logger(__name__)
 
@@ -68,8 +68,8 @@ class SlotWatch:
         Where Connect does not answer, only the slot itself is judged: no marker comes then, and nothing is proven.
         """
         name = self._settings.instance
-        slot = await source.fetchrow(sql("queries/slot_sample"), name)
-        was_there = await self._report.fetchval(sql("queries/slot_seen"), slot is not None)
+        slot = await source.fetchrow(sql("queries/completeness/slot_sample"), name)
+        was_there = await self._report.fetchval(sql("queries/completeness/slot_seen"), slot is not None)
         if slot is None:
             found = {"slot": f"replication slot {name} is gone"} if was_there else {}
         elif slot["wal_status"] == "lost":

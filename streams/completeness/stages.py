@@ -6,18 +6,18 @@ import asyncpg
 
 from streams.domain.change import Scope
 from streams.domain.pairs import Stage
-from streams.facts.database import Connection, Pool
 from streams.resources import sql
+from streams.store.database import Connection, Pool
 
 
 async def read_stages(source: Connection) -> list[Stage]:
     """Return every stage of every pipeline."""
-    return _stages(await source.fetch(sql("queries/proof_stages")))
+    return _stages(await source.fetch(sql("queries/completeness/proof_stages")))
 
 
 async def known_stages(report: Pool) -> list[Stage]:
     """Return the stages as they were read last."""
-    return _stages(await report.fetch(sql("queries/known_stages")))
+    return _stages(await report.fetch(sql("queries/completeness/known_stages")))
 
 
 def _stages(rows: Sequence[asyncpg.Record]) -> list[Stage]:

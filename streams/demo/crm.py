@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from streams.demo.business import PIPELINES
 from streams.demo.plan import TICK, Plan
 from streams.demo.writes import DELETES, INSERTS, Kind, Transaction, Write
-from streams.facts.database import SOURCE_SETTING, Connection, Pool, create_pool
 from streams.resources import sql
 from streams.settings import Settings
+from streams.store.database import SOURCE_SETTING, Connection, Pool, create_pool
 
 _CATCH_UP = 0.5
 """Seconds that may be made up for after a stall; less than the margin after a transaction that stays open."""
@@ -35,7 +35,7 @@ class Crm:
             self._settings.source_dsn, SOURCE_SETTING, min_size=2, application_name="simulated CRM"
         )
         async with pool:
-            await pool.execute(sql("queries/demo_crm_stages"), *_stages())
+            await pool.execute(sql("demo/crm_stages"), *_stages())
             open_transactions: list[asyncio.Task[None]] = []
             try:
                 await self._follow_plan(pool, stop, open_transactions)
@@ -76,17 +76,17 @@ async def _write(connection: Connection, writes: Sequence[Write]) -> None:
     updates = [write for write in writes if write.kind not in INSERTS | DELETES]
     if inserts:
         await connection.execute(
-            sql("queries/demo_crm_insert"), *_columns(inserts), [write.back for write in inserts]
+            sql("demo/crm_insert"), *_columns(inserts), [write.back for write in inserts]
         )
     if updates:
         await connection.execute(
-            sql("queries/demo_crm_update"),
+            sql("demo/crm_update"),
             *_columns(updates),
             [write.back for write in updates],
             [write.kind == "exit" for write in updates],
         )
     if deletes:
-        await connection.execute(sql("queries/demo_crm_delete"), [write.row.id for write in deletes])
+        await connection.execute(sql("demo/crm_delete"), [write.row.id for write in deletes])
 
 
 def _columns(writes: Sequence[Write]) -> list[list[object]]:

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from streams.demo.business import PIPELINES
-from streams.facts.database import Pool
 from streams.resources import sql
+from streams.store.database import Pool
 
 _TITLES = {pipeline.id: pipeline.title for pipeline in PIPELINES}
 
@@ -89,32 +89,30 @@ class Figures:
     async def funnel(self, window_name: str) -> list[FunnelStep]:
         """Return the first pipeline's funnel in the latest open window of a kind; empty before there is one."""
         pipeline = PIPELINES[0]
-        rows = await self._pool.fetch(
-            sql("queries/demo_funnel"), pipeline.tenant_id, pipeline.id, window_name
-        )
+        rows = await self._pool.fetch(sql("demo/funnel"), pipeline.tenant_id, pipeline.id, window_name)
         return [FunnelStep(**row) for row in rows]
 
     async def closed(self, limit: int) -> list[ClosedWindow]:
         """Return the windows closed last, newest first."""
-        return [ClosedWindow(**row) for row in await self._pool.fetch(sql("queries/demo_closed"), limit)]
+        return [ClosedWindow(**row) for row in await self._pool.fetch(sql("demo/closed"), limit)]
 
     async def revisions(self, limit: int) -> list[Revision]:
         """Return the pairs revised last, newest first."""
-        return [Revision(**row) for row in await self._pool.fetch(sql("queries/demo_revisions"), limit)]
+        return [Revision(**row) for row in await self._pool.fetch(sql("demo/revisions"), limit)]
 
     async def totals(self) -> Totals:
         """Return how much has been published."""
-        row = await self._pool.fetchrow(sql("queries/demo_totals"))
+        row = await self._pool.fetchrow(sql("demo/totals"))
         return Totals(**row) if row else Totals()
 
     async def delays(self, since: datetime) -> tuple[float | None, float | None]:
         """Return the median and longest seconds from the end of a window to its facts; None without any."""
-        row = await self._pool.fetchrow(sql("queries/demo_delays"), since)
+        row = await self._pool.fetchrow(sql("demo/delays"), since)
         return (row["median"], row["slowest"]) if row else (None, None)
 
     async def causes(self) -> dict[str, int]:
         """Return how many revisions each cause had a part in, most first."""
-        rows = await self._pool.fetch(sql("queries/demo_causes"))
+        rows = await self._pool.fetch(sql("demo/causes"))
         return {row["cause"]: row["revisions"] for row in rows}
 
     async def now(self) -> datetime:
@@ -124,8 +122,8 @@ class Figures:
 
     async def proven_since(self, since: datetime) -> bool:
         """Whether a worker has proven something since then."""
-        return await self._pool.fetchval(sql("queries/demo_ready"), since) is not None
+        return await self._pool.fetchval(sql("demo/ready"), since) is not None
 
     async def settled(self, until: datetime) -> bool:
         """Whether all windows that end by then are closed, and no closed window waits for a revision."""
-        return bool(await self._pool.fetchval(sql("queries/demo_settled"), until))
+        return bool(await self._pool.fetchval(sql("demo/settled"), until))

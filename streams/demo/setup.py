@@ -7,9 +7,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from streams.cdc.connector import Connector
 from streams.cdc.source import prepare_source
-from streams.facts.database import facts_connection, source_connection
-from streams.facts.installation import install
 from streams.settings import PREFIX, Settings
+from streams.store.database import facts_connection, source_connection
+from streams.store.installation import install
 
 WINDOWS = "15s,1m"
 

@@ -27,10 +27,10 @@ from streams.demo.view import LiveView, ProgressLines
 from streams.demo.worker import WorkerProcess
 from streams.domain.windows import from_microseconds, to_microseconds
 from streams.errors import FunnelproofError
-from streams.facts.database import create_pool, facts_setting
 from streams.local.stack import LocalStack
 from streams.reconciliation import reconcile
 from streams.settings import Settings
+from streams.store.database import create_pool, facts_setting
 
 _Result = TypeVar("_Result")
 _FIRST_PROOF = 90.0

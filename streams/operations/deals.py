@@ -15,8 +15,8 @@ from aiohttp import web
 
 from streams.domain.deal_view import EntryView, RowView, view_deal
 from streams.domain.windows import from_microseconds
-from streams.facts.epoch import Epoch
-from streams.facts.processor import Processor
+from streams.fold.processor import Processor
+from streams.store.epoch import Epoch
 
 ASK_SECONDS = 2.0
 """How long another worker may take to say whether it has the deal."""

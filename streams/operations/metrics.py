@@ -17,9 +17,9 @@ from prometheus_client import (
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from streams.facts.doubts import REMEDIES
-from streams.facts.pruning import PRUNED
 from streams.operations.reading import Reading
+from streams.publish.pruning import PRUNED
+from streams.store.doubts import REMEDIES
 
 _FLUSH_BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _PROOF_BUCKETS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)

@@ -11,12 +11,12 @@ from streams.domain.pairs import StagePairs
 from streams.domain.proof import Proof
 from streams.domain.tally import TallyKey
 from streams.domain.windows import Window
-from streams.facts.checkpoint import Checkpoint, Checkpoints
-from streams.facts.closing import Closing, Published
-from streams.facts.database import Pool
-from streams.facts.epoch import Epoch
-from streams.facts.partials import PASSING_ERRORS, Flushed, Partials, PartitionFlush, Takeover
+from streams.fold.checkpoint import Checkpoint, Checkpoints
+from streams.fold.partials import Flushed, Partials, PartitionFlush, Takeover
 from streams.operations.metrics import Metrics
+from streams.publish.closing import Closing, Published
+from streams.store.database import PASSING_ERRORS, Pool
+from streams.store.epoch import Epoch
 
 
 class ObservedPartials(Partials):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from streams.domain.proof import OpenTransaction
-from streams.facts.doubts import Doubt
+from streams.store.doubts import Doubt
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from typing import Protocol
 from confluent_kafka import KafkaException
 
 from streams.cdc.folded import FoldedTopic
-from streams.completeness.closer import Closer
 from streams.errors import FunnelproofError
-from streams.facts.outbox import OutboxPublisher
-from streams.facts.processor import Processor
+from streams.fold.processor import Processor
 from streams.operations.observed import ObservedCheckpoints, ObservedPartials
 from streams.operations.reading import CheckpointReading, PartitionReading, Reading
+from streams.publish.closer import Closer
+from streams.publish.outbox import OutboxPublisher
 
 KAFKA_SECONDS = 2.0
 """How long a scrape waits for Kafka's answer."""

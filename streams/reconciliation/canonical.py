@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from streams.facts.database import Connection
-from streams.facts.scope import ClosedScope
 from streams.reconciliation.result import ClosedRun, Counts, Pair
 from streams.resources import sql
+from streams.store.closed_scope import ClosedScope
+from streams.store.database import Connection
 
 Key = tuple[UUID, UUID, str, datetime]
 """`(tenant_id, pipeline_id, window_name, window_start)`."""
@@ -50,7 +50,7 @@ async def canonical_counts(
         # Nobody can estimate these joins: without the setting the planner may compare all with all.
         await source.execute("set local enable_nestloop = off")
         rows = await source.fetch(
-            sql("queries/reconcile_canonical"),
+            sql("queries/reconciliation/reconcile_canonical"),
             *([window[place] for window in tiled] for place in range(3)),
             [run.tenant_id for run, _ in pairs],
             [run.pipeline_id for run, _ in pairs],

@@ -18,8 +18,6 @@ import asyncpg
 
 from streams.completeness.markers import MarkerMissingError
 from streams.completeness.proving import ProgressMissingError
-from streams.facts.database import Connection, Pool
-from streams.facts.scope import ClosedScope
 from streams.reconciliation.canonical import Canonical, Key, canonical_counts
 from streams.reconciliation.result import (
     ClosedRun,
@@ -29,6 +27,8 @@ from streams.reconciliation.result import (
     differences_of,
 )
 from streams.resources import sql
+from streams.store.closed_scope import ClosedScope
+from streams.store.database import Connection, Pool
 
 RUNS_AT_ONCE = 5000
 """Runs that are compared in one snapshot, or those of one window: bounds memory, and how long a snapshot lasts."""
@@ -99,7 +99,7 @@ class Comparison:
     async def _batches(self) -> list[_Batch]:
         scope = self.scope
         rows = await self._report.fetch(
-            sql("queries/reconcile_windows"), scope.window_name, scope.start, scope.end
+            sql("queries/reconciliation/reconcile_windows"), scope.window_name, scope.start, scope.end
         )
         batches: list[_Batch] = []
         runs = 0
@@ -168,7 +168,7 @@ class Comparison:
     async def _undecided(self, batch: _Batch) -> list[ClosedRun]:
         scope = self.scope
         rows = await self._report.fetch(
-            sql("queries/reconcile_runs"),
+            sql("queries/reconciliation/reconcile_runs"),
             scope.tenant_id,
             scope.pipeline_id,
             batch.kind,
@@ -181,7 +181,7 @@ class Comparison:
     async def _canonical(self, batch: _Batch, runs: Collection[ClosedRun]) -> Canonical:
         scope = self.scope
         windows = await self._report.fetch(
-            sql("queries/reconcile_tenants"),
+            sql("queries/reconciliation/reconcile_tenants"),
             scope.tenant_id,
             batch.kind,
             batch.start,
@@ -204,7 +204,9 @@ class Comparison:
             return {}
         asked = list({key[:2] for key in keys})
         rows = await self._report.fetch(
-            sql("queries/reconcile_pairs"), [each[0] for each in asked], [each[1] for each in asked]
+            sql("queries/reconciliation/reconcile_pairs"),
+            [each[0] for each in asked],
+            [each[1] for each in asked],
         )
         pairs: dict[tuple[UUID, UUID], list[Pair]] = {}
         names: dict[UUID, str | None] = {}

@@ -4,10 +4,15 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 
 from streams.cdc.topics import Topics
-from streams.completeness.closer import read_source
 from streams.completeness.markers import Markers
 from streams.completeness.proving import Prover
-from streams.facts.database import (
+from streams.completeness.source import read_source
+from streams.reconciliation.comparison import Comparison
+from streams.reconciliation.result import ReconcileResult
+from streams.resources import sql
+from streams.settings import Settings
+from streams.store.closed_scope import ClosedScope
+from streams.store.database import (
     SOURCE_SETTING,
     Pool,
     connect,
@@ -15,13 +20,8 @@ from streams.facts.database import (
     facts_connection,
     facts_setting,
 )
-from streams.facts.doubts import resolve_doubts
-from streams.facts.installation import require_installation
-from streams.facts.scope import ClosedScope
-from streams.reconciliation.comparison import Comparison
-from streams.reconciliation.result import ReconcileResult
-from streams.resources import sql
-from streams.settings import Settings
+from streams.store.doubts import resolve_doubts
+from streams.store.installation import require_installation
 
 _PROOF_SECONDS = 20.0
 
@@ -59,7 +59,7 @@ async def reconcile(
             )
 
         comparison = Comparison(source, report, prove, scope or ClosedScope())
-        reconciliation_id = await report.fetchval(sql("queries/reconcile_begin"))
+        reconciliation_id = await report.fetchval(sql("queries/reconciliation/reconcile_begin"))
         result = await comparison.run(patience)
         await _record(report, reconciliation_id, comparison.snapshot, result)
         if result.outcome == "equal" and comparison.scope == ClosedScope():
@@ -71,7 +71,7 @@ async def _record(report: Pool, reconciliation_id: int, snapshot: str, result: R
     async with report.acquire() as connection, connection.transaction():
         for difference in result.differences:
             await connection.execute(
-                sql("queries/reconcile_difference"),
+                sql("queries/reconciliation/reconcile_difference"),
                 reconciliation_id,
                 *difference.run.key,
                 difference.run.run_id,
@@ -80,7 +80,7 @@ async def _record(report: Pool, reconciliation_id: int, snapshot: str, result: R
                 *(difference.sql or (None, None)),
             )
         await connection.execute(
-            sql("queries/reconcile_finish"),
+            sql("queries/reconciliation/reconcile_finish"),
             reconciliation_id,
             snapshot,
             result.runs,

@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from streams.domain.windows import WindowKind, from_microseconds, to_microseconds
-from streams.facts.database import OwnConnection
+from streams.store.database import OwnConnection
 from tests.chaos.stage import FOLDING
 from tests.chaos.told import compare_events, compare_revisions, read_runs
 from tests.integration.published import published

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import asyncpg
 
-from streams.facts.database import OwnConnection
+from streams.store.database import OwnConnection
 from tests.integration.stream.funnel import Funnel
 
 ENTER = """

@@ -13,8 +13,8 @@ from tests.integration.stream.installation import Worker
 
 Fault = Callable[[Stage], Awaitable[str]]
 
-FLUSHING = sql("queries/flush_partials")
-PUBLISHING = sql("queries/closing_publish")
+FLUSHING = sql("queries/fold/flush_partials")
+PUBLISHING = sql("queries/publish/closing_publish")
 WAITS_FOR_LOCK = """
 select pid, client_port from pg_stat_activity
 where datname = current_database() and wait_event_type = 'Lock' and starts_with($1, left(query, 200))

@@ -8,8 +8,8 @@ from decimal import Decimal
 from itertools import groupby
 from uuid import UUID
 
-from streams.facts.database import OwnConnection
 from streams.resources import sql
+from streams.store.database import OwnConnection
 from tests.chaos.change_log import Event, Key, Log, Row
 from tests.chaos.crm import Transaction
 

@@ -15,7 +15,7 @@ import asyncpg
 import psutil
 
 from streams.app import checkpoint_folder
-from streams.facts.database import OwnConnection
+from streams.store.database import OwnConnection
 from tests.chaos.crm import Crm
 from tests.chaos.history import History
 from tests.integration.stream.installation import Installation, Worker

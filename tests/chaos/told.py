@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-from streams.facts.database import OwnConnection
+from streams.store.database import OwnConnection
 from tests.integration.published import PublishedEvent
 
 RUNS = """

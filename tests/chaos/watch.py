@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import asyncpg
 
-from streams.facts.database import OwnConnection
+from streams.store.database import OwnConnection
 from tests.chaos.crm import LOST, LOST_TOO
 
 PROGRESS = (

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from streams.domain.tally import TallyKey, WindowScope
-from streams.facts.partials import DeadLetter, Flushed, PartitionFlush, Takeover
+from streams.fold.partials import DeadLetter, Flushed, PartitionFlush, Takeover
 
 
 class Progress(NamedTuple):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from streams.domain.tally import TallyKey
-from streams.facts.checkpoint import Checkpoints
+from streams.fold.checkpoint import Checkpoints
 from tests.fakes.changes import StageEntry
 from tests.machine.calendar import CLOSES, ENTERED, SCOPES, STAGES, WINDOWS, stage_id
 from tests.machine.definition import counts_of

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 
-from streams.facts.owned import OffsetRecord
-from streams.facts.processor import Processor
+from streams.fold.owned import OffsetRecord
+from streams.fold.processor import Processor
 from tests.fakes.envelopes import FakeRecord
 
 _offset = attrgetter("offset")

@@ -5,9 +5,9 @@ from typing import Literal, Protocol, cast
 
 from streams.cdc.folded import FoldedTopic
 from streams.domain.tally import TallyKey
-from streams.facts.checkpoint import Checkpoints
-from streams.facts.partials import DeadLetter, Flushed, Partials, PartitionFlush, Takeover
-from streams.facts.processor import Processor
+from streams.fold.checkpoint import Checkpoints
+from streams.fold.partials import DeadLetter, Flushed, Partials, PartitionFlush, Takeover
+from streams.fold.processor import Processor
 from tests.machine.calendar import PLAN
 from tests.machine.topic import MemoryTopic, Reader
 

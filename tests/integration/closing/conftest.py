@@ -14,12 +14,12 @@ from streams.domain.partition import PartitionState
 from streams.domain.plan import WindowPlan, plan_for
 from streams.domain.proof import Marker, Proof
 from streams.domain.windows import Window, from_microseconds, to_microseconds
-from streams.facts.closing import Published
-from streams.facts.database import Connection, Pool
-from streams.facts.epoch import Epoch, begin_epoch
-from streams.facts.historic import HistoricClosing
-from streams.facts.installation import register_installation
-from streams.facts.partials import Flushed, Partials, PartitionFlush
+from streams.fold.partials import Flushed, Partials, PartitionFlush
+from streams.publish.closing import Published
+from streams.publish.historic import HistoricClosing
+from streams.store.database import Connection, Pool
+from streams.store.epoch import Epoch, begin_epoch
+from streams.store.installation import register_installation
 from tests.fakes.changes import Changes, StageEntry
 from tests.machine import calendar
 

@@ -5,8 +5,8 @@ import sys
 
 import asyncpg
 
-from streams.facts.events import EventProducer
-from streams.facts.outbox import OutboxPublisher
+from streams.publish.events import EventProducer
+from streams.publish.outbox import OutboxPublisher
 from tests.integration.closing.conftest import desk_of, entry
 
 

@@ -23,14 +23,14 @@ from streams.domain.pairs import Stage
 from streams.domain.proof import Marker, Proof
 from streams.domain.tally import TallyKey, WindowScope
 from streams.domain.windows import Window, from_microseconds, to_microseconds
-from streams.facts.closing import Closing
-from streams.facts.database import Pool
-from streams.facts.epoch import Epoch, begin_epoch
-from streams.facts.installation import register_installation
-from streams.facts.partials import Partials
-from streams.facts.revising import request_present_pairs
-from streams.facts.scope import ClosedScope
+from streams.fold.partials import Partials
+from streams.publish.closing import Closing
+from streams.publish.revising import request_present_pairs
 from streams.resources import sql
+from streams.store.closed_scope import ClosedScope
+from streams.store.database import Pool
+from streams.store.epoch import Epoch, begin_epoch
+from streams.store.installation import register_installation
 from tests.machine.calendar import INSTALLED_AT, PLAN, SCOPES, STAGES, WINDOWS, stage_id
 from tests.machine.fleet import PARTITIONS, Fleet
 from tests.machine.workers import PartialsLike

@@ -10,10 +10,10 @@ import pytest
 from streams.domain.plan import plan_for
 from streams.domain.windows import to_microseconds
 from streams.errors import PreconditionError
-from streams.facts import closing
-from streams.facts.closing import Closing, Published
-from streams.facts.database import Pool
+from streams.publish import closing
+from streams.publish.closing import Closing, Published
 from streams.resources import sql
+from streams.store.database import Pool
 from tests.integration.closing.conftest import IDLE, KINDS, SALES, START, Desk, desk_of, entry
 
 MINUTE = timedelta(minutes=1)
@@ -262,7 +262,7 @@ async def test_a_window_of_a_kind_that_is_not_counted_any_more_is_not_live_for_e
     one = await desk_of(pool)
     await one.close(2)
     assert [row[0] for row in await pool.fetch(live)] == ["1m"]
-    told = await pool.fetchrow(sql("queries/status_facts"))
+    told = await pool.fetchrow(sql("queries/operations/status_facts"))
     assert told is not None
     assert told["open_windows"] == 1
     again = await desk_of(pool, plan=both.epoch.plan)
@@ -320,9 +320,10 @@ async def test_counts_and_progress_of_another_epoch_are_in_no_sum(desk: Desk, po
     anew = await desk_of(pool, "another topic")
     anew.write("c", entry(0, 3), deal="another deal")
     await anew.flush(0)
-    assert {row["partition"]: row["source_offset"] for row in await pool.fetch(sql("queries/progress"))} == {
-        0: 1
-    }
+    assert {
+        row["partition"]: row["source_offset"]
+        for row in await pool.fetch(sql("queries/completeness/progress"))
+    } == {0: 1}
     await anew.close(30)
     live = await pool.fetch(
         "select entered_count, as_of from dyno_crm.stage_conversion_live order by from_stage_id"

@@ -6,8 +6,8 @@ from uuid import UUID, uuid5
 import pytest
 
 from streams.domain.change import Scope
-from streams.facts.closing import Published
-from streams.facts.database import Pool
+from streams.publish.closing import Published
+from streams.store.database import Pool
 from tests.integration.closing.conftest import TENANT, Desk, entry, stage_id
 
 PIPELINES = 10_000

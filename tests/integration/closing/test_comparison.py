@@ -8,11 +8,11 @@ import asyncpg
 import pytest
 
 from streams.domain.change import Scope
-from streams.facts.database import OwnConnection, Pool
-from streams.facts.historic import HistoricClosing
-from streams.facts.scope import ClosedScope
+from streams.publish.historic import HistoricClosing
 from streams.reconciliation import ReconcileResult, comparison
 from streams.reconciliation.comparison import Comparison
+from streams.store.closed_scope import ClosedScope
+from streams.store.database import OwnConnection, Pool
 from tests.integration.closing.conftest import IDLE, SALES, START, TENANT, Desk, entry, stage_id, write_to_crm
 
 SCOPES = (SALES, IDLE)

@@ -13,9 +13,9 @@ from datetime import timedelta
 import pytest
 
 from streams.domain.windows import Window, to_microseconds
-from streams.facts.closing import Published
-from streams.facts.database import Pool
-from streams.facts.historic import HistoricClosing
+from streams.publish.closing import Published
+from streams.publish.historic import HistoricClosing
+from streams.store.database import Pool
 from tests.integration.closing.conftest import IDLE, KINDS, SALES, START, Desk, entry
 
 

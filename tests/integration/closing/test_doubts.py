@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from streams.domain.partition import Delta
-from streams.facts.closing import Published
-from streams.facts.database import Pool
-from streams.facts.doubts import REMEDIES, note_doubt, resolve_doubts, unresolved_doubts
-from streams.facts.partials import DeadLetter, PartitionFlush
+from streams.fold.partials import DeadLetter, PartitionFlush
+from streams.publish.closing import Published
 from streams.resources import sql
+from streams.store.database import Pool
+from streams.store.doubts import REMEDIES, note_doubt, resolve_doubts, unresolved_doubts
 from tests.integration.closing.conftest import START, Desk, desk_of, entry
 
 AGO = timedelta(days=1)
@@ -22,7 +22,7 @@ async def kinds(pool: Pool) -> list[str]:
 
 async def reconciled(pool: Pool, *, began: datetime | None = None) -> None:
     """An equal reconciliation of everything."""
-    reconciliation_id = await pool.fetchval(sql("queries/reconcile_begin"))
+    reconciliation_id = await pool.fetchval(sql("queries/reconciliation/reconcile_begin"))
     if began is not None:
         await pool.execute("update funnelproof.reconciliation set started_at = $1", began)
     await resolve_doubts(pool, reconciliation_id)
@@ -46,15 +46,17 @@ async def snapshot(desk: Desk, *positions: int, partition: int = 0) -> None:
 
 async def emitted(pool: Pool, position: int) -> tuple[int, str]:
     """A marker that was emitted at that position."""
-    row = await pool.fetchrow(sql("queries/marker_intend"), "close")
+    row = await pool.fetchrow(sql("queries/completeness/marker_intend"), "close")
     assert row is not None
-    await pool.execute(sql("queries/marker_emitted"), row["marker_id"], position)
+    await pool.execute(sql("queries/completeness/marker_emitted"), row["marker_id"], position)
     return row["marker_id"], row["token"]
 
 
 async def seen(pool: Pool, *markers: tuple[int, str]) -> None:
     await pool.execute(
-        sql("queries/marker_seen"), [number for number, _ in markers], [token for _, token in markers]
+        sql("queries/completeness/marker_seen"),
+        [number for number, _ in markers],
+        [token for _, token in markers],
     )
 
 
@@ -230,13 +232,13 @@ async def test_markers_go_once_they_are_evidence_of_nothing_any_more(pool: Pool)
     """Seen, but not the first; or never emitted. One that was emitted and never came must be missed first."""
     first, second, lost, recent = [await emitted(pool, position) for position in (10, 20, 30, 40)]
     await seen(pool, first, second, recent)
-    await pool.fetchrow(sql("queries/marker_intend"), "close")
+    await pool.fetchrow(sql("queries/completeness/marker_intend"), "close")
     await pool.execute(
         "update funnelproof.marker set intended_at = intended_at - $1::interval, seen_at = seen_at - $1::interval "
         "where marker_id <> $2",
         *(AGO, recent[0]),
     )
-    await pool.execute(sql("queries/marker_prune"), 1000)
+    await pool.execute(sql("queries/completeness/marker_prune"), 1000)
     left = await pool.fetch("select marker_id from funnelproof.marker order by 1")
     assert [row[0] for row in left] == [first[0], lost[0], recent[0]]
 
@@ -249,7 +251,7 @@ async def test_proofs_go_unless_a_run_refers_to_them(desk: Desk, pool: Pool) -> 
     assert await desk.close(61) == Published()
     assert await pool.fetchval("select count(*) from funnelproof.proof") == 2
     await pool.execute("update funnelproof.proof set proven_at = proven_at - $1::interval", AGO)
-    await pool.execute(sql("queries/marker_prune"), 1000)
+    await pool.execute(sql("queries/completeness/marker_prune"), 1000)
     left = await pool.fetch("select proof_id from funnelproof.proof")
     assert [tuple(row) for row in left] == [
         tuple(row) for row in await pool.fetch("select distinct proof_id from funnelproof.window_run")

@@ -6,11 +6,11 @@ import pytest
 
 from streams.domain.partition import Delta
 from streams.errors import PreconditionError
-from streams.facts import partials
-from streams.facts.database import Pool
-from streams.facts.epoch import begin_epoch
-from streams.facts.partials import DeadLetter, Partials, PartitionFlush, Takeover
+from streams.fold import partials
+from streams.fold.partials import DeadLetter, Partials, PartitionFlush, Takeover
 from streams.resources import sql
+from streams.store.database import Pool
+from streams.store.epoch import begin_epoch
 from tests.integration.closing.conftest import Desk, desk_of, entry
 
 
@@ -84,7 +84,7 @@ async def test_taking_over_tells_how_far_postgres_was_told_and_never_lowers_a_cl
 async def test_a_takeover_waits_for_a_flush_that_has_been_judged(desk: Desk, pool: Pool) -> None:
     """Else that flush would be written after the takeover had read what there was."""
     async with pool.acquire() as zombie, zombie.transaction():
-        await zombie.fetch(sql("queries/flush_lock"), desk.epoch.id, [0])
+        await zombie.fetch(sql("queries/fold/flush_lock"), desk.epoch.id, [0])
         claim = asyncio.create_task(desk.partials.claim(0, 7))
         await asyncio.sleep(0.3)
         assert not claim.done()

@@ -18,11 +18,11 @@ from streams.domain.change import Scope
 from streams.domain.plan import WindowPlan, plan_for
 from streams.domain.windows import Window, from_microseconds, to_microseconds
 from streams.errors import PreconditionError
-from streams.facts.closing import Published
-from streams.facts.database import Pool
-from streams.facts.historic import HistoricWindows, historic_windows, workers_epoch
-from streams.facts.timezones import plan_windows
+from streams.publish.closing import Published
+from streams.publish.historic import HistoricWindows, historic_windows, workers_epoch
 from streams.settings import Settings
+from streams.store.database import Pool
+from streams.store.timezones import plan_windows
 from tests.integration.closing.conftest import (
     IDLE,
     KINDS,

@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from streams.completeness.closer import _PASSING, read_source
-from streams.facts.partials import PASSING_ERRORS
+from streams.completeness.source import read_source
+from streams.publish.closer import _PASSING
+from streams.store.database import PASSING_ERRORS
 
 
 class SlowLine:

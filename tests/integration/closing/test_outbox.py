@@ -21,11 +21,11 @@ import pytest
 from confluent_kafka import KafkaException
 
 from streams.cdc.topics import Topics
-from streams.facts import outbox
-from streams.facts.database import Pool
-from streams.facts.events import Event, EventProducer
-from streams.facts.outbox import OutboxPublisher
+from streams.publish import outbox
+from streams.publish.events import Event, EventProducer
+from streams.publish.outbox import OutboxPublisher
 from streams.resources import sql
+from streams.store.database import Pool
 from tests.integration.closing.conftest import IDLE, SALES, TENANT, Desk, entry
 from tests.integration.published import PublishedEvent, published, validate
 from tests.servers import EmbeddedServers, Servers
@@ -243,7 +243,7 @@ async def test_a_worker_that_is_killed_between_commit_and_publication_loses_noth
 ) -> None:
     pool = outlet.pool
     async with pool.acquire() as connection, connection.transaction():
-        await connection.fetchval(sql("queries/outbox_lock"))  # nobody else publishes now
+        await connection.fetchval(sql("queries/publish/outbox_lock"))  # nobody else publishes now
         async with closing_process(outlet, database) as process:
             await soon(lambda: pool.fetchval("select count(*) from funnelproof.window_run"))
             await asyncio.sleep(1)  # time in which it would publish
@@ -259,7 +259,7 @@ async def test_a_worker_that_is_killed_between_publication_and_its_note_publishe
     pool = outlet.pool
     async with closing_process(outlet, database) as process, pool.acquire() as noting, noting.transaction():
         async with pool.acquire() as publishing, publishing.transaction():
-            await publishing.fetchval(sql("queries/outbox_lock"))
+            await publishing.fetchval(sql("queries/publish/outbox_lock"))
             await soon(lambda: pool.fetchval(UNPUBLISHED))
             await noting.execute("select from funnelproof.outbox for update")  # nobody takes it out now
         await soon(outlet.events)

@@ -11,14 +11,14 @@ import pytest
 from streams.domain.change import Scope
 from streams.domain.pairs import Stage, StagePairs
 from streams.errors import PreconditionError, SettingsError
-from streams.facts import revising
-from streams.facts.closing import Published
-from streams.facts.database import Pool
-from streams.facts.historic import HistoricClosing
-from streams.facts.revising import RevisionProgress, request_present_pairs, revision_progress
-from streams.facts.scope import ClosedScope
-from streams.facts.stage_pairs import check_pairs, keep_pairs
+from streams.publish import revising
+from streams.publish.closing import Published
+from streams.publish.historic import HistoricClosing
+from streams.publish.revising import RevisionProgress, request_present_pairs, revision_progress
 from streams.resources import sql
+from streams.store.closed_scope import ClosedScope
+from streams.store.database import Pool
+from streams.store.stage_pairs import check_pairs, keep_pairs
 from tests.integration.closing.conftest import IDLE, SALES, START, Desk, entry, stage_id
 
 A, B, C = (stage_id(SALES, stage) for stage in range(3))
@@ -240,7 +240,7 @@ async def test_other_pairs_than_those_of_a_worker_that_lives_are_refused(
 ) -> None:
     await configure(desk, pool, {SALES: ((A, C),)})
     alive = await asyncpg.connect(database, server_settings={"application_name": "a worker that lives"})
-    await alive.execute(sql("queries/epoch_hold"))
+    await alive.execute(sql("queries/store/epoch_hold"))
     async with pool.acquire() as connection:
         await keep_pairs(connection, {SALES: ((A, C),)})
         with pytest.raises(PreconditionError, match="a worker that lives"):

@@ -12,10 +12,9 @@ import asyncpg
 import pytest
 
 from streams.completeness.markers import Markers
-from streams.facts.closing import Published
-from streams.facts.database import Connection, Pool
-from streams.facts.partials import PASSING_ERRORS
+from streams.publish.closing import Published
 from streams.resources import sql
+from streams.store.database import PASSING_ERRORS, Connection, Pool
 from tests.integration.closing.conftest import SALES, START, Desk, desk_with, entry, stage_id
 
 WAITING = "select pid from pg_locks where not granted and {} order by pid"
@@ -82,7 +81,7 @@ async def test_a_flush_that_has_written_but_not_committed_when_a_window_closes_b
 async def test_a_closer_that_waited_for_the_lock_sees_what_was_flushed_meanwhile(
     desk: Desk, pool: Pool, database: str
 ) -> None:
-    async with locked(database, sql("queries/closing_lock")):
+    async with locked(database, sql("queries/store/closing_lock")):
         close = asyncio.create_task(desk.close(60))
         await waiting(pool, FOR_CLOSING)
         desk.write("a", entry(0, 1))
@@ -97,7 +96,7 @@ async def test_a_closer_that_waited_for_the_lock_sees_what_the_one_before_it_clo
     await desk.close(60)
     desk.write("a", entry(0, 1))
     await desk.flush()
-    async with locked(database, sql("queries/closing_lock")):
+    async with locked(database, sql("queries/store/closing_lock")):
         first = asyncio.create_task(desk.close(120))
         await waiting(pool, FOR_CLOSING)
         second = asyncio.create_task(desk_with(pool).close(120))
@@ -208,7 +207,7 @@ async def test_a_marker_that_was_never_emitted_because_its_session_broke_is_no_l
     """Written down as intended, then the session breaks; the next one starts again."""
     markers = Markers(pool, "127.0.0.1:1", "never.read", "funnelproof.test")
     first = await markers.emit(await asyncpg.connect(database), "close")
-    assert await pool.fetch(sql("queries/marker_seen"), [first.marker_id], [first.token]) == []
+    assert await pool.fetch(sql("queries/completeness/marker_seen"), [first.marker_id], [first.token]) == []
     broken = await asyncpg.connect(database)
     await pool.execute("select pg_terminate_backend($1, 5000)", broken.get_server_pid())
     with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
@@ -216,7 +215,7 @@ async def test_a_marker_that_was_never_emitted_because_its_session_broke_is_no_l
     again = await markers.emit(await asyncpg.connect(database), "close")
     told = await pool.fetch("select emitted_lsn is null from funnelproof.marker order by marker_id")
     assert [row[0] for row in told] == [False, True, False]
-    assert await pool.fetch(sql("queries/marker_seen"), [again.marker_id], [again.token]) == []
+    assert await pool.fetch(sql("queries/completeness/marker_seen"), [again.marker_id], [again.token]) == []
 
 
 ADD_STAGE = (

@@ -12,13 +12,13 @@ import asyncpg
 import pytest
 
 from streams.domain.windows import Window, to_microseconds
-from streams.facts import pruning
-from streams.facts.closing import Published
-from streams.facts.database import Pool
-from streams.facts.epoch import begin_epoch
-from streams.facts.partials import PartitionFlush
-from streams.facts.pruning import Pruner, Retention
+from streams.fold.partials import PartitionFlush
+from streams.publish import pruning
+from streams.publish.closing import Published
+from streams.publish.pruning import Pruner, Retention
 from streams.resources import sql
+from streams.store.database import Pool
+from streams.store.epoch import begin_epoch
 from tests.integration.closing.conftest import IDLE, KINDS, SALES, START, Desk, desk_of, entry
 
 MINUTE = timedelta(minutes=1)
@@ -141,7 +141,7 @@ async def test_sealed_windows_that_are_not_deleted_yet_are_neither_shown_nor_rev
     assert await starts_with_runs(pool) == [0, 1, 2, 3]
     assert await desk.facts(window(1)) == []
     assert len(await desk.facts(window(2))) == 2
-    compared = await pool.fetch(sql("queries/reconcile_runs"), *[None] * 6)
+    compared = await pool.fetch(sql("queries/reconciliation/reconcile_runs"), *[None] * 6)
     assert {row["window_start"] for row in compared} == {START + 2 * MINUTE, START + 3 * MINUTE}
 
 
@@ -201,7 +201,7 @@ async def test_many_rows_are_pruned_in_small_transactions(
 async def test_of_two_pruners_one_steps_aside(desk: Desk, pool: Pool) -> None:
     await busy(desk, 4)
     async with pool.acquire() as other, other.transaction():
-        assert await other.fetchval(sql("queries/prune_lock"))
+        assert await other.fetchval(sql("queries/publish/prune_lock"))
         await pruner(pool, TWO_MINUTES, TWO_MINUTES).prune()
     assert await starts_with_runs(pool) == [0, 1, 2, 3]
     assert (await pruner(pool, TWO_MINUTES).prune())["runs"] == 4
@@ -231,7 +231,7 @@ async def test_runs_of_pipelines_without_entries_go_sooner(desk: Desk, pool: Poo
     assert await desk.facts(window(1)) == [(1, 2, 0), (1, 0, 0)]
     assert len(await desk.facts(window(2), IDLE)) == 2
     assert await pruner(pool, zeros=TWO_MINUTES).prune() == {}
-    compared = await pool.fetch(sql("queries/reconcile_runs"), *[None] * 6)
+    compared = await pool.fetch(sql("queries/reconciliation/reconcile_runs"), *[None] * 6)
     assert len(compared) == 6
 
 
@@ -326,7 +326,7 @@ async def test_a_former_epoch_that_begins_again_has_all_its_counts(
     await one._once("prune_epochs", pruning.FORMER_EPOCHS, keeps_epoch=True)
     await one._once("prune_epoch_partials", 1, keeps_epoch=True)
     await begin_epoch(pool, former.epoch)
-    assert await pool.fetch(sql("queries/progress")) == []
+    assert await pool.fetch(sql("queries/completeness/progress")) == []
     assert await pruner(pool).prune() == {}
     for partition in (0, 1):
         await former.take_over(partition, former.states[partition].position)
@@ -337,7 +337,7 @@ async def test_a_former_epoch_that_begins_again_has_all_its_counts(
 
 async def test_an_epoch_does_not_begin_while_it_is_pruned(former: Desk, pool: Pool) -> None:
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute(sql("queries/prune_epoch_lock"))
+        await connection.execute(sql("queries/publish/prune_epoch_lock"))
         beginning = asyncio.create_task(begin_epoch(pool, former.epoch))
         await asyncio.sleep(0.2)
         assert not beginning.done()

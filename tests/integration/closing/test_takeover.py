@@ -18,11 +18,11 @@ from streams.cdc.folded import FoldedTopic
 from streams.domain.change import Scope
 from streams.domain.tally import TallyKey
 from streams.errors import PreconditionError
-from streams.facts.checkpoint import Checkpoints
-from streams.facts.database import Pool
-from streams.facts.epoch import Epoch, begin_epoch
-from streams.facts.partials import Flushed, Partials, PartitionFlush, Takeover
-from streams.facts.processor import Processor
+from streams.fold.checkpoint import Checkpoints
+from streams.fold.partials import Flushed, Partials, PartitionFlush, Takeover
+from streams.fold.processor import Processor
+from streams.store.database import Pool
+from streams.store.epoch import Epoch, begin_epoch
 from tests.fakes.envelopes import ROW, FakeRecord, envelope
 from tests.integration.closing.conftest import PARTITIONS, PLAN, SALES, START, stage_id
 from tests.machine.topic import MemoryTopic, Reader

@@ -7,11 +7,11 @@ from streams.domain.pairs import Stage
 from streams.domain.plan import DEFAULT, WindowPlan
 from streams.domain.proof import Marker, Proof
 from streams.domain.windows import Zone, from_microseconds, to_microseconds
-from streams.facts.closing import Closing
-from streams.facts.database import Pool
-from streams.facts.epoch import Epoch, begin_epoch
-from streams.facts.partials import know_windows
-from streams.facts.timezones import plan_windows, recorded_plan
+from streams.publish.closing import Closing
+from streams.store.database import Pool
+from streams.store.epoch import Epoch, begin_epoch
+from streams.store.known_windows import know_windows
+from streams.store.timezones import plan_windows, recorded_plan
 from tests.integration.closing.conftest import PARTITIONS, SALES, START, stage_id
 
 TOKYO = "cccccccc-0000-4000-8000-00000000000c"

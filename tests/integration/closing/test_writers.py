@@ -7,9 +7,9 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from streams.completeness.closer import read_source
+from streams.completeness.source import read_source
 from streams.domain.proof import OpenTransaction, name
-from streams.facts.database import OwnConnection
+from streams.store.database import OwnConnection
 
 TABLE = "dyno_crm.deal_pipeline_stage_state"
 INSERT = (

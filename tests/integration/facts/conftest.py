@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
-from streams.facts.database import OwnConnection
+from streams.store.database import OwnConnection
 from tests.servers import new_database
 
 

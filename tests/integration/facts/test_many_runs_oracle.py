@@ -9,11 +9,11 @@ from uuid import UUID
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from streams.facts.database import OwnConnection
-from streams.facts.scope import ClosedScope
 from streams.reconciliation.canonical import canonical_counts
 from streams.reconciliation.result import ClosedRun, Pair
 from streams.resources import sql
+from streams.store.closed_scope import ClosedScope
+from streams.store.database import OwnConnection
 
 TENANTS = [UUID(int=0xA), UUID(int=0xB)]
 PIPELINES = [UUID(int=0xC), UUID(int=0xD)]

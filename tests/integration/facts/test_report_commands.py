@@ -11,8 +11,8 @@ import asyncpg
 import pytest
 
 from streams.errors import UnreachableError
-from streams.facts.database import OwnConnection, source_connection
 from streams.settings import Settings
+from streams.store.database import OwnConnection, source_connection
 
 TENANT, PIPELINE, LEAD, WON = (UUID(int=n) for n in range(1, 5))
 REPORT = (

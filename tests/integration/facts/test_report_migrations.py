@@ -12,10 +12,10 @@ import asyncpg
 import pytest
 
 from streams.errors import PreconditionError
-from streams.facts import migrations
-from streams.facts.database import OwnConnection
-from streams.facts.migrations import Migration, known_migrations, migrate
 from streams.resources import sql
+from streams.store import migrations
+from streams.store.database import OwnConnection
+from streams.store.migrations import Migration, known_migrations, migrate
 
 # What is in a schema, table by table: columns, constraints, indexes, triggers, a view's text.
 CONTENTS = """

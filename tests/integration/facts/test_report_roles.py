@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
-from streams.facts.database import OwnConnection
-from streams.facts.migrations import migrate
 from streams.resources import sql
+from streams.store.database import OwnConnection
+from streams.store.migrations import migrate
 
 RUN = (
     "insert into dyno_crm.report_run values (gen_random_uuid(), gen_random_uuid(), 'STAGE_CONVERSION', now())"

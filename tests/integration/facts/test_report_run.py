@@ -11,10 +11,10 @@ import pytest
 
 from streams import run_stage_conversion_report
 from streams.errors import PreconditionError, ReportError
-from streams.facts.database import OwnConnection
-from streams.facts.report import run_report
-from streams.facts.request import make_request
+from streams.report.report import run_report
+from streams.report.request import make_request
 from streams.resources import sql
+from streams.store.database import OwnConnection
 
 TENANT, PIPELINE, OTHER = (UUID(int=n) for n in (1, 2, 3))
 LEAD, OFFER, WON = STAGES = [UUID(int=n) for n in (11, 12, 13)]
@@ -150,7 +150,7 @@ async def test_a_run_whose_connection_is_lost_says_that_it_is_still_running(
 
 async def test_a_run_that_completed_is_not_failed_afterwards(crm: OwnConnection) -> None:
     run_id = await run_stage_conversion_report(crm, *REPORT)
-    await crm.execute(sql("queries/report_fail"), run_id)
+    await crm.execute(sql("queries/report/report_fail"), run_id)
     assert await runs(crm) == [(run_id, "COMPLETED")]
 
 

@@ -12,8 +12,8 @@ from uuid import UUID
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from streams.facts.database import OwnConnection
 from streams.resources import sql
+from streams.store.database import OwnConnection
 
 # Ids fall in an order that has nothing to do with the stages' display order.
 STAGES = [UUID(int=(0x9E3779B97F4A7C15 * n) % 2**64) for n in range(1, 9)]

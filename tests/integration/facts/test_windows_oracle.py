@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streams.domain.windows import CALENDAR_UNITS, from_microseconds, to_microseconds, window_kind
-from streams.facts.database import OwnConnection
+from streams.store.database import OwnConnection
 
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "America/Santiago", "Asia/Kathmandu"]
 # Up to where every edition of the timezone rules agrees.

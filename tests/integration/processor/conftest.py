@@ -12,13 +12,13 @@ from streams.cdc.connector import DATA_TOPIC_SETTINGS
 from streams.cdc.folded import FoldedTopic
 from streams.cdc.topics import Topics
 from streams.domain.plan import plan_for
-from streams.facts.checkpoint import Checkpoints
-from streams.facts.database import Pool
-from streams.facts.epoch import Epoch, begin_epoch
-from streams.facts.installation import register_installation
-from streams.facts.owned import OffsetRecord
-from streams.facts.partials import Partials
-from streams.facts.processor import Processor
+from streams.fold.checkpoint import Checkpoints
+from streams.fold.owned import OffsetRecord
+from streams.fold.partials import Partials
+from streams.fold.processor import Processor
+from streams.store.database import Pool
+from streams.store.epoch import Epoch, begin_epoch
+from streams.store.installation import register_installation
 from tests.fakes.envelopes import ROW, FakeRecord, envelope
 from tests.integration.closing.conftest import START
 

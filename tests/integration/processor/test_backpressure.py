@@ -9,7 +9,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from streams.facts import intake
+from streams.fold import intake
 from tests.integration.processor.conftest import Bench, entered
 
 WRITTEN_LETTERS = "select count(*) from funnelproof.dead_letter"

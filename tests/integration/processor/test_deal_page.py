@@ -10,10 +10,10 @@ import httpx
 import pytest
 from aiohttp import web
 
-from streams.facts.epoch import Epoch
-from streams.facts.processor import Processor
+from streams.fold.processor import Processor
 from streams.operations.deals import show_deal
 from streams.operations.site import address_of, listen
+from streams.store.epoch import Epoch
 from tests.fakes.envelopes import ROW
 from tests.integration.processor.conftest import PLAN, Bench, entered
 

@@ -9,8 +9,8 @@ from uuid import UUID
 from streams.domain.change import Scope
 from streams.domain.pairs import StagePairs
 from streams.domain.windows import WindowKind, from_microseconds, to_microseconds
-from streams.facts.database import OwnConnection
 from streams.resources import sql
+from streams.store.database import OwnConnection
 
 Counts = dict[tuple[UUID, UUID], tuple[int, int]]
 """By pair of stages: how many deals entered the first, and converted to the second."""

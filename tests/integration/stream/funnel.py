@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from streams.facts.database import OwnConnection
+from streams.store.database import OwnConnection
 
 ADD_STAGE = """
 insert into dyno_crm.pipeline_stage (id, tenant_id, pipeline_id, name, display_order)

@@ -20,8 +20,8 @@ import asyncpg
 from streams.cdc.connector import Connector
 from streams.cdc.topics import Topics
 from streams.domain.windows import from_microseconds, to_microseconds
-from streams.facts.database import OwnConnection
 from streams.settings import Settings
+from streams.store.database import OwnConnection
 from tests.integration.stream import counts
 from tests.servers import Servers, new_database
 

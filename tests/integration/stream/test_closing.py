@@ -17,7 +17,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from streams.facts.database import OwnConnection
+from streams.store.database import OwnConnection
 from tests.integration.stream.funnel import Funnel
 from tests.integration.stream.installation import Installation
 

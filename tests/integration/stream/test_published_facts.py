@@ -65,7 +65,7 @@ async def test_a_worker_that_is_killed_after_a_close_has_told_kafka_nothing_and_
     holder = await asyncpg.connect(installation.settings.facts_dsn)
     try:
         async with holder.transaction():
-            while not await holder.fetchval(sql("queries/outbox_lock")):
+            while not await holder.fetchval(sql("queries/publish/outbox_lock")):
                 await asyncio.sleep(0.01)
             start = await installation.next_window()
             await installation.wait_until(REVISED, funnel.tenant, start, 1)

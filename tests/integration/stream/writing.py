@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from streams.facts.database import OwnConnection
+from streams.store.database import OwnConnection
 from tests.integration.stream.funnel import Funnel
 from tests.integration.stream.installation import Installation
 

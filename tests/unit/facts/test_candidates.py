@@ -2,7 +2,7 @@ from dataclasses import replace
 from uuid import UUID, uuid4
 
 from streams.domain.windows import Window
-from streams.facts.candidates import Candidate
+from streams.publish.candidates import Candidate
 
 FIRST = Candidate(str(UUID(int=1)), str(UUID(int=2)), Window("1m", 0, 60_000_000), 1, None, "close")
 

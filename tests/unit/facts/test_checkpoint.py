@@ -13,7 +13,7 @@ from streams.domain.codes import Vocabulary
 from streams.domain.partition import PartitionState
 from streams.domain.plan import plan_for
 from streams.errors import PreconditionError
-from streams.facts.checkpoint import Checkpoint, Checkpoints, prepare_folder
+from streams.fold.checkpoint import Checkpoint, Checkpoints, prepare_folder
 from tests.fakes.changes import Changes, StageEntry
 
 EPOCH = UUID(int=1)

@@ -8,9 +8,9 @@ from uuid import UUID
 from streams.domain.codes import Vocabulary
 from streams.domain.partition import PartitionState
 from streams.domain.plan import plan_for
-from streams.facts.checkpoint import Checkpoint, Checkpoints
-from streams.facts.checkpointing import Checkpointing
-from streams.facts.owned import OwnedPartition
+from streams.fold.checkpoint import Checkpoint, Checkpoints
+from streams.fold.checkpointing import Checkpointing
+from streams.fold.owned import OwnedPartition
 
 PLAN = plan_for(("hour",), "UTC")
 

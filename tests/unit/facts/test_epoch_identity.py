@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from streams.domain.plan import plan_for
-from streams.facts import epoch as epochs
-from streams.facts.epoch import Epoch
+from streams.store import epoch as epochs
+from streams.store.epoch import Epoch
 
 TENANT = "6a0b4b4e-6a0a-4c0e-8d6d-0f5b6f9f7f01"
 EPOCH = Epoch("crm.deals", "id of the topic", 8, plan_for(("hour", "day"), "UTC"))

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from streams.errors import SettingsError, UnreachableError
-from streams.facts.database import address, connect
+from streams.store.database import address, connect
 
 SECRET = "s3cret"  # noqa: S105 - what must not be shown
 

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from streams.errors import ReportError
-from streams.facts.request import Request, StagePair, make_request
+from streams.report.request import Request, StagePair, make_request
 
 TENANT, PIPELINE, LEAD, WON = (UUID(int=n) for n in range(1, 5))
 START = datetime(2026, 3, 1, tzinfo=UTC)

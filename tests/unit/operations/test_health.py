@@ -2,7 +2,6 @@ from dataclasses import replace
 
 import pytest
 
-from streams.facts.doubts import Doubt
 from streams.operations.health import (
     JOIN_SECONDS,
     SILENT_SECONDS,
@@ -12,6 +11,7 @@ from streams.operations.health import (
     warnings,
 )
 from streams.operations.reading import PartitionReading, Reading
+from streams.store.doubts import Doubt
 
 FOLDED = PartitionReading(position=10, active=True, deals=3)
 REPLAYED = PartitionReading(position=4, active=False, deals=1)

@@ -6,9 +6,9 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams.domain.proof import OpenTransaction
-from streams.facts.doubts import Doubt
 from streams.operations.metrics import Metrics
 from streams.operations.reading import PartitionReading, Reading
+from streams.store.doubts import Doubt
 
 PAGE = Path(__file__).parents[3] / "docs" / "operations.md"
 PROVER = Reading(

@@ -15,11 +15,11 @@ from streams.operations.site import Pages, WebAddressError, address_of, listen
 
 if TYPE_CHECKING:
     from streams.cdc.folded import FoldedTopic
-    from streams.completeness.closer import Closer
-    from streams.facts.epoch import Epoch
-    from streams.facts.outbox import OutboxPublisher
-    from streams.facts.processor import Processor
+    from streams.fold.processor import Processor
     from streams.operations.observed import ObservedCheckpoints, ObservedPartials
+    from streams.publish.closer import Closer
+    from streams.publish.outbox import OutboxPublisher
+    from streams.store.epoch import Epoch
 
 
 @dataclass

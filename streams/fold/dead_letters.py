@@ -1,0 +1,69 @@
+"""Publishes recorded dead letters to Kafka, at least once, so that others can watch them too."""
+
+import asyncio
+import base64
+import json
+from collections.abc import Callable, Iterable, Sequence
+
+import asyncpg
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from streams.resources import sql
+from streams.store.database import PASSING_ERRORS, Pool
+
+log = structlog.get_logger(__name__)
+
+EVERY = 1.0
+"""Seconds between two looks for letters that are recorded but not published."""
+_AT_ONCE = 500
+
+
+class DeadLetterPublisher:
+    """Runs in every worker, for the partitions that it holds (`partitions` says which)."""
+
+    def __init__(self, pool: Pool, servers: str, topic: str, partitions: Callable[[], Iterable[int]]) -> None:
+        self._pool = pool
+        self._partitions = partitions
+        self._servers = servers
+        self._topic = topic
+
+    async def run(self) -> None:
+        """Publish letters as they are recorded; never returns. What fails is tried again."""
+        while True:
+            try:
+                while await self._publish():
+                    pass
+            except (KafkaError, *PASSING_ERRORS) as error:
+                log.warning("dead letters could not be published; trying again", error=repr(error))
+            await asyncio.sleep(EVERY)
+
+    async def _publish(self) -> int:
+        rows = await self._pool.fetch(
+            sql("queries/fold/dead_letters_unpublished"), _AT_ONCE, sorted(self._partitions())
+        )
+        if rows:
+            await self._send(rows)
+            places = ([row[name] for row in rows] for name in ("topic_id", "partition", "source_offset"))
+            await self._pool.execute(sql("queries/fold/dead_letters_published"), *places)
+        return len(rows)
+
+    async def _send(self, rows: Sequence[asyncpg.Record]) -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=self._servers, acks="all")
+        await producer.start()
+        try:
+            sent = [
+                await producer.send(self._topic, key=row["key"], value=_message(row["letter"], row["value"]))
+                for row in rows
+            ]
+            await asyncio.gather(*sent)
+        finally:
+            await producer.stop()
+
+
+def _message(letter: str, value: bytes | None) -> bytes:
+    """Return the JSON that `schemas/events/dead-letter.json` describes."""
+    told = json.loads(letter)
+    told["value"] = None if value is None else base64.b64encode(value).decode()
+    return json.dumps(told).encode()

@@ -1,0 +1,271 @@
+"""Partials in Postgres: each partition's absolute counts, fenced by the offset they stand for."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
+from itertools import islice
+
+from streams.domain.change import Scope
+from streams.domain.partition import Delta
+from streams.domain.tally import TallyKey, WindowScope
+from streams.domain.windows import Window, from_microseconds, to_microseconds
+from streams.resources import sql
+from streams.store.database import Connection, Pool, columns
+from streams.store.epoch import Epoch, require_current_epoch
+from streams.store.known_windows import know_windows
+from streams.store.sealing import read_sealed
+
+ROWS_AT_ONCE = 20_000
+"""Counts one statement writes: bounds the memory and the time that a large flush takes at once."""
+
+
+@dataclass(frozen=True)
+class Takeover:
+    """What Postgres was told of a partition before: up to `told` (None: nothing), in `flushes` flushes."""
+
+    told: int | None
+    flushes: int
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """An event that could not be applied, where it was met, and why."""
+
+    source_offset: int
+    key: bytes | None
+    value: bytes | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class PartitionFlush:
+    """What one partition has to tell: its fold up to `position`, as changes since flush number `after`.
+
+    `snapshots` are the positions of those that it met rows of.
+    """
+
+    partition: int
+    position: int
+    after: int
+    delta: Delta
+    dead_letters: Sequence[DeadLetter] = ()
+    superseded: Mapping[bytes, int] = field(default_factory=dict)
+    snapshots: AbstractSet[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Flushed:
+    """What became of a flush, by partition: accepted as which number; or not, and nothing of it was written.
+
+    `refused`: another worker has claimed the partition from further on. `astray`: Postgres is not where this worker
+    left it, since it was restored, failed over, or since an earlier flush ended without an answer: take the
+    partition over anew. `ignored` late changes were of sealed windows.
+    """
+
+    accepted: Mapping[int, int]
+    refused: frozenset[int]
+    astray: frozenset[int]
+    ignored: int = 0
+
+
+class Partials:
+    """Writes and reads one epoch's partials on behalf of one worker.
+
+    `sealed` says until when each window kind was sealed at the last flush or takeover: no counts of windows that end
+    by then are wanted.
+    """
+
+    def __init__(self, pool: Pool, epoch: Epoch, worker: str) -> None:
+        self._pool = pool
+        self._epoch = epoch
+        self._worker = worker
+        self._last_by: dict[int, str | None] = {}
+        self._known_windows: set[tuple[Window, str]] = set()
+        self._known_snapshots: set[int] = set()
+        self.sealed: Mapping[str, int] = {}
+
+    async def claim(self, partition: int, end: int) -> Takeover:
+        """Take a partition over at the log's `end`.
+
+        From here on no flush from below `end` is accepted, so what is read after this cannot change under us.
+        """
+        row = await self._pool.fetchrow(
+            sql("queries/fold/partition_claim"), self._epoch.id, partition, end, self._worker
+        )
+        assert row is not None  # noqa: S101 - the statement always returns one row
+        self._heed(await read_sealed(self._pool))
+        self._known_windows.clear()
+        self._known_snapshots.clear()
+        self._last_by[partition] = row["flushed_by"]
+        return Takeover(row["source_offset"], row["flushes"])
+
+    async def read(self, partition: int) -> dict[TallyKey, int]:
+        """Return what Postgres holds of a partition, by the keys its state uses."""
+        rows = await self._pool.fetch(sql("queries/fold/partition_partials"), self._epoch.id, partition)
+        return {
+            TallyKey(
+                WindowScope(
+                    Scope(row[0], row[1]), Window(row[2], to_microseconds(row[3]), to_microseconds(row[4]))
+                ),
+                row[5],
+                row[6],
+            ): row[7]
+            for row in rows
+        }
+
+    async def flush(self, flushes: Sequence[PartitionFlush]) -> Flushed:
+        """Write in one transaction what can be accepted, and say what was not.
+
+        Raises PreconditionError when another worker has begun another epoch.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            epoch = self._epoch.id
+            places = [flush.partition for flush in flushes]
+            rows = await connection.fetch(sql("queries/fold/flush_lock"), epoch, places)
+            locked = {row["partition"]: (row["fence"], row["flushes"], row["flushed_by"]) for row in rows}
+            if len(locked) < len(flushes):
+                await require_current_epoch(connection, self._epoch)
+            flushed = _judge(flushes, locked, self._last_by)
+            accepted = [flush for flush in flushes if flush.partition in flushed.accepted]
+            if accepted:
+                progress = columns((flush.partition, flush.position) for flush in accepted)
+                await connection.execute(sql("queries/fold/flush_accept"), epoch, *progress, self._worker)
+            self._heed(await read_sealed(connection))
+            windows = await self._write_windows(connection, accepted)
+            await self._write_counts(connection, accepted, flushed.accepted)
+            ignored = await self._write_notes(connection, accepted, flushed.accepted)
+            await self._write_dead_letters(connection, accepted)
+            snapshots = await self._write_snapshots(connection, accepted)
+        self._known_windows |= windows
+        self._known_snapshots |= snapshots
+        self._last_by.update(dict.fromkeys(flushed.accepted, self._worker))
+        return replace(flushed, ignored=ignored)
+
+    def _heed(self, sealed: Mapping[str, int]) -> None:
+        if sealed != self.sealed:
+            # A window that was known may be so no more, and what is written of it must be found.
+            self._known_windows.clear()
+            self.sealed = sealed
+
+    async def record_dead_letters(self, partition: int, letters: Sequence[DeadLetter]) -> None:
+        """Write dead letters ahead of the flush that they belong to; once per place, however often they are told."""
+        early = PartitionFlush(partition, 0, 0, Delta({}, {}), letters)
+        async with self._pool.acquire() as connection, connection.transaction():
+            await self._write_dead_letters(connection, [early])
+
+    async def _write_windows(
+        self, connection: Connection, flushes: Sequence[PartitionFlush]
+    ) -> set[tuple[Window, str]]:
+        plan = self._epoch.plan
+        told = {key.where for flush in flushes for key in flush.delta.counts}
+        windows = {(where.window, plan.tiling_of(where.scope.tenant_id)) for where in told}
+        windows -= self._known_windows
+        await know_windows(connection, windows)
+        return windows
+
+    async def _write_counts(
+        self, connection: Connection, flushes: Sequence[PartitionFlush], numbers: Mapping[int, int]
+    ) -> None:
+        rows = (
+            (
+                flush.partition,
+                numbers[flush.partition],
+                *key.where.scope,
+                key.where.window.name,
+                from_microseconds(key.where.window.start),
+                from_microseconds(key.where.window.end),
+                key.from_stage,
+                key.to_stage,
+                count,
+            )
+            for flush in flushes
+            for key, count in flush.delta.counts.items()
+        )
+        while some := list(islice(rows, ROWS_AT_ONCE)):
+            await connection.execute(sql("queries/fold/flush_partials"), self._epoch.id, *columns(some))
+
+    async def _write_notes(
+        self, connection: Connection, flushes: Sequence[PartitionFlush], numbers: Mapping[int, int]
+    ) -> int:
+        """Write down why windows changed that had ended; return how many of these changes came after the seal."""
+        late = Counter(
+            where.window.name
+            for flush in flushes
+            for where in flush.delta.notes
+            if self._is_sealed(where.window)
+        )
+        rows = [
+            (
+                flush.partition,
+                numbers[flush.partition],
+                flush.position,
+                *where.scope,
+                where.window.name,
+                from_microseconds(where.window.start),
+                ",".join(sorted(note.causes)),
+                note.lowest_lsn,
+                note.highest_lsn,
+            )
+            for flush in flushes
+            for where, note in flush.delta.notes.items()
+            if not self._is_sealed(where.window)
+        ]
+        if rows:
+            await connection.execute(sql("queries/fold/flush_notes"), self._epoch.id, *columns(rows))
+        if late:
+            await connection.execute(sql("queries/fold/flush_ignored"), list(late), list(late.values()))
+        return late.total()
+
+    def _is_sealed(self, window: Window) -> bool:
+        return window.end <= self.sealed.get(window.name, window.start)
+
+    async def _write_snapshots(self, connection: Connection, flushes: Sequence[PartitionFlush]) -> set[int]:
+        snapshots = {lsn for flush in flushes for lsn in flush.snapshots} - self._known_snapshots
+        if snapshots:
+            await connection.execute(sql("queries/fold/flush_snapshot_lock"))
+            await connection.execute(
+                sql("queries/fold/flush_snapshots"), self._epoch.topic_id, sorted(snapshots)
+            )
+        return snapshots
+
+    async def _write_dead_letters(self, connection: Connection, flushes: Sequence[PartitionFlush]) -> None:
+        letters = [
+            (flush.partition, letter.source_offset, letter.key, letter.value, letter.reason)
+            for flush in flushes
+            for letter in flush.dead_letters
+        ]
+        if letters:
+            await connection.execute(
+                sql("queries/fold/flush_dead_letters"), self._epoch.topic_id, *columns(letters)
+            )
+        superseded = [
+            (flush.partition, offset, key) for flush in flushes for key, offset in flush.superseded.items()
+        ]
+        if superseded:
+            await connection.execute(
+                sql("queries/fold/flush_resolved"), self._epoch.topic_id, *columns(superseded)
+            )
+
+
+def _judge(
+    flushes: Iterable[PartitionFlush],
+    locked: Mapping[int, tuple[int, int, str | None]],
+    last_by: Mapping[int, str | None],
+) -> Flushed:
+    """Decide by each partition's fence, number of flushes and last flusher, which are locked.
+
+    A Postgres that goes back gives numbers twice, though never to the same worker: whose flush it was tells them apart.
+    """
+    accepted: dict[int, int] = {}
+    refused: set[int] = set()
+    astray: set[int] = set()
+    for flush in flushes:
+        fence, number, by = locked.get(flush.partition, (0, -1, None))
+        if flush.position < fence:
+            refused.add(flush.partition)
+        elif (flush.after, last_by.get(flush.partition)) != (number, by):
+            astray.add(flush.partition)
+        else:
+            accepted[flush.partition] = number + 1
+    return Flushed(accepted, frozenset(refused), frozenset(astray))

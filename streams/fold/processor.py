@@ -1,0 +1,290 @@
+"""Folds the partitions a worker owns, and flushes their counts to Postgres.
+
+Taking over a partition: read the end of its log, claim it in Postgres from there, read the partials, replay the log
+to that end, then write whatever differs. Until then nothing is published, since a compacted log passes through
+states that never existed. The same rule repairs a Postgres that was restored.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+
+import structlog
+
+from streams.cdc.envelope import ChangeDecoder, MalformedEventError
+from streams.cdc.folded import FoldedTopic
+from streams.domain.codes import Vocabulary
+from streams.domain.partition import PartitionState
+from streams.domain.plan import WindowPlan
+from streams.errors import PreconditionError, UnreachableError
+from streams.fold.checkpoint import Checkpoint, Checkpoints
+from streams.fold.checkpointing import Checkpointing
+from streams.fold.intake import Intake
+from streams.fold.owned import OffsetRecord, OwnedPartition, RecordChunk
+from streams.fold.partials import DeadLetter, Partials, PartitionFlush
+from streams.store.database import PASSING_ERRORS
+
+log = structlog.get_logger(__name__)
+
+HEARTBEAT = 1.0
+"""Seconds after which progress is written even where nothing changed, so that `as_of` tells freshness."""
+FEW_RECORDS = 32
+"""Records of which one cannot be applied are halved down to this many before each is looked at alone."""
+_RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class Processor:
+    """What a worker does with the log: apply records, flush counts; one object a worker.
+
+    `records`, `changes` (records that changed an entry) and `dead_letters` count what was applied since the start;
+    `vocabulary` says what the codes in the state stand for.
+    """
+
+    def __init__(
+        self,
+        topic: str,
+        topics: FoldedTopic,
+        partials: Partials,
+        checkpoints: Checkpoints,
+        plan: WindowPlan,
+        flush_interval: float,
+        checkpoint_interval: float,
+    ) -> None:
+        self._topic = topic
+        self._topics = topics
+        self._partials = partials
+        self._checkpointing = Checkpointing(checkpoints, checkpoint_interval)
+        self._plan = plan
+        self._interval = flush_interval
+        self.vocabulary = Vocabulary()
+        self._decoder = ChangeDecoder(self.vocabulary)
+        self._owned: dict[int, OwnedPartition] = {}
+        self._intake = Intake(lambda: sum(len(owned.dead_letters) for owned in self._owned.values()))
+        self._flushing = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self.records = self.changes = self.dead_letters = 0
+
+    @property
+    def owned(self) -> Mapping[int, OwnedPartition]:
+        """The partitions held now, to look at."""
+        return self._owned
+
+    @property
+    def partitions(self) -> set[int]:
+        """The partitions held now."""
+        return set(self._owned)
+
+    async def on_assigned(self, partitions: set[int]) -> dict[int, int]:
+        """Take over `partitions`, drop all others; return the offset to read next of each."""
+        async with self._flushing:  # what a flush under way has left behind is then known
+            return await self._take_over(partitions)
+
+    async def _take_over(self, partitions: set[int]) -> dict[int, int]:
+        for partition in self._owned.keys() - partitions:
+            del self._owned[partition]
+        ends = await self._topics.ends(self._topic, partitions, committed=True)
+        for partition in sorted(partitions):
+            kept = self._owned.get(partition)
+            state, poisoned = (
+                (kept.state, kept.poisoned) if kept else await self._resume(partition, ends[partition])
+            )
+            if state.position > ends[partition]:
+                raise PreconditionError(
+                    f"partition {partition} of {self._topic} ends at {ends[partition]}, before the {state.position} "
+                    "already read: the topic was made anew; restart the worker, it will rebuild the counts"
+                )
+            before = await self._partials.claim(partition, ends[partition])
+            known = await self._partials.read(partition)
+            due = kept.checkpoint_due if kept else self._checkpointing.next_due()
+            owned = OwnedPartition(
+                state, ends[partition], before.told or 0, before.flushes, known, due, poisoned=poisoned
+            )
+            if kept:  # what it could not flush yet is behind its position, so no replay will meet it again
+                owned.dead_letters, owned.superseded = kept.dead_letters, kept.superseded
+                owned.snapshots = kept.snapshots
+            self._owned[partition] = owned
+            self._activate_when_replayed(owned)
+        self._changed.set()
+        return {partition: self._owned[partition].state.position for partition in partitions}
+
+    async def on_revoked(self, *, stopping: bool = False) -> None:
+        """Tell Postgres what is known before others take over; the state stays in case they come back.
+
+        A worker that is `stopping` leaves checkpoints behind for the next one.
+        """
+        await self.flush(checkpoint=self._owned.keys() if stopping else ())
+        if stopping:
+            await self._checkpointing.save()
+
+    async def ready(self) -> None:
+        """Wait while Postgres cannot be reached or does not keep up: what cannot be written need not be read."""
+        await self._intake.ready()
+
+    def apply(self, chunks: Iterable[RecordChunk]) -> None:
+        """Fold records into the state of their partitions; without a pause, so that state and position agree."""
+        for chunk in chunks:
+            owned = self._owned.get(chunk.partition)
+            if owned is None or chunk.next_offset <= owned.state.position:
+                continue
+            records = chunk.records
+            if records and records[0].offset < owned.state.position:
+                records = [record for record in records if record.offset >= owned.state.position]
+            self.records += len(records)
+            for first in range(0, len(records), self._decoder.records_at_once):
+                some = records[first : first + self._decoder.records_at_once]
+                self.changes += self._apply_records(owned, some)
+            owned.snapshots |= self._decoder.take_snapshots()
+            owned.state.position = chunk.next_offset
+            self._activate_when_replayed(owned)
+        self._changed.set()
+
+    async def flush(self, checkpoint: Collection[int] = ()) -> dict[int, int]:
+        """Write every active partition's changes and progress; return the positions Postgres accepted.
+
+        Partitions in `checkpoint` are to be saved as they are in this flush, once it is accepted: what Postgres was not
+        told of (dead letters, causes) would be missing from a replay that begins behind it.
+        """
+        async with self._flushing:
+            with self._intake.flushing():
+                return await self._flush(checkpoint)
+
+    async def _flush(self, checkpoint: Collection[int]) -> dict[int, int]:
+        await self._write_letters_of_replays()
+        active = {partition: owned for partition, owned in self._owned.items() if owned.active}
+        if not active:
+            return {}
+        flushes = [self._take(partition, owned) for partition, owned in active.items()]
+        snapshots = {
+            partition: Checkpoint(active[partition].state.snapshot(), frozenset(active[partition].poisoned))
+            for partition in active.keys() & checkpoint
+        }
+        try:
+            await self._topics.confirm_at({flush.partition: flush.position for flush in flushes})
+            flushed = await self._partials.flush(flushes)
+        except BaseException:
+            self._give_back(flushes)
+            raise
+        self._give_back([flush for flush in flushes if flush.partition not in flushed.accepted])
+        for partition, number in flushed.accepted.items():
+            self._owned[partition].flushes = number
+            if partition in snapshots:
+                self._checkpointing.take(partition, snapshots[partition])
+        for partition in flushed.refused:
+            log.warning("flush refused: another worker has taken the partition over", partition=partition)
+        for partition in flushed.astray:
+            await self._find_again(partition)
+        return {flush.partition: flush.position for flush in flushes if flush.partition in flushed.accepted}
+
+    async def _write_letters_of_replays(self) -> None:
+        """Record what a long replay could not apply; its counts wait for its end, and these would pile up."""
+        for partition, owned in self._owned.items():
+            if not owned.active and (letters := list(owned.dead_letters)):
+                await self._topics.confirm()
+                await self._partials.record_dead_letters(partition, letters)
+                del owned.dead_letters[: len(letters)]
+
+    async def _find_again(self, partition: int) -> None:
+        """Take an active partition over anew: let whatever Postgres has otherwise than its state be written next."""
+        log.warning(
+            "Postgres is not where it was left; comparing all counts of the partition", partition=partition
+        )
+        owned = self._owned[partition]
+        owned.flushes = (await self._partials.claim(partition, owned.state.position)).flushes
+        owned.state.reconcile_with(await self._partials.read(partition))
+        self._changed.set()
+
+    async def keep_flushing(self, flushed: Callable[[dict[int, int]], Awaitable[None]]) -> None:
+        """Flush soon after each change, at most once an interval; never returns.
+
+        A server that does not answer is asked again with growing delays, and nothing more is read meanwhile.
+        """
+        failures = 0
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), HEARTBEAT)
+            self._changed.clear()
+            try:
+                accepted = await self.flush(checkpoint=self._checkpointing.due(self._owned))
+            except (UnreachableError, *PASSING_ERRORS) as error:
+                self._intake.open = False
+                self._changed.set()
+                delay = _RETRY_DELAYS[min(failures, len(_RETRY_DELAYS) - 1)]
+                log.warning("flush not written; trying again", delay=delay, error=str(error) or repr(error))
+                failures += 1
+                await asyncio.sleep(delay)
+                continue
+            failures = 0
+            self._intake.open = True
+            if accepted:
+                await flushed(accepted)
+            self._checkpointing.save_soon()
+            await asyncio.sleep(self._interval)
+
+    async def _resume(self, partition: int, end: int) -> tuple[PartitionState, set[bytes]]:
+        """Return the state of a partition's checkpoint, or an empty one where it has none that fits the log."""
+        state = PartitionState(self._plan, self.vocabulary)
+        checkpoint = await self._checkpointing.read(partition)
+        if checkpoint is None or checkpoint.snapshot.position > end:
+            return state, set()
+        state.restore(checkpoint.snapshot)
+        log.info("resumed from a checkpoint", partition=partition, position=state.position, end=end)
+        return state, set(checkpoint.poisoned)
+
+    def _apply_records(self, owned: OwnedPartition, records: Sequence[OffsetRecord]) -> int:
+        """Fold records in; return how many changed an entry."""
+        told, first, last = owned.told, records[0].offset, records[-1].offset
+        poisoned = owned.poisoned and any(record.key in owned.poisoned for record in records)
+        if not poisoned and (told <= first or told > last):
+            changes = self._decoder.decode_all(records)
+            if changes is not None:
+                # An entry outside the calendar is found again one by one; what was applied before it applies once.
+                with contextlib.suppress(OverflowError):
+                    return owned.state.apply_all(changes, note=told <= first)
+        if len(records) > FEW_RECORDS:
+            middle = len(records) // 2
+            return self._apply_records(owned, records[:middle]) + self._apply_records(owned, records[middle:])
+        return sum(self._apply_record(owned, record) for record in records)
+
+    def _apply_record(self, owned: OwnedPartition, record: OffsetRecord) -> bool:
+        try:
+            change = self._decoder.decode(record)
+            if change is None:
+                return False
+            changed = owned.state.apply(change, note=record.offset >= owned.told)
+        except (MalformedEventError, OverflowError) as error:
+            self._refuse(owned, record, error)
+            return False
+        if owned.poisoned and record.key in owned.poisoned:
+            owned.poisoned.discard(record.key)
+            owned.superseded[record.key] = record.offset
+        return changed
+
+    def _refuse(self, owned: OwnedPartition, record: OffsetRecord, error: Exception) -> None:
+        log.warning("event could not be applied", offset=record.offset, reason=str(error))
+        self.dead_letters += 1
+        owned.dead_letters.append(DeadLetter(record.offset, record.key, record.value, str(error)))
+        if record.key is not None:
+            owned.poisoned.add(record.key)
+
+    def _activate_when_replayed(self, owned: OwnedPartition) -> None:
+        if owned.known is not None and owned.state.position >= owned.end:
+            owned.state.reconcile_with(owned.known)
+            owned.known = None
+
+    def _take(self, partition: int, owned: OwnedPartition) -> PartitionFlush:
+        letters, owned.dead_letters = owned.dead_letters, []
+        superseded, owned.superseded = owned.superseded, {}
+        snapshots, owned.snapshots = owned.snapshots, set()
+        delta = owned.state.take(self._partials.sealed)
+        return PartitionFlush(
+            partition, owned.state.position, owned.flushes, delta, letters, superseded, snapshots
+        )
+
+    def _give_back(self, flushes: Iterable[PartitionFlush]) -> None:
+        for flush in flushes:
+            owned = self._owned.get(flush.partition)
+            if owned is not None:
+                owned.state.give_back(flush.delta)
+                owned.dead_letters[:0] = flush.dead_letters
+                owned.superseded = {**flush.superseded, **owned.superseded}
+                owned.snapshots |= flush.snapshots

@@ -1,0 +1,78 @@
+"""Runs that may be published: first runs of windows that close, and next revisions of closed ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+from uuid import UUID, uuid5
+
+from streams.domain.plan import WindowPlan
+from streams.domain.windows import Window, from_microseconds, to_microseconds
+from streams.resources import sql
+from streams.store.database import Connection
+
+_RUNS = UUID("0d0c3c3e-8c62-5b2f-9a55-2f4d1f0e6b11")
+REVISIONS_AT_ONCE = 5000
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One pipeline's window, its next revision, and why: it closes, its counts may differ, or its pairs."""
+
+    tenant_id: str
+    pipeline_id: str
+    window: Window
+    revision: int
+    previous_run_id: UUID | None
+    purpose: Literal["close", "counts", "pairs"]
+
+    @property
+    def run_id(self) -> UUID:
+        """The same for the same revision of the same window, whoever publishes it."""
+        window = self.window
+        return uuid5(
+            _RUNS,
+            f"{self.tenant_id}/{self.pipeline_id}/{window.name}/{window.start}/{window.end}/{self.revision}",
+        )
+
+
+async def first_runs(connection: Connection, plan: WindowPlan, windows: Sequence[Window]) -> list[Candidate]:
+    """Return a first run of each of the windows for each pipeline that has pairs."""
+    if not windows:
+        return []
+    pipelines = await connection.fetch(sql("queries/publish/closing_pipelines"))
+    return [
+        Candidate(row["tenant_id"], row["pipeline_id"], window, 1, None, "close")
+        for window in windows
+        for row in pipelines
+        if plan.has(row["tenant_id"], window)
+    ]
+
+
+async def next_revisions(connection: Connection, debounce: timedelta) -> list[Candidate]:
+    """Return what was touched at least `debounce` ago, a bounded number at a time."""
+    rows = await connection.fetch(sql("queries/publish/closing_candidates"), debounce, REVISIONS_AT_ONCE)
+    return [
+        Candidate(
+            row["tenant_id"],
+            row["pipeline_id"],
+            Window(
+                row["window_name"],
+                to_microseconds(row["window_start"]),
+                to_microseconds(row["window_end"]),
+            ),
+            row["revision"],
+            row["previous_run_id"],
+            "pairs" if row["present_pairs"] else "counts",
+        )
+        for row in rows
+    ]
+
+
+def columns(windows: Sequence[Window]) -> list[list[object]]:
+    """Return names, starts and ends as statements take them."""
+    return [
+        [window.name for window in windows],
+        [from_microseconds(window.start) for window in windows],
+        [from_microseconds(window.end) for window in windows],
+    ]

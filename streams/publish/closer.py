@@ -1,0 +1,218 @@
+"""The loop that proves and publishes: one proof a tick serves every window that is due, and every revision."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from datetime import datetime
+
+import asyncpg
+import structlog
+from aiokafka.errors import KafkaError
+from confluent_kafka import KafkaException
+
+from streams.cdc.topics import Topics
+from streams.completeness.barrier import Barrier
+from streams.completeness.markers import MarkerDeniedError, MarkerMissingError, Markers
+from streams.completeness.proving import ProgressMissingError, Prover, StagesUnknownError
+from streams.completeness.slot import SlotWatch
+from streams.completeness.source import read_source
+from streams.domain.proof import OpenTransaction, Proof, name
+from streams.domain.windows import Window, to_microseconds
+from streams.errors import UnreachableError
+from streams.publish.closing import Closing, Published
+from streams.resources import sql
+from streams.settings import Settings
+from streams.store.database import Connection, Pool, connect_to_source
+from streams.store.doubts import GRANT, Doubt
+from streams.store.epoch import Epoch
+
+log = structlog.get_logger(__name__)
+
+TICK = 1.0
+"""Seconds between two proofs; one starts earlier when a window falls due."""
+LAG_SECONDS = 600.0
+"""How long workers may take to fold what the log held at a marker; a new proof would only ask for more."""
+ASK_AGAIN_SECONDS = 60.0
+"""How long after the source did not let us emit a marker it is not asked again: each refusal is an error in its log."""
+PRUNE_EVERY = 100
+"""Markers between two prunings of those that are evidence of nothing any more."""
+_PASSING = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    KafkaError,
+    KafkaException,
+    UnreachableError,
+    ProgressMissingError,
+    StagesUnknownError,
+)
+
+
+class Closer:
+    """Runs in every worker; works in the one that `is_active`, and is safe where two do.
+
+    `proven_until` is the source's clock at the last proof; `unproven_since` when that succeeded, or else when this
+    worker became the active one (of `time.monotonic`, None: it is not); `trouble` why the last attempt failed;
+    `held_by` are the writers that due windows wait for.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        report: Pool,
+        topics: Topics,
+        closing: Closing,
+        epoch: Epoch,
+        is_active: Callable[[], bool],
+    ) -> None:
+        self._settings = settings
+        self._report = report
+        self._topics = topics
+        self._closing = closing
+        self._partitions = epoch.partitions
+        self._plan = epoch.plan
+        self._is_active = is_active
+        self._barrier = Barrier(settings.proof_wait)
+        self._denied: str | None = None
+        self._denied_at = 0.0
+        self.slot = SlotWatch(settings, report, is_active)
+        self.held_by: Sequence[OpenTransaction] = ()
+        self.last: Published = Published()
+        self.proven_until: datetime | None = None
+        self.unproven_since: float | None = None
+        self.trouble: str | None = None
+        self._next_due: float | None = None
+
+    def overdue(self, now: float) -> float | None:
+        """Return for how many seconds the oldest open window has been due at `now` (of `time.monotonic`).
+
+        None while this worker does not know; what it knew last goes on while the source does not answer.
+        """
+        return None if self._next_due is None else max(0.0, now - self._next_due)
+
+    @property
+    def doubts(self) -> list[Doubt]:
+        """What makes results estimates now."""
+        denied = [Doubt("privilege", self._denied, GRANT)] if self._denied else []
+        return [*self.slot.doubts, *denied]
+
+    async def run(self) -> None:
+        """Tick for as long as this worker is the active one; passing faults start again, others are raised."""
+        loops = [asyncio.create_task(loop) for loop in (self._close(), self.slot.run())]
+        try:
+            await asyncio.gather(*loops)
+        finally:
+            for loop in loops:
+                loop.cancel()
+
+    async def _close(self) -> None:
+        while True:
+            if self._is_active():
+                self.unproven_since = self.unproven_since or time.monotonic()
+                try:
+                    await self._work()
+                except _PASSING as error:
+                    self._complain(error)
+            else:
+                self.proven_until = self.unproven_since = self._next_due = self.trouble = None
+                self.held_by = ()
+            await asyncio.sleep(TICK)
+
+    def _complain(self, error: Exception) -> None:
+        trouble = str(error) or repr(error)
+        if trouble != self.trouble:  # once, not every second for as long as it lasts
+            log.warning("nothing can be proven; trying again every second", error=trouble)
+        self.trouble = trouble
+
+    async def _work(self) -> None:
+        settings = self._settings
+        async with AsyncExitStack() as stack:
+            source = await connect_to_source(settings, "prover")
+            stack.push_async_callback(source.close, timeout=5)
+            markers = await stack.enter_async_context(
+                Markers(self._report, settings.kafka, settings.message_topic, settings.marker_prefix)
+            )
+            prover = Prover(self._report, self._topics, settings.data_topic, self._partitions, markers)
+            while self._is_active():
+                began = asyncio.get_running_loop().time()
+                try:
+                    next_end = await self._tick(source, prover)
+                except MarkerMissingError as error:  # Connect may be down: its next marker will do
+                    self._complain(error)
+                    await markers.require_topic()
+                    next_end = TICK
+                spent = asyncio.get_running_loop().time() - began
+                await asyncio.sleep(max(0.05, min(TICK, next_end) - spent))
+
+    async def _tick(self, source: Connection, prover: Prover) -> float:
+        """Prove and publish once; return in how many seconds from the tick's start the next window falls due."""
+        source_time, holders = await read_source(source)
+        until = to_microseconds(source_time - self._settings.grace)
+        due = await self._closing.due(until)
+        self._expect(due, until)
+        if self._denied is not None and time.monotonic() - self._denied_at < ASK_AGAIN_SECONDS:
+            return await self._estimate(source, prover, source_time, self._denied)
+        cleared, still_open = self._barrier.cleared(source_time, holders, due)
+        self.held_by = self._barrier.waiting_for(holders)
+        try:
+            proof = await prover.prove(
+                source,
+                source_time,
+                still_open,
+                barrier_seconds=self._barrier.waited,
+                progress_timeout=LAG_SECONDS,
+            )
+        except MarkerDeniedError as error:
+            self._denied, self._denied_at = str(error), time.monotonic()
+            return await self._estimate(source, prover, source_time, self._denied)
+        self._denied = None
+        if proof.marker.marker_id and proof.marker.marker_id % PRUNE_EVERY == 0:
+            await self._report.execute(sql("queries/completeness/marker_prune"), proof.marker.marker_id)
+        await self._publish(proof, cleared)
+        self._expect([window for window in due if window not in cleared], until)
+        if len(due) > len(cleared):
+            log.info(
+                "waiting for writers",
+                windows=len(due) - len(cleared),
+                writers=[name(each) for each in self.held_by],
+            )
+            return 0.2
+        return (self._plan.next_end(until) - until) / 1_000_000
+
+    async def _estimate(
+        self, source: Connection, prover: Prover, source_time: datetime, reason: str
+    ) -> float:
+        """Close what has been due for a while on what the log holds: without a marker nothing can be proven."""
+        until = to_microseconds(source_time - self._settings.grace - self._settings.estimate_wait)
+        due = await self._closing.due(until)
+        self._expect(due, until)
+        proof = await prover.estimate(source, source_time, reason, progress_timeout=LAG_SECONDS)
+        await self._publish(proof, due)
+        self._expect([], until)
+        return (self._plan.next_end(until) - until) / 1_000_000
+
+    async def _publish(self, proof: Proof, windows: Sequence[Window]) -> None:
+        self.last = await self._closing.publish(proof, windows)
+        self.proven_until = proof.source_time
+        self.unproven_since, self.trouble = time.monotonic(), None
+        if self.last != Published():
+            log.info(
+                "published",
+                windows=self.last.windows,
+                runs=self.last.closed_runs,
+                revisions=self.last.revised_runs,
+                doubts=list(proof.doubts),
+                proof_ms=round(1000 * (proof.marker_seconds + proof.progress_seconds)),
+            )
+
+    def _expect(self, due: Sequence[Window], until: int) -> None:
+        """Note when the next window is due, or the oldest of those that are due already was."""
+        ahead = (
+            (min(window.end for window in due) - until) / 1_000_000
+            if due
+            else (self._plan.next_end(until) - until) / 1_000_000
+        )
+        self._next_due = time.monotonic() + ahead

@@ -1,0 +1,114 @@
+"""Windows that ended before the installation: nobody's business until they are asked for."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+
+from streams.cdc.topics import Topic
+from streams.domain.plan import WindowPlan
+from streams.domain.proof import Proof
+from streams.domain.windows import EPOCH, Window, WindowKind, to_microseconds
+from streams.errors import PreconditionError
+from streams.publish.candidates import first_runs
+from streams.publish.closing import Closing, Published, read_doubts
+from streams.resources import sql
+from streams.settings import Settings
+from streams.store.database import Connection
+from streams.store.epoch import Epoch, epoch_of, require_current_epoch
+from streams.store.held_epoch import differences
+from streams.store.sealing import read_sealed
+from streams.store.timezones import plan_windows
+
+WINDOWS_AT_MOST = 2_000_000
+"""Windows that one backfill works through; they are kept in memory."""
+
+
+@dataclass(frozen=True)
+class HistoricWindows:
+    """The windows of a span that a backfill is to close, oldest first, and why others of the span are not.
+
+    `already_closed` are closed, `sealed` past their retention; what ended since the installation is the closer's.
+    """
+
+    open: Sequence[Window]
+    already_closed: int
+    sealed: int
+
+
+async def historic_windows(
+    facts: Connection,
+    plan: WindowPlan,
+    names: Sequence[str],
+    start: datetime,
+    end: datetime,
+    installed_at: datetime,
+) -> HistoricWindows:
+    """Return the windows that lie wholly within `[start, end)`, for any tenant, and ended by the installation.
+
+    Raises PreconditionError where they are too many for one backfill.
+    """
+    until = min(end, installed_at)
+    kinds = [kind for kinds in plan.tilings.values() for kind in kinds if kind.name in names]
+    lying = _lying_within(kinds, to_microseconds(start), to_microseconds(until))
+    windows = set(islice(lying, WINDOWS_AT_MOST + 1))
+    if len(windows) > WINDOWS_AT_MOST:
+        raise PreconditionError(
+            f"more than {WINDOWS_AT_MOST:,} windows lie in that span: backfill a shorter one at a time, "
+            "or name one kind with --window"
+        )
+    rows = await facts.fetch(sql("queries/publish/backfill_closed"), names, start, until)
+    closed = {Window(row[0], to_microseconds(row[1]), to_microseconds(row[2])) for row in rows}
+    sealed = await read_sealed(facts)
+    kept = {window for window in windows if window.end > sealed.get(window.name, window.start)}
+    still_open = sorted(kept - closed, key=lambda window: (window.end, window.name, window.start))
+    return HistoricWindows(still_open, len(kept) - len(still_open), len(windows) - len(kept))
+
+
+def _lying_within(kinds: Iterable[WindowKind], start: int, until: int) -> Iterator[Window]:
+    for kind in kinds:
+        for window in kind.windows_ending_in(start, until):
+            if window.start >= start:
+                yield window
+
+
+class HistoricClosing(Closing):
+    """A Closing that can close historic windows too, beside the closer, whose place and proofs stay as they are."""
+
+    async def publish_historic(self, proof: Proof, windows: Sequence[Window]) -> Published:
+        """Close those of `windows` that are not closed yet, in one transaction: first runs, and nothing else."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(sql("queries/store/closing_lock"))
+            await require_current_epoch(connection, self._epoch)
+            doubts = await read_doubts(connection, proof)
+            await self._replace_stages(connection, proof)
+            closing = await self._not_closed(connection, windows)
+            runs = await first_runs(connection, self._plan, closing)
+            closed, _, pairs = await self._publish_all(connection, proof, doubts, runs)
+            by_doubts = await self._by_doubts(connection, doubts, runs)
+            await self._mark_closed(connection, closing)
+        doubtful = {run.window for reasons, runs in by_doubts.items() if reasons for run in runs}
+        reasons = dict.fromkeys(reason for reasons in by_doubts for reason in reasons)
+        completeness = "estimated" if reasons else "proven"
+        return Published(len(closing), closed, 0, pairs, completeness, len(doubtful), tuple(reasons))
+
+
+async def workers_epoch(facts: Connection, topic: Topic, settings: Settings) -> Epoch:
+    """Return the epoch that the workers count.
+
+    Raises PreconditionError where no worker has counted yet, or where they count something else than `settings` say.
+    """
+    current = await facts.fetchrow(sql("queries/store/epoch_current"))
+    if current is None:
+        raise PreconditionError(
+            "no worker has run yet, so nothing is counted that could be closed: start `funnelproof worker`"
+        )
+    # Where another timezone would begin does not matter here: it would be another epoch, which is refused.
+    planned = await plan_windows(facts, settings.windows, settings.timezone, settings.own_timezones, EPOCH)
+    epoch = epoch_of(topic, planned.plan)
+    if epoch.id != current["epoch"]:
+        raise PreconditionError(
+            f"the workers count something else: {'; '.join(differences(current, epoch))}. Run this with the "
+            "workers' settings; where the topic was made anew, start the workers again first"
+        )
+    return epoch

@@ -1,0 +1,174 @@
+"""Connections to Postgres. An error names the address, without the password, and the setting it came from."""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from streams.errors import SettingsError, UnreachableError
+from streams.settings import Settings
+
+if TYPE_CHECKING:  # asyncpg's classes are generic for the type checker only
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+    OwnConnection: TypeAlias = asyncpg.Connection[asyncpg.Record]
+    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+else:
+    Connection = OwnConnection = asyncpg.Connection
+    Pool = asyncpg.Pool
+
+SOURCE_SETTING = "FUNNELPROOF_SOURCE_DSN"
+REPORT_SETTING = "FUNNELPROOF_REPORT_DSN"
+PASSING_ERRORS = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the session was ended, and its socket's end has not been seen yet
+    asyncpg.OperatorInterventionError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+"""What Postgres raises that restarts, is full, fails over, cannot be reached, or ended a deadlock: try again."""
+
+CONNECT_SECONDS = 10.0
+STATEMENT_SECONDS = 60.0
+"""What a worker gives a statement, so that a server which vanishes without a word is noticed."""
+_ERRORS = (
+    OSError,
+    ValueError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+
+
+async def connect(
+    dsn: str, setting: str, *, application_name: str = "funnelproof", command_timeout: float | None = None
+) -> OwnConnection:
+    """Open a connection whose session speaks UTC.
+
+    `setting` is the full name of the setting that `dsn` comes from; `command_timeout` (seconds) bounds each statement,
+    also where the server has vanished without a word. Raises UnreachableError that names both
+    when nothing usable answers within ten seconds, SettingsError when `dsn` is not a postgresql:// URL.
+    """
+    try:
+        return await asyncpg.connect(
+            dsn,
+            timeout=CONNECT_SECONDS,
+            command_timeout=command_timeout,
+            server_settings=_session_settings(application_name),
+        )
+    except _ERRORS as error:
+        raise _translated(error, dsn, setting) from None  # the driver's error may quote the password
+
+
+async def connect_to_source(settings: Settings, role: str) -> OwnConnection:
+    """Open a connection to the CRM's database, under the instance's name and `role`, for work that goes on and on.
+
+    Its statements are bounded by STATEMENT_SECONDS. Raises as `connect` does.
+    """
+    return await connect(
+        settings.source_dsn,
+        SOURCE_SETTING,
+        application_name=f"{settings.instance} {role}",
+        command_timeout=STATEMENT_SECONDS,
+    )
+
+
+async def create_pool(
+    dsn: str,
+    setting: str,
+    *,
+    min_size: int = 1,
+    max_size: int = 4,
+    application_name: str = "funnelproof",
+    command_timeout: float | None = None,
+) -> Pool:
+    """Open a pool of such connections; raises as `connect` does. The caller closes it."""
+    try:
+        return await asyncpg.create_pool(
+            dsn,
+            min_size=min_size,
+            max_size=max_size,
+            timeout=CONNECT_SECONDS,
+            command_timeout=command_timeout,
+            server_settings=_session_settings(application_name),
+        )
+    except _ERRORS as error:
+        raise _translated(error, dsn, setting) from None
+
+
+def source_connection(settings: Settings) -> AbstractAsyncContextManager[OwnConnection]:
+    """Hold a connection to the CRM's database; raises as `connect` does, also if the server goes away."""
+    return _held(settings.source_dsn, SOURCE_SETTING)
+
+
+def facts_connection(settings: Settings) -> AbstractAsyncContextManager[OwnConnection]:
+    """Hold a connection to the facts' database; raises as `connect` does, also if the server goes away."""
+    return _held(settings.facts_dsn, facts_setting(settings))
+
+
+def facts_setting(settings: Settings) -> str:
+    """Return the name of the setting that decides where the facts are."""
+    return SOURCE_SETTING if settings.report_dsn is None else REPORT_SETTING
+
+
+def address(dsn: str) -> str:
+    """Return host, port and database of `dsn` as one writes them, never its user or password."""
+    try:
+        parts = urlsplit(dsn)
+    except ValueError:
+        return "an unreadable address"
+    host, database = parts.netloc.rpartition("@")[2], parts.path.strip("/")
+    # An unescaped slash or question mark in a password moves part of it, and the "@", out of the host's part.
+    if "@" in parts.path + parts.query + parts.fragment:
+        return "an unreadable address"
+    return f"{host or 'the local socket'}/{database}"
+
+
+def columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
+    """Return the columns of rows of one length, as statements take them for `unnest`."""
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+@asynccontextmanager
+async def _held(dsn: str, setting: str) -> AsyncIterator[OwnConnection]:
+    connection = await connect(dsn, setting)
+    try:
+        yield connection
+    except _ERRORS as error:
+        if not connection.is_closed():
+            raise
+        lost = f"the connection to Postgres at {address(dsn)} ({setting}) was lost: run this again when it is back"
+        raise UnreachableError("; ".join([lost, *getattr(error, "__notes__", [])])) from error
+    finally:
+        await connection.close()
+
+
+def _session_settings(application_name: str) -> dict[str, str]:
+    return {
+        "application_name": application_name,
+        "timezone": "UTC",
+        # A process that is paused within a transaction must not hold its locks for as long as it is paused.
+        "idle_in_transaction_session_timeout": "15s",
+    }
+
+
+def _translated(error: Exception, dsn: str, setting: str) -> SettingsError | UnreachableError:
+    if isinstance(error, asyncpg.ClientConfigurationError):
+        return SettingsError(f"{setting} cannot be used: {error}")
+    if isinstance(error, ValueError):
+        return SettingsError(
+            f"{setting} is not an address: write it as postgresql://user:password@host:5432/database, "
+            "with special characters of the password percent-encoded"
+        )
+    reason = f"no answer within {CONNECT_SECONDS:.0f} s" if isinstance(error, TimeoutError) else str(error)
+    return UnreachableError(
+        f"cannot reach Postgres at {address(dsn)} ({' '.join(reason.split()) or type(error).__name__}): "
+        f"is it running, and does {setting} point at it?"
+    )

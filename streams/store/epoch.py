@@ -1,0 +1,61 @@
+"""An epoch: everything that a partition's counts depend on besides its log."""
+
+from dataclasses import dataclass
+from uuid import UUID, uuid5
+
+from streams.cdc.topics import Topic
+from streams.domain.plan import WindowPlan
+from streams.errors import PreconditionError
+from streams.resources import sql
+from streams.store.database import Connection, Pool
+
+_NAMESPACE = UUID("6f0b4b4e-6a0a-5c0e-9d6d-0f5b6f9f7f01")
+STATE_FORMAT = 1
+"""Raise it when the meaning of a partial changes: all counts are then rebuilt from the log."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A topic as it is now, folded into these windows."""
+
+    topic: str
+    topic_id: str
+    partitions: int
+    plan: WindowPlan
+
+    @property
+    def id(self) -> UUID:
+        """The same for the same contents, whoever computes it."""
+        told = (self.topic_id, str(self.partitions), self.plan.description, str(STATE_FORMAT))
+        return uuid5(_NAMESPACE, "\n".join(told))
+
+
+def epoch_of(topic: Topic, plan: WindowPlan) -> Epoch:
+    """Return the epoch of a topic as it is now, folded into the windows of a plan."""
+    return Epoch(topic.name, topic.topic_id, topic.partitions, plan)
+
+
+async def begin_epoch(connection: Connection | Pool, epoch: Epoch) -> None:
+    """Make the epoch the current one; raises PreconditionError before `migrate`."""
+    row = await connection.fetchrow(
+        sql("queries/store/epoch_begin"),
+        epoch.id,
+        epoch.topic,
+        epoch.topic_id,
+        epoch.partitions,
+        list(epoch.plan.names),
+        epoch.plan.zones[-1].timezone,
+        epoch.plan.tenant_timezones,
+        STATE_FORMAT,
+    )
+    if row is None:
+        raise PreconditionError("the report database is not set up: run `funnelproof migrate`")
+
+
+async def require_current_epoch(connection: Connection, epoch: Epoch) -> None:
+    """Raise PreconditionError where another worker has begun another epoch since."""
+    if not await connection.fetchval(sql("queries/store/epoch_is_current"), epoch.id):
+        raise PreconditionError(
+            "a worker with other windows, another timezone or another topic has taken over since: "
+            "give all workers of an instance the same settings, then start them again"
+        )

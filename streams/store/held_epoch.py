@@ -1,0 +1,139 @@
+"""The current epoch, held by the workers that live: another becomes current only when none of them is left.
+
+Whether a worker lives is known from its session in the report database, which ends with its process, however that
+ends; no clock is asked. The session holds a shared advisory lock; to change the epoch one needs it exclusively.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+import structlog
+
+from streams.errors import PreconditionError, UnreachableError
+from streams.resources import sql
+from streams.store.database import PASSING_ERRORS, Connection, OwnConnection, connect
+from streams.store.epoch import STATE_FORMAT, Epoch, begin_epoch, require_current_epoch
+
+log = structlog.get_logger(__name__)
+
+EVERY = 1.0
+"""Seconds between two looks whether the session is still there."""
+ANSWER_SECONDS = 10.0
+NAME_LENGTH = 63
+"""Postgres cuts longer application names."""
+
+
+class HeldEpoch:
+    """One worker's hold on its epoch, by a session of its own."""
+
+    def __init__(
+        self, dsn: str, setting: str, epoch: Callable[[Connection], Awaitable[Epoch]], name: str
+    ) -> None:
+        self._dsn = dsn
+        self._setting = setting
+        self._make = epoch
+        self._epoch: Epoch | None = None
+        self._name = name[:NAME_LENGTH]
+        self._session: OwnConnection | None = None
+
+    async def take(self) -> Epoch:
+        """Make the epoch the current one, hold and return it; where it is refused, making it has noted nothing.
+
+        Raises PreconditionError where a worker that lives holds another, UnreachableError as `connect` does.
+        """
+        session = await self._connect()
+        try:
+            async with session.transaction():
+                await session.execute(sql("queries/store/epoch_order"))
+                epoch = await self._make(session)
+                await _become_current(session, epoch)
+                await session.execute(sql("queries/store/epoch_hold"))
+        except BaseException:
+            session.terminate()
+            raise
+        self._session, self._epoch = session, epoch
+        return epoch
+
+    async def keep(self) -> None:
+        """Take hold again where the session was lost; never returns.
+
+        Raises PreconditionError where another epoch has become the current one meanwhile.
+        """
+        while True:
+            await asyncio.sleep(EVERY)
+            try:
+                await self._look()
+            except (UnreachableError, *PASSING_ERRORS) as error:
+                log.warning(
+                    "the hold on the epoch was lost; taking it again", error=str(error) or repr(error)
+                )
+                if self._session is not None:
+                    self._session.terminate()
+                    self._session = None
+
+    async def _look(self) -> None:
+        if self._session is not None:
+            await self._session.fetchval("select true")
+            return
+        session = await self._connect()
+        try:
+            async with session.transaction():
+                await session.execute(sql("queries/store/epoch_order"))
+                if self._epoch is not None:
+                    await require_current_epoch(session, self._epoch)
+                await session.execute(sql("queries/store/epoch_hold"))
+        except BaseException:
+            session.terminate()
+            raise
+        self._session = session
+
+    async def _connect(self) -> OwnConnection:
+        session = await connect(
+            self._dsn, self._setting, application_name=self._name, command_timeout=ANSWER_SECONDS
+        )
+        await session.execute(sql("queries/store/epoch_keepalive"))
+        return session
+
+
+async def _become_current(session: OwnConnection, epoch: Epoch) -> None:
+    if await session.fetchval(sql("queries/store/epoch_is_current"), epoch.id):
+        return
+    if not await session.fetchval(sql("queries/store/epoch_take")):
+        await require_free_epoch(session, epoch)
+        raise PreconditionError("workers with other settings come and go: start this one again")
+    await begin_epoch(session, epoch)
+    await session.execute(sql("queries/store/epoch_release"))
+
+
+async def require_free_epoch(connection: Connection, epoch: Epoch) -> None:
+    """Raise PreconditionError where a worker that lives holds another epoch; the message tells what differs."""
+    current = await connection.fetchrow(sql("queries/store/epoch_current"))
+    if current is None or current["epoch"] == epoch.id:
+        return
+    holders = [row["worker"] for row in await connection.fetch(sql("queries/store/epoch_holders"))]
+    if holders:
+        raise PreconditionError(
+            f"another worker of this instance runs with other settings ({', '.join(holders)}): "
+            f"{'; '.join(differences(current, epoch))}. Give this worker the same settings, or stop all "
+            "workers that have the former ones: the next worker to start then rebuilds the counts"
+        )
+
+
+def differences(current: asyncpg.Record, epoch: Epoch) -> list[str]:
+    """Return in what the `current` epoch, as `epoch_current` reads it, is another one than `epoch`."""
+    there, here = current, epoch
+    told = [
+        ("FUNNELPROOF_WINDOWS", ",".join(there["windows"]), ",".join(here.plan.names)),
+        ("FUNNELPROOF_TIMEZONE", there["timezone"], here.plan.zones[-1].timezone),
+        (
+            "FUNNELPROOF_TENANT_TIMEZONES",
+            there["tenant_timezones"] or "empty",
+            here.plan.tenant_timezones or "empty",
+        ),
+        ("the topic (FUNNELPROOF_TOPIC_PREFIX)", there["topic"], here.topic),
+        ("the topic's number of partitions", there["partitions"], here.partitions),
+        ("the topic's id (made anew, or FUNNELPROOF_KAFKA)", there["topic_id"], here.topic_id),
+        ("the format of counts (another version of funnelproof)", there["state_format"], STATE_FORMAT),
+    ]
+    return [f"{what} is {theirs} there and {ours} here" for what, theirs, ours in told if theirs != ours]

@@ -1,0 +1,46 @@
+"""Whose report database it is, and since when windows are its business."""
+
+from datetime import datetime
+
+import asyncpg
+
+from streams.errors import PreconditionError
+from streams.resources import sql
+from streams.store.database import Connection
+from streams.store.migrations import Migration, migrate
+
+
+async def install(
+    source: Connection, facts: Connection, instance: str, *, dry_run: bool = False
+) -> list[Migration]:
+    """Bring the schema up to date, note the first time, and return the migrations; with `dry_run` only those."""
+    migrations = await migrate(facts, dry_run=dry_run)
+    if not dry_run:
+        await register_installation(facts, instance, await source.fetchval("select clock_timestamp()"))
+    return migrations
+
+
+async def register_installation(facts: Connection, instance: str, source_time: datetime) -> None:
+    """Note the first migration: windows that ended before it are historic. Later calls change nothing.
+
+    Raises PreconditionError where another instance already keeps its facts in this database.
+    """
+    await facts.execute(sql("queries/store/installation_register"), instance, source_time)
+    await require_installation(facts, instance)
+
+
+async def require_installation(facts: Connection, instance: str) -> datetime:
+    """Return since when windows are this instance's business; raises PreconditionError before `migrate`."""
+    try:
+        row = await facts.fetchrow(sql("queries/store/installation"))
+    except asyncpg.UndefinedTableError:
+        row = None
+    if row is None:
+        raise PreconditionError("the report database is not set up: run `funnelproof migrate`")
+    if row["instance"] != instance:
+        raise PreconditionError(
+            f"this report database belongs to the instance {row['instance']!r}, not to {instance!r}: "
+            "give each instance a database of its own with FUNNELPROOF_REPORT_DSN, or set FUNNELPROOF_INSTANCE"
+        )
+    installed_at: datetime = row["installed_at"]
+    return installed_at

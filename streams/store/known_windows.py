@@ -1,0 +1,17 @@
+"""Windows that the report database knows: those that something was counted in or that were closed."""
+
+from collections.abc import Iterable
+
+from streams.domain.windows import Window, from_microseconds
+from streams.resources import sql
+from streams.store.database import Connection, columns
+
+
+async def know_windows(connection: Connection, windows: Iterable[tuple[Window, str]]) -> None:
+    """Make windows known, each with the name of a tiling that has it."""
+    arguments = columns(
+        (window.name, from_microseconds(window.start), from_microseconds(window.end), tiling)
+        for window, tiling in sorted(windows)
+    )
+    if arguments:
+        await connection.execute(sql("queries/store/known_windows"), *arguments)

@@ -1,0 +1,81 @@
+"""The pairs of stages that the settings give in place of each stage and the next.
+
+They are no part of an epoch, since partials hold every ordered pair: other pairs need no recount.
+"""
+
+import json
+from uuid import UUID, uuid5
+
+from streams.domain.pairs import StagePairs
+from streams.errors import PreconditionError, SettingsError
+from streams.resources import sql
+from streams.store.database import Connection
+
+_NAMESPACE = UUID("f0a5a4f5-0d9e-5d0c-8a55-6b5b6c1d7a02")
+
+
+async def check_pairs(source: Connection, pairs: StagePairs) -> None:
+    """Raise SettingsError that names every pipeline and stage which the CRM does not have."""
+    if not pairs:
+        return
+    rows = await source.fetch(sql("queries/store/pairs_strange"), *_columns(pairs))
+    if rows:
+        raise SettingsError(
+            "wrong settings:\n  "
+            + "\n  ".join(
+                f"FUNNELPROOF_STAGE_PAIRS: {_explain(row['pipeline'], row['stages'])}" for row in rows
+            )
+        )
+
+
+async def keep_pairs(facts: Connection, pairs: StagePairs) -> None:
+    """Let windows that close from now on be reported on these pairs; raises as `require_free_pairs` does.
+
+    Workers that begin do so one after the other, so none with other pairs comes in between.
+    """
+    async with facts.transaction():
+        await facts.execute(sql("queries/store/closing_lock"))
+        if not await facts.fetchval(sql("queries/store/pairs_are_current"), digest(pairs)):
+            await require_free_pairs(facts, pairs)
+            await facts.execute(sql("queries/store/pairs_forget"))
+            await facts.execute(sql("queries/store/pairs_keep"), digest(pairs), *_columns(pairs))
+
+
+async def require_free_pairs(facts: Connection, pairs: StagePairs) -> None:
+    """Raise PreconditionError where a worker that lives has other pairs."""
+    if await facts.fetchval(sql("queries/store/pairs_are_current"), digest(pairs)):
+        return
+    holders = [row["worker"] for row in await facts.fetch(sql("queries/store/epoch_holders"))]
+    if holders:
+        raise PreconditionError(
+            f"another worker of this instance runs with other FUNNELPROOF_STAGE_PAIRS ({', '.join(holders)}): "
+            "give this worker the same, or stop all workers that have the former ones"
+        )
+
+
+async def require_current_pairs(facts: Connection, pairs: StagePairs) -> None:
+    """Raise PreconditionError where another worker has begun with other pairs since."""
+    if not await facts.fetchval(sql("queries/store/pairs_are_current"), digest(pairs)):
+        raise PreconditionError(
+            "a worker with other FUNNELPROOF_STAGE_PAIRS has taken over since: "
+            "give all workers of an instance the same settings, then start them again"
+        )
+
+
+def digest(pairs: StagePairs) -> UUID | None:
+    """Return what tells these pairs from others, in whatever order they were written; None for none."""
+    if not pairs:
+        return None
+    told = sorted((*scope, sorted(those)) for scope, those in pairs.items())
+    return uuid5(_NAMESPACE, json.dumps(told))
+
+
+def _explain(pipeline: str, stages: list[str] | None) -> str:
+    if stages is None:
+        return f"{pipeline}: the CRM has no such tenant and pipeline"
+    return f"{pipeline}: the pipeline has no stage {', '.join(stages)}"
+
+
+def _columns(pairs: StagePairs) -> list[list[str]]:
+    rows = [(*scope, *pair) for scope, those in pairs.items() for pair in those]
+    return [list(column) for column in zip(*rows, strict=True)] or [[], [], [], []]

@@ -1,0 +1,73 @@
+"""Which timezones calendar windows have had since when: what settings say now, after what they said before."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from streams.domain.plan import WindowPlan, Zones
+from streams.domain.windows import Zone, from_microseconds, to_microseconds
+from streams.resources import sql
+from streams.store.database import Connection
+
+
+@dataclass(frozen=True)
+class PlannedWindows:
+    """A plan, and the timezones that are to be noted for it: (tenant or None for all others, timezone)."""
+
+    plan: WindowPlan
+    notes: tuple[tuple[str | None, Zone], ...]
+
+    async def note(self, facts: Connection) -> None:
+        """Note what is new, and which tenants have windows of their own."""
+        await facts.execute(
+            sql("queries/store/timezone_note"),
+            [tenant for tenant, _ in self.notes],
+            [None if zone.since is None else from_microseconds(zone.since) for _, zone in self.notes],
+            [zone.timezone for _, zone in self.notes],
+        )
+        tenants = list(self.plan.tenants)
+        tilings = [self.plan.tiling_of(tenant) for tenant in tenants]
+        await facts.execute(sql("queries/store/timezone_tilings"), tenants, tilings)
+
+
+async def plan_windows(
+    facts: Connection, names: Sequence[str], timezone: str, tenants: Mapping[str, str], now: datetime
+) -> PlannedWindows:
+    """Return the plan of windows with these timezones, after those that were noted before.
+
+    `now` is the source's clock: timezones that differ hold since then, for windows that start later.
+    """
+    zones, own = await _noted(facts)
+    instant = to_microseconds(now)
+    # A tenant's own timezones begin with what it had as one of the many.
+    notes: list[tuple[str | None, Zone]] = [
+        (tenant, zone) for tenant in tenants.keys() - own.keys() for zone in zones
+    ]
+    wanted = {tenant: tenants.get(tenant, timezone) for tenant in {*own, *tenants}}
+    for tenant, zone in [(None, timezone), *wanted.items()]:
+        before = zones if tenant is None else own.get(tenant, zones)
+        if not before:
+            notes.append((tenant, Zone(None, zone)))
+        elif before[-1].timezone != zone:
+            notes.append((tenant, Zone(max(instant, (before[-1].since or 0) + 1), zone)))
+    planned = {tenant: (*own.get(tenant, ()), *_of(notes, tenant)) for tenant in wanted}
+    return PlannedWindows(WindowPlan(tuple(names), (*zones, *_of(notes, None)), planned), tuple(notes))
+
+
+async def recorded_plan(facts: Connection, names: Sequence[str]) -> WindowPlan:
+    """Return the plan with the timezones that workers have noted; in UTC before the first of them."""
+    zones, own = await _noted(facts)
+    return WindowPlan(tuple(names), zones or (Zone(None, "UTC"),), own)
+
+
+async def _noted(facts: Connection) -> tuple[Zones, dict[str, Zones]]:
+    found: dict[str | None, list[Zone]] = {}
+    for row in await facts.fetch(sql("queries/store/timezones")):
+        since = None if row["since"] is None else to_microseconds(row["since"])
+        found.setdefault(row["tenant_id"], []).append(Zone(since, row["timezone"]))
+    zones = tuple(found.pop(None, ()))
+    return zones, {tenant: tuple(own) for tenant, own in found.items() if tenant}
+
+
+def _of(notes: Sequence[tuple[str | None, Zone]], tenant: str | None) -> Zones:
+    return tuple(zone for other, zone in notes if other == tenant)
