@@ -1,29 +1,90 @@
-"""Real servers, each started when the first test asks for it; a database of its own for each test that wants one."""
+"""Real servers, each started when the first test asks for it; a database of its own for each test that wants one.
 
+Tests run in parallel (pytest-xdist). Worker processes share one set of servers, and each test makes databases, topics
+and connectors of its own there. Tests that kill or pause servers do so on `own_servers`, one after the other.
+"""
+
+import os
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from hypothesis import settings
+from xdist.workermanage import WorkerController
 
 from streams.resources import sql
 from streams.store.migrations import migrate
-from tests.servers import Servers, new_database, running_servers
+from tests.depth import QUICK
+from tests.servers import EmbeddedServers, Servers, embedded_servers, new_database, running_servers
+from tests.servers_shared import Door, ServersOfController, shared_servers
 
 UNIT = Path(__file__).parent / "unit"
+JOBS_PER_CORE = 2
+"""Tests that run at once: most of a test's time is spent in waiting."""
+
+settings.load_profile(QUICK)  # `--hypothesis-profile deep` takes its place
+
+_door = pytest.StashKey[Door]()
+_running = pytest.StashKey[ExitStack]()
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """How many tests run at once with `-n auto`."""
+    del config
+    return JOBS_PER_CORE * (os.cpu_count() or 1)
+
+
+def pytest_configure_node(node: WorkerController) -> None:
+    """Have the servers in the controller of a parallel run, and tell each worker where to ask for them."""
+    stash = node.config.stash
+    if _door not in stash:
+        stash[_running] = ExitStack()
+        stash[_door] = stash[_running].enter_context(shared_servers())
+    node.workerinput["door"] = stash[_door]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the servers of a parallel run."""
+    if _running in config.stash:
+        config.stash[_running].close()
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Unit tests are those that need no server."""
+    """Check that unit tests need no server, and keep tests together that share what takes seconds to make."""
     for item in items:
-        if item.path.is_relative_to(UNIT) and "servers" in getattr(item, "fixturenames", ()):
+        fixtures = getattr(item, "fixturenames", ())
+        if item.path.is_relative_to(UNIT) and {"servers", "own_servers"} & set(fixtures):
             raise pytest.UsageError(f"{item.nodeid} needs a server: it belongs under tests/integration")
+        if "own_servers" in fixtures:
+            item.add_marker(pytest.mark.xdist_group("own_servers"))
+        elif item.path.is_relative_to(UNIT) or _shares_a_module(item):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
+def _shares_a_module(item: pytest.Item) -> bool:
+    """Whether a fixture of the test is made once for its module."""
+    fixtures = getattr(item, "_fixtureinfo").name2fixturedefs.values()  # noqa: B009 - pytest has no public way
+    return any(definitions[-1].scope == "module" for definitions in fixtures)
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+def servers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """Servers that other tests use at the same time."""
+    if workerinput := getattr(request.config, "workerinput", None):
+        yield ServersOfController(workerinput["door"])
+        return
     with running_servers(tmp_path_factory.mktemp("servers")) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def own_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
+    """Servers that one test at a time uses: it may kill and pause them, and leaves them running."""
+    with embedded_servers(tmp_path_factory.mktemp("own-servers")) as servers:
         yield servers
 
 

@@ -54,7 +54,10 @@ class NamedServers:
 
 
 class EmbeddedServers:
-    """The stack of `funnelproof local`, for as long as this process lives: its supervisors see to that."""
+    """The stack of `funnelproof local`, for as long as this process lives: its supervisors see to that.
+
+    Postgres does not wait for the disk.
+    """
 
     def __init__(self, folder: Path, running: ExitStack) -> None:
         self._running = running
@@ -63,6 +66,10 @@ class EmbeddedServers:
     @cached_property
     def postgres_dsn(self) -> str:
         self._start("postgres")
+        # A killed server loses nothing that the operating system's page cache holds; only a machine's end would.
+        for setting in ("fsync", "full_page_writes"):
+            self.stack.postgres.execute(f"alter system set {setting} = off")
+        self.stack.postgres.execute("select pg_reload_conf()")
         return self.stack.postgres.dsn()
 
     @cached_property

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+import pytest
+
+pytestmark = pytest.mark.thorough
 
 
 @dataclass

@@ -1,25 +1,23 @@
-"""A short slice of `make chaos`, for `make test`: one run of three kinds of fault, after each other."""
+"""A short slice of `make chaos`, for `make check`: one run of three kinds of fault, after each other."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from tests.chaos.runs import FAULTS, plan, run, stage_on
 from tests.chaos.stage import Stage
-from tests.servers import EmbeddedServers, Servers
+from tests.servers import EmbeddedServers
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(240)]
 
 SEED = 20261123
 
 
 @pytest.fixture(scope="module")
-async def stage(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    if not isinstance(servers, EmbeddedServers):
-        pytest.skip("these servers are not this test's own, it must not harm them")
-    folder: Path = tmp_path_factory.mktemp("chaos")
-    async with stage_on(servers, folder) as stage:
+async def stage(
+    own_servers: EmbeddedServers, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Stage]:
+    async with stage_on(own_servers, tmp_path_factory.mktemp("chaos")) as stage:
         yield stage
 
 

@@ -1,4 +1,4 @@
-"""A short slice of the many windows of `make chaos`, for `make test`; and that a broken promise is found."""
+"""A short slice of the many windows of `make chaos`, for `make check`; and that a broken promise is found."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ EVENTS = [Event(0, 11, KEY, ROW), Event(1, 10, KEY, ROW), Event(3, 12, KEY, None
 LOG = Log([[], EVENTS], [0, 5])
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(240)
 async def test_every_revision_under_writes_equals_the_log_at_its_positions_and_covers_what_its_marker_showed(
     servers: Servers, template: str, tmp_path: Path

@@ -5,12 +5,15 @@ import subprocess
 import sys
 
 import asyncpg
+import pytest
 from confluent_kafka.admin import AdminClient
 
 from bench.dataset import load
 from bench.work import Work
 from tests.fakes.funnel import brute_force
 from tests.servers import Servers
+
+pytestmark = pytest.mark.thorough
 
 
 async def test_the_expected_answer_is_that_of_brute_force(empty_database: str) -> None:

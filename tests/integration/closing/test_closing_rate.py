@@ -10,6 +10,8 @@ from streams.publish.closing import Published
 from streams.store.database import Pool
 from tests.integration.closing.conftest import TENANT, Desk, entry, stage_id
 
+pytestmark = pytest.mark.thorough
+
 PIPELINES = 10_000
 PAIRS = 4
 SECONDS = 10.0

@@ -28,7 +28,7 @@ from streams.resources import sql
 from streams.store.database import Pool
 from tests.integration.closing.conftest import IDLE, SALES, TENANT, Desk, entry
 from tests.integration.published import PublishedEvent, published, validate
-from tests.servers import EmbeddedServers, Servers
+from tests.servers import EmbeddedServers
 
 pytestmark = pytest.mark.timeout(120)
 SALES_KEY = f"{TENANT}/{SALES.pipeline_id}"
@@ -316,11 +316,17 @@ async def test_a_missing_topic_is_made_and_made_again(desk: Desk, outlet: Outlet
 
 
 @pytest.fixture
-def paused_broker(servers: Servers, kafka: str) -> Iterator[int]:
-    if not isinstance(servers, EmbeddedServers):
-        pytest.skip("this broker is not the test's own, it must not be paused")
-    assert kafka
-    broker = servers.stack.kafka.pid
+async def outlet_of_own(pool: Pool, own_servers: EmbeddedServers) -> AsyncIterator[Outlet]:
+    """An outlet to a broker that may be paused."""
+    topic = f"outbox_{uuid4().hex}.facts"
+    yield Outlet(pool, own_servers.kafka, topic)
+    await Topics(own_servers.kafka).delete([topic])
+
+
+@pytest.fixture
+def paused_broker(own_servers: EmbeddedServers) -> Iterator[int]:
+    assert own_servers.kafka
+    broker = own_servers.stack.kafka.pid
     assert broker is not None
     os.kill(broker, signal.SIGSTOP)
     yield broker
@@ -328,8 +334,9 @@ def paused_broker(servers: Servers, kafka: str) -> Iterator[int]:
 
 
 async def test_windows_close_while_the_broker_is_away_and_are_published_when_it_is_back(
-    desk: Desk, outlet: Outlet, paused_broker: int
+    desk: Desk, outlet_of_own: Outlet, paused_broker: int
 ) -> None:
+    outlet = outlet_of_own
     publisher = outlet.publisher()
     async with running(publisher):
         for minute in (1, 2, 3):

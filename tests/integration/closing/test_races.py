@@ -17,7 +17,11 @@ from streams.resources import sql
 from streams.store.database import PASSING_ERRORS, Connection, Pool
 from tests.integration.closing.conftest import SALES, START, Desk, desk_with, entry, stage_id
 
-WAITING = "select pid from pg_locks where not granted and {} order by pid"
+WAITING = """
+select pid from pg_locks
+where not granted and {} and database = (select oid from pg_database where datname = current_database())
+order by pid
+"""  # others test on the same server, in databases whose tables have the same oids
 FOR_CLOSING = WAITING.format("locktype = 'advisory'")
 
 

@@ -24,6 +24,12 @@ from tests.integration.closing.conftest import IDLE, KINDS, SALES, START, Desk, 
 MINUTE = timedelta(minutes=1)
 TWO_MINUTES = {"1m": 2 * MINUTE}
 BOTH = (SALES, IDLE)
+SOMEBODY_WAITS = """
+select exists (
+    select from pg_locks as waiting inner join pg_locks as held using (pid)
+    where not waiting.granted and held.database = (select oid from pg_database where datname = current_database())
+)
+"""
 
 
 def pruner(
@@ -213,7 +219,7 @@ async def test_pruning_does_not_hold_a_close_up(desk: Desk, pool: Pool) -> None:
     async with pool.acquire() as blocker, blocker.transaction():
         await blocker.execute("select from dyno_crm.report_run where period_start = $1 for key share", START)
         pruning_now = asyncio.create_task(pruner(pool, TWO_MINUTES).prune())
-        while not await blocker.fetchval("select exists (select from pg_locks where not granted)"):
+        while not await blocker.fetchval(SOMEBODY_WAITS):
             await asyncio.sleep(0.02)
         assert not pruning_now.done()
         desk.write("new", entry(0, 241), deal="three")

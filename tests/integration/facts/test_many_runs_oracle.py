@@ -14,6 +14,7 @@ from streams.reconciliation.result import ClosedRun, Pair
 from streams.resources import sql
 from streams.store.closed_scope import ClosedScope
 from streams.store.database import OwnConnection
+from tests.depth import examples
 
 TENANTS = [UUID(int=0xA), UUID(int=0xB)]
 PIPELINES = [UUID(int=0xC), UUID(int=0xD)]
@@ -74,7 +75,7 @@ histories = st.builds(
 
 
 @settings(
-    max_examples=150,
+    max_examples=examples(150),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

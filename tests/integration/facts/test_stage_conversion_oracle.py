@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from streams.resources import sql
 from streams.store.database import OwnConnection
+from tests.depth import examples
 
 # Ids fall in an order that has nothing to do with the stages' display order.
 STAGES = [UUID(int=(0x9E3779B97F4A7C15 * n) % 2**64) for n in range(1, 9)]
@@ -166,7 +167,7 @@ def pairs_json(history: History) -> str | None:
 
 
 @settings(
-    max_examples=300,
+    max_examples=examples(300),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from streams.domain.windows import CALENDAR_UNITS, from_microseconds, to_microseconds, window_kind
 from streams.store.database import OwnConnection
+from tests.depth import examples
 
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "America/Santiago", "Asia/Kathmandu"]
 # Up to where every edition of the timezone rules agrees.
@@ -23,12 +24,15 @@ select
     date_trunc($1, told.before_end, told.zone) as start_before_end,
     date_trunc($1, told.window_end, told.zone) as next_start
 from unnest($2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::text[])
+from tests.depth import examples
     with ordinality as told (instant, before_end, window_end, zone, number)
 order by told.number
 """
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
 @given(
     st.sampled_from(CALENDAR_UNITS),
     st.lists(st.tuples(instants | near_changes, st.sampled_from(ZONES)), min_size=20, max_size=60),

@@ -20,6 +20,8 @@ OWNER = """
 import time
 from streams.demo.folder import temporary_folder
 from streams.local.stack import LocalStack
+
+pytestmark = pytest.mark.thorough
 with temporary_folder() as folder, LocalStack(folder, only=["postgres"]).running():
     print(folder, flush=True)
     time.sleep(300)

@@ -19,6 +19,8 @@ from rich.console import Console
 from streams.local.process import Identity
 from streams.local.stack import LocalStack, StackError
 
+pytestmark = pytest.mark.thorough
+
 QUIET = Console(stderr=True, quiet=True)
 
 

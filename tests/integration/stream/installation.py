@@ -19,6 +19,7 @@ import asyncpg
 
 from streams.cdc.connector import Connector
 from streams.cdc.topics import Topics
+from streams.demo.setup import set_up
 from streams.domain.windows import from_microseconds, to_microseconds
 from streams.settings import Settings
 from streams.store.database import OwnConnection
@@ -148,7 +149,7 @@ class Installation:
 async def installed(
     servers: Servers, template: str, folder: Path, **chosen: str
 ) -> AsyncIterator[Installation]:
-    """Set an installation up with the commands a user would run, without a worker; remove every trace at the end."""
+    """Set an installation up as `migrate` and `connector apply` do, without a worker; remove every trace at the end."""
     name = f"e2e_{uuid4().hex[:10]}"
     async with new_database(servers.postgres_dsn, template, name) as dsn:
         environment = {
@@ -171,9 +172,7 @@ async def installed(
             folder,
         )
         try:
-            for command in (("migrate",), ("connector", "apply")):
-                done = await asyncio.to_thread(installation.run, *command)
-                assert done.returncode == 0, done.stderr
+            await set_up(installation.settings)
             yield installation
         finally:
             for worker in installation.workers:

@@ -8,9 +8,13 @@ import sys
 from datetime import datetime, timedelta
 from typing import Any, cast
 
+import pytest
+
 from tests.integration.stream.conftest import Install
 from tests.integration.stream.funnel import Funnel
 from tests.integration.stream.installation import Installation
+
+pytestmark = pytest.mark.thorough
 
 HOUR = timedelta(hours=1)
 WINDOW = timedelta(seconds=3)
@@ -94,7 +98,9 @@ async def killed_in_its_second_batch(installation: Installation, start: datetime
         )
         try:
             await installation.wait_until(
-                "select exists (select from pg_locks where locktype = 'transactionid' and not granted) and 1000 = "
+                "select exists (select from pg_locks as waiting inner join pg_locks as held using (pid) "
+                "where waiting.locktype = 'transactionid' and not waiting.granted and held.database = "
+                "(select oid from pg_database where datname = current_database())) and 1000 = "
                 "(select count(*) from funnelproof.time_window where window_end <= $1 and closed_at is not null)",
                 end,
             )

@@ -2,35 +2,31 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
 import pytest
 from confluent_kafka import Producer
-from rich.console import Console
 
 from streams.cdc.connector import DATA_TOPIC_SETTINGS
 from streams.cdc.topics import Topics
 from streams.local.kafka import Kafka
-from streams.local.stack import LocalStack
 from streams.settings import Settings
 from tests.fakes.envelopes import ROW, envelope
 from tests.integration.stream.installation import Installation
+from tests.servers import EmbeddedServers
 
-pytestmark = pytest.mark.timeout(150)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(150)]
 
 FOLDED = "select coalesce(max(source_offset), 0) from funnelproof.partition_progress"
 
 
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Kafka]:
-    """A broker of this test's own, whose files it may harm."""
-    stack = LocalStack(tmp_path / "stack", only=["kafka"], console=Console(quiet=True))
-    with stack.running():
-        yield stack.kafka
-    stack.erase()
+def broker(own_servers: EmbeddedServers) -> Kafka:
+    """A broker whose files may be harmed."""
+    assert own_servers.kafka
+    return own_servers.stack.kafka
 
 
 def produce(servers: str, topic: str, deal: str) -> None:

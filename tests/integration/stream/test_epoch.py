@@ -9,7 +9,7 @@ from tests.integration.stream.conftest import Install
 from tests.integration.stream.funnel import Funnel
 from tests.integration.stream.installation import Installation, Worker, eventually
 
-pytestmark = pytest.mark.timeout(150)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(150)]
 
 HOLDERS = """
 select sum(case mode when 'ShareLock' then 1 else -1 end)  -- the other lock is had while a hold is taken

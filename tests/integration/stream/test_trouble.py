@@ -18,7 +18,7 @@ from tests.integration.stream.funnel import Funnel
 from tests.integration.stream.installation import Installation, Worker
 from tests.integration.stream.writing import keep_writing
 
-pytestmark = pytest.mark.timeout(150)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(150)]
 
 MANY_DEALS = """
 insert into dyno_crm.deal_pipeline_stage_state (

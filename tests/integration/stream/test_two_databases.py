@@ -13,7 +13,7 @@ from tests.integration.stream.conftest import Install
 from tests.integration.stream.funnel import Funnel
 from tests.servers import Servers, new_database
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(180)]
 
 COUNTED = """
 select count(*) = 2 and bool_and(entered_count = 2) and bool_and(completeness = 'proven')

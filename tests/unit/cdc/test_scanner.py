@@ -16,6 +16,7 @@ from streams.cdc.envelope import ChangeDecoder, LogRecord, MalformedEventError, 
 from streams.domain.change import Change, Scope
 from streams.domain.codes import Vocabulary
 from streams.domain.packed import NO_CHANGE, packed, unpacked
+from tests.depth import examples
 from tests.fakes.envelopes import ROW, FakeRecord, compact, envelope
 
 try:
@@ -187,7 +188,7 @@ EDITED = [one.value.encode() for one in CAPTURED if one.case not in REFUSED]
 
 
 @given(st.randoms(use_true_random=True))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_events_edited_at_random_are_read_as_in_python(random: Random) -> None:
     TWINS.compare(edited(random.choice(EDITED), random) for _ in range(300))
 
@@ -405,7 +406,7 @@ events = objects(
 
 
 @given(st.lists(events | st.builds('{{"schema":{},"payload":{}}}'.format, simple_values, events), max_size=5))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_fields_may_come_in_any_order_with_others_among_them(texts: list[str]) -> None:
     TWINS.compare(map(as_bytes, texts))
 
@@ -471,7 +472,7 @@ class Worker:
 
 
 @given(st.lists(records, max_size=12), st.sampled_from([list, tuple]))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_many_records_are_read_as_one_by_one_in_python(
     records: list[FakeRecord], kind: Callable[[list[FakeRecord]], Sequence[FakeRecord]]
 ) -> None:
@@ -490,7 +491,7 @@ def test_many_records_are_read_as_one_by_one_in_python(
 
 
 @given(st.lists(records, max_size=6), st.sampled_from(MALFORMED), st.lists(records, max_size=6))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_a_malformed_record_keeps_nothing_from_being_read_one_by_one(
     before: list[FakeRecord], malformed: bytes, after: list[FakeRecord]
 ) -> None:

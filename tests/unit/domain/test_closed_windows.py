@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 
 from streams.domain.tally import TallyKey, WindowScope
 from streams.domain.windows import to_microseconds
+from tests.depth import examples
 from tests.fakes.ledger import Ledger, LedgerPartials, Run
 from tests.machine.calendar import INSTALLED_AT, SCOPES, WINDOWS
 from tests.machine.fleet import Fleet
@@ -74,7 +75,7 @@ class LedgerFleet(Fleet):
 
 
 LedgerFleet.TestCase.settings = settings(
-    max_examples=60,
+    max_examples=examples(60),
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -20,6 +20,7 @@ from streams.domain.packed import NO_CHANGE, packed, unpacked
 from streams.domain.partition import Delta, PartitionState
 from streams.domain.plan import WindowPlan, plan_for
 from streams.domain.windows import to_microseconds
+from tests.depth import examples
 from tests.fakes.changes import sixteen
 
 try:
@@ -175,20 +176,20 @@ def apply_at_random(plan: WindowPlan, few: Few, count: int, random: Random) -> N
 
 
 @given(st.sampled_from(PLANS), st.randoms(use_true_random=True))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_few_rows_that_change_often_are_folded_as_in_python(plan: WindowPlan, random: Random) -> None:
     near = random.sample(INSTANTS, 6)
     apply_at_random(plan, Few(deals=2, rows=3, instants=near), 120, random)
 
 
 @given(st.sampled_from(PLANS), st.randoms(use_true_random=True))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_many_rows_are_folded_as_in_python(plan: WindowPlan, random: Random) -> None:
     apply_at_random(plan, Few(deals=20, rows=12, instants=INSTANTS), 300, random)
 
 
 @given(st.sampled_from(PLANS), st.randoms(use_true_random=True))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 def test_deals_grow_large_as_in_python(plan: WindowPlan, random: Random) -> None:
     """From 64 rows on the first entries of a deal are kept, which only Python does."""
     apply_at_random(plan, Few(1, 70, INSTANTS[:15], deletions=0.05, beyond=0), 300, random)

@@ -16,6 +16,7 @@ from streams.domain.partition import PartitionState
 from streams.domain.plan import WindowPlan, plan_for
 from streams.domain.tally import TallyKey
 from streams.domain.windows import Window
+from tests.depth import examples
 from tests.fakes.changes import Changes, StageEntry
 from tests.machine.definition import counts_of
 
@@ -172,7 +173,7 @@ class LargeDealsMachine(FoldMachine):
         partition.LARGE = self.limit
 
 
-MACHINE_SETTINGS = settings(max_examples=60, stateful_step_count=40, deadline=None)
+MACHINE_SETTINGS = settings(max_examples=examples(60), stateful_step_count=40, deadline=None)
 for machine in (FoldMachine, PackedFoldMachine, LargeDealsMachine):
     machine.TestCase.settings = MACHINE_SETTINGS
 TestFold = FoldMachine.TestCase

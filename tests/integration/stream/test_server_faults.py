@@ -1,0 +1,104 @@
+"""Servers that pause or die in the middle of writes: the facts are still those of the canonical SQL."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+
+import pytest
+
+from streams.local.stack import CRM_DATABASE
+from tests.integration.stream.funnel import Funnel
+from tests.integration.stream.installation import Installation, installed
+from tests.integration.stream.soundness import CLOSED, closed_with_all, enter_many, everything_is_right
+from tests.integration.stream.writing import keep_writing
+from tests.servers import EmbeddedServers
+
+pytestmark = pytest.mark.thorough
+
+
+@pytest.fixture(scope="module")
+async def installation(
+    own_servers: EmbeddedServers, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Installation]:
+    """One on servers that may be harmed, with a worker."""
+    folder = tmp_path_factory.mktemp("installation")
+    settings = {"WINDOWS": "3s,1h", "PROOF_WAIT": "3s"}
+    async with installed(own_servers, CRM_DATABASE, folder, **settings) as installation:
+        installation.start_worker()
+        await installation.wait_until_folding()
+        yield installation
+
+
+@pytest.fixture(scope="module")
+async def funnels(installation: Installation) -> list[Funnel]:
+    funnels = [Funnel() for _ in range(3)]
+    for funnel in funnels:
+        await funnel.create(installation.connection)
+    await installation.proven()
+    return funnels
+
+
+@pytest.fixture
+async def quiet(installation: Installation) -> Funnel:
+    """A funnel that only its test writes to."""
+    funnel = Funnel()
+    await funnel.create(installation.connection)
+    await installation.proven()
+    return funnel
+
+
+async def test_a_worker_outlives_a_pause_of_the_broker(
+    installation: Installation, funnels: list[Funnel], own_servers: EmbeddedServers
+) -> None:
+    broker = own_servers.stack.kafka.pid
+    assert broker is not None
+    async with keep_writing(installation, funnels):
+        os.kill(broker, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(3)
+        finally:
+            os.kill(broker, signal.SIGCONT)
+        await asyncio.sleep(1)
+    await everything_is_right(installation)
+    assert installation.workers[-1].runs
+
+
+@pytest.mark.parametrize("server", ["kafka", "connect"])
+async def test_no_window_closes_while_a_server_is_paused_and_each_does_soon_after(
+    installation: Installation,
+    funnels: list[Funnel],
+    quiet: Funnel,
+    own_servers: EmbeddedServers,
+    server: str,
+) -> None:
+    """While Connect stands still its slot lags, and the log's ends look as if all were there."""
+    paused = getattr(own_servers.stack, server).pid
+    async with keep_writing(installation, funnels):
+        start = await installation.next_window()
+        os.kill(paused, signal.SIGSTOP)
+        try:
+            await enter_many(installation, quiet, start, 10)
+            await asyncio.sleep(5.5)
+            assert not await installation.connection.fetchval(CLOSED, start)
+        finally:
+            os.kill(paused, signal.SIGCONT)
+        await closed_with_all(installation, quiet, start, 10)
+    await everything_is_right(installation)
+
+
+async def test_no_window_closes_without_connect_and_each_does_soon_after_it_is_back(
+    installation: Installation, funnels: list[Funnel], quiet: Funnel, own_servers: EmbeddedServers
+) -> None:
+    async with keep_writing(installation, funnels):
+        await asyncio.sleep(1)
+        start = await installation.next_window()
+        own_servers.stack.connect.kill()
+        await enter_many(installation, quiet, start, 10)
+        await asyncio.sleep(5)
+        assert not await installation.connection.fetchval(CLOSED, start)
+        await asyncio.to_thread(own_servers.stack.connect.start)
+        assert own_servers.stack.connect.address == own_servers.connect_url
+        await closed_with_all(installation, quiet, start, 10)
+    await everything_is_right(installation)
+    assert installation.workers[-1].runs
