@@ -1,4 +1,4 @@
-"""What an installation is told from outside: environment variables `FUNNELPROOF_*` or `funnelproof.toml`."""
+"""The settings of an installation: environment variables `FUNNELPROOF_*`, or the file `funnelproof.toml`."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def _retention(value: Any) -> Any:  # noqa: ANN401 - a validator is given whatev
 def _duration(value: Any) -> timedelta:  # noqa: ANN401 - a validator is given whatever was written
     if isinstance(value, timedelta) and value >= timedelta(0):
         return value
-    return parse_duration(str(value))  # a number of the settings file has no unit
+    return parse_duration(str(value))  # raises for a number of the settings file, which has no unit
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
@@ -58,7 +58,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
 
 
 class Settings(BaseSettings):
-    """Every setting, with its default; `load_settings` is how a program gets them."""
+    """Every setting with its default; a program calls `load_settings`."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
@@ -173,7 +173,7 @@ class Settings(BaseSettings):
 
     @property
     def facts_dsn(self) -> str:
-        """The database of the facts: `report_dsn`, else the CRM's own."""
+        """The database of the facts: `report_dsn`, or the CRM's database."""
         return self.report_dsn or self.source_dsn
 
     @property
@@ -183,27 +183,27 @@ class Settings(BaseSettings):
 
     @property
     def own_timezones(self) -> dict[str, str]:
-        """The timezones of tenants that have their own, by the tenant's identifier as text."""
+        """The timezone of every tenant with an own timezone, by the tenant's identifier as text."""
         return {str(tenant): timezone for tenant, timezone in self.tenant_timezones.items()}
 
     @property
     def data_topic(self) -> str:
-        """The topic that carries the changes of `dyno_crm.deal_pipeline_stage_state`."""
+        """The topic of the changes of `dyno_crm.deal_pipeline_stage_state`."""
         return f"{self.topic_prefix}.dyno_crm.deal_pipeline_stage_state"
 
     @property
     def message_topic(self) -> str:
-        """The topic that carries the markers."""
+        """The topic of the markers."""
         return f"{self.topic_prefix}.message"
 
     @property
     def dead_letter_topic(self) -> str:
-        """The topic that events which could not be applied are published to."""
+        """The topic of the dead letters: events that could not be applied."""
         return f"{self.instance}.dead-letters"
 
     @property
     def facts_topic(self) -> str:
-        """The topic that every revision of a closed window is published to."""
+        """The topic of the facts: every revision of a closed window."""
         return f"{self.instance}.facts"
 
     @property
@@ -220,13 +220,13 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments win over the environment, the environment over the file."""
+        """Let arguments win over the environment, and the environment over the file."""
         del dotenv_settings, file_secret_settings
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, SETTINGS_FILE)
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Read the settings; raises SettingsError that lists every unknown and malformed one."""
+    """Read the settings. Raises SettingsError with a list of the unknown and malformed settings."""
     problems = [
         f"{name}: no such setting"
         for name in sorted(os.environ)

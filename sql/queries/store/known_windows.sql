@@ -1,4 +1,5 @@
--- Makes windows known that counts refer to, or that hold the present, each with the tilings that have it.
+-- Registers windows that have counts or hold the present time. A window keeps the list of the tilings that contain the
+-- window, for example a UTC day and a tenant's day in Asia/Tokyo are windows of different tilings.
 insert into funnelproof.time_window as known (window_name, window_start, window_end, tilings)
 select
     told.window_name,
