@@ -66,10 +66,10 @@ class Settings(BaseSettings):
         "postgresql://postgres@127.0.0.1:5432/postgres",
         description="the CRM's database, as a postgresql:// URL",
     )
-    report_dsn: str | None = Field(None, description="the database of the facts; the CRM's own if not set")
+    report_dsn: str | None = Field(None, description="the database of the facts; default: the CRM's database")
     cdc_dsn: str | None = Field(
         None,
-        description="the CRM's database as Kafka Connect reaches it, with a replication role; SOURCE_DSN if not set",
+        description="the CRM's database for Kafka Connect, with a replication role; default: SOURCE_DSN",
     )
     kafka: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, host:port, comma-separated")
     connect_url: str = Field("http://127.0.0.1:8083", description="Kafka Connect's REST address")
@@ -82,14 +82,16 @@ class Settings(BaseSettings):
     partitions: int = Field(
         8, ge=1, le=1000, description="partitions of the CDC topic, for `connector apply`"
     )
-    state_dir: Path = Field(Path(".funnelproof"), description="folder for what a worker keeps between runs")
+    state_dir: Path = Field(
+        Path(".funnelproof"), description="folder of the files that a worker keeps between runs"
+    )
     windows: Annotated[tuple[str, ...], NoDecode] = Field(
         ("hour", "day", "week", "month"),
-        description="window kinds: hour, day, week, month or fixed lengths as 15s, 10m, 7d",
+        description="window kinds: hour, day, week, month, or fixed lengths like 15s, 10m, 7d",
     )
-    timezone: str = Field("UTC", description="the timezone of calendar windows, as Europe/Berlin")
+    timezone: str = Field("UTC", description="the timezone of calendar windows, for example Europe/Berlin")
     tenant_timezones: Annotated[dict[UUID, str], NoDecode] = Field(
-        {}, description="tenants with a timezone of their own, as id=Asia/Tokyo, comma-separated"
+        {}, description="tenants with their own timezone, comma-separated, for example id=Asia/Tokyo"
     )
     grace: Duration = Field(timedelta(0), description="how long after its end a window stays open")
     proof_wait: Duration = Field(
@@ -98,7 +100,7 @@ class Settings(BaseSettings):
     )
     estimate_wait: Duration = Field(
         timedelta(seconds=30),
-        description="how long after end and grace a window stays open where the source allows no markers",
+        description="how long after end and grace a window stays open if the source allows no markers",
     )
     revision_debounce: Duration = Field(
         timedelta(seconds=5),
@@ -106,11 +108,11 @@ class Settings(BaseSettings):
     )
     stage_pairs: Annotated[Mapping[Scope, tuple[tuple[str, str], ...]], NoDecode] = Field(
         {},
-        description="pairs of stages in place of each stage and the next, by pipeline",
+        description="pairs of stages by pipeline; default: each stage and the next",
     )
     dormant_after: Duration = Field(
         timedelta(0),
-        description="how long after its last entry a pipeline gets no zero rows any more; 0s: it always gets them",
+        description="time without an entry after which a pipeline gets no zero rows; 0s: no pipeline is dormant",
     )
     flush_interval: Duration = Field(
         timedelta(milliseconds=200), description="least time between two flushes to Postgres"
@@ -120,11 +122,11 @@ class Settings(BaseSettings):
     )
     retention: Retention = Field(
         {},
-        description="how long windows are kept after their end, as hour=90d,day=5y; kinds not named, forever",
+        description="how long windows are kept after their end, for example hour=90d,day=5y; other kinds: forever",
     )
     zero_retention: Retention = Field(
         {},
-        description="how long runs of pipelines without any entry are kept, as hour=30d; else as other runs",
+        description="how long runs of only zeros are kept, for example hour=30d; default: like every run",
     )
     evidence_retention: Duration = Field(
         timedelta(days=90),
@@ -133,8 +135,10 @@ class Settings(BaseSettings):
     session_timeout: Duration = Field(
         timedelta(seconds=10), description="silence after which Kafka gives a worker's partitions to another"
     )
-    log_format: Literal["console", "json"] = Field("console", description="how a worker logs")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="what a worker logs")
+    log_format: Literal["console", "json"] = Field("console", description="the form of a worker's log")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="the lowest level in a worker's log"
+    )
 
     @field_validator("windows", mode="before")
     @classmethod

@@ -61,7 +61,7 @@ def run_demo(options: DemoOptions, console: Console) -> DemoResult:
         except (asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError, OSError) as error:
             raise DemoError(
                 f"a server of the demo failed ({str(error) or type(error).__name__}): "
-                "run it again with --data-dir, and look at the logs in that folder"
+                "run the demo again with --data-dir, and look at the logs in that folder"
             ) from error
         finally:
             interrupts.ignore()  # stopping the servers must not be interrupted
@@ -130,7 +130,7 @@ class _Story:
                 f"the worker proved nothing within {_FIRST_PROOF:.0f} s: run the demo again with --data-dir,"
                 " and look at worker.log in that folder"
             )
-        self.say("worker: follows the log and proves")
+        self.say("worker: follows the log and has proven it complete")
 
     async def _play(self, crm: Crm, figures: Figures, events: EventCounter, observer: Observer) -> DemoResult:
         setup_seconds = time.monotonic() - self._began

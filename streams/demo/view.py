@@ -193,7 +193,7 @@ def _closed(windows: Sequence[ClosedWindow]) -> RenderableType:
 
 def _revisions(revisions: Sequence[Revision]) -> RenderableType:
     if not revisions:
-        return Text("  none yet: nothing that was published had to be corrected", "dim")
+        return Text("  none yet: no closed window was corrected", "dim")
     table = _table(
         ("", 4), ("from", 8), ("stages", 34), ("entered", -11), ("converted", -11), ("because", 20)
     )

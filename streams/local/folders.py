@@ -26,8 +26,8 @@ def make(folder: Path) -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise PreconditionError(
-            f"cannot create {folder} ({error.strerror}): give a folder that can be written with --data-dir,"
-            " and one for downloads with XDG_CACHE_HOME"
+            f"cannot create {folder} ({error.strerror}): name a writable folder with --data-dir,"
+            " and a writable folder for downloads with XDG_CACHE_HOME"
         ) from error
     return folder
 

@@ -25,7 +25,7 @@ def claim(file: Path, count: int) -> list[int]:
         kept = [port for port, _ in zip(free, range(count), strict=False)]
         if len(kept) < count:
             raise PreconditionError(
-                f"no free port between {_RANGE.start} and {_RANGE.stop}: end what listens there"
+                f"no free port between {_RANGE.start} and {_RANGE.stop}: end a program that listens on one of them"
             )
         file.write_text(json.dumps(kept), "utf-8")
     return kept

@@ -43,7 +43,7 @@ async def canonical_counts(
     """Return the counts of `runs` from the snapshot of the transaction on `source`.
 
     All runs are of a single window kind. The runs' windows and the further `windows` are also searched for entries
-    of pipelines without a run.
+    of pipelines without a run; a window that overlaps an earlier window of the tenant is not searched.
     """
     tiled, others = _tiled(runs, windows)
     counts: dict[Key, dict[Pair, Counts]] = {run.key: {} for run in runs}
@@ -83,8 +83,8 @@ def _tiled(
 ) -> tuple[list[TenantWindow], frozenset[Key]]:
     """Return windows that do not overlap within a tenant, and the runs of the other windows.
 
-    A tenant's windows of a kind overlap only after a change of the timezone, for example the last day by New York's
-    time and the first day by Berlin's time.
+    For example, of a tenant's windows `[0:00, 2:00)` and `[1:00, 3:00)` the earlier is returned, and a run of
+    `[1:00, 3:00)` is counted by itself.
     """
     by_tenant: dict[UUID, set[tuple[datetime, datetime]]] = defaultdict(set)
     runs = list(runs)

@@ -1,5 +1,5 @@
--- Registers windows that have counts or hold the present time. A window keeps the list of the tilings that contain the
--- window, for example a UTC day and a tenant's day in Asia/Tokyo are windows of different tilings.
+-- Registers windows that have counts or hold the present time, each with the tilings that contain the window. For
+-- example, an hour belongs to the tilings of UTC and of Asia/Tokyo; a day belongs to only one of the two.
 insert into funnelproof.time_window as known (window_name, window_start, window_end, tilings)
 select
     told.window_name,
