@@ -130,7 +130,7 @@ class _Story:
                 f"the worker proved nothing within {_FIRST_PROOF:.0f} s: run the demo again with --data-dir,"
                 " and look at worker.log in that folder"
             )
-        self.say("worker: follows the log and has proven it complete")
+        self.say("worker: follows the log, first proof done")
 
     async def _play(self, crm: Crm, figures: Figures, events: EventCounter, observer: Observer) -> DemoResult:
         setup_seconds = time.monotonic() - self._began
