@@ -1,19 +1,21 @@
--- The three roles that funnelproof needs, each with the least that it can do its work with.
+-- The three roles that funnelproof needs, each with the fewest privileges for its work.
 --
--- An administrator runs this with psql in the CRM's database, and in the report database if that
--- is another: psql -v ON_ERROR_STOP=1 -f sql/roles.sql. Run it after `funnelproof migrate`, as the
--- role that ran that (its later tables are then covered too), and again whenever you like.
+-- An administrator runs this file with psql in the CRM's database, and also in the report database
+-- if the report database is another: psql -v ON_ERROR_STOP=1 -f sql/roles.sql. Run the file after
+-- `funnelproof migrate`, as the role that ran `funnelproof migrate`: the default privileges then also
+-- cover the tables of later migrations. Running the file again does no harm.
 --
--- The roles cannot log in. Give each a password, or grant the latter two to accounts you have:
+-- The roles cannot log in. Give each role a password, or grant worker and reader to existing accounts:
 --     alter role funnelproof_cdc login password '...';
 --     grant funnelproof_worker to some_account;
--- Replication is an attribute, which members do not inherit: Debezium logs in as funnelproof_cdc.
--- The publication of the changes is made by the owner of the table, not by Debezium.
+-- A role's members do not inherit the attribute `replication`, so Debezium logs in as funnelproof_cdc.
+-- The owner of the table makes the publication of the changes, not Debezium.
 --
 -- funnelproof_cdc     reads the changes of the stage tables: logical replication, and select for
 --                     the first snapshot. Writes nothing.
--- funnelproof_worker  reads the CRM's stages and entries, keeps everything of schema funnelproof,
---                     adds runs and facts. Edits a run's status, no fact, and nothing of the CRM.
+-- funnelproof_worker  reads the CRM's stages and entries, writes every table of schema funnelproof
+--                     except the ledger of migrations, adds runs and facts. May edit a run's status.
+--                     May edit no fact and no table of the CRM.
 -- funnelproof_reader  reads runs, facts, the views and schema funnelproof. Writes nothing.
 do $$
 declare
@@ -31,7 +33,7 @@ begin
 end
 $$;
 
--- Tables that this database lacks are skipped: it may be only the CRM's, or only the report's.
+-- Missing tables are skipped: the database may be only the CRM's, or only the report's.
 do $$
 declare
     item record;
@@ -76,7 +78,7 @@ begin
     grant select, insert, update, delete on all tables in schema funnelproof to funnelproof_worker;
     grant usage on all sequences in schema funnelproof to funnelproof_worker;
     grant select on all tables in schema funnelproof to funnelproof_reader;
-    -- The ledger of migrations is the owner's.
+    -- Only the owner writes the ledger of migrations.
     revoke insert, update, delete on funnelproof.schema_migration from funnelproof_worker;
     alter default privileges in schema funnelproof
     grant select, insert, update, delete on tables to funnelproof_worker;

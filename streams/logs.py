@@ -1,4 +1,7 @@
-"""One form for all log lines, ours and the libraries': for people, or one JSON object each. Always on stderr."""
+"""A common form for the log lines of funnelproof and of the libraries: text for people, or JSON objects.
+
+Log lines always go to stderr.
+"""
 
 import logging
 import sys
@@ -16,7 +19,10 @@ NOISY = {
 
 
 def configure_logging(form: Literal["console", "json"], level: str) -> None:
-    """Send every logger's lines to stderr in `form`, from `level` on; libraries speak from warnings on."""
+    """Send every logger's lines to stderr in `form`, from `level` on.
+
+    The loggers of `NOISY` send lines from their own level on, if that level is higher.
+    """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,

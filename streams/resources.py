@@ -1,4 +1,4 @@
-"""The SQL statements and schemas that ship with the program, found by name."""
+"""The SQL statements and schemas of the program, found by name."""
 
 import functools
 from importlib import resources
@@ -8,14 +8,14 @@ from pathlib import Path
 
 @functools.cache
 def _root(folder: str) -> Traversable:
-    """Return the folder inside the installed package, or beside it in a source checkout."""
+    """Return the folder inside the installed package, or beside the package in a source checkout."""
     packaged = resources.files("streams") / folder
     return packaged if packaged.is_dir() else Path(__file__).parent.parent / folder
 
 
 @functools.cache
 def sql(name: str) -> str:
-    """Return the text of `sql/<name>.sql`; raises FileNotFoundError for a name that has no file."""
+    """Return the text of `sql/<name>.sql`. Raises FileNotFoundError for a name without a file."""
     return (_root("sql") / f"{name}.sql").read_text("utf-8")
 
 

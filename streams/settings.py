@@ -1,4 +1,4 @@
-"""What an installation is told from outside: environment variables `FUNNELPROOF_*` or `funnelproof.toml`."""
+"""The settings of an installation: environment variables `FUNNELPROOF_*`, or the file `funnelproof.toml`."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def _retention(value: Any) -> Any:  # noqa: ANN401 - a validator is given whatev
 def _duration(value: Any) -> timedelta:  # noqa: ANN401 - a validator is given whatever was written
     if isinstance(value, timedelta) and value >= timedelta(0):
         return value
-    return parse_duration(str(value))  # a number of the settings file has no unit
+    return parse_duration(str(value))  # raises for a number of the settings file, which has no unit
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
@@ -58,7 +58,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
 
 
 class Settings(BaseSettings):
-    """Every setting, with its default; `load_settings` is how a program gets them."""
+    """Every setting with its default; a program calls `load_settings`."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
@@ -66,10 +66,10 @@ class Settings(BaseSettings):
         "postgresql://postgres@127.0.0.1:5432/postgres",
         description="the CRM's database, as a postgresql:// URL",
     )
-    report_dsn: str | None = Field(None, description="the database of the facts; the CRM's own if not set")
+    report_dsn: str | None = Field(None, description="the database of the facts; default: the CRM's database")
     cdc_dsn: str | None = Field(
         None,
-        description="the CRM's database as Kafka Connect reaches it, with a replication role; SOURCE_DSN if not set",
+        description="the CRM's database for Kafka Connect, with a replication role; default: SOURCE_DSN",
     )
     kafka: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, host:port, comma-separated")
     connect_url: str = Field("http://127.0.0.1:8083", description="Kafka Connect's REST address")
@@ -82,14 +82,16 @@ class Settings(BaseSettings):
     partitions: int = Field(
         8, ge=1, le=1000, description="partitions of the CDC topic, for `connector apply`"
     )
-    state_dir: Path = Field(Path(".funnelproof"), description="folder for what a worker keeps between runs")
+    state_dir: Path = Field(
+        Path(".funnelproof"), description="folder of the files that a worker keeps between runs"
+    )
     windows: Annotated[tuple[str, ...], NoDecode] = Field(
         ("hour", "day", "week", "month"),
-        description="window kinds: hour, day, week, month or fixed lengths as 15s, 10m, 7d",
+        description="window kinds: hour, day, week, month, or fixed lengths like 15s, 10m, 7d",
     )
-    timezone: str = Field("UTC", description="the timezone of calendar windows, as Europe/Berlin")
+    timezone: str = Field("UTC", description="the timezone of calendar windows, for example Europe/Berlin")
     tenant_timezones: Annotated[dict[UUID, str], NoDecode] = Field(
-        {}, description="tenants with a timezone of their own, as id=Asia/Tokyo, comma-separated"
+        {}, description="tenants with their own timezone, comma-separated, for example id=Asia/Tokyo"
     )
     grace: Duration = Field(timedelta(0), description="how long after its end a window stays open")
     proof_wait: Duration = Field(
@@ -98,7 +100,7 @@ class Settings(BaseSettings):
     )
     estimate_wait: Duration = Field(
         timedelta(seconds=30),
-        description="how long after end and grace a window stays open where the source allows no markers",
+        description="how long after end and grace a window stays open if the source allows no markers",
     )
     revision_debounce: Duration = Field(
         timedelta(seconds=5),
@@ -106,11 +108,11 @@ class Settings(BaseSettings):
     )
     stage_pairs: Annotated[Mapping[Scope, tuple[tuple[str, str], ...]], NoDecode] = Field(
         {},
-        description="pairs of stages in place of each stage and the next, by pipeline",
+        description="pairs of stages by pipeline; default: each stage and the next",
     )
     dormant_after: Duration = Field(
         timedelta(0),
-        description="how long after its last entry a pipeline gets no zero rows any more; 0s: it always gets them",
+        description="time without an entry after which a pipeline gets no zero rows; 0s: no pipeline is dormant",
     )
     flush_interval: Duration = Field(
         timedelta(milliseconds=200), description="least time between two flushes to Postgres"
@@ -120,11 +122,11 @@ class Settings(BaseSettings):
     )
     retention: Retention = Field(
         {},
-        description="how long windows are kept after their end, as hour=90d,day=5y; kinds not named, forever",
+        description="how long windows are kept after their end, for example hour=90d,day=5y; other kinds: forever",
     )
     zero_retention: Retention = Field(
         {},
-        description="how long runs of pipelines without any entry are kept, as hour=30d; else as other runs",
+        description="how long runs of only zeros are kept, for example hour=30d; default: like every run",
     )
     evidence_retention: Duration = Field(
         timedelta(days=90),
@@ -133,8 +135,10 @@ class Settings(BaseSettings):
     session_timeout: Duration = Field(
         timedelta(seconds=10), description="silence after which Kafka gives a worker's partitions to another"
     )
-    log_format: Literal["console", "json"] = Field("console", description="how a worker logs")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="what a worker logs")
+    log_format: Literal["console", "json"] = Field("console", description="the form of a worker's log")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="the lowest level in a worker's log"
+    )
 
     @field_validator("windows", mode="before")
     @classmethod
@@ -173,7 +177,7 @@ class Settings(BaseSettings):
 
     @property
     def facts_dsn(self) -> str:
-        """The database of the facts: `report_dsn`, else the CRM's own."""
+        """The database of the facts: `report_dsn`, or the CRM's database."""
         return self.report_dsn or self.source_dsn
 
     @property
@@ -183,27 +187,27 @@ class Settings(BaseSettings):
 
     @property
     def own_timezones(self) -> dict[str, str]:
-        """The timezones of tenants that have their own, by the tenant's identifier as text."""
+        """The timezone of every tenant with an own timezone, by the tenant's identifier as text."""
         return {str(tenant): timezone for tenant, timezone in self.tenant_timezones.items()}
 
     @property
     def data_topic(self) -> str:
-        """The topic that carries the changes of `dyno_crm.deal_pipeline_stage_state`."""
+        """The topic of the changes of `dyno_crm.deal_pipeline_stage_state`."""
         return f"{self.topic_prefix}.dyno_crm.deal_pipeline_stage_state"
 
     @property
     def message_topic(self) -> str:
-        """The topic that carries the markers."""
+        """The topic of the markers."""
         return f"{self.topic_prefix}.message"
 
     @property
     def dead_letter_topic(self) -> str:
-        """The topic that events which could not be applied are published to."""
+        """The topic of the dead letters: events that could not be applied."""
         return f"{self.instance}.dead-letters"
 
     @property
     def facts_topic(self) -> str:
-        """The topic that every revision of a closed window is published to."""
+        """The topic of the facts: every revision of a closed window."""
         return f"{self.instance}.facts"
 
     @property
@@ -220,13 +224,13 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments win over the environment, the environment over the file."""
+        """Let arguments win over the environment, and the environment over the file."""
         del dotenv_settings, file_secret_settings
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, SETTINGS_FILE)
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Read the settings; raises SettingsError that lists every unknown and malformed one."""
+    """Read the settings. Raises SettingsError with a list of the unknown and malformed settings."""
     problems = [
         f"{name}: no such setting"
         for name in sorted(os.environ)

@@ -1,4 +1,4 @@
--- Why closed windows were revised, and how often; a revision may have several causes.
+-- The number of revisions of closed windows for each cause; a revision may have several causes.
 select
     why.cause,
     count(*) as revisions

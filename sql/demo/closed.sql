@@ -1,4 +1,4 @@
--- The windows closed last, each with its latest facts over all pipelines. $1 how many
+-- The last closed windows, each with the latest facts over all pipelines. $1 number of windows
 with
 closed as (
     select

@@ -1,4 +1,4 @@
--- The simulated CRM: deals enter stages, some seconds ago by the database's clock.
+-- The simulated CRM: deals enter stages, `seconds ago` before the present time by the database's clock.
 -- $1 row ids, $2 tenant ids, $3 deal ids, $4 pipeline ids, $5 stage ids, $6 seconds ago
 insert into dyno_crm.deal_pipeline_stage_state (
     id, tenant_id, deal_id, pipeline_id, pipeline_stage_id, entered_at

@@ -1,4 +1,4 @@
--- The simulated CRM's pipelines, once.
+-- The simulated CRM: its pipelines' stages are inserted; stages of an earlier run stay as they are.
 -- $1 stage ids, $2 tenant ids, $3 pipeline ids, $4 names, $5 display orders
 insert into dyno_crm.pipeline_stage (id, tenant_id, pipeline_id, name, display_order)
 select

@@ -1,4 +1,4 @@
--- The simulated CRM: rows get other values, move back in time, are left now.
+-- The simulated CRM: rows get new values, their entry moves back in time, and the deal may leave the stage now.
 -- $1 rows, $2 tenants, $3 deals, $4 pipelines, $5 stages, $6 seconds back, $7 is left
 update dyno_crm.deal_pipeline_stage_state as state
 set

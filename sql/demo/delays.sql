@@ -1,4 +1,4 @@
--- How many seconds after their end the windows were published, of those that ended after $1.
+-- The median and the longest time, in seconds, from a window's end to its closing, for windows that ended after $1.
 with
 closed as (
     select

@@ -1,4 +1,4 @@
--- One pipeline's funnel in the latest open window of a kind. $1 tenant, $2 pipeline, $3 window name
+-- A pipeline's funnel in the latest open window of a kind. $1 tenant, $2 pipeline, $3 window name
 with
 live as (
     select

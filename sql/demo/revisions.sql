@@ -1,4 +1,4 @@
--- The pairs revised last, before and after. $1 how many
+-- The last revised pairs of stages with their counts before and after. $1 number of pairs
 select
     revision.window_name,
     revision.window_start,

@@ -1,4 +1,4 @@
--- Whether everything that ended by $1 is closed, and no closed window waits for a revision.
+-- True if every window that ended by $1 is closed, and no closed window waits for a revision.
 with
 overdue as (
     select time_window.window_start

@@ -1,4 +1,4 @@
--- What has been published: windows that hold data, runs, revisions, and what those are worth.
+-- Counts of the published results: runs, revisions, estimated runs, windows with data, unresolved dead letters.
 with
 window_with_data as (
     select distinct

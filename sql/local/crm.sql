@@ -1,4 +1,4 @@
--- The CRM's tables as a deployment has them, for the embedded stack; changes nothing that exists.
+-- The CRM's tables for the embedded stack, equal to a deployment's tables. Existing tables stay as they are.
 create schema if not exists dyno_crm;
 
 create table if not exists dyno_crm.pipeline_stage (
@@ -30,7 +30,7 @@ create table if not exists dyno_crm.report_run (
     status text
 );
 
--- Asked first, because to set it again would wait for every transaction on the table.
+-- The replica identity is set only if necessary, because setting it waits for every transaction on the table.
 do $$
 begin
     if (

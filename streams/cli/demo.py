@@ -1,4 +1,4 @@
-"""`funnelproof demo`: everything at once, from nothing."""
+"""`funnelproof demo`: the whole story, from an empty folder."""
 
 import sys
 from dataclasses import asdict
@@ -17,14 +17,14 @@ Duration = Annotated[
     typer.Option(
         min=1,
         metavar="SECONDS",
-        help="How long the CRM writes. Without it until Ctrl-C, or 60 s where there is no terminal.",
+        help="How long the CRM writes. Default: until Ctrl-C; 60 s without a terminal.",
     ),
 ]
 Rate = Annotated[float, typer.Option(min=1, max=5000, help="Rows that the CRM writes in a second.")]
 Seed = Annotated[int, typer.Option(help="The seed of every choice the CRM makes.")]
 NoDashboard = Annotated[bool, typer.Option("--no-dashboard", help="Lines of progress, no live view.")]
 DataDir = Annotated[
-    Path | None, typer.Option(help="Keep the servers' data and logs here; without it nothing is kept.")
+    Path | None, typer.Option(help="Keep the servers' data and logs in this folder. Default: keep nothing.")
 ]
 
 
@@ -36,19 +36,21 @@ def demo(
     no_dashboard: NoDashboard = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Watch a funnel follow a simulated CRM, and be proven equal to the SQL one would have run.
+    """Watch a funnel follow a simulated CRM, and be proven equal to the SQL you would have run.
 
-    Starts PostgreSQL, Kafka, Kafka Connect and a worker, writes, closes windows, revises them when the past is
-    corrected, then compares all of them with the canonical SQL. Ctrl-C ends the writing, a second one everything.
-    Nothing is left behind. Exit status 0 only if every closed window matched and at least one closed.
-    Windows that end more than 20 s after the last write stay open, and are not compared.
+    Starts PostgreSQL, Kafka, Kafka Connect and a worker. Writes to the CRM, closes windows, revises closed windows
+    after corrections of the past, and compares every closed window with the canonical SQL. The first Ctrl-C ends
+    the writing, the second ends the demo. Nothing is left behind. Exit status 0 only if at least one window closed
+    and every closed window matched. Windows that end more than 20 s after the last write stay open, and are not
+    compared.
 
-    In the JSON, `windows_closed` counts closed windows in which a deal entered a stage, `runs` results: one for each
-    window, pipeline and revision; `revisions` those after the first; `events` records in the data topic.
+    In the JSON, `windows_closed` counts closed windows in which a deal entered a stage. `runs` counts results: one
+    for each window, pipeline and revision. `revisions` counts results after the first of their window. `events`
+    counts records in the data topic.
 
     Example: `funnelproof demo --duration 60 --rate 200`
     """
-    # The demo and its servers take a quarter of a second to import, which no other command should wait for.
+    # Importing the demo and the servers takes a quarter of a second; no other command should wait for the import.
     from streams.demo.options import DemoOptions  # noqa: PLC0415 - see above
     from streams.demo.story import run_demo  # noqa: PLC0415 - see above
     from streams.demo.summary import print_summary  # noqa: PLC0415 - see above

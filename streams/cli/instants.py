@@ -1,4 +1,4 @@
-"""Instants as people write them on a command line."""
+"""Instants in the form that people write on a command line."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -7,7 +7,10 @@ from streams.errors import ReportError
 
 
 def parse_instant(text: str, option: str, timezone: str) -> datetime:
-    """Return an aware instant; one written without an offset is in `timezone`. Raises ReportError."""
+    """Return the aware instant that `text` names; text without an offset is in `timezone`.
+
+    Raises ReportError with the name of `option` if `text` is not an instant.
+    """
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:

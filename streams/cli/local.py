@@ -18,15 +18,15 @@ app = typer.Typer(no_args_is_help=True, help="PostgreSQL, Kafka and Kafka Connec
 
 DataDir = Annotated[
     Path | None,
-    typer.Option(help="Folder of the data, logs and addresses; the platform's data folder if not given."),
+    typer.Option(help="Folder of the data, logs and addresses. Default: the platform's data folder."),
 ]
 
 
 @app.command()
 def up(data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Start PostgreSQL, Kafka and Kafka Connect, with the CRM's tables, and print the settings that lead there.
+    """Start PostgreSQL, Kafka and Kafka Connect with the CRM's tables, and print the settings for other commands.
 
-    What runs already stays as it is. The servers run until `funnelproof local down`.
+    A server that runs already stays up. The servers run until `funnelproof local down`.
 
     Example: `eval "$(funnelproof local up)"`
     """
@@ -42,7 +42,7 @@ def up(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def down(data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Stop what `local up` has started; the data stays.
+    """Stop the servers of `local up`; the data stays.
 
     Example: `funnelproof local down`
     """
@@ -57,7 +57,7 @@ def down(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def status(data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Show each server: whether it answers, its process, address and log. Exit status 1 unless all answer.
+    """Show every server's state, process, address and log. Exit status 1 unless every server answers.
 
     Example: `funnelproof local status --json`
     """
@@ -77,7 +77,7 @@ def status(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 
 
 def _stack(data_dir: Path | None) -> "LocalStack":
-    # It reaches for a resolver of Java packages, which no other command should wait for.
+    # The stack imports a resolver of Java packages; no other command should wait for the import.
     from streams.local.stack import LocalStack  # noqa: PLC0415 - see above
 
     return LocalStack(data_dir or default_data_dir(), console=stderr)

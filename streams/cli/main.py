@@ -1,4 +1,4 @@
-"""The command line: one module per group of commands, errors as one line, exit statuses as documented."""
+"""The command line: a module for each group of commands, errors as a single line, the documented exit statuses."""
 
 import sys
 from typing import Annotated
@@ -24,8 +24,8 @@ _debug = False
 def common(
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")] = False,
 ) -> None:
-    """Options that every command takes before its name."""
-    global _debug  # noqa: PLW0603 - read once, by main, when the command has failed
+    """Take the options before a command's name."""
+    global _debug  # noqa: PLW0603 - read once, by main, after the command has failed
     _debug = debug
 
 
@@ -51,7 +51,7 @@ def main() -> None:
         _complain(str(error))
         status = error.exit_status
     except typer.TyperException as error:
-        if error.format_message():  # empty when the help was printed in its place
+        if error.format_message():  # empty if the help was printed instead
             _complain(error.format_message())
         status = 2
     except (KeyboardInterrupt, typer.Abort):

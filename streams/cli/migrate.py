@@ -1,4 +1,4 @@
-"""`funnelproof migrate`: the schema, brought up to date."""
+"""`funnelproof migrate`: brings the schema up to date."""
 
 import asyncio
 from typing import Annotated
@@ -11,13 +11,13 @@ from streams.store.database import address, facts_connection, source_connection
 from streams.store.installation import install
 from streams.store.migrations import Migration
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done; write nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the migrations, and write nothing.")]
 
 
 def migrate(dry_run: DryRun = False, as_json: AsJson = False) -> None:
-    """Create or upgrade the schema in the database of the facts; says what it touches in the CRM's schema.
+    """Create or upgrade the schema in the database of the facts, and print every change to the CRM's schema.
 
-    Safe to run twice and by two processes at once.
+    Safe to run twice, and safe in two processes at once.
 
     Example: `funnelproof migrate --dry-run`
     """

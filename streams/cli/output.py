@@ -1,4 +1,4 @@
-"""What commands print: results on stdout (tables, or one JSON object), everything else on stderr."""
+"""The commands' output: results on stdout (tables, or one JSON object), everything else on stderr."""
 
 import json
 from collections.abc import Mapping
@@ -17,8 +17,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on s
 
 
 def print_json(result: Mapping[str, object]) -> None:
-    """Print `result` as one JSON object; instants as ISO 8601, identifiers and paths as text."""
-    print(json.dumps(result, default=_plain, indent=2))  # noqa: T201 - rich would wrap and colour it
+    """Print `result` as a JSON object; instants as ISO 8601, identifiers and paths as text."""
+    print(json.dumps(result, default=_plain, indent=2))  # noqa: T201 - rich would wrap and colour the JSON
 
 
 def _plain(value: object) -> str:

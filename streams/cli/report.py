@@ -1,4 +1,4 @@
-"""`funnelproof report`: the canonical report of one pipeline and period."""
+"""`funnelproof report`: the canonical report of a pipeline in a period."""
 
 import asyncio
 import json
@@ -22,8 +22,8 @@ from streams.store.database import facts_connection, source_connection
 
 _INSTANT = "ISO 8601; without an offset, in the timezone of the settings"
 
-Tenant = Annotated[UUID, typer.Option("--tenant", help="Whose deals.")]
-Pipeline = Annotated[UUID, typer.Option("--pipeline", help="Which of the tenant's pipelines.")]
+Tenant = Annotated[UUID, typer.Option("--tenant", help="The tenant.")]
+Pipeline = Annotated[UUID, typer.Option("--pipeline", help="The tenant's pipeline.")]
 From = Annotated[
     str, typer.Option("--from", metavar="INSTANT", help=f"First instant of the period: {_INSTANT}.")
 ]
@@ -35,7 +35,7 @@ Pairs = Annotated[
     typer.Option(
         "--pairs",
         metavar="JSON",
-        help='`[{"from_stage_id": "...", "to_stage_id": "..."}]`; without it, each stage and the next.',
+        help='`[{"from_stage_id": "...", "to_stage_id": "..."}]`. Default: each stage and the next.',
     ),
 ]
 
@@ -43,9 +43,9 @@ Pairs = Annotated[
 def report(
     tenant: Tenant, pipeline: Pipeline, start: From, end: To, pairs: Pairs = None, as_json: AsJson = False
 ) -> None:
-    """Run the canonical report: how many deals entered each stage in a period, and how many went on.
+    """Run the canonical report: the deals that entered each stage in a period, and the deals that converted.
 
-    Keeps the run and its facts in the database of the facts.
+    Keeps the run and the run's facts in the database of the facts.
 
     Example: `funnelproof report --tenant $TENANT --pipeline $PIPELINE --from 2026-03-01 --to 2026-04-01`
     """

@@ -1,4 +1,4 @@
-"""The companies of the simulated CRM, their sales pipelines and stages: the same in every run."""
+"""The companies of the simulated CRM with their sales pipelines and stages, equal in every run."""
 
 from dataclasses import dataclass
 from uuid import UUID, uuid5
@@ -8,7 +8,7 @@ _NAMESPACE = UUID("a9e2bb29-98b8-5cbb-8f28-1f1ad84eb3e3")
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage of a pipeline."""
+    """A stage of a pipeline."""
 
     id: UUID
     name: str
@@ -17,7 +17,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """One pipeline of one tenant, its stages in their order."""
+    """A tenant's pipeline; `stages` are in display order."""
 
     id: UUID
     tenant_id: UUID
@@ -27,7 +27,7 @@ class Pipeline:
 
     @property
     def title(self) -> str:
-        """What people call it."""
+        """The pipeline's name for people, for example `Aurora Energy / Renewals`."""
         return f"{self.tenant} / {self.name}"
 
 
@@ -50,7 +50,7 @@ def _pipeline(tenant: str, name: str, *stages: str, orders: tuple[int, ...] = ()
 PIPELINES = (
     _pipeline("Aurora Energy", "New business", "Lead", "Qualified", "Demo", "Proposal", "Won"),
     _pipeline("Aurora Energy", "Renewals", "Due", "Contacted", "Offer", "Renewed"),
-    # Stages were deleted here once, so the orders have gaps; which stage follows which is the same.
+    # Deleted stages left gaps in this pipeline's display orders; a gap does not change the order of the stages.
     _pipeline(
         "Brix Logistics",
         "Freight",
@@ -67,4 +67,4 @@ PIPELINES = (
     ),
     _pipeline("Cobalt Health", "Upsell", "Signal", "Call", "Proposal", "Won"),
 )
-"""The first is the one that the live view shows."""
+"""The simulated pipelines; the live view shows the first."""

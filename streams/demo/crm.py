@@ -1,4 +1,4 @@
-"""The simulated CRM: carries a plan out on the CRM's tables, at its pace, by the database's clock."""
+"""The simulated CRM: carries a plan out on the CRM's tables, at the plan's pace, by the database's clock."""
 
 import asyncio
 import contextlib
@@ -13,15 +13,18 @@ from streams.settings import Settings
 from streams.store.database import SOURCE_SETTING, Connection, Pool, create_pool
 
 _CATCH_UP = 0.5
-"""Seconds that may be made up for after a stall; less than the margin after a transaction that stays open."""
+"""Seconds of a stall that are made up for afterwards.
+
+The value is below the second that a plan leaves between the end of an open transaction and the deals' next moves.
+"""
 
 
 class _RolledBackError(Exception):
-    """What ends a transaction that is planned to come to nothing."""
+    """Ends a transaction whose plan is a rollback."""
 
 
 class Crm:
-    """Writes to `dyno_crm` and counts: `writes` by kind (committed rows), `rolled_back` rows."""
+    """Writes to `dyno_crm`, and counts the committed rows by kind (`writes`) and the rows `rolled_back`."""
 
     def __init__(self, settings: Settings, plan: Plan) -> None:
         self._settings = settings
@@ -30,7 +33,10 @@ class Crm:
         self.rolled_back = 0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Write until `stop` is set; open transactions are committed first. Raises UnreachableError at the start."""
+        """Write until `stop` is set, and then end the open transactions.
+
+        Raises UnreachableError if the database does not answer at the start.
+        """
         pool = await create_pool(
             self._settings.source_dsn, SOURCE_SETTING, min_size=2, application_name="simulated CRM"
         )

@@ -1,4 +1,4 @@
-"""Counts what the connector writes to the data topic while the demo runs."""
+"""Counts the events that the connector writes to the data topic during the demo."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from streams.settings import Settings
 
 
 class EventCounter:
-    """Committed records of the data topic since the counter was started; `count` grows while `run` runs."""
+    """Counts the committed records of the data topic since the counter's start; `count` grows while `run` runs."""
 
     def __init__(self, settings: Settings) -> None:
         self.count = 0
@@ -23,7 +23,7 @@ class EventCounter:
         )
 
     async def __aenter__(self) -> Self:
-        """Begin after what is in the topic already."""
+        """Begin at the topic's present end."""
         await self._consumer.start()
         ends = await self._topics.ends(self._topic, self._places, committed=True)
         self._consumer.assign([TopicPartition(self._topic, place) for place in self._places])
@@ -42,7 +42,7 @@ class EventCounter:
             self.count += sum(map(len, records.values()))
 
     async def catch_up(self, seconds: float) -> None:
-        """Wait, but not longer than `seconds`, until everything that is in the topic now is counted."""
+        """Wait, at most about `seconds`, until every record that the topic holds now is counted."""
         ends = await self._topics.ends(self._topic, self._places, committed=True)
         for _ in range(int(seconds / 0.1)):
             places = [

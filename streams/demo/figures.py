@@ -1,4 +1,4 @@
-"""What the demo shows of the facts, read from the views that everybody can read."""
+"""The figures that the demo shows, read from the database of the facts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,11 @@ _TITLES = {pipeline.id: pipeline.title for pipeline in PIPELINES}
 
 @dataclass(frozen=True)
 class FunnelStep:
-    """One pair of stages in the open window; `as_of` is up to when it counts, by the database's clock."""
+    """A pair of stages in the open window.
+
+    The counts cover the changes up to `as_of`. `as_of` and `looked_at`, the time of the query, are by the
+    database's clock.
+    """
 
     window_start: datetime
     window_end: datetime
@@ -28,13 +32,17 @@ class FunnelStep:
 
     @property
     def age(self) -> timedelta | None:
-        """How old the counts are."""
+        """The age of the counts; None while they are incomplete."""
         return self.looked_at - self.as_of if self.as_of else None
 
 
 @dataclass(frozen=True)
 class ClosedWindow:
-    """A closed window over all pipelines; `published_after` its end in seconds, `revision` the highest one."""
+    """A closed window, summed over all pipelines.
+
+    `published_after` is the time from the window's end to the closing, in seconds. `revision` is the highest
+    revision of a pipeline.
+    """
 
     window_name: str
     window_start: datetime
@@ -49,7 +57,7 @@ class ClosedWindow:
 
 @dataclass(frozen=True)
 class Revision:
-    """One revised pair of stages; before is None where the pair is new."""
+    """A revised pair of stages; the counts before are None for a new pair."""
 
     window_name: str
     window_start: datetime
@@ -65,13 +73,16 @@ class Revision:
 
     @property
     def pipeline(self) -> str:
-        """What people call the pipeline."""
+        """The pipeline's name for people."""
         return _TITLES.get(self.pipeline_id, str(self.pipeline_id))
 
 
 @dataclass(frozen=True)
 class Totals:
-    """What has been published: `windows_closed` counts windows in which a deal entered a stage, over all pipelines."""
+    """Counts of the published results over all pipelines.
+
+    `windows_closed` counts the closed windows in which a deal entered a stage.
+    """
 
     windows_closed: int = 0
     runs: int = 0
@@ -81,49 +92,52 @@ class Totals:
 
 
 class Figures:
-    """Reads them from the database of the facts."""
+    """Reads figures from the database of the facts."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def funnel(self, window_name: str) -> list[FunnelStep]:
-        """Return the first pipeline's funnel in the latest open window of a kind; empty before there is one."""
+        """Return the first pipeline's funnel in the latest open window of a kind; empty without such a window."""
         pipeline = PIPELINES[0]
         rows = await self._pool.fetch(sql("demo/funnel"), pipeline.tenant_id, pipeline.id, window_name)
         return [FunnelStep(**row) for row in rows]
 
     async def closed(self, limit: int) -> list[ClosedWindow]:
-        """Return the windows closed last, newest first."""
+        """Return the last closed windows, newest first."""
         return [ClosedWindow(**row) for row in await self._pool.fetch(sql("demo/closed"), limit)]
 
     async def revisions(self, limit: int) -> list[Revision]:
-        """Return the pairs revised last, newest first."""
+        """Return the last revised pairs of stages, newest first."""
         return [Revision(**row) for row in await self._pool.fetch(sql("demo/revisions"), limit)]
 
     async def totals(self) -> Totals:
-        """Return how much has been published."""
+        """Return the counts of the published results."""
         row = await self._pool.fetchrow(sql("demo/totals"))
         return Totals(**row) if row else Totals()
 
     async def delays(self, since: datetime) -> tuple[float | None, float | None]:
-        """Return the median and longest seconds from the end of a window to its facts; None without any."""
+        """Return the median and the longest time from a window's end to the window's closing, in seconds.
+
+        Windows that ended after `since` count; without a window both are None.
+        """
         row = await self._pool.fetchrow(sql("demo/delays"), since)
         return (row["median"], row["slowest"]) if row else (None, None)
 
     async def causes(self) -> dict[str, int]:
-        """Return how many revisions each cause had a part in, most first."""
+        """Return the number of revisions for each cause, the most frequent cause first."""
         rows = await self._pool.fetch(sql("demo/causes"))
         return {row["cause"]: row["revisions"] for row in rows}
 
     async def now(self) -> datetime:
-        """Return the database's clock."""
+        """Return the time by the database's clock."""
         now: datetime = await self._pool.fetchval("select clock_timestamp()")
         return now
 
     async def proven_since(self, since: datetime) -> bool:
-        """Whether a worker has proven something since then."""
+        """Return true if a worker has completed a proof since the instant."""
         return await self._pool.fetchval(sql("demo/ready"), since) is not None
 
     async def settled(self, until: datetime) -> bool:
-        """Whether all windows that end by then are closed, and no closed window waits for a revision."""
+        """Return true if every window that ends by `until` is closed, and no closed window waits for a revision."""
         return bool(await self._pool.fetchval(sql("demo/settled"), until))

@@ -1,4 +1,4 @@
-"""The demo's temporary data folder: gone when the demo is, at the latest when the next demo starts."""
+"""The demo's temporary data folder, removed at the demo's end, or at the latest by the next demo."""
 
 import fcntl
 import os
@@ -14,27 +14,30 @@ from streams.local.stack import LocalStack
 
 _PREFIX = "funnelproof-demo-"
 _OWNER = "owner.lock"
-"""Locked while the owner lives; a folder without it was not made here."""
+"""The file that the owner locks for life; a folder without the file was not made by a demo."""
 
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Have an empty folder inside a `with` block; those of owners that were killed are removed before."""
+    """Keep an empty folder for the length of a `with` block.
+
+    The folders of killed owners are removed before.
+    """
     remove_orphans(Path(tempfile.gettempdir()))
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
     try:
         with (folder / "unlocked").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            (folder / "unlocked").rename(folder / _OWNER)  # so that nobody ever sees it without its lock
+            (folder / "unlocked").rename(folder / _OWNER)  # nobody ever sees an owner file without a lock
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_orphans(parent: Path) -> None:
-    """Remove this user's folders in `parent` whose owners are dead and whose servers have ended."""
+    """Remove this user's demo folders in `parent` if their owner is dead and their servers have ended."""
     for lock in parent.glob(f"{_PREFIX}*/{_OWNER}"):
-        with suppress(OSError):  # its owner lives, or another demo is removing it
+        with suppress(OSError):  # the owner lives, or another demo is removing the folder
             if lock.parent.lstat().st_uid == os.geteuid():
                 _remove_unless_in_use(lock)
 

@@ -1,4 +1,7 @@
-"""Ctrl-C in the demo: the first while the CRM writes ends the writing, any other ends everything, once."""
+"""Ctrl-C in the demo: the first Ctrl-C ends the writing of the CRM, the next ends the demo.
+
+Outside of the writing, the first Ctrl-C ends the demo.
+"""
 
 import asyncio
 import signal
@@ -13,7 +16,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Interrupts:
     """Handles the signals that ask a program to end, inside a `with` block of the main thread.
 
-    After the one that ends everything they are ignored: the cleaning up that it causes must not be interrupted.
+    After the signal that ends the demo, further signals are ignored: the cleaning up must not be interrupted.
     """
 
     def __init__(self) -> None:
@@ -22,28 +25,28 @@ class Interrupts:
         self._stop: asyncio.Event | None = None
 
     def __enter__(self) -> Self:
-        """Take the signals over."""
+        """Install the handlers of the signals."""
         self._before = {number: signal.signal(number, self._handle) for number in _SIGNALS}
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Give the signals back."""
+        """Install the former handlers again."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
     def ignore(self) -> None:
-        """Ignore them from now on."""
+        """Ignore the signals from now on."""
         for number in _SIGNALS:
             signal.signal(number, _stay)
 
     def cancel_current_task(self) -> None:
-        """From now on cancel the running task rather than raise KeyboardInterrupt wherever the program is."""
+        """Let a signal cancel the present task from now on, instead of raising KeyboardInterrupt anywhere."""
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
 
     @contextmanager
     def setting(self, stop: asyncio.Event) -> Iterator[None]:
-        """Let the first Ctrl-C set `stop`, and nothing else, inside the block."""
+        """Let the first Ctrl-C inside the block set `stop`, without ending the demo."""
         self._stop = stop
         try:
             yield
@@ -63,4 +66,4 @@ class Interrupts:
 
 
 def _stay(number: int, frame: FrameType | None) -> None:
-    """Do nothing. Unlike SIG_IGN it is not inherited by processes started meanwhile, which would not end then."""
+    """Do nothing. SIG_IGN would be inherited by a process that starts meanwhile, and that process would not end."""

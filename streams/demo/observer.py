@@ -1,4 +1,4 @@
-"""Looks at the running demo again and again, and shows what it sees."""
+"""Looks at the running demo every half second, and shows the figures."""
 
 import asyncio
 import time
@@ -13,7 +13,10 @@ _EVERY = 0.5
 
 
 class Observer:
-    """`phase` is what the demo is doing, in words; `window_name` the kind of window whose funnel is shown."""
+    """Shows the running demo in a view.
+
+    `phase` is the demo's present step in words. `window_name` is the kind of window whose funnel is shown.
+    """
 
     def __init__(
         self, view: View, figures: Figures, crm: Crm, events: EventCounter, window_name: str

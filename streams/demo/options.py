@@ -1,4 +1,4 @@
-"""What the demo can be told."""
+"""The demo's options."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,9 +6,11 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """How long to write (None: until interrupted), how many rows a second, the seed of every choice.
+    """The demo's options.
 
-    `data_dir` keeps the servers' data; without it everything goes into a temporary folder that is removed.
+    `duration` is the CRM's writing time in seconds; None means until Ctrl-C. `rate` is in rows a second. Every
+    choice of the simulation comes from `seed`. `live` shows the live view in place of progress lines. `data_dir`
+    keeps the servers' data; None means a temporary folder that is removed at the end.
     """
 
     duration: float | None = 60.0

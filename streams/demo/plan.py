@@ -1,4 +1,4 @@
-"""An accelerated sales business: which rows are written when. The same seed and rate give the same plan."""
+"""An accelerated sales business: the rows to write at each moment. Equal seeds and rates give equal plans."""
 
 import heapq
 import itertools
@@ -15,16 +15,20 @@ from streams.demo.writes import CORRECTIONS, Correction, Kind, Row, Transaction,
 TICK = 0.05
 """Seconds between two transactions of the ordinary business."""
 CORRECTIONS_FROM = 22.0
-"""When the first correction comes: by then a window has been closed that it reaches back into."""
+"""Seconds until the first correction: by then the window into which the correction reaches back is closed."""
 LATE = 20.0
-"""A correction reaches back at least so many seconds: a 15 s window, the longest transaction, and some."""
+"""The fewest seconds that a correction reaches back: a 15 s window, the longest transaction, and a reserve."""
 LONGEST_OPEN = 3.0
+"""The most seconds that a transaction stays open."""
 _POPULARITY = (5, 2, 3, 1, 3, 2)
 
 
 @dataclass(slots=True, eq=False)
 class _Deal:
-    """A deal where it stands: the place of its stage in the pipeline, and its rows with when each was entered."""
+    """A deal at its present stage.
+
+    `place` is the stage's index in the pipeline. `rows` are the deal's rows with the second of the entry.
+    """
 
     id: UUID
     pipeline: Pipeline
@@ -33,9 +37,10 @@ class _Deal:
 
 
 class Plan:
-    """The writes of each tick; every choice comes from the seed.
+    """The writes of each tick, about `rate` rows a second; every choice comes from the seed.
 
-    `identifiers` draws the rows' and deals' ids; give one that never repeats where rows of an earlier run are kept.
+    `identifiers` draws the ids of rows and deals; the default repeats the ids in every run with an equal seed.
+    A database that keeps the rows of an earlier run needs a source of ids that never repeats.
     """
 
     def __init__(self, seed: int, rate: float, identifiers: random.Random | None = None) -> None:
@@ -53,7 +58,7 @@ class Plan:
         self._hold_at = 4.0
 
     def ticks(self) -> Iterator[list[Transaction]]:
-        """Yield the transactions of one tick after the other, without end."""
+        """Yield the transactions of every tick, without end."""
         return (self._tick(number * TICK) for number in itertools.count())
 
     def _tick(self, now: float) -> list[Transaction]:
@@ -69,7 +74,7 @@ class Plan:
         while len(writes) < self._budget:
             writes += self._arrive(now)
         self._budget -= len(writes)
-        # A transaction writes a row once, and a deal may be corrected and move on in the same tick.
+        # Two transactions: a transaction writes a row once, and a tick may both correct a deal and move the deal on.
         transactions = [Transaction(tuple(part)) for part in (corrections, writes) if part]
         if now >= self._roll_back_at:
             self._roll_back_at += self._random.uniform(1, 3)
@@ -79,7 +84,7 @@ class Plan:
             transactions.append(self._hold(now))
         return transactions
 
-    # The ordinary business: deals arrive, move on, come back, are lost.
+    # The ordinary business: deals arrive, move on, come back, and are lost.
 
     def _arrive(self, now: float) -> list[Write]:
         deal = self._new_deal()
@@ -98,7 +103,8 @@ class Plan:
             if deal.place + 2 < len(deal.pipeline.stages):
                 self._go_on_after(deal, now)
             return [left, self._enter(deal, deal.place + 1, "enter", now)]
-        return [left] if self._random.random() < 0.5 else []  # lost, and not everybody notes when
+        # The deal is lost, and only every second user notes the exit.
+        return [left] if self._random.random() < 0.5 else []
 
     def _enter(self, deal: _Deal, place: int, kind: Kind, now: float, ago: float = 0.0) -> Write:
         row = self._row(deal, place)
@@ -107,15 +113,15 @@ class Plan:
         return Write(kind, row, ago)
 
     def _go_on_after(self, deal: _Deal, now: float) -> None:
-        """Most deals move on within seconds; one in ten takes so long that another window has begun."""
+        """Plan the deal's next move: mostly within seconds, for a tenth of the deals after a new window has begun."""
         low, high = (10, 40) if self._random.random() < 0.1 else (0.5, 10)
         when = now + math.exp(self._random.uniform(math.log(low), math.log(high)))
         heapq.heappush(self._moves, (when, next(self._number), deal))
 
-    # What is not ordinary: corrections, transactions that come to nothing, transactions that take their time.
+    # Beside the ordinary business: corrections, transactions that roll back, transactions that stay open.
 
     def _cycle_of_corrections(self) -> Iterator[Correction]:
-        yield "late_insert"  # of a new deal: whatever else happens, a closed window's counts change
+        yield "late_insert"  # a late insert of a new deal always changes a closed window's counts
         left: list[Correction] = [kind for kind in CORRECTIONS if kind != "late_insert"]
         while True:
             self._random.shuffle(left)
@@ -146,7 +152,11 @@ class Plan:
         return [Write(kind, row, moved_back)]
 
     def _elsewhere(self, kind: Correction, row: Row) -> Row:
-        """Return the row in another stage of its pipeline, in another pipeline of its tenant, or at another tenant."""
+        """Return the row moved elsewhere, as `kind` says.
+
+        `stage_corrected` moves the row to another stage of the pipeline, `pipeline_moved` to another pipeline of the
+        tenant, `tenant_moved` to another tenant.
+        """
 
         def reached(there: Pipeline) -> bool:
             if kind == "stage_corrected":
@@ -161,7 +171,7 @@ class Plan:
         return replace(row, tenant_id=there.tenant_id, pipeline_id=there.id, stage_id=stage.id)
 
     def _merge(self, deal: _Deal) -> list[Write]:
-        """Give the deal's rows to another deal, as a CRM does with duplicates."""
+        """Give the deal's rows to another deal, like a CRM that merges duplicates."""
         other = self._some_deal(duplicate_of=deal)
         if other is None:
             return []
@@ -178,7 +188,7 @@ class Plan:
             yield Write("delete", deal.rows[0][0])
 
     def _hold(self, now: float) -> Transaction:
-        """Let new deals arrive in a transaction that stays open; nobody else touches them before it is committed."""
+        """Let new deals arrive in a transaction that stays open; the deals' next moves come after the commit."""
         open_for = self._random.uniform(1, LONGEST_OPEN)
         deals = [self._new_deal() for _ in range(self._random.randint(2, 5))]
         writes = tuple(self._enter(deal, 0, "enter", now) for deal in deals)
@@ -190,7 +200,10 @@ class Plan:
         return _Deal(self._id(), self._random.choices(PIPELINES, _POPULARITY)[0])
 
     def _some_deal(self, duplicate_of: _Deal | None = None) -> _Deal | None:
-        """Return a recent deal that has rows; one that could be a duplicate of another, if that is given."""
+        """Return a recent deal that has rows, or None.
+
+        With `duplicate_of`, the deal is another deal of an equal pipeline: a possible duplicate.
+        """
         candidates = [
             deal
             for deal in self._deals

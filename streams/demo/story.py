@@ -1,4 +1,4 @@
-"""The demo from beginning to end: from nothing to a funnel that is followed, published, revised and proven."""
+"""The demo from beginning to end: from an empty folder to a funnel followed, published, revised and proven."""
 
 import asyncio
 import random
@@ -37,18 +37,18 @@ _FIRST_PROOF = 90.0
 _SETTLING = 45.0
 _CATCHING_UP = 10.0
 _LAST_WINDOWS = timedelta(seconds=20)
-"""At the end, windows that end within this are waited for; longer ones stay open and are not part of the proof."""
+"""The longest wait for a window's end after the writing; a window that ends later stays open and is not compared."""
 
 
 class DemoError(FunnelproofError):
-    """The demo cannot go on; the message says why."""
+    """The demo cannot go on; the message gives the reason."""
 
 
 def run_demo(options: DemoOptions, console: Console) -> DemoResult:
-    """Run the demo in the main thread and return how it ended; `console` gets the progress.
+    """Run the demo in the main thread, and return the result; `console` gets the progress.
 
-    Nothing is left running, and without `options.data_dir` no file either, whatever happens. Raises
-    KeyboardInterrupt when it was told to end at once, FunnelproofError when a part of it failed.
+    In every case no process is left running, and without `options.data_dir` no file is left. Raises
+    KeyboardInterrupt if a signal ended the demo at once, FunnelproofError if a part of the demo failed.
     """
     began = time.monotonic()
     with Interrupts() as interrupts, _stack(options, console) as stack, stack.running() as environment:
@@ -61,7 +61,7 @@ def run_demo(options: DemoOptions, console: Console) -> DemoResult:
         except (asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError, OSError) as error:
             raise DemoError(
                 f"a server of the demo failed ({str(error) or type(error).__name__}): "
-                "run it again with --data-dir, and look at the logs in that folder"
+                "run the demo again with --data-dir, and look at the logs in that folder"
             ) from error
         finally:
             interrupts.ignore()  # stopping the servers must not be interrupted
@@ -82,7 +82,7 @@ def _stack(options: DemoOptions, console: Console) -> Iterator[LocalStack]:
 
 
 class _Story:
-    """One demo."""
+    """A single run of the demo."""
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class _Story:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     async def tell(self, variables: dict[str, str], folder: Path) -> DemoResult:
-        """Set up; then let the CRM write, and look at it from all sides, until the story has come to its end."""
+        """Set up, let the CRM write while the observer looks on, and return the result."""
         self._interrupts.cancel_current_task()
         settings, options = self._settings, self._options
         await set_up(settings)
@@ -115,7 +115,7 @@ class _Story:
             events = await stack.enter_async_context(EventCounter(settings))
             worker = await stack.enter_async_context(WorkerProcess(variables, folder))
             await _first_of(self._first_proof(figures), worker.watch())
-            # Where an earlier run's rows are kept, the same identifiers would be there already.
+            # A kept data folder holds the rows of earlier runs, and repeated identifiers would meet these rows.
             plan = Plan(options.seed, options.rate, random.SystemRandom() if options.data_dir else None)
             crm = Crm(settings, plan)
             view = LiveView(self._console) if options.live else ProgressLines(self.say)
@@ -130,7 +130,7 @@ class _Story:
                 f"the worker proved nothing within {_FIRST_PROOF:.0f} s: run the demo again with --data-dir,"
                 " and look at worker.log in that folder"
             )
-        self.say("worker: follows the log and proves")
+        self.say("worker: follows the log, first proof done")
 
     async def _play(self, crm: Crm, figures: Figures, events: EventCounter, observer: Observer) -> DemoResult:
         setup_seconds = time.monotonic() - self._began
@@ -168,7 +168,7 @@ class _Story:
         )
 
     async def _write(self, crm: Crm, observer: Observer) -> None:
-        """Let the CRM write until its time is over or somebody presses Ctrl-C."""
+        """Let the CRM write until the duration is over or until Ctrl-C."""
         stop, duration = asyncio.Event(), self._options.duration
         observer.phase = f"CRM writes for {duration:g} s" if duration else "CRM writes until Ctrl-C"
         timer = asyncio.get_running_loop().call_later(duration, stop.set) if duration else None
@@ -178,7 +178,10 @@ class _Story:
             timer.cancel()
 
     async def _settle(self, figures: Figures, observer: Observer) -> None:
-        """Wait for the windows of the last writes, and for all revisions; what does not come is found undecided."""
+        """Wait for the windows of the last writes, and for the revisions.
+
+        The comparison finds a window that is still missing after the wait `undecided`.
+        """
         now = await figures.now()
         until = _last_end(self._settings, now)
         observer.phase = f"CRM is done; waiting for windows up to {until:%H:%M:%S} UTC and their revisions"
@@ -186,14 +189,17 @@ class _Story:
 
 
 def _last_end(settings: Settings, now: datetime) -> datetime:
-    """Return the last end of the windows that hold `now`, among those that end soon."""
+    """Return the last end among the windows that hold `now` and end within `_LAST_WINDOWS`.
+
+    If every window ends later, return the first end.
+    """
     at = to_microseconds(now)
     ends = [from_microseconds(kind.window_at(at).end) for kind in settings.window_kinds]
     return max((end for end in ends if end - now <= _LAST_WINDOWS), default=min(ends))
 
 
 async def _until(condition: Callable[[], Awaitable[bool]], seconds: float) -> bool:
-    """Ask until it is so; return False when it was not within `seconds`."""
+    """Ask until the condition holds; return False if the condition did not hold within `seconds`."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             while not await condition():
@@ -205,7 +211,7 @@ async def _until(condition: Callable[[], Awaitable[bool]], seconds: float) -> bo
 async def _first_of(
     work: Coroutine[None, None, _Result], *watchers: Coroutine[None, None, NoReturn]
 ) -> _Result:
-    """Return what `work` returns; raises what a watcher raises meanwhile. Nothing of it runs on afterwards."""
+    """Return the result of `work`, or raise the first watcher's error; afterwards `work` and watchers are cancelled."""
     working = asyncio.create_task(work)
     watching: list[asyncio.Task[NoReturn]] = [asyncio.create_task(watcher) for watcher in watchers]
     try:

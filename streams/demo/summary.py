@@ -1,4 +1,4 @@
-"""How a demo ended."""
+"""The result of a demo, and the result's summary on the screen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,12 +10,13 @@ from rich.text import Text
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What was written, published and compared. Its fields are those of the JSON object.
+    """The counts of a demo: written, published and compared. The JSON object has equal fields.
 
-    `windows_closed` counts closed windows (a kind and a start) in which any deal entered a stage; `runs` the
-    published results, one for each pipeline, window and revision; `revisions` those after the first. `mismatches`
-    are pairs of stages that differ from the canonical SQL, `undecided` windows of a pipeline that could not be
-    compared. `writes` are committed rows; `events` records in the data topic. Times are in seconds.
+    `windows_closed` counts closed windows (a kind and a start) in which a deal entered a stage. `runs` counts the
+    published results: one for each pipeline, window and revision. `revisions` counts the runs after the first of
+    their window. `mismatches` counts the pairs of stages that differ from the canonical SQL. `undecided` counts the
+    windows of a pipeline that could not be compared. `writes` counts committed rows, `events` the records in the
+    data topic. Times are in seconds.
     """
 
     windows_closed: int
@@ -42,14 +43,14 @@ class DemoResult:
 
     @property
     def exit_status(self) -> int:
-        """0: every closed window matched, and at least one closed; 1: a mismatch; 2: it could not be told."""
+        """0: a window closed and every closed window matched; 1: a mismatch; 2: the answer is unknown."""
         if self.mismatches:
             return 1
         return 2 if self.undecided or self.reason or not self.windows_closed else 0
 
     @property
     def verdict(self) -> str:
-        """The answer in a sentence."""
+        """The result in a sentence."""
         if self.exit_status == 0:
             return "every closed window equals the canonical SQL"
         if self.exit_status == 1:
@@ -60,7 +61,7 @@ class DemoResult:
 
 
 def print_summary(result: DemoResult, console: Console) -> None:
-    """Print the result on one screen."""
+    """Print the result on a single screen."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     table.add_column()

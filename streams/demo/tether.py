@@ -1,7 +1,7 @@
 """`funnelproof worker` for its owner's lifetime: `python -m streams.demo.tether`.
 
-The owner holds the other end of standard input. When that closes, in whatever way the owner ended, the worker
-gets the SIGTERM that stops it in order.
+The owner holds the other end of standard input. The other end closes when the owner ends in any way. The worker
+then gets a SIGTERM and stops in order.
 """
 
 import os
@@ -12,7 +12,7 @@ import threading
 
 
 def _watch_owner() -> None:
-    os.read(sys.stdin.fileno(), 1)  # nothing is ever written: this returns at the end of file
+    os.read(sys.stdin.fileno(), 1)  # the owner never writes, so the read returns at the end of file
     os.kill(os.getpid(), signal.SIGTERM)
 
 

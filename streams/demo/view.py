@@ -1,4 +1,4 @@
-"""The demo's live view, and the progress line that stands in for it where there is no terminal."""
+"""The demo's live view for a terminal, and the progress lines for any other output."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _LINE_EVERY = 5.0
 
 @dataclass(frozen=True)
 class Moment:
-    """All that can be seen at one moment; `seconds` since the CRM began to write, `rate` in rows a second."""
+    """The demo at one moment: `seconds` since the CRM began to write, `rate` in rows a second."""
 
     phase: str
     seconds: float
@@ -39,19 +39,19 @@ class View(Protocol):
     """Shows moments inside a `with` block."""
 
     def __enter__(self) -> Self:
-        """Begin to show."""
+        """Begin to show moments."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
-        """End; the terminal is as before."""
+        """End, and leave the terminal as before."""
 
     def show(self, moment: Moment) -> None:
-        """Show this from now on."""
+        """Show the moment until the next call."""
 
 
 class ProgressLines:
-    """A line every few seconds, and one for each new phase."""
+    """Prints a line every few seconds, and a line for each new phase."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
@@ -66,7 +66,7 @@ class ProgressLines:
         """End."""
 
     def show(self, moment: Moment) -> None:
-        """Say what there is, unless it was said a moment ago."""
+        """Print the moment, unless the last line is only a few seconds old and the phase is unchanged."""
         if moment.phase != self._phase:
             self._phase = moment.phase
             self._say(moment.phase)
@@ -83,7 +83,7 @@ class ProgressLines:
 
 
 class LiveView:
-    """A page of 100 x 30 that replaces what is on the terminal until the block ends."""
+    """A page of 100 x 30 characters that covers the terminal until the block ends."""
 
     def __init__(self, console: Console) -> None:
         self._live = Live(console=console, screen=True, auto_refresh=False)
@@ -100,12 +100,12 @@ class LiveView:
         self._live.__exit__(kind, error, trace)
 
     def show(self, moment: Moment) -> None:
-        """Draw the page anew."""
+        """Draw the page again."""
         self._live.update(page(moment), refresh=True)
 
 
 def page(moment: Moment) -> RenderableType:
-    """Return the whole page."""
+    """Return the page of a moment."""
     return Group(
         _head(moment),
         "",
@@ -193,7 +193,7 @@ def _closed(windows: Sequence[ClosedWindow]) -> RenderableType:
 
 def _revisions(revisions: Sequence[Revision]) -> RenderableType:
     if not revisions:
-        return Text("  none yet: nothing that was published had to be corrected", "dim")
+        return Text("  none yet: no closed window was corrected", "dim")
     table = _table(
         ("", 4), ("from", 8), ("stages", 34), ("entered", -11), ("converted", -11), ("because", 20)
     )
@@ -221,7 +221,7 @@ def _age(steps: Sequence[FunnelStep]) -> str:
 
 
 def _table(*columns: tuple[str, int]) -> Table:
-    """Return a table with columns of these widths, so that nothing jumps; a negative one stands to the right."""
+    """Return a table of fixed column widths, so the page never jumps; a negative width aligns to the right."""
     table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="dim")
     for heading, width in columns:
         table.add_column(

@@ -1,4 +1,4 @@
-"""The demo's worker: the same `funnelproof worker` that an operator starts, in a process of its own."""
+"""The demo's worker: an ordinary `funnelproof worker` in a process of its own."""
 
 import asyncio
 import os
@@ -17,13 +17,13 @@ _LAST_LINES = 15
 
 
 class WorkerEndedError(FunnelproofError):
-    """The worker ended before the demo did; the message has the end of its log."""
+    """The worker ended before the demo; the message has the end of the worker's log."""
 
 
 class WorkerProcess:
-    """A worker that runs inside an `async with` block, and not longer even if this process is killed.
+    """A worker that runs inside an `async with` block and not longer, even if this process is killed.
 
-    `settings` are the variables that configure it; its log and what it keeps go into `folder`.
+    `settings` are the worker's environment variables. The worker's log and files go into `folder`.
     """
 
     def __init__(self, settings: Mapping[str, str], folder: Path) -> None:
@@ -32,7 +32,7 @@ class WorkerProcess:
         self._log = folder / "worker.log"
 
     async def __aenter__(self) -> Self:
-        """Start it, with these settings alone: no variables and no settings file of the user."""
+        """Start the worker with `settings` alone, without the user's FUNNELPROOF variables and settings file."""
         others = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         with self._log.open("ab") as log:
             self._process: Process = await asyncio.create_subprocess_exec(
@@ -49,7 +49,7 @@ class WorkerProcess:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop it: in order, or by force when it takes too long."""
+        """Stop the worker in order, or by force after some seconds."""
         with suppress(ProcessLookupError):
             self._process.terminate()
         try:
@@ -59,7 +59,7 @@ class WorkerProcess:
             await self._process.wait()
 
     async def watch(self) -> NoReturn:
-        """Wait until it ends by itself, and raise WorkerEndedError then."""
+        """Wait for the worker's own end, and raise WorkerEndedError."""
         status = await self._process.wait()
         last = self._log.read_text("utf-8", "replace").splitlines()[-_LAST_LINES:]
         raise WorkerEndedError(

@@ -1,4 +1,4 @@
-"""What the simulated CRM writes: rows, kinds of writes, transactions."""
+"""The writes of the simulated CRM: rows, kinds of writes, transactions."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -17,7 +17,7 @@ DELETES: frozenset[Kind] = frozenset({"delete"})
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A deal's stay in a stage, as the table will have it."""
+    """A deal's stay in a stage: a row of the table."""
 
     id: UUID
     tenant_id: UUID
@@ -28,7 +28,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One row written. `back` is in seconds: how long ago an inserted row was entered, or how far back it is moved."""
+    """The write of a row.
+
+    `back` is in seconds. For an insert, `back` is the time since the stage was entered; for an update, the time by
+    which the entry moves into the past.
+    """
 
     kind: Kind
     row: Row
@@ -37,7 +41,10 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """Writes that become visible as one, `open_for` seconds after the last of them, or never; each row once."""
+    """Writes that become visible together, each of another row.
+
+    The commit comes `open_for` seconds after the last write. A transaction that `rolls_back` never becomes visible.
+    """
 
     writes: tuple[Write, ...]
     rolls_back: bool = False

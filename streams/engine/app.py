@@ -1,4 +1,4 @@
-"""A Faust app whose agent reads record batches from positions that its own state names."""
+"""A Faust app whose agent reads record batches, from positions that the agent's own state names."""
 
 import os
 import threading
@@ -18,10 +18,10 @@ HARD_EXIT_SECONDS = 10.0
 
 
 class BatchSchema(faust.Schema):
-    """Hands over batches as they are: the agent decodes the records."""
+    """Hands batches over undecoded: the agent decodes the records."""
 
     def compile(self, app: AppT, **_: object) -> Callable[..., Awaitable[EventT]]:
-        """Return the function that makes an event of a message."""
+        """Return the function that makes an event from a message."""
 
         async def decode(message: Message, *, propagate: bool = False) -> EventT:  # noqa: ARG001 - Faust passes it
             return app.create_event(None, message.value, None, message)
@@ -30,10 +30,10 @@ class BatchSchema(faust.Schema):
 
 
 class NoTables(TableManager):
-    """Starts at once: Faust's own waits a second for tables to be defined, and there are none."""
+    """Starts at once. Faust's own manager waits a second for tables, and the engine has no tables."""
 
     async def on_start(self) -> None:
-        """Let partitions be assigned."""
+        """Allow the assignment of partitions."""
         await self._update_channels()
         await self.recovery.start()
 
@@ -41,10 +41,10 @@ class NoTables(TableManager):
 class BatchApp(faust.App):
     """A Faust app with one batch topic.
 
-    `owner` says where partitions are read from; `revoke_timeout` (seconds) bounds its `on_revoked`.
-    `broker` is `microbatch://host:port`, further ones after a semicolon. A batch holds at most
-    `max_batch_records` records. The other options are Faust's; ImproperlyConfigured is raised for those
-    that contradict the engine.
+    `owner` names the position from which each partition is read. `owner.on_revoked` may take at most
+    `revoke_timeout` seconds. `broker` is `microbatch://host:port`; a semicolon separates several brokers.
+    A batch holds at most `max_batch_records` records. The further options are Faust's.
+    Raises ImproperlyConfigured for an option that contradicts the engine.
     """
 
     def __init__(
@@ -68,19 +68,24 @@ class BatchApp(faust.App):
         self.max_batch_records = max_batch_records
         self.batch_topic_name = ""
         self.fatal: BaseException | None = None
-        # Nothing is acknowledged, so there is nothing to wait for; a leader would need a second topic.
+        # Batches are never acknowledged, so a stopping stream has no acknowledgement to wait for.
+        # A leader would need a second topic.
         fixed = {
             "stream_wait_empty": False,
             "topic_disable_leader": True,
             "topic_allow_declare": False,
             "TableManager": NoTables,
-            # Where the topic's own `maxsize` does not reach: Faust's default of 4096 are batches here, not records.
+            # The queues that the topic's own `maxsize` does not bound: Faust's default is 4096 messages,
+            # and a message of this app is a whole batch.
             "stream_buffer_maxsize": QUEUED_BATCHES,
         }
         super().__init__(id, broker=broker, **{"store": "memory://", **options, **fixed})
 
     def batch_topic(self, name: str) -> TopicT:
-        """Return the topic for `@app.agent(topic)`; each of its events is a RecordBatch."""
+        """Return the topic for `@app.agent(topic)`; every event of the topic is a RecordBatch.
+
+        Raises ImproperlyConfigured for a second topic.
+        """
         if self.batch_topic_name not in ("", name):
             raise ImproperlyConfigured(
                 f"the app already reads {self.batch_topic_name}: use another app for {name}"
@@ -89,18 +94,18 @@ class BatchApp(faust.App):
         return self.topic(name, schema=BatchSchema(), acks=False, maxsize=QUEUED_BATCHES)
 
     def is_current(self, batch: RecordBatch) -> bool:
-        """Whether the batch belongs to the present assignment; an agent must drop one that does not."""
+        """Return true while the batch's assignment lasts; an agent must drop a batch of an earlier assignment."""
         return self.fatal is None and self.consumer.holding.is_current(batch.generation)
 
     async def commit_positions(self, positions: Mapping[int, int]) -> None:
-        """Commit {partition: next offset} to the consumer group, which only lag monitors read.
+        """Commit {partition: next offset} to the consumer group, for lag monitors only.
 
-        Partitions that are not held are left out; failures are logged, never raised.
+        Partitions that this worker does not hold are left out. Failures are logged, never raised.
         """
         await self.consumer.commit_positions(positions)
 
     async def die(self, reason: BaseException) -> None:
-        """Stop the worker with exit status 1: nothing more is delivered, flushed or committed."""
+        """Stop the worker with exit status 1, without another delivery, flush or commit."""
         if self.fatal is not None:
             return
         self.fatal = reason
@@ -110,18 +115,18 @@ class BatchApp(faust.App):
         await self.crash(reason)
 
     async def on_stop(self) -> None:
-        """Give up the partitions first, while everything still runs."""
+        """Give up the partitions first, while every service still runs."""
         await self.consumer.holding.release()
         self._exit_later(1 if self.fatal else 0)
         await super().on_stop()
 
     async def _on_agent_error(self, agent: AgentT, exc: BaseException) -> None:
-        # Faust would restart the agent with the next event: this one would be lost.
+        # Faust would restart the agent with the next event, and the failed event would be lost.
         self.log.error("agent %s failed", agent.name)
         await self.die(exc)
 
     def _exit_later(self, status: int) -> None:
-        # Services wait for each other when stopping, and sometimes forever.
+        # Faust's services wait for each other when they stop, sometimes forever.
         if self.in_worker:
             timer = threading.Timer(HARD_EXIT_SECONDS, os._exit, (status,))
             timer.daemon = True

@@ -1,4 +1,4 @@
-"""What an agent is given: many records of several partitions at once."""
+"""The batches that an agent is given: many records of several partitions at once."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -6,11 +6,11 @@ from typing import Protocol
 
 
 class Record(Protocol):
-    """One Kafka record, as aiokafka parsed it."""
+    """A Kafka record, parsed by aiokafka."""
 
     @property
     def offset(self) -> int:
-        """Its place in the partition."""
+        """The record's place in the partition."""
 
     @property
     def timestamp(self) -> int:
@@ -26,15 +26,16 @@ class Record(Protocol):
 
     @property
     def headers(self) -> Sequence[tuple[str, bytes | None]]:
-        """Names and raw values, in the producer's order."""
+        """Header names and raw values, in the producer's order."""
 
 
 @dataclass(frozen=True, slots=True)
 class PartitionRecords:
     """Consecutive records of one partition.
 
-    `next_offset` is the position after them. It may lie further than the last record, and `records`
-    may be empty: transaction markers, aborted transactions and compacted records take up offsets too.
+    `next_offset` is the position at which reading continues. Transaction markers, aborted transactions and
+    compacted records take up offsets but are not delivered. Therefore `next_offset` may lie more than one
+    offset after the last record, and `records` may be empty.
     """
 
     partition: int
@@ -44,22 +45,22 @@ class PartitionRecords:
 
 @dataclass(frozen=True, slots=True)
 class RecordBatch:
-    """One event for the agent. `generation` names the assignment during which it was read."""
+    """One event for the agent. `generation` is the number of the assignment during which the batch was read."""
 
     parts: tuple[PartitionRecords, ...]
     generation: int
 
     def __len__(self) -> int:
-        """Count the records; zero where only positions advance."""
+        """Count the records; zero for a batch that only advances positions."""
         return sum(len(part.records) for part in self.parts)
 
     def __bool__(self) -> bool:
-        """Be true also without records, so that `if batch` does not lose positions."""
+        """Be true even without records, so `if batch` loses no position."""
         return True
 
 
 def pack(parts: Iterable[PartitionRecords], limit: int) -> Iterator[tuple[PartitionRecords, ...]]:
-    """Group the parts, cut where needed, so that no group has more than `limit` records; order is kept."""
+    """Group the parts in their order into groups of at most `limit` records; a longer part is cut."""
     group: list[PartitionRecords] = []
     room = limit
     for part in parts:

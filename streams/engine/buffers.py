@@ -1,4 +1,4 @@
-"""Taking whole record batches out of aiokafka's fetch buffers."""
+"""Reading whole record batches out of aiokafka's fetch buffers."""
 # ruff: noqa: SLF001 - aiokafka has no public way to its buffers; private.py lists what is used here
 
 from dataclasses import dataclass
@@ -13,26 +13,27 @@ from streams.engine.errors import CorruptRecordsError, EngineError, PositionErro
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """What one partition's buffer gave; `start` is the position that was read from."""
+class BufferRead:
+    """The records that one partition's buffer gave; `start` is the position of the first read."""
 
     start: int
     part: PartitionRecords
 
 
-def take(fetcher: Fetcher, limit: int) -> list[Taken]:
-    """Take buffered records of the assigned partitions, until at least `limit` were taken or none are left.
+def read_buffers(fetcher: Fetcher, limit: int) -> list[BufferRead]:
+    """Read buffered records of the assigned partitions, until `limit` is reached or the buffers are empty.
 
-    A partition that is left half read goes to the end of the line, so that none is starved.
-    Raises EngineError where the broker refused a fetch or records are corrupt.
+    Whole batches of the producer are read, so the last batch may go beyond `limit`. A partition that is left
+    half read goes to the end of the line, so every partition gets a turn.
+    Raises EngineError for a fetch that the broker refused and for corrupt records.
     """
-    taken: list[Taken] = []
+    reads: list[BufferRead] = []
     buffers = fetcher._records
     for tp in list(buffers):
         buffer = buffers[tp]
         if not isinstance(buffer, FetchResult):
-            if taken:
-                break  # what was read before the failure is delivered first
+            if reads:
+                break  # the records read before the failure are delivered first
             _raise(tp, buffer)
         found = _drain(buffer, limit)
         if buffer.has_more():
@@ -41,14 +42,14 @@ def take(fetcher: Fetcher, limit: int) -> list[Taken]:
             del buffers[tp]
             fetcher._notify(fetcher._wait_consume_future)  # the next fetch may go out
         if found is not None:
-            taken.append(found)
+            reads.append(found)
             limit -= len(found.part.records)
             if limit <= 0:
                 break
-    return taken
+    return reads
 
 
-def _drain(buffer: FetchResult, limit: int) -> Taken | None:
+def _drain(buffer: FetchResult, limit: int) -> BufferRead | None:
     tp = buffer._topic_partition
     if not buffer.check_assignment(tp):
         return None  # fetched for an earlier position or assignment
@@ -81,11 +82,10 @@ def _drain(buffer: FetchResult, limit: int) -> Taken | None:
     source.next_fetch_offset = position
     buffer._update_position()
     if not source._records.has_next():
-        source._records_iterator = (
-            None  # it holds the source in turn: a megabyte that would wait for the cycle collector
-        )
+        # The iterator and the source refer to each other: a megabyte would wait for the cycle collector.
+        source._records_iterator = None
         buffer._partition_records = None
-    return Taken(start, PartitionRecords(tp.partition, records, position)) if position > start else None
+    return BufferRead(start, PartitionRecords(tp.partition, records, position)) if position > start else None
 
 
 def _raise(tp: TopicPartition, failed: FetchError) -> None:
@@ -101,7 +101,7 @@ def _raise(tp: TopicPartition, failed: FetchError) -> None:
 
 
 def _is_hidden(source: Any, batch: Any) -> bool:  # noqa: ANN401 - aiokafka is not typed
-    """Whether a reader of committed records must not see the batch: a marker or part of an aborted transaction."""
+    """Return true for a transaction marker and for a batch of an aborted transaction."""
     source._consume_aborted_up_to(batch.base_offset)
     if batch.is_control_batch:
         if source._contains_abort_marker(batch):

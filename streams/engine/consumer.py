@@ -1,4 +1,4 @@
-"""Faust's consumer, delivering record batches from the owner's positions, in order and without gaps."""
+"""A Faust consumer that delivers record batches from the owner's positions, in order and without gaps."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ from faust.types import TP, ConsumerMessage
 from mode import Service
 
 from streams.engine.batch import PartitionRecords, RecordBatch, pack
-from streams.engine.buffers import Taken
+from streams.engine.buffers import BufferRead
 from streams.engine.errors import EngineError, GivenUpError
 from streams.engine.holding import Holding, Tenure
 from streams.engine.thread import ReadingThread, run_on
@@ -28,14 +28,14 @@ _T = TypeVar("_T")
 
 
 class Consumer(driver.Consumer):
-    """Leaves group membership, assignment and streams to Faust; positions and delivery are its own."""
+    """Decides positions and delivery; leaves group membership, assignment and streams to Faust."""
 
     app: "BatchApp"
     _thread: ReadingThread
     _watching = False
 
     def __post_init__(self) -> None:
-        """Begin without partitions; Faust calls `activate` when streams may go on."""
+        """Begin without partitions; Faust's end of a rebalance activates the assigned partitions."""
         self.holding = Holding(self.app, self._seek_to, self._stop_intake)
         self.app.on_rebalance_complete.connect(self._on_rebalance_complete)
 
@@ -43,7 +43,10 @@ class Consumer(driver.Consumer):
         return ReadingThread(self, loop=self.loop, beacon=self.beacon)
 
     async def subscribe(self, topics: Iterable[str]) -> None:
-        """Subscribe to the batch topic; raises ImproperlyConfigured for agents that this cannot serve."""
+        """Subscribe to the batch topic.
+
+        Raises ImproperlyConfigured for a second topic and for an agent with a concurrency above 1.
+        """
         if others := set(topics) - {self.app.batch_topic_name}:
             raise ImproperlyConfigured(
                 f"the microbatch transport reads one batch topic, not {sorted(others)}: use another app for these"
@@ -57,15 +60,15 @@ class Consumer(driver.Consumer):
             self._watching = True
             self.add_future(self._watch())
 
-    # Assignment and revocation, as Faust reports them
+    # Assignment and revocation, reported by Faust
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Let the owner finish, then Faust."""
+        """Let first the owner finish, and Faust after the owner."""
         await self.holding.release()
         await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        """Note what is held, then let Faust prepare its streams."""
+        """Note the partitions now held, and let Faust prepare the streams."""
         self.holding.assigned({tp.partition for tp in assigned})
         await super().on_partitions_assigned(assigned, generation_id)
 
@@ -73,7 +76,7 @@ class Consumer(driver.Consumer):
         await self.holding.activate()
 
     async def perform_seek(self) -> None:
-        """Confirm that positions were sought; on IllegalStateError Faust waits for the next assignment."""
+        """Confirm the positions; after an IllegalStateError Faust waits for the next assignment."""
         if self.holding.tenure is None:
             raise IllegalStateError("no positions: a rebalance began or the worker is stopping")
 
@@ -86,7 +89,7 @@ class Consumer(driver.Consumer):
         self.app.flow_control.clear()
 
     async def commit_positions(self, positions: Mapping[int, int]) -> None:
-        """Commit group offsets of held partitions; failures are logged."""
+        """Commit the group offsets of held partitions; failures are logged, never raised."""
         tenure = self.holding.tenure
         if tenure is None or self.app.fatal is not None:
             return
@@ -116,41 +119,46 @@ class Consumer(driver.Consumer):
             await self._fail(error)
 
     async def _read(self, tenure: Tenure, fetcher: Service) -> None:
-        """Deliver what the tenure's partitions hold, until it is over; the thread reads on while the agent computes."""
+        """Deliver the records of the tenure's partitions until the tenure is over.
+
+        The thread reads the next records while the agent computes.
+        """
         reading = self._begin_to_read(tenure)
         try:
             while not (self.should_stop or fetcher.should_stop):
-                taken = await reading
+                reads = await reading
                 if tenure.over.is_set():
-                    return  # what was taken may belong to the next assignment, which is sought again
+                    return  # the records are dropped: the next assignment seeks its positions anew
                 reading = self._begin_to_read(tenure)
-                for parts in pack([self._in_order(tenure, one) for one in taken], self.app.max_batch_records):
+                for parts in pack(
+                    [self._in_order(tenure, read) for read in reads], self.app.max_batch_records
+                ):
                     if tenure.over.is_set():
                         return
                     await self._deliver(tenure, RecordBatch(parts, tenure.generation))
         finally:
             if not reading.cancel() and not reading.cancelled():
-                reading.exception()  # if it failed, the next tenure's will too
+                reading.exception()  # marks the error as seen: a lasting failure comes again in the next tenure
 
-    def _begin_to_read(self, tenure: Tenure) -> asyncio.Task[list[Taken]]:
+    def _begin_to_read(self, tenure: Tenure) -> asyncio.Task[list[BufferRead]]:
         limit = self.app.max_batch_records
         return asyncio.ensure_future(
             self._in_thread(lambda: self._thread.read(tenure.generation, limit, POLL_SECONDS))
         )
 
-    def _in_order(self, tenure: Tenure, taken: Taken) -> PartitionRecords:
-        part = taken.part
+    def _in_order(self, tenure: Tenure, read: BufferRead) -> PartitionRecords:
+        part = read.part
         expected = tenure.positions[part.partition]
-        if taken.start != expected:
+        if read.start != expected:
             raise EngineError(
-                f"{self.app.batch_topic_name}[{part.partition}]: read from {taken.start} where {expected} was next; "
+                f"{self.app.batch_topic_name}[{part.partition}]: read from {read.start} where {expected} was next; "
                 "this is a defect of the engine, restart the worker"
             )
         tenure.positions[part.partition] = part.next_offset
         return part
 
     async def _deliver(self, tenure: Tenure, batch: RecordBatch) -> None:
-        """Put the batch into the agent's queue, however long that takes, unless the tenure ends before."""
+        """Put the batch into the agent's queue; wait for a place in the queue until the tenure ends."""
         first = batch.parts[0]
         message = ConsumerMessage(
             topic=self.app.batch_topic_name,
@@ -190,7 +198,10 @@ class Consumer(driver.Consumer):
             await self.app.die(error)
 
     async def _in_thread(self, ask: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
-        """Ask on the thread, and again where aiokafka gave it up; were records lost with it, the next would not fit."""
+        """Run the request on the thread, and once more after each time that aiokafka gave the request up.
+
+        Records that were lost with a request would not go unseen: the next records would not follow in order.
+        """
         while True:
             try:
                 return await run_on(self._thread.thread_loop, ask())

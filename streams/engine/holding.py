@@ -17,11 +17,11 @@ log = logging.getLogger(__name__)
 
 
 class Host(Protocol):
-    """The app, as far as it matters here."""
+    """The part of the app that `Holding` uses."""
 
     @property
     def owner(self) -> PartitionOwner:
-        """Who is asked for positions."""
+        """The owner, whom `Holding` asks for positions."""
 
     @property
     def revoke_timeout(self) -> float:
@@ -29,7 +29,7 @@ class Host(Protocol):
 
     @property
     def fatal(self) -> BaseException | None:
-        """Why the worker stops, if an error stops it."""
+        """The error that stops the worker, or None."""
 
     async def die(self, reason: BaseException) -> None:
         """Stop the worker."""
@@ -37,7 +37,11 @@ class Host(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tenure:
-    """The time between two rebalances; `positions` are the next offsets to deliver, by partition."""
+    """The time between two rebalances, in which this worker holds the same partitions.
+
+    `generation` is the tenure's number, `positions` the next offset to deliver for each partition, and `over`
+    is set at the tenure's end.
+    """
 
     generation: int
     positions: dict[int, int]
@@ -45,10 +49,10 @@ class Tenure:
 
 
 class Holding:
-    """The partitions that this worker holds, and its tenure of them once their owner is ready.
+    """The partitions that this worker holds, and the tenure once the owner is ready.
 
-    `seek` is given a generation and positions, and returns where reading starts: it raises
-    IllegalStateError if the partitions were lost meanwhile. `stop_intake` must stop delivery at once.
+    `seek(generation, positions)` returns the offset from which each partition is read, and raises
+    IllegalStateError for partitions lost in the meantime. `stop_intake` must stop delivery at once.
     """
 
     def __init__(
@@ -69,25 +73,28 @@ class Holding:
 
     @property
     def tenure(self) -> Tenure | None:
-        """The present tenure; while the owner is in `on_revoked`, the one that ends."""
+        """The present tenure; during `on_revoked`, the tenure that ends."""
         return self._tenure
 
     def is_current(self, generation: int) -> bool:
-        """Whether the generation's tenure goes on."""
+        """Return true while the generation's tenure lasts."""
         tenure = self._tenure
         return tenure is not None and tenure.generation == generation and not tenure.over.is_set()
 
     async def next_tenure(self) -> Tenure | None:
-        """Wait until records may be read; rarely None, when that ended again at once."""
+        """Wait for a tenure, and return the tenure; None if the tenure ended at once, a rare case."""
         await self._began.wait()
         return self._tenure
 
     def assigned(self, partitions: set[int]) -> None:
-        """Note what the group gave; `activate` follows when the app is ready."""
+        """Note the partitions that the group gave; `activate` follows when the app is ready."""
         self._partitions = partitions
 
     async def activate(self) -> None:
-        """Let the owner prepare and begin the tenure; without it if a rebalance or an error comes between."""
+        """Let the owner prepare, and begin the tenure.
+
+        No tenure begins if a rebalance or an error comes in between.
+        """
         if self._partitions is None or self._tenure is not None:
             return
         task = self._activation = asyncio.create_task(self._prepare(self._partitions))
@@ -102,7 +109,9 @@ class Holding:
             positions = await self._ask(partitions)
             starts = await self._seek(self._generations, positions)
         except IllegalStateError:
-            log.info("a rebalance began while positions were sought; they are sought again after it")
+            log.info(
+                "a rebalance began while positions were sought; positions are sought again after the rebalance"
+            )
         except Exception as error:  # noqa: BLE001 - whatever it is, the worker must not go on
             await self._host.die(error)
         else:
@@ -119,14 +128,14 @@ class Holding:
         return positions
 
     def end(self) -> None:
-        """Let nothing more be delivered."""
+        """Stop every further delivery."""
         self._began.clear()
         if self._tenure is not None:
             self._tenure.over.set()
         self._stop_intake()
 
     async def release(self) -> None:
-        """Give up the partitions: stop the intake, then let the owner finish. Safe to call again."""
+        """Give up the partitions: stop the intake, and let the owner finish. A second call does no harm."""
         async with self._releasing:
             self._partitions = None
             await self._cancel_activation()
@@ -145,10 +154,12 @@ class Holding:
     async def _let_owner_finish(self, partitions: set[int]) -> None:
         host = self._host
         task = asyncio.ensure_future(host.owner.on_revoked(partitions))
-        await asyncio.wait({task}, timeout=host.revoke_timeout)  # the whole group waits for this worker
+        # The wait is bounded, because the whole group waits for this worker.
+        await asyncio.wait({task}, timeout=host.revoke_timeout)
         if not task.done():
             log.error(
-                "on_revoked took longer than %s s: what it did not write is read again", host.revoke_timeout
+                "on_revoked took longer than %s s: records it did not write are read again",
+                host.revoke_timeout,
             )
             await self._cancel(task)
         elif not task.cancelled() and (error := task.exception()) is not None:
@@ -157,5 +168,5 @@ class Holding:
     async def _cancel(self, task: "asyncio.Future[None]") -> None:
         task.cancel()
         await asyncio.wait({task}, timeout=CANCEL_SECONDS)
-        if not task.done():  # two calls at once would spoil the owner's state
+        if not task.done():  # a second call beside the first would spoil the owner's state
             await self._host.die(EngineError(f"the partitions' owner ignores its cancellation in {task!r}"))

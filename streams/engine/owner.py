@@ -1,22 +1,22 @@
-"""What an application promises the engine: to know from where each partition is to be read."""
+"""The application's promise to the engine: the owner knows the offset from which to read each partition."""
 
 from typing import Protocol
 
 
 class PartitionOwner(Protocol):
-    """Whoever keeps the state of the partitions. An exception in either method stops the worker."""
+    """The part of an application that keeps the partitions' state. An exception in a method stops the worker."""
 
     async def on_assigned(self, partitions: set[int]) -> dict[int, int]:
-        """Prepare the partitions now held, all of them, and return the offset to read next for each.
+        """Prepare the partitions now held, and return for every partition the offset to read next.
 
-        Called after every rebalance, also with none, before any record is delivered; 0 means the log's
-        beginning. It may take seconds. If the next rebalance begins meanwhile it is cancelled, and
-        called again afterwards.
+        Called after every rebalance, before any record is delivered, with the complete set of partitions,
+        perhaps an empty set. Offset 0 means the log's beginning. The call may take seconds. A rebalance that
+        begins in the meantime cancels the call; another call follows after the rebalance.
         """
 
     async def on_revoked(self, partitions: set[int]) -> None:
-        """Write down what is due before the partitions are given up; the batch in hand was the last.
+        """Write the state down before the partitions are given up; the batch in hand was the last.
 
-        Called before a rebalance and before the worker stops, unless an error stops it, and only for
-        partitions whose `on_assigned` returned. The next `on_assigned` tells which of them are lost.
+        Called before a rebalance and before an orderly stop, only for partitions whose `on_assigned` returned.
+        Not called if an error stops the worker. The next `on_assigned` tells which partitions are lost.
         """

@@ -1,7 +1,7 @@
-"""What the engine uses of faust and aiokafka that is not public, and the versions that have it.
+"""The private attributes of faust and aiokafka that the engine uses, and the versions that have them.
 
-A new version of either is taken by changing VERSIONS, reading what changed in the classes named here,
-and running the engine's tests.
+To move to a new version of a package: change VERSIONS, read the package's changes in the classes of PRIVATE,
+and run the engine's tests.
 """
 
 import importlib
@@ -14,7 +14,7 @@ VERSIONS = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0"}
 
 
 class Private(NamedTuple):
-    """Attributes or methods of one class."""
+    """Private attributes or methods of a class."""
 
     module: str
     owner: str
@@ -71,7 +71,7 @@ PRIVATE = (
 
 
 def problems() -> list[str]:
-    """Say what the installed packages lack of what the engine needs, one sentence each."""
+    """Return a sentence for every wrong version and for every attribute that an installed package lacks."""
     found = [
         f"the engine was written for {package} {wanted}, not {version(package)}: see streams/engine/private.py"
         for package, wanted in VERSIONS.items()

@@ -1,5 +1,5 @@
 """The aiokafka consumer, on a thread and event loop of its own: heartbeats go on while agents compute."""
-# ruff: noqa: SLF001 - private.py lists what is used here
+# ruff: noqa: SLF001 - private.py lists the attributes
 
 import asyncio
 from collections.abc import Coroutine, Mapping
@@ -12,19 +12,20 @@ from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.types import TransportT
 
-from streams.engine.buffers import Taken, take
+from streams.engine.buffers import BufferRead, read_buffers
 from streams.engine.errors import GivenUpError, PositionError
 
 FETCH_MAX_WAIT_MS = 200
-"""How long an idle fetch waits at the broker; a record that arrives ends the wait at once."""
+"""The longest wait of an idle fetch at the broker; a record that arrives ends the wait at once."""
 
 T = TypeVar("T")
 
 
 async def run_on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine on another thread's loop; raises GivenUpError where it was cancelled there and not here.
+    """Run a coroutine on another thread's loop.
 
-    Such a cancellation must not spread: whoever waits would end without a word, as if it had been stopped.
+    Raises GivenUpError if the other loop cancelled the coroutine and the caller was not cancelled. As a
+    CancelledError, the other loop's cancellation would end the caller silently, like a wanted stop.
     """
     waiting = asyncio.current_task()
     try:
@@ -36,10 +37,10 @@ async def run_on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) 
 
 
 class ReadingThread(AIOKafkaConsumerThread):
-    """Reads a generation: the time between two rebalances, from the positions it was begun with.
+    """Reads records for a generation, the time between two rebalances, from the positions given to `begin`.
 
-    The coroutines run on the thread's own loop. A generation's records are only ever taken after its
-    positions were sought, and in the same loop, so none of an earlier one can slip in.
+    The coroutines run on the thread's own loop. A generation's records are read only after `begin` sought the
+    positions on the same loop, so no record of an earlier generation can slip in.
     """
 
     _generation: int | None = None
@@ -49,17 +50,18 @@ class ReadingThread(AIOKafkaConsumerThread):
         # Faust has no settings for these; aiokafka reads them when it starts.
         consumer._isolation_level = "read_committed"
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
-        # Positions come from the owner alone: one that the log does not have is an error, never a jump.
+        # Positions come from the owner alone: a position outside of the log is an error, never a jump.
         consumer._auto_offset_reset = "none"
-        # Without tables Faust would choose round robin; its own assignor moves few partitions
-        # and knows the URL of every partition's worker.
+        # For an app without tables Faust would choose round robin. Faust's own assignor moves few partitions
+        # in a rebalance, and knows the URL of every partition's worker.
         consumer._partition_assignment_strategy = [self.app.assignor]
         return consumer
 
     async def begin(self, generation: int, positions: Mapping[TopicPartition, int]) -> dict[int, int]:
-        """Seek to the positions, 0 meaning the log's beginning, and return where each partition starts.
+        """Seek to the positions, and return the offset from which each partition is read.
 
-        Raises PositionError for one that is not in the log, IllegalStateError if partitions were lost meanwhile.
+        Position 0 means the log's beginning. Raises PositionError for a position outside of the log, and
+        IllegalStateError for partitions lost in the meantime.
         """
         consumer = self._ensure_consumer()
         first = await consumer.beginning_offsets(list(positions))
@@ -76,16 +78,22 @@ class ReadingThread(AIOKafkaConsumerThread):
         self._generation = generation
         return {tp.partition: start for tp, start in starts.items()}
 
-    async def read(self, generation: int, limit: int, timeout: float) -> list[Taken]:
-        """Return at least `limit` records, or what there is, or nothing after `timeout` seconds."""
+    async def read(self, generation: int, limit: int, timeout: float) -> list[BufferRead]:
+        """Return the buffered records, as soon as there are any: at least `limit`, or all of them.
+
+        Returns an empty list after `timeout` seconds without records, and at once for an ended generation.
+        Raises EngineError for unreadable records.
+        """
         fetcher = self._ensure_consumer()._fetcher
         deadline = monotonic() + timeout
         with fetcher._subscriptions.fetch_context():
             while generation == self._generation:
                 if fetcher._closed:
                     raise ConsumerStoppedError
-                if not fetcher._subscriptions.reassignment_in_progress and (taken := take(fetcher, limit)):
-                    return taken
+                if not fetcher._subscriptions.reassignment_in_progress and (
+                    reads := read_buffers(fetcher, limit)
+                ):
+                    return reads
                 waiter = fetcher._create_fetch_waiter()
                 try:
                     done, _ = await asyncio.wait({waiter}, timeout=deadline - monotonic())
@@ -93,17 +101,20 @@ class ReadingThread(AIOKafkaConsumerThread):
                     waiter.cancel()
                 if not done:
                     break
-                waiter.result()  # raises what ended the membership, as missing rights
+                waiter.result()  # raises the error that ended the membership, for example missing rights
         return []
 
     async def commit_group_offsets(self, generation: int, offsets: Mapping[TopicPartition, int]) -> None:
-        """Commit the offsets, unless the generation is over; raises KafkaError."""
+        """Commit the offsets, unless the generation is over. Raises KafkaError."""
         if generation == self._generation:
             committed = {tp: OffsetAndMetadata(at, "") for tp, at in offsets.items()}
             await self._ensure_consumer().commit(committed)
 
     async def watch(self) -> None:
-        """Wait for what ends the membership or the fetching, and raise it: aiokafka tells only whoever asks."""
+        """Wait for the error that ends the group membership or the fetching, and raise that error.
+
+        aiokafka tells these errors only to a caller who asks.
+        """
         consumer = self._ensure_consumer()
         fetching = consumer._fetcher.error_future
         while not fetching.done():

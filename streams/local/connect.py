@@ -1,4 +1,4 @@
-"""One Kafka Connect worker with Debezium in a folder, exactly-once for sources."""
+"""A Kafka Connect worker with Debezium in a folder, exactly-once for sources."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -26,7 +26,7 @@ SETTINGS: Mapping[str, str] = {
     "config.storage.topic": "connect-configs",
     "offset.storage.topic": "connect-offsets",
     "status.storage.topic": "connect-status",
-    # One broker holds the only copy; one worker needs few partitions.
+    # A single broker holds the only copy, and a single worker needs few partitions.
     "config.storage.replication.factor": "1",
     "offset.storage.replication.factor": "1",
     "status.storage.replication.factor": "1",
@@ -36,7 +36,7 @@ SETTINGS: Mapping[str, str] = {
 
 
 class Connect(Server):
-    """A Kafka Connect worker; `kafka` gives the bootstrap servers when it starts."""
+    """A Kafka Connect worker; `kafka` returns the bootstrap servers at the worker's start."""
 
     name = "connect"
 
@@ -51,7 +51,7 @@ class Connect(Server):
         return f"http://{ports.HOST}:{ports.read(self.ports_file)[0]}"
 
     def healthy(self) -> bool:
-        """Whether the worker has joined its group and serves requests."""
+        """Return true if the worker has joined its group and serves requests."""
         try:
             return self.ports_file.exists() and httpx.get(f"{self.address}/health", timeout=2).is_success
         except httpx.HTTPError:

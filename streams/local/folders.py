@@ -1,4 +1,4 @@
-"""Where the embedded stack keeps its data and its downloads on this platform."""
+"""The folders of the embedded stack's data and downloads on this platform."""
 
 import os
 import sys
@@ -8,23 +8,26 @@ from streams.errors import PreconditionError
 
 
 def default_data_dir() -> Path:
-    """Return the data folder of `funnelproof local` when `--data-dir` is not given."""
+    """Return the data folder that `funnelproof local` uses without `--data-dir`."""
     return _folder("XDG_DATA_HOME", ".local/share", "Library/Application Support") / "funnelproof" / "local"
 
 
 def cache_dir() -> Path:
-    """Return the folder of what can be downloaded or made again at any time."""
+    """Return the folder of files that can be downloaded or made again at any time."""
     return _folder("XDG_CACHE_HOME", ".cache", "Library/Caches") / "funnelproof"
 
 
 def make(folder: Path) -> Path:
-    """Create the folder, for its owner alone, if it is missing; raises PreconditionError where it cannot."""
+    """Create the missing folder, for the owner alone; an existing folder stays as found.
+
+    Raises PreconditionError if the folder cannot be created.
+    """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise PreconditionError(
-            f"cannot create {folder} ({error.strerror}): give a folder that can be written with --data-dir,"
-            " and one for downloads with XDG_CACHE_HOME"
+            f"cannot create {folder} ({error.strerror}): name a writable folder with --data-dir,"
+            " and a writable folder for downloads with XDG_CACHE_HOME"
         ) from error
     return folder
 

@@ -1,4 +1,4 @@
-"""The jars of Kafka, Kafka Connect and Debezium: those of jars.lock, fetched once, checked every time."""
+"""The jars of Kafka, Kafka Connect and Debezium: listed in jars.lock, fetched once, checked at every start."""
 
 import hashlib
 import os
@@ -28,7 +28,7 @@ _TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Jar:
-    """One line of jars.lock: Maven coordinates, size in bytes, SHA-256."""
+    """A line of jars.lock: Maven coordinates, size in bytes, SHA-256."""
 
     group: str
     artifact: str
@@ -38,7 +38,7 @@ class Jar:
 
     @classmethod
     def parse(cls, line: str) -> "Jar":
-        """Read `group:artifact:version size sha256`; raises ValueError for anything else."""
+        """Read `group:artifact:version size sha256`. Raises ValueError for any other line."""
         coordinates, size, sha256 = line.split()
         group, artifact, version = coordinates.split(":")
         return cls(group, artifact, version, int(size), sha256)
@@ -53,11 +53,11 @@ class Jar:
 
     @property
     def path(self) -> str:
-        """Where a Maven repository keeps the jar, relative to its root."""
+        """The jar's path in a Maven repository, relative to the repository's root."""
         return f"{self.group.replace('.', '/')}/{self.artifact}/{self.version}/{self.name}"
 
     def is_in(self, file: Path) -> bool:
-        """Whether the file is this jar, whole and unchanged."""
+        """Return true if the file holds the whole, unchanged jar."""
         try:
             with file.open("rb") as content:
                 return hashlib.file_digest(content, "sha256").hexdigest() == self.sha256
@@ -72,7 +72,7 @@ def locked_jars() -> list[Jar]:
 
 
 class JarCache:
-    """A folder of jars; what is missing or damaged comes from the local Maven repository or the network."""
+    """A folder of jars. A missing or damaged jar comes from the local Maven repository or from the network."""
 
     def __init__(
         self,
@@ -88,7 +88,10 @@ class JarCache:
         self._checked = False
 
     def class_path(self) -> list[Path]:
-        """Return all jars, fetched where the cache lacks them; raises UnreachableError when one cannot be had."""
+        """Return the paths of all jars, after fetching the jars that the cache lacks.
+
+        Raises UnreachableError for a jar that cannot be downloaded.
+        """
         if not self._checked:
             folders.make(self._folder)
             self._fetch([jar for jar in self._jars if not jar.is_in(self._folder / jar.name)])
@@ -123,13 +126,13 @@ class JarCache:
             try:
                 for download in as_completed(downloads):
                     download.result()
-            except BaseException:  # the first failure, or Ctrl-C, is enough
+            except BaseException:  # the first failure, or Ctrl-C, ends every download
                 abandoned.set()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
     def _copy(self, jar: Jar) -> bool:
-        """Take the jar from the local Maven repository if it is there and the right one."""
+        """Copy the jar from the local Maven repository; return false if the right file is not there."""
         file = self._maven_home / "repository" / jar.path
         return file.exists() and self._keep(jar, [file.read_bytes()])
 
@@ -156,7 +159,10 @@ class JarCache:
         )
 
     def _keep(self, jar: Jar, content: Iterable[bytes]) -> bool:
-        """Put the jar into the cache in one step, so that nobody sees half of it; not if it is another file."""
+        """Put the jar into the cache in a single step, so nobody sees half a jar.
+
+        Content with another checksum is dropped; the answer is then false.
+        """
         with tempfile.TemporaryDirectory(dir=self._folder) as folder:
             unfinished = Path(folder) / jar.name
             with unfinished.open("wb") as file:
@@ -173,7 +179,7 @@ def repository_url(maven_settings: Path) -> str:
 
 
 def _mirror(maven_settings: Path) -> str | None:
-    """Return the mirror of Central in the user's Maven settings, if there is one."""
+    """Return the mirror of Maven Central that the user's Maven settings name, or None."""
     try:
         root = ET.parse(maven_settings).getroot()  # noqa: S314 - the user's own file
     except (OSError, ET.ParseError):
@@ -186,7 +192,7 @@ def _mirror(maven_settings: Path) -> str | None:
 
 
 def _trusted() -> ssl.SSLContext:
-    """Trust the system's certificates, which a company may have added to, and those that Python brings along."""
+    """Trust the system's certificates, perhaps extended by a company, and the certificates of certifi."""
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
     return context

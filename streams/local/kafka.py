@@ -1,4 +1,4 @@
-"""One Kafka broker in a folder: its own controller, loopback only, small files."""
+"""A Kafka broker in a folder: its own controller, loopback only, small files."""
 
 import subprocess
 import uuid
@@ -22,16 +22,16 @@ SETTINGS: Mapping[str, str] = {
     "auto.create.topics.enable": "false",
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "1000",
-    # A killed broker may register again only when its former self has been silent for this long.
+    # A killed broker can register again only after the session of the killed process has timed out.
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",
-    # One node holds the only copy of everything.
+    # A single node holds the only copy of every partition.
     "offsets.topic.replication.factor": "1",
     "transaction.state.log.replication.factor": "1",
     "transaction.state.log.min.isr": "1",
     "share.coordinator.state.topic.replication.factor": "1",
     "share.coordinator.state.topic.min.isr": "1",
-    # A handful of clients: fewer internal partitions are there sooner.
+    # A handful of clients: few internal partitions, for a quick start.
     "offsets.topic.num.partitions": "4",
     "transaction.state.log.num.partitions": "4",
     "share.coordinator.state.topic.num.partitions": "1",
@@ -57,10 +57,11 @@ class Kafka(Server):
         return f"{ports.HOST}:{ports.read(self.ports_file)[0]}"
 
     def healthy(self) -> bool:
-        """Whether the broker answers a metadata request and has registered itself."""
+        """Return true if the broker answers a metadata request and has registered itself."""
         if not self.ports_file.exists():
             return False
-        client = AdminClient({"bootstrap.servers": self.address, "log_level": 0})  # it is expected to be down
+        # The client is quiet, because the broker may be down.
+        client = AdminClient({"bootstrap.servers": self.address, "log_level": 0})
         try:
             return bool(client.list_topics(timeout=2).brokers)
         except KafkaException:

@@ -16,7 +16,7 @@ _HEADER = """\
 
 
 def lock(pom: Path = _HERE / "pom.xml") -> list[Jar]:
-    """Let Maven resolve `pom` into the local repository, and return what it chose, sorted."""
+    """Let Maven resolve `pom` into the local repository, and return the chosen jars, sorted."""
     with tempfile.TemporaryDirectory() as folder:
         chosen = Path(folder) / "chosen"
         goal = ["dependency:list", f"-DoutputFile={chosen}", "-DoutputAbsoluteArtifactFilename=true"]

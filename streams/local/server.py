@@ -1,4 +1,4 @@
-"""What the servers have in common: a folder, a process, and a start that ends in health or an error."""
+"""The common part of the servers: a folder, a process, and a start that ends in health or in an error."""
 
 import shutil
 import signal
@@ -15,13 +15,13 @@ _PAUSE = 0.05  # seconds between two health checks of a server that starts
 
 
 class StartError(FunnelproofError):
-    """A server of the embedded stack did not start; the message has the end of its log."""
+    """A server of the embedded stack did not start; the message has the end of the server's log."""
 
 
 class Server(ABC):
-    """One server whose data, ports, log and process record lie in `folder`.
+    """A server whose data, ports, log and process record lie in `folder`.
 
-    Made anew from the same folder it is the same server: any process may stop what another has started.
+    Two objects with an equal folder stand for a single server: one process may stop a server that another started.
     """
 
     name: ClassVar[str]
@@ -33,36 +33,37 @@ class Server(ABC):
 
     @property
     def log(self) -> Path:
-        """The file that the server prints to."""
+        """The file with the server's output."""
         return self.folder / "log"
 
     @property
     def ports_file(self) -> Path:
-        """The file that keeps the ports; it exists once the server has been started for the first time."""
+        """The file that keeps the ports; the first start makes the file."""
         return self.folder / "ports.json"
 
     @property
     def pid(self) -> int | None:
-        """The pid of the running server, none if it does not run."""
+        """The pid of the running server, or None."""
         return self._process.pid
 
     @property
     @abstractmethod
     def address(self) -> str:
-        """Where the server listens, as its clients write it (known once `ports_file` exists)."""
+        """The server's address in the form for clients; known once `ports_file` exists."""
 
     @abstractmethod
     def healthy(self) -> bool:
-        """Whether the server answers a request of its own protocol."""
+        """Return true if the server answers a request of its own protocol."""
 
     @abstractmethod
     def _prepare(self) -> Launch:
-        """Write what the server needs to start, and say how."""
+        """Write the files that a start needs, and return the launch."""
 
     def start(self, timeout: float = 120) -> bool:
-        """Start the server and wait until it is healthy; return whether it did not run before.
+        """Start the server, and wait until the server is healthy.
 
-        Raises StartError when it ends or is not healthy within `timeout` seconds.
+        Returns false if the server ran before. Raises StartError if the server ends, or is not healthy within
+        `timeout` seconds.
         """
         spawned = False
         deadline = time.monotonic() + timeout
@@ -79,15 +80,15 @@ class Server(ABC):
         return spawned
 
     def stop(self, patience: float = 20) -> None:
-        """Stop the server in order, after `patience` seconds by force; does nothing if it does not run."""
+        """Stop the server in order, and by force after `patience` seconds. Does nothing without a process."""
         self._process.stop(self._stop_signal, patience)
 
     def kill(self) -> None:
-        """End the server as a crash would (SIGKILL); `start` brings it back with its data."""
+        """End the server like a crash (SIGKILL); the data stays for the next `start`."""
         self._process.kill()
 
     def erase(self) -> None:
-        """Stop the server and delete everything it has written."""
+        """Stop the server, and delete all files of the server."""
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""The embedded stack: PostgreSQL, Kafka and Kafka Connect in one data folder, started and stopped as one."""
+"""The embedded stack: PostgreSQL, Kafka and Kafka Connect in a data folder, started and stopped together."""
 
 import fcntl
 import json
@@ -35,17 +35,17 @@ class StackError(FunnelproofError):
 
 @dataclass(frozen=True, slots=True)
 class ServerStatus:
-    """What `local status` says about one server."""
+    """The line of `local status` about a server."""
 
     name: str
-    pid: int | None  # none: not running
-    address: str | None  # none: never started
+    pid: int | None  # None: not running
+    address: str | None  # None: never started
     healthy: bool
     log: Path
 
 
 class LocalStack:
-    """The servers of one data folder; `only` names those wanted, in any order."""
+    """The servers of a data folder; `only` names the wanted servers, in any order."""
 
     def __init__(self, data_dir: Path, only: Collection[str] = ALL, console: Console | None = None) -> None:
         self.data_dir = data_dir.absolute()
@@ -59,11 +59,14 @@ class LocalStack:
 
     @property
     def servers(self) -> list[Server]:
-        """The wanted servers, each after those that it needs."""
+        """The wanted servers in the order of their start: Connect needs Kafka."""
         return [server for server in (self.postgres, self.kafka, self.connect) if server.name in self._only]
 
     def environment(self) -> Environment:
-        """Return the settings that point every other command at the stack. It must have been started once."""
+        """Return the settings that point every other command at the stack.
+
+        The stack must have been started before, at least once.
+        """
         environment = {}
         if self.postgres in self.servers:
             environment["FUNNELPROOF_SOURCE_DSN"] = self.postgres.dsn(CRM_DATABASE)
@@ -74,10 +77,10 @@ class LocalStack:
         return environment
 
     def up(self) -> list[Server]:
-        """Start what does not run, create the CRM's tables, and return the servers that were started.
+        """Start the servers that do not run, create the CRM's tables, and return the started servers.
 
-        The servers outlive this process. Raises FunnelproofError when one cannot be started; those that
-        this call had started are then stopped again.
+        The servers outlive this process. Raises FunnelproofError if a server does not start; every server
+        that this call started is stopped again before the error is raised.
         """
         with self._locked():
             before = [server for server in self.servers if server.pid]
@@ -89,26 +92,26 @@ class LocalStack:
             return [server for server in self.servers if server not in before]
 
     def down(self, servers: Collection[Server] | None = None) -> None:
-        """Stop the given servers (all, if none are given) as far as they run."""
+        """Stop the running servers among `servers`; None means every wanted server."""
         with self._locked():
             self._stop(self.servers if servers is None else servers)
 
     def status(self) -> list[ServerStatus]:
-        """Return how each server is."""
+        """Return the state of every wanted server."""
         return [_status(server) for server in self.servers]
 
     def erase(self) -> None:
-        """Stop the servers and delete all their data."""
+        """Stop the servers, and delete their data."""
         with self._locked():
             for server in reversed(self.servers):
                 server.erase()
 
     @contextmanager
     def running(self) -> Iterator[Environment]:
-        """Have the stack up for the length of a `with` block and not longer, even if this process is killed.
+        """Keep the stack up for the length of a `with` block and not longer, even if this process is killed.
 
-        A supervisor process starts the servers, and stops those that it started as soon as this process
-        leaves the block or dies. Raises StackError with the supervisor's message when a server cannot be started.
+        A supervisor process starts the servers. The supervisor stops the servers of its own start as soon as this
+        process leaves the block or dies. Raises StackError with the supervisor's message if a server does not start.
         """
         supervisor = subprocess.Popen(  # noqa: S603 - this program
             [sys.executable, "-m", "streams.local.supervisor", self.data_dir, *self._only],
@@ -135,9 +138,8 @@ class LocalStack:
             self._jars.class_path()
         with ThreadPoolExecutor() as pool:
             jobs = [pool.submit(job) for job in (self._start_database, self._start_kafka)]
-            for (
-                job
-            ) in jobs:  # in here, so that an interrupted start has come to rest before anything is stopped
+            # Inside the `with`, so an interrupted start comes to rest before a server is stopped.
+            for job in jobs:
                 job.result()
 
     def _start_database(self) -> None:
@@ -165,7 +167,7 @@ class LocalStack:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """One at a time: a second `up` waits for the first, and then finds everything running."""
+        """Let a single process work on the stack: a second `up` waits for the first, and finds every server up."""
         with (folders.make(self.data_dir) / "lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield

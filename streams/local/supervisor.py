@@ -1,7 +1,8 @@
 """Keeps an embedded stack up for its owner's lifetime: `python -m streams.local.supervisor FOLDER SERVER...`.
 
-The owner holds the other end of standard input. When that closes, because the owner wants the stack stopped or
-has died in whatever way, the servers that were started here are stopped. Pipes do this on Linux and macOS alike.
+The owner holds the other end of standard input. The other end closes when the owner wants the stack stopped, and
+also when the owner dies in any way. The supervisor then stops the servers of its own start. Pipes behave in this
+manner on Linux and on macOS.
 """
 
 import json
@@ -18,11 +19,11 @@ from streams.local.stack import LocalStack
 
 
 class _OwnerGone(BaseException):
-    """The owner has left: nothing but stopping matters, also in the middle of a start."""
+    """The owner has left: the supervisor stops the servers, even in the middle of a start."""
 
 
 def supervise(stack: LocalStack) -> None:
-    """Bring the stack up, say so in one line of JSON, wait for the owner to leave, stop what was started."""
+    """Bring the stack up, print the answer as a line of JSON, wait for the owner's end, stop the started servers."""
     signal.signal(signal.SIGTERM, _leave)
     threading.Thread(target=_watch_owner, daemon=True).start()
     started: list[Server] = []
@@ -39,18 +40,18 @@ def supervise(stack: LocalStack) -> None:
 
 
 def _watch_owner() -> None:
-    os.read(sys.stdin.fileno(), 1)  # nothing is ever written: this returns at the end of file
+    os.read(sys.stdin.fileno(), 1)  # the owner never writes, so the read returns at the end of file
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
     del number, frame
-    signal.signal(signal.SIGTERM, _stay)  # once is enough, and stopping must not be interrupted
+    signal.signal(signal.SIGTERM, _stay)  # a second signal must not interrupt the stopping
     raise _OwnerGone
 
 
 def _stay(number: int, frame: FrameType | None) -> None:
-    """Do nothing. Unlike SIG_IGN it is not inherited by servers started meanwhile, which could not be stopped then."""
+    """Do nothing. SIG_IGN would be inherited by a server that starts meanwhile, and nobody could stop that server."""
 
 
 def _answer(message: dict[str, object]) -> None:

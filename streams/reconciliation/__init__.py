@@ -1,4 +1,4 @@
-"""Streamed facts against the canonical SQL."""
+"""The comparison of streamed facts with the canonical SQL."""
 
 from streams.reconciliation.reconcile import reconcile
 from streams.reconciliation.result import ClosedRun, Difference, ReconcileResult

@@ -1,7 +1,7 @@
 """The canonical counts of many runs at once.
 
-`sql/canonical/stage_conversion` defines them, one run at a time. Here one pass over the entries serves a whole batch; a
-test holds the two equal.
+`sql/canonical/stage_conversion` defines the counts of a single run. The statement of this module counts a whole batch
+of runs in a single pass over the entries. A test holds the two statements equal.
 """
 
 import json
@@ -24,7 +24,10 @@ TenantWindow = tuple[UUID, datetime, datetime]
 
 @dataclass(frozen=True)
 class Canonical:
-    """What the CRM's tables say: counts by run, and windows (with their ends) that have entries but no run."""
+    """The counts from the CRM's tables.
+
+    `counts` are the counts of each run. `unreported` are the windows that have entries and no run, with their ends.
+    """
 
     counts: dict[Key, dict[Pair, Counts]] = field(default_factory=dict)
     unreported: dict[Key, datetime] = field(default_factory=dict)
@@ -37,9 +40,10 @@ async def canonical_counts(
     windows: Iterable[TenantWindow],
     scope: ClosedScope,
 ) -> Canonical:
-    """Return the counts of `runs`, all of them of windows of one kind, from the transaction's snapshot.
+    """Return the counts of `runs` from the snapshot of the transaction on `source`.
 
-    `windows` are looked through for entries of pipelines without a run, besides the windows of the runs themselves.
+    All runs are of a single window kind. The runs' windows and the further `windows` are also searched for entries
+    of pipelines without a run; a window that overlaps an earlier window of the tenant is not searched.
     """
     tiled, others = _tiled(runs, windows)
     counts: dict[Key, dict[Pair, Counts]] = {run.key: {} for run in runs}
@@ -47,7 +51,7 @@ async def canonical_counts(
     ends = {(tenant, start): end for tenant, start, end in tiled}
     if tiled:
         pairs = [(run, pair) for run in runs if run.key not in others for pair in run.pairs]
-        # Nobody can estimate these joins: without the setting the planner may compare all with all.
+        # The planner cannot estimate these joins, and could choose nested loops that compare all rows with all rows.
         await source.execute("set local enable_nestloop = off")
         rows = await source.fetch(
             sql("queries/reconciliation/reconcile_canonical"),
@@ -77,7 +81,11 @@ async def canonical_counts(
 def _tiled(
     runs: Iterable[ClosedRun], windows: Iterable[TenantWindow]
 ) -> tuple[list[TenantWindow], frozenset[Key]]:
-    """Return the windows by tenant that do not overlap, and the runs whose windows do not lie among them."""
+    """Return windows that do not overlap within a tenant, and the runs of the other windows.
+
+    For example, of a tenant's windows `[0:00, 2:00)` and `[1:00, 3:00)` the earlier is returned, and a run of
+    `[1:00, 3:00)` is counted by itself.
+    """
     by_tenant: dict[UUID, set[tuple[datetime, datetime]]] = defaultdict(set)
     runs = list(runs)
     for run in runs:

@@ -1,9 +1,10 @@
-"""Compares closed windows with the canonical SQL, exact to the count, a bounded number of them at a time.
+"""Compares closed windows with the canonical SQL, exact to the count, a bounded number of windows at a time.
 
-Writes go on meanwhile, so a difference counts only where nothing was in flux: the source is read in one snapshot
-between two proofs, and a run is judged by it only when its partials did not change and no revision was due between
-the reads before and after. Such a run had nothing to catch up with, and still a difference must show twice. A run
-that is in flux is compared again with a new snapshot, until it is quiet or patience ends: then it is undecided.
+Writes go on during a comparison, so a difference may be mere lag. A round therefore has four steps: read the runs,
+read the source in a single snapshot, prove that the partials hold everything of the snapshot, read the runs again.
+A run is quiet if the run and its partials are unchanged between the two reads, and no revision is due. A quiet run
+had nothing to catch up with. A difference counts if a run is quiet and different in two rounds in a row. A run in
+flux is compared again in the next round. A run that is still in flux when patience ends is undecided.
 """
 
 import asyncio
@@ -31,16 +32,20 @@ from streams.store.closed_scope import ClosedScope
 from streams.store.database import Connection, Pool
 
 RUNS_AT_ONCE = 5000
-"""Runs that are compared in one snapshot, or those of one window: bounds memory, and how long a snapshot lasts."""
+"""The most runs that are compared in a snapshot, for bounded memory and short snapshots.
+
+A single start of windows with more runs is not divided.
+"""
 _PAUSE = 0.5
 _CONFIRMATIONS = 2
 
 
 @dataclass
 class _Batch:
-    """Windows of one kind that start in `[start, before)`, and what is known of them; `before` None: no bound.
+    """The windows of a kind that start in `[start, before)`; `before` None means without a bound.
 
-    `unreported` are windows of pipelines that have entries in the CRM but, it seems, no run and no counts.
+    `decided` are the runs already judged. `suspicions` count the rounds in a row in which a run was quiet and
+    different. `unreported` are windows of pipelines that have entries in the CRM, and seem to have no run.
     """
 
     kind: str
@@ -52,9 +57,10 @@ class _Batch:
 
 
 class Comparison:
-    """One comparison of what is in `scope`; `prove` returns once everything visible in `source` is in the partials.
+    """A single comparison of the closed windows in `scope`.
 
-    `snapshot` is the last one that the source was read in.
+    `prove()` returns once every change visible in `source` at the call is in the partials. `snapshot` is the last
+    snapshot of the source that was read.
     """
 
     def __init__(
@@ -70,7 +76,7 @@ class Comparison:
         self._different: list[Difference] = []
 
     async def run(self, patience: timedelta) -> ReconcileResult:
-        """Compare everything once, then what is in flux again, for as long as `patience` lasts from then on."""
+        """Compare every run once, and a run in flux again and again; `patience` begins after the first round."""
         loop = asyncio.get_running_loop()
         batches: list[_Batch] = []
         give_up = None
@@ -86,7 +92,7 @@ class Comparison:
                         unsettled.append(batch)
                 batches = unsettled
                 give_up = give_up or loop.time() + patience.total_seconds()
-                # What has shown a difference once is still given the round that confirms it or not.
+                # A run that was different in one round gets a further round, to confirm the difference or not.
                 suspicious = any(any(batch.suspicions.values()) for batch in batches)
                 if not left or (loop.time() >= give_up and not suspicious):
                     return self._result(left)
@@ -116,7 +122,7 @@ class Comparison:
         return batches
 
     async def _round(self, batch: _Batch) -> list[ClosedRun]:
-        """Compare what is not decided yet with a new snapshot; return what still is not."""
+        """Compare the undecided runs with a new snapshot; return the runs that are still undecided."""
         before = {run.key: run for run in await self._undecided(batch)} | batch.unreported
         canonical = await self._canonical(batch, before.values())
         fresh = {
@@ -133,10 +139,10 @@ class Comparison:
                 if run.key in fresh:
                     batch.suspicions[run.key] = int(run.key in batch.unreported)
                     left.append(run)
-                continue  # others closed meanwhile, after what was asked for
+                continue  # the window closed after the round's first read
             found = differences_of(run, canonical.counts[run.key])
             if run.key in batch.unreported and not any(any(each.sql or ()) for each in found):
-                del batch.unreported[run.key], batch.suspicions[run.key]  # its entries are gone again
+                del batch.unreported[run.key], batch.suspicions[run.key]  # the entries are gone again
             elif not found:
                 self._decide(batch, run)
             elif self._is_confirmed(batch, known, run):
@@ -162,7 +168,7 @@ class Comparison:
 
     def _with_unreported(self, batch: _Batch, runs: list[ClosedRun]) -> list[ClosedRun]:
         for run in runs:
-            batch.unreported.pop(run.key, None)  # it has counts or a run by now
+            batch.unreported.pop(run.key, None)  # the window has counts or a run by now
         return [*runs, *batch.unreported.values()]
 
     async def _undecided(self, batch: _Batch) -> list[ClosedRun]:
@@ -199,7 +205,10 @@ class Comparison:
             )
 
     async def _as_runs(self, keys: Mapping[Key, datetime]) -> dict[Key, ClosedRun]:
-        """Return the runs that there should be, without any fact; none for a pipeline that has nothing to report on."""
+        """Return a run without facts for every window, as the expected run.
+
+        A pipeline without pairs of stages gets no run.
+        """
         if not keys:
             return {}
         asked = list({key[:2] for key in keys})

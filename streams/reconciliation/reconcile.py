@@ -1,4 +1,4 @@
-"""One reconciliation: connect, compare, record what was found."""
+"""A reconciliation: connect, compare, record the result."""
 
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -29,10 +29,11 @@ _PROOF_SECONDS = 20.0
 async def reconcile(
     settings: Settings, scope: ClosedScope | None = None, *, patience: timedelta = timedelta(seconds=60)
 ) -> ReconcileResult:
-    """Compare every closed window in `scope` and record the outcome.
+    """Compare every closed window in `scope`, and record the outcome.
 
-    Runs that stay in flux for `patience`, or all when no worker folds the log, are undecided. Raises UnreachableError
-    and PreconditionError.
+    A run that stays in flux for `patience` is undecided. Every run is undecided if no worker folds the log.
+    An `equal` reconciliation without limits of scope resolves the doubts noted before the reconciliation began.
+    Raises UnreachableError and PreconditionError.
     """
     async with AsyncExitStack() as stack:
         async with facts_connection(settings) as facts:

@@ -1,4 +1,4 @@
-"""What a reconciliation looks at, and what it finds."""
+"""The runs that a reconciliation compares, and the result."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,9 +13,10 @@ Pair = tuple[UUID, UUID]
 
 @dataclass(frozen=True)
 class ClosedRun:
-    """The latest revision of one closed window of one pipeline, as the report database has it.
+    """The latest revision of a pipeline's closed window in the report database.
 
-    Without `run_id` and facts where there should be a run and is none.
+    A missing run is a `ClosedRun` without `run_id` and without facts. `written` is a number that grows with every
+    change of the window's partials. `pending` is true if a revision may be due.
     """
 
     run_id: UUID | None
@@ -32,18 +33,18 @@ class ClosedRun:
     pending: bool
 
     def name_of(self, stage_id: UUID) -> str:
-        """Return a stage's name, or its identifier where it has none or is gone."""
+        """Return the stage's name, or the identifier of a stage that is nameless or deleted."""
         return self.stage_names.get(stage_id) or str(stage_id)
 
     @property
     def key(self) -> tuple[UUID, UUID, str, datetime]:
-        """The window it stands for, whatever the revision."""
+        """The run's tenant, pipeline, window name and window start: equal for every revision of a window."""
         return self.tenant_id, self.pipeline_id, self.window_name, self.window_start
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A pair whose streamed fact is not what the canonical SQL gives; None: missing on that side."""
+    """A pair of stages with a streamed `fact` unlike the canonical counts `sql`; None: missing on a side."""
 
     run: ClosedRun
     pair: Pair
@@ -53,7 +54,10 @@ class Difference:
 
 @dataclass(frozen=True)
 class ReconcileResult:
-    """How many runs and pairs were compared, what differs, and which runs could not be compared in time."""
+    """The numbers of compared runs and pairs, the differences, and the runs not compared in time.
+
+    `reason` says why nothing could be compared, or is None.
+    """
 
     runs: int
     pairs: int
@@ -63,14 +67,14 @@ class ReconcileResult:
 
     @property
     def outcome(self) -> Literal["equal", "different", "undecided"]:
-        """Differences weigh most; what could not be compared keeps the rest from counting as equal."""
+        """`different` if a difference was found; else `undecided` if a run was not compared; else `equal`."""
         if self.differences:
             return "different"
         return "undecided" if self.undecided or self.reason else "equal"
 
 
 def differences_of(run: ClosedRun, canonical: dict[Pair, Counts]) -> list[Difference]:
-    """Return the pairs of `run` whose facts are not the canonical counts."""
+    """Return the pairs of `run` with facts unlike the canonical counts."""
     return [
         Difference(run, pair, run.facts.get(pair), canonical.get(pair))
         for pair in sorted(run.facts.keys() | canonical.keys())

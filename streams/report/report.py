@@ -1,4 +1,4 @@
-"""The canonical report: one run of `sql/canonical/stage_conversion.sql`, kept with its facts."""
+"""The canonical report: a run of `sql/canonical/stage_conversion.sql`, kept with the run's facts."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,9 +18,11 @@ from streams.store.database import Connection
 
 @dataclass(frozen=True)
 class Conversion:
-    """How many deals entered one stage in the period, and how many of them entered the other one later in it.
+    """The counts of a pair of stages in the period.
 
-    `conversion_rate` is their quotient to four digits, 0 where none entered.
+    `entered_count` counts the deals that entered the first stage. `converted_count` counts the deals among them
+    that entered the second stage later in the period. `conversion_rate` is the quotient to four digits, or 0 for
+    a stage that no deal entered.
     """
 
     from_stage_id: UUID
@@ -34,7 +36,7 @@ class Conversion:
 
 @dataclass(frozen=True)
 class Report:
-    """A completed run and its facts, in the order of the pipeline's stages."""
+    """A completed run with its facts, in the order of the pipeline's stages."""
 
     run_id: UUID
     conversions: tuple[Conversion, ...]
@@ -48,24 +50,27 @@ async def run_stage_conversion_report(
     period_end: datetime,
     stage_pairs: Sequence[Mapping[str, UUID | str]] | None = None,
 ) -> UUID:
-    """Report stage conversion in `[period_start, period_end)`; return the id of the run that keeps it.
+    """Report the stage conversions in `[period_start, period_end)`, and return the id of the report's run.
 
-    `conn` is an asyncpg connection, in no transaction, to the database of the CRM's and the report tables.
-    `stage_pairs` is a list of `{"from_stage_id": uuid, "to_stage_id": uuid}`; none: each stage and the next.
+    `conn` is an asyncpg connection to the database of the CRM's and the report tables, outside of a transaction.
+    `stage_pairs` is a list of `{"from_stage_id": uuid, "to_stage_id": uuid}`; None or an empty list means each
+    stage and the next.
 
-    The run is committed as RUNNING, then its facts and COMPLETED together. When that fails or is cancelled,
-    the error is raised and only the run is kept, as FAILED. Raises ReportError, with nothing written, for a
-    naive datetime, a period that does not end after its start, a pipeline or stage that the tenant does not
-    have, or a connection in a transaction; PreconditionError for missing tables or privileges.
+    The run is committed as RUNNING first. The facts and the status COMPLETED are committed together afterwards.
+    After an error or a cancellation in between, the run stays as FAILED without facts, and the error is raised.
+
+    Raises ReportError, with nothing written, for a naive datetime, a period that does not end after its start, an
+    unknown pipeline or stage of the tenant, and a connection inside a transaction. Raises PreconditionError for
+    missing tables or privileges.
     """
     request = make_request(tenant_id, pipeline_id, period_start, period_end, stage_pairs)
     return (await run_report(conn, conn, request)).run_id
 
 
 async def run_report(source: Connection, facts: Connection, request: Request) -> Report:
-    """Run the report on the CRM's tables at `source`, keep it at `facts`; they may be the same connection.
+    """Run the report on the CRM's tables at `source`, and keep the run at `facts`.
 
-    Raises as `run_stage_conversion_report` does.
+    `source` and `facts` may be a single connection. The errors are the errors of `run_stage_conversion_report`.
     """
     if source.is_in_transaction() or facts.is_in_transaction():
         raise ReportError(
@@ -160,7 +165,7 @@ async def _fail(facts: Connection, run_id: UUID, error: BaseException) -> None:
 
 @contextmanager
 def _explained(tables: str) -> Iterator[None]:
-    """Raise PreconditionError where tables are not there, not as expected, or not for this role."""
+    """Raise PreconditionError for tables that are missing, unlike expected, or forbidden to this role."""
     try:
         yield
     except (

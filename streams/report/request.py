@@ -1,4 +1,4 @@
-"""What a report is asked for, checked before anything is read or written."""
+"""The request for a report, checked before any reading or writing."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -13,7 +13,7 @@ _SHAPE = 'stage_pairs is a list of {"from_stage_id": uuid, "to_stage_id": uuid}'
 
 @dataclass(frozen=True)
 class StagePair:
-    """From one stage to another: a deal converts when it first enters the second later than the first."""
+    """A pair of stages: a deal converts if its first entry to the second stage is later than to the first."""
 
     from_stage_id: UUID
     to_stage_id: UUID
@@ -21,7 +21,10 @@ class StagePair:
 
 @dataclass(frozen=True)
 class Request:
-    """One pipeline of one tenant in `[period_start, period_end)`; no pairs means each stage and the next."""
+    """A report's arguments: a tenant's pipeline in `[period_start, period_end)`.
+
+    No `stage_pairs` means each stage and the next.
+    """
 
     tenant_id: UUID
     pipeline_id: UUID
@@ -31,7 +34,7 @@ class Request:
 
     @property
     def plain_pairs(self) -> list[dict[str, str]] | None:
-        """The pairs as plain data, None for none."""
+        """The pairs as plain data; None without pairs."""
         return [
             {"from_stage_id": str(pair.from_stage_id), "to_stage_id": str(pair.to_stage_id)}
             for pair in self.stage_pairs
@@ -39,11 +42,11 @@ class Request:
 
     @property
     def pairs_json(self) -> str | None:
-        """The pairs as the canonical SQL takes them: JSON text, null where it is to derive them."""
+        """The pairs as JSON text for the canonical SQL; None lets the SQL derive the pairs."""
         return json.dumps(self.plain_pairs) if self.stage_pairs else None
 
     def check_stages(self, stages: Collection[UUID]) -> None:
-        """Raise ReportError that names each stage of the pairs which is none of the pipeline's `stages`."""
+        """Raise ReportError if the pairs name stages outside of `stages`, the pipeline's stages."""
         named = dict.fromkeys(stage for pair in self.stage_pairs for stage in _ends(pair))
         strange = [str(stage) for stage in named if stage not in stages]
         if strange:
@@ -59,10 +62,10 @@ def make_request(
     period_end: object,
     stage_pairs: object = None,
 ) -> Request:
-    """Return the checked arguments of a report; raises ReportError for the first that makes no sense.
+    """Return the checked arguments of a report. Raises ReportError for the first wrong argument.
 
-    Identifiers are UUIDs or their text, instants are aware. A pair that is given twice counts once; it
-    may repeat the report's `pipeline_id`.
+    An identifier is a UUID or a UUID's text. An instant is an aware datetime. A pair that is given twice counts
+    once. A pair may repeat the report's `pipeline_id`.
     """
     tenant, pipeline = _uuid(tenant_id, "tenant_id"), _uuid(pipeline_id, "pipeline_id")
     start, end = _instant(period_start, "period_start"), _instant(period_end, "period_end")
@@ -93,7 +96,7 @@ def _ends(pair: StagePair) -> tuple[UUID, UUID]:
 
 def _uuid(value: object, name: str) -> UUID:
     try:
-        return value if isinstance(value, UUID) else UUID(value)  # type: ignore[arg-type]  # what is no text raises
+        return value if isinstance(value, UUID) else UUID(value)  # type: ignore[arg-type]  # UUID raises for other types
     except (ValueError, TypeError, AttributeError):
         raise ReportError(f"{name} is a UUID, not {_shown(value)}") from None
 

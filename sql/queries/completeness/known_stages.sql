@@ -1,4 +1,4 @@
--- The pipelines' stages as they were read last.
+-- The report database's copy of the pipelines' stages, from the last proof.
 select
     stage.stage_id::text as stage_id,
     stage.tenant_id::text as tenant_id,

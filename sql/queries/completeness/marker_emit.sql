@@ -1,4 +1,4 @@
--- Emits a marker into the log: its commit is above that of every transaction visible now.
+-- Emits a marker into the log. The marker's commit stands in the log after the commit of every transaction visible now.
 with
 marker as (
     select

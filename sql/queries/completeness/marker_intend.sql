@@ -1,3 +1,3 @@
--- Writes a marker down before it is emitted.
+-- Writes a marker down before its emission.
 insert into funnelproof.marker (purpose) values ($1)
 returning marker_id, token::text as token

@@ -1,4 +1,5 @@
--- Forgets markers that were seen a while ago, but for the first, or never emitted, and proofs that no run refers to.
+-- Deletes markers that were seen an hour ago or intended an hour ago without an emission. The first seen marker stays.
+-- Also deletes proofs of more than an hour ago that no run refers to. $1 the marker before which markers are deleted
 with
 old_proof as (
     delete from funnelproof.proof

@@ -1,6 +1,8 @@
--- Notes markers as seen. Those that should have been seen before the last of them but were not are a doubt, once:
--- emitted after the first marker that was seen in this epoch, since the connector may have begun to read only then. So
--- is a marker whose position lies before that of one seen before it was written down: the source went back.
+-- Notes markers as seen, and notes two kinds of doubt, each once.
+-- Lost: a marker was emitted between the first marker seen in this epoch and the last marker seen now, but never came.
+-- A marker from before the first seen one is no doubt, because the connector may have begun to read later.
+-- Undone: a marker was seen before the present marker was written down, and yet has the higher position in the log.
+-- The source then went back to an earlier state.
 with
 seen as (
     update funnelproof.marker

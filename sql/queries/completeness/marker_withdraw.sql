@@ -1,3 +1,3 @@
--- Forgets a marker that the source did not let us emit.
+-- Deletes a marker whose emission the source refused.
 delete from funnelproof.marker
 where marker_id = $1 and emitted_lsn is null

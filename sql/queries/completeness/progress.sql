@@ -1,4 +1,4 @@
--- How far each partition of the current epoch is folded; none where nothing was flushed yet.
+-- The position of each partition of the current epoch; no row for a partition before its first flush.
 select
     progress.partition,
     progress.source_offset

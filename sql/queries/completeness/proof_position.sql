@@ -1,4 +1,4 @@
--- Where the source's log is, for an estimate.
+-- The source's present position in the log, for an estimate.
 select
     pg_current_snapshot()::text as snapshot,
     pg_current_wal_insert_lsn() as source_lsn

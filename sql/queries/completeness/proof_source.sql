@@ -1,6 +1,7 @@
--- What the source says at the start of a tick: its clock, and who may still be writing to the stage table.
--- Every write takes RowExclusiveLock, whatever else its transaction holds. A prepared transaction has no process, but a
--- name. Since when another user's transaction is open, Postgres tells only to members of pg_read_all_stats.
+-- The source's clock at the start of a tick, and the transactions that may still be writing to the stage table.
+-- Every write takes a RowExclusiveLock on the table, so the locks' holders are the possible writers. A prepared
+-- transaction has a name but no process. `since` of another user's transaction is visible only to members of
+-- pg_read_all_stats.
 select
     clock_timestamp() as source_time,
     coalesce(

@@ -1,4 +1,4 @@
--- The pipelines' stages, read on the marker's connection right after it.
+-- The pipelines' stages, read on the marker's connection right after the marker.
 select
     stage.id::text as stage_id,
     stage.tenant_id::text as tenant_id,

@@ -1,4 +1,4 @@
--- How far the connector's slot is confirmed, and whether its WAL is still there.
+-- The confirmed position of the connector's slot, and the state of the slot's WAL. $1 slot name
 select
     slot.confirmed_flush_lsn,
     slot.wal_status,

@@ -1,4 +1,4 @@
--- Notes that the slot is there, if it is; returns whether it was there before, for the topic that is folded now.
+-- Notes that the slot exists, if $1 is true. Returns true if the slot was noted before, for the topic folded now.
 with
 folded as (
     select epoch.topic_id

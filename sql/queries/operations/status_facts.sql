@@ -1,4 +1,5 @@
--- What the report database knows of how things stand.
+-- The installation's state in the report database: the last proof, partitions, counts of windows and revisions, seals,
+-- dead letters, unpublished events, the last reconciliation.
 select
     installation.instance,
     installation.installed_at,

@@ -1,4 +1,4 @@
--- Whether this role may do in the source what a proof takes.
+-- The privileges that a proof needs in the source: to emit a marker, and to read the stages.
 select
     bool_and(has_function_privilege(routine.oid, 'execute')) as may_emit,
     has_table_privilege('dyno_crm.pipeline_stage', 'select') as may_read_stages

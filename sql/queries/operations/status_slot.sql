@@ -1,4 +1,4 @@
--- How far Debezium's slot is, and how much WAL it keeps.
+-- The position of Debezium's slot, and the bytes of WAL that the slot keeps. $1 slot name
 select
     slot.active,
     slot.wal_status,

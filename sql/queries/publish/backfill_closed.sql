@@ -1,4 +1,4 @@
--- Which windows of these kinds are closed already, among those that end in a span.
+-- The closed windows of the given kinds that end in a span. $1 kinds, $2 after, $3 until
 select
     closed.window_name,
     closed.window_start,

@@ -1,6 +1,6 @@
--- Up to when each window kind is closed. Before the installation nothing is the closer's business, whatever a backfill
--- has closed. Windows of several timezones may end together and not all be closed, so the next ones are looked for from
--- just before on.
+-- The instant up to which each window kind is closed, at least the instant of the installation: the closer leaves
+-- earlier windows to the backfill. Windows of several timezones may end together while only some of them are closed.
+-- Therefore the search for the next windows begins a microsecond before, at `look_from`.
 with
 closed as (
     select

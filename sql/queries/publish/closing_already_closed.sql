@@ -1,4 +1,4 @@
--- Which of these windows are closed already.
+-- The closed windows among the given windows.
 select
     closed.window_name,
     closed.window_start,

@@ -1,5 +1,5 @@
--- Touched windows that have been collected for long enough, with the run that a revision would follow; those that
--- somebody asked for wait for the others.
+-- Touched windows whose changes were collected for long enough ($1), each with the run that a revision would follow; at
+-- most $2. Windows touched by changed counts come first, windows of a `revise` request after them.
 select
     touched.tenant_id::text,
     touched.pipeline_id::text,

@@ -1,4 +1,4 @@
--- Closes windows; they are published in the same transaction.
+-- Closes windows, in the transaction that publishes their runs.
 insert into funnelproof.time_window as known (window_name, window_start, window_end, closed_at)
 select
     due.window_name,

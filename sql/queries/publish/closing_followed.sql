@@ -1,5 +1,6 @@
--- Notes what is followed; that it is not what it was at the last proof is a doubt. A topic that was made anew is none
--- where the log begins with a snapshot, as it does after `connector delete --topics`.
+-- Notes the followed source and topic. Another source or topic than at the last proof is a doubt. A new topic is no
+-- doubt if the topic begins with a snapshot, for example after `connector delete --topics` and `connector apply`.
+-- $1 system identifier, $2 timeline, $3 topic id
 with
 before as (
     select

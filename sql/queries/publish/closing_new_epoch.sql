@@ -1,4 +1,5 @@
--- The first look of an epoch: what an earlier one has closed may have no counts any more, so all of it is compared.
+-- Touches every window that an earlier epoch has closed, at the first look of a new epoch ($1). Such a window may have
+-- no counts any more, so a search for changed counts alone would miss the window.
 insert into funnelproof.touched_window (
     tenant_id, pipeline_id, window_name, window_start, window_end, touched_at
 )

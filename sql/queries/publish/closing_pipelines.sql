@@ -1,4 +1,4 @@
--- The pipelines that have anything to report on.
+-- The pipelines that have pairs of stages.
 select distinct
     pair.tenant_id::text,
     pair.pipeline_id::text

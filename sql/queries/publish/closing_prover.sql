@@ -1,4 +1,4 @@
--- What the prover did last. A tick that took longer than a later one changes nothing.
+-- Keeps the prover's last tick. A slow tick that ends after a later tick changes nothing.
 insert into funnelproof.prover as prover (
     worker, source_time, source_lsn, completeness, reasons, open_transactions,
     barrier_seconds, marker_seconds, progress_seconds, proven_at

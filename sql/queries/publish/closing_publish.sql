@@ -1,8 +1,11 @@
--- Publishes runs, all of them in one statement and so from one snapshot of partials and progress. A window that
--- closes gets its first run, unless the pipeline is dormant ($13, null: none is); one that was touched gets the next,
--- where its counts differ from the run before, whose pairs it keeps unless those of now are asked for.
--- Each candidate is worked out by itself, by way of indexes: joins between steps of this statement, whose sizes
--- nobody can estimate, would compare all with all.
+-- Publishes runs. A single statement reads partials and progress from a single snapshot.
+-- A window that closes gets its first run, unless the pipeline is dormant. $13: the time without an entry after which a
+-- pipeline is dormant; null: a pipeline is never dormant.
+-- A touched window gets its next run if its counts differ from the run before. The next run keeps the pairs of the run
+-- before. For the purpose 'pairs' the next run has the present pairs, and is also published if only the pairs differ.
+-- A touched window without a run gets its first run if the window has an entry.
+-- Each candidate is worked out by itself with indexes: the planner cannot estimate joins between the steps of this
+-- statement, and would compare all rows with all rows.
 with
 candidate as (
     select *
@@ -115,7 +118,7 @@ worthwhile as (
             from dyno_crm.report_stage_conversion_fact as fact
             where fact.run_id = counted.previous_run_id
         ) as pairs_differ,
-        -- Windows that close together after a pause: an entry in an earlier one counts too.
+        -- Several windows close together after a pause: an entry in an earlier window of them counts too.
         max(case when counted.has_entries then counted.window_start end) over (
             partition by counted.tenant_id, counted.pipeline_id
             order by counted.window_start
@@ -259,7 +262,7 @@ queued as (
         candidate.previous_run_id
     from published
     inner join candidate using (run_id)
-    -- Oldest windows first; what it is ordered by is not selected, so it has no number.
+    -- Oldest windows first. The columns of the order are not selected, so they have no number.
     order by published.window_end, published.window_start, published.run_id -- noqa: AM06
 ),
 

@@ -1,3 +1,3 @@
--- Notes how long publishing took, but for the commit.
+-- Notes the seconds that the publishing took, without the commit.
 update funnelproof.prover
 set publish_seconds = $1

@@ -1,4 +1,4 @@
--- Replaces the copy of the pipelines' stages by what was read right after the marker.
+-- Replaces the copy of the pipelines' stages by the stages read right after the marker.
 with
 read_stage as (
     select *

@@ -1,4 +1,4 @@
--- Finds closed windows whose partials changed since the last look, and remembers where the look ended.
+-- Touches the closed windows whose partials changed since the last look, and keeps the flush at which the look ended.
 with
 progress as (
     select

@@ -1,4 +1,4 @@
--- Forgets touched windows that were looked at.
+-- Deletes the marks of touched windows that were handled.
 delete from funnelproof.touched_window as touched
 using
     unnest($1::text[]::uuid[], $2::text[]::uuid[], $3::text[], $4::timestamptz[])

@@ -1,5 +1,6 @@
--- What a reconciliation has resolved without having compared these windows, since they were not closed yet: in a window
--- that began before the doubt was noted, changes may still be missing.
+-- The resolved doubts that still concern the given windows. A reconciliation resolves a doubt after comparing the
+-- closed windows; a window still open at that time was not compared. If the window began before the doubt was noted,
+-- changes may be missing in the window.
 with
 settled as (
     select

@@ -1,5 +1,5 @@
--- The oldest events that are not published yet, in the order in which their runs were committed; an event is null where
--- its run was deleted since. schemas/events/facts.schema.json describes the others.
+-- The oldest events that are not published yet, in the order of their runs' commits. The event of a run that was
+-- deleted since is null. schemas/events/facts.schema.json describes an event. $1 number of events
 with
 waiting as (
     select

@@ -1,2 +1,2 @@
--- How many events wait to be published.
+-- The number of events that wait to be published.
 select count(*) from funnelproof.outbox

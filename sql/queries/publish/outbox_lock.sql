@@ -1,2 +1,2 @@
--- One publisher at a time; false: another worker publishes. Let go at the end of the transaction.
+-- Lets a single publisher work at a time, until the transaction's end; false while another worker publishes.
 select pg_try_advisory_xact_lock(hashtextextended('funnelproof.outbox', 0))

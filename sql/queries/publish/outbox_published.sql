@@ -1,2 +1,2 @@
--- Removes events that Kafka has, or whose runs are gone.
+-- Removes events that Kafka has, and events of deleted runs.
 delete from funnelproof.outbox where event_id = any($1::bigint[])

@@ -1,4 +1,4 @@
--- Keeps the current epoch as it is until the transaction ends: no other can begin meanwhile, a former one neither.
+-- Keeps the current epoch until the transaction's end: no other epoch can begin, neither a new nor a former one.
 select installation.epoch
 from funnelproof.installation
 for share

@@ -1,4 +1,4 @@
--- Deletes some counts of a former epoch that has no positions any more.
+-- Deletes at most $1 counts of a former epoch without positions, the oldest such epoch first.
 delete from funnelproof.partial
 where
     partial.ctid = any(array(

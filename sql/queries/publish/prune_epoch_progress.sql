@@ -1,5 +1,5 @@
--- Forgets former epochs' progress, once it has no position and none of their counts is left. Not earlier: the counts
--- carry the numbers of its flushes.
+-- Deletes a former epoch's progress after the positions and the counts of the epoch are gone. The progress stays while
+-- counts exist, because the counts carry the progress's flush numbers.
 with
 former as (
     select epoch.epoch

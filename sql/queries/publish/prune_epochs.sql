@@ -1,5 +1,5 @@
--- Takes their positions from former epochs that nobody has told anything for some time: should one of them begin
--- again, nothing is proven before all its counts are written anew.
+-- Removes the positions of former epochs without a flush for the time $1. If an epoch without positions becomes current
+-- again, a proof must wait until every count of the epoch is written again.
 update funnelproof.partition_progress as progress
 set source_offset = null
 from funnelproof.installation

@@ -1,2 +1,2 @@
--- One pruner at a time; false: another one is at it.
+-- Lets a single pruner work at a time, until the transaction's end; false while another pruner works.
 select pg_try_advisory_xact_lock(hashtextextended('funnelproof.pruning', 0))

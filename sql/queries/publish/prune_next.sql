@@ -1,4 +1,4 @@
--- The sealed window that is pruned next.
+-- The sealed window to prune next.
 select
     sealed.window_name,
     sealed.window_start,

@@ -1,5 +1,5 @@
--- Deletes some change notes that no revision can need any more: of another epoch, or looked at by the closer, while
--- their window does not wait for a revision.
+-- Deletes at most $1 change notes that no revision needs any more: notes of another epoch, and notes that the closer
+-- has looked at in a window that does not wait for a revision.
 delete from funnelproof.change_note
 where
     change_note.ctid = any(array(

@@ -1,4 +1,4 @@
--- Deletes some counts of a sealed window.
+-- Deletes at most $4 counts of a sealed window.
 delete from funnelproof.partial
 where
     partial.ctid = any(array(

@@ -1,4 +1,4 @@
--- Deletes some old reconciliations with the differences they found, never the last one that was finished.
+-- Deletes at most $2 reconciliations older than $1, with their differences. The last finished reconciliation stays.
 delete from funnelproof.reconciliation
 where
     reconciliation.reconciliation_id in (

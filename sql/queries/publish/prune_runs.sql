@@ -1,4 +1,4 @@
--- Deletes some runs of a sealed window, with their facts.
+-- Deletes at most $4 runs of a sealed window, with their facts.
 delete from dyno_crm.report_run as header
 where
     header.id in (

@@ -1,4 +1,4 @@
--- The oldest closed window that is past the retention of zero rows and still may have some.
+-- The oldest closed window that is past the retention of zero rows, and may still have zero rows.
 select
     closed.window_name,
     closed.window_start,

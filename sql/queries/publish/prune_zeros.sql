@@ -1,4 +1,5 @@
--- Deletes some runs of a window whose counts are all zero: of pipelines that no deal entered in it, never revised.
+-- Deletes at most $4 runs of a window whose counts are all zero. The pipeline has no entry in the window, and the run
+-- was never revised.
 delete from dyno_crm.report_run as header
 where
     header.id in (

@@ -1,4 +1,4 @@
--- How many requests are still open, and how many runs with other pairs were published since.
+-- The number of open requests for present pairs, and the number of runs with changed pairs published since $1.
 select
     (select count(*) from funnelproof.touched_window as touched where touched.present_pairs) as waiting,
     (

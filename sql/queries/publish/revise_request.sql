@@ -1,4 +1,5 @@
--- Asks for the present pairs in closed windows that have others: so many at once, after the last one that was looked at.
+-- Requests the present pairs of stages for closed windows that have other pairs. Looks at $10 windows after the window
+-- $6 to $9, the last window of the call before; returns the last window looked at, and the number of requests.
 with
 looked_at as (
     select

@@ -1,5 +1,7 @@
--- Moves the seal of window kinds forward to their retention by the source's clock: never to the last one closed, beside
--- which others may end that are not closed yet; never past a window that waits for a revision or was changed since the closer's last look, and only so many windows at once.
+-- Moves the seal of window kinds forward to their retention, by the source's clock. The seal does not move beyond
+--   the last microsecond before the end of the last closed window: a window that ends together with it may be open;
+--   the start of the first window that waits for a revision, or that was changed since the closer's last look;
+--   the end of window number $3, counted from the oldest window as 0: a single call seals a bounded number of windows.
 with
 kind as (
     select *

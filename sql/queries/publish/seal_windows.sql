@@ -1,5 +1,5 @@
--- Sets windows that are sealed aside to be pruned, so that nothing is live, revised or compared in them; says how many
--- there were.
+-- Sets sealed windows aside for pruning: a window set aside is neither live nor revised nor compared any more. Returns
+-- the number of windows.
 with
 forgotten as (
     delete from funnelproof.time_window as known

@@ -1,8 +1,8 @@
--- The canonical counts of many runs at once, in one pass over the entries: for each run what
--- canonical/stage_conversion gives for its window and pairs, which a test holds it to. And, without a pair, each
--- pipeline that has entries in a window but no run.
--- $1 to $3: the windows that are compared, by tenant; no two of a tenant overlap. $4 to $8: the runs, a row for each
--- of their pairs. $9, $10: where the first window starts and the last one ends. $11, $12: only this tenant, pipeline.
+-- The canonical counts of many runs at once, in one pass over the entries. Each run gets the counts that
+-- canonical/stage_conversion gives for the run's window and pairs; a test holds the two statements equal.
+-- A pipeline that has entries in a window but no run gets a row without a pair.
+-- $1 to $3: the compared windows, by tenant; a tenant's windows do not overlap. $4 to $8: the runs, a row for each
+-- pair of a run. $9, $10: the start of the first window and the end of the last. $11, $12: only this tenant, pipeline.
 with
 pair as (
     select *

@@ -1,4 +1,4 @@
--- Records one pair that differs; null: missing on that side.
+-- Records a pair of stages that differs. A count is null if its side, fact or canonical SQL, lacks the pair.
 insert into funnelproof.difference (
     reconciliation_id, tenant_id, pipeline_id, window_name, window_start, run_id, from_stage_id, to_stage_id,
     fact_entered, fact_converted, sql_entered, sql_converted

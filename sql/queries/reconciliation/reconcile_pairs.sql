@@ -1,4 +1,4 @@
--- The pairs that pipelines are reported on now, and the names of their stages.
+-- The present pairs of stages of the given pipelines, with the stages' names.
 select
     pair.tenant_id,
     pair.pipeline_id,

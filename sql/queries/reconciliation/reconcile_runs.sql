@@ -1,6 +1,6 @@
--- What is compared: the latest run of every closed window in scope, and closed windows of pipelines that have counts but
--- no run. With their pairs and facts, a number that grows with every change of their partials, and whether a revision
--- may be on its way.
+-- The runs to compare: the latest run of every closed window in scope, and the closed windows of pipelines that have
+-- counts but no run. `written` grows with every change of the window's partials. `pending`: a revision may be due.
+-- $1 tenant, $2 pipeline, $3 window name; $4, $6 windows that start from $4 on and before $6; $5 windows that end by $5
 with
 written as (
     select
@@ -73,7 +73,7 @@ missing as (
         time_window.closed_at is not null
         and ($5::timestamptz is null or time_window.window_end <= $5)
         and written.deals > 0
-        -- Hashed whatever the planner expects, where a join may compare all with all.
+        -- The planner always hashes `not in`; a join could compare all rows with all rows.
         and (written.tenant_id, written.pipeline_id, written.window_name, written.window_start) not in (
             select
                 published.tenant_id,

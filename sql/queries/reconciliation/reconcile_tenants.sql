@@ -1,4 +1,4 @@
--- The closed windows of a batch by tenant, whether the tenant has runs of them or not.
+-- The closed windows of a batch for every tenant, even for a tenant without runs.
 with
 tenant as (
     select distinct stage.tenant_id

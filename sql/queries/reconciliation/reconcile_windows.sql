@@ -1,4 +1,4 @@
--- The closed windows in scope, in order, with how many runs there are of those that start together.
+-- The starts of the closed windows in scope, in order, each with the number of runs of the windows with that start.
 select
     closed.window_name,
     closed.window_start,

@@ -1,4 +1,4 @@
--- A run and its facts are complete. $1 run_id
+-- Marks a run as complete, in the transaction of the run's facts. $1 run_id
 update dyno_crm.report_run
 set status = 'COMPLETED'
 where id = $1

@@ -1,4 +1,4 @@
--- One fact of a run: what the canonical query says of one pair of stages.
+-- Keeps a fact of a run: the canonical query's counts of a pair of stages.
 insert into dyno_crm.report_stage_conversion_fact (
     run_id,
     tenant_id,

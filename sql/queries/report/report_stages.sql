@@ -1,4 +1,4 @@
--- The stages of one pipeline in their order. $1 tenant_id, $2 pipeline_id.
+-- The stages of a pipeline, in display order. $1 tenant_id, $2 pipeline_id
 select
     id,
     name

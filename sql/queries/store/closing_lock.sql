@@ -1,2 +1,3 @@
--- One closer at a time. Taken in READ COMMITTED, so that the statements after it see what the last holder did.
+-- Lets a single closer work at a time. The transaction must be READ COMMITTED: its later statements then see the
+-- changes of the lock's last holder. Under REPEATABLE READ the snapshot would be older than the wait for the lock.
 select pg_advisory_xact_lock(hashtextextended('funnelproof.closing', 0))

@@ -1,4 +1,5 @@
--- Everything that is closed was compared and equal: what was noted before that began is settled.
+-- Resolves doubts and dead letters that were noted before a reconciliation began. The reconciliation compared every
+-- closed window and found them equal. $1 reconciliation_id
 with
 compared as (
     select reconciliation.started_at

@@ -1,4 +1,4 @@
--- What makes every result an estimate now.
+-- The unresolved doubts, and the unresolved dead letters as a doubt; each makes every result an estimate.
 select
     doubt.kind,
     doubt.reason,

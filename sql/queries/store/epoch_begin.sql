@@ -1,4 +1,4 @@
--- Makes an epoch the current one, known before or not.
+-- Makes an epoch the current epoch, whether the epoch is new or was current before.
 with
 begun as (
     insert into funnelproof.epoch

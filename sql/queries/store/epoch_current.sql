@@ -1,4 +1,4 @@
--- The epoch whose counts are summed; none before the first worker.
+-- The current epoch, whose counts are summed; no row before the first worker.
 select
     epoch.epoch,
     epoch.topic,

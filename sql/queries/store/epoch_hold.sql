@@ -1,2 +1,2 @@
--- Holds the current epoch, together with other workers of it, for as long as the session lives.
+-- Holds the current epoch until the session ends; the other workers of the epoch share the lock.
 select pg_advisory_lock_shared(hashtextextended('funnelproof.epoch', 0))

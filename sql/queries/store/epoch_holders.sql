@@ -1,4 +1,4 @@
--- The sessions that hold the current epoch: workers that live, whether they do anything or are paused.
+-- The sessions that hold the current epoch: living workers, even paused ones.
 select coalesce(nullif(activity.application_name, ''), 'process ' || held.pid::text) as worker
 from pg_locks as held
 left join pg_stat_activity as activity using (pid)

@@ -1,2 +1,2 @@
--- Whether an epoch is the current one; asked after the lock.
+-- True if $1 is the current epoch. The caller holds the epoch's lock, so a true answer stays true.
 select coalesce(installation.epoch = $1, false) from funnelproof.installation

@@ -1,5 +1,5 @@
--- Lets the server notice within half a minute that a worker's machine is gone, or that the worker stands still while it
--- takes hold and others wait for it; and end its session.
+-- Lets the server end the session of a lost worker. Within half a minute the server notices that the worker's machine
+-- is gone; within ten seconds, that the worker stands still inside a transaction for which other workers wait.
 select
     set_config('tcp_keepalives_idle', '10', false),
     set_config('tcp_keepalives_interval', '5', false),

@@ -1,2 +1,2 @@
--- Lets workers begin one after the other; until the transaction's end.
+-- Lets workers begin one after the other: the lock lasts until the transaction's end.
 select pg_advisory_xact_lock(hashtextextended('funnelproof.epoch.begin', 0))

@@ -1,2 +1,2 @@
--- Gives back what `epoch_take` took.
+-- Releases the lock of `epoch_take`.
 select pg_advisory_unlock(hashtextextended('funnelproof.epoch', 0))

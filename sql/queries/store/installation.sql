@@ -1,4 +1,4 @@
--- Whose database this is.
+-- The installation that this database belongs to, and its current epoch.
 select
     installation.instance,
     installation.installed_at,

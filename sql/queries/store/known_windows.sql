@@ -1,4 +1,5 @@
--- Makes windows known that counts refer to, or that hold the present, each with the tilings that have it.
+-- Registers windows that have counts or hold the present time, each with the tilings that contain the window. For
+-- example, an hour belongs to the tilings of UTC and of Asia/Tokyo; a day belongs to only one of the two.
 insert into funnelproof.time_window as known (window_name, window_start, window_end, tilings)
 select
     told.window_name,

@@ -1,4 +1,4 @@
--- The migrations that this database has had, oldest first.
+-- The migrations applied to this database, oldest first.
 select
     version,
     name,

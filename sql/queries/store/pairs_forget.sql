@@ -1,2 +1,2 @@
--- Forgets the configured pairs, to make place for others.
+-- Deletes the configured pairs before `pairs_keep` writes new ones.
 delete from funnelproof.configured_pair

@@ -1,4 +1,5 @@
--- Keeps the configured pairs, and by what they are known (null: there are none).
+-- Keeps the configured pairs of stages. $1 the pairs' digest (null: no pairs), $2 tenants, $3 pipelines,
+-- $4 stages from, $5 stages to
 with
 known as (
     update funnelproof.installation

@@ -1,4 +1,5 @@
--- Which configured pairs the CRM does not know: pipelines that have no stages at all, stages that are none of theirs.
+-- The configured pairs that the CRM does not know: a pipeline without any stage (`stages` is null), or the given stages
+-- that belong to another pipeline or to no pipeline.
 with
 given as (
     select distinct

@@ -1,4 +1,4 @@
--- Until when each window kind is sealed: windows that end by then are neither written nor revised any more.
+-- The seal of each window kind: a window that ends by `sealed_until` is neither written nor revised any more.
 select
     sealed.window_name,
     sealed.sealed_until

@@ -1,4 +1,4 @@
--- Replaces which tenants have windows of their own.
+-- Replaces the list of tenants that have windows of their own. $1 tenants, $2 their tilings
 with
 told as (
     select * from unnest($1::text[]::uuid[], $2::text[]) as told (tenant_id, tiling)

@@ -1,4 +1,4 @@
--- The timezones of calendar windows, in the order in which they came.
+-- The timezones of calendar windows; a tenant's timezones are in the order of their beginning.
 select
     timezone.tenant_id::text,
     timezone.since,

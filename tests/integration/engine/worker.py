@@ -116,15 +116,15 @@ async def follow(stream: StreamT[RecordBatch]) -> None:
         await asyncio.sleep(SPEC.get("batch_seconds", 0))
 
 
-def _take(*what: Any) -> list[buffers.Taken]:  # noqa: ANN401 - as `take` has them
-    taken = buffers.take(*what)
-    if taken:
+def _read_buffers(*what: Any) -> list[buffers.BufferRead]:  # noqa: ANN401 - as `read_buffers` has them
+    reads = buffers.read_buffers(*what)
+    if reads:
         note("taken", thread=threading.current_thread().name)
-    return taken
+    return reads
 
 
 if "busy_seconds" in SPEC:
-    setattr(engine_thread, "take", _take)  # noqa: B010 - says when it is asked
+    setattr(engine_thread, "read_buffers", _read_buffers)  # noqa: B010 - says when it is asked
 
 if SPEC.get("hangs"):
     engine_app.HARD_EXIT_SECONDS = 2.0

@@ -8,7 +8,7 @@ from aiokafka.errors import OffsetOutOfRangeError, TopicAuthorizationFailedError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.engine.buffers import take
+from streams.engine.buffers import read_buffers
 from streams.engine.errors import CorruptRecordsError, EngineError, PositionError
 from tests.unit.engine.record_logs import Log
 
@@ -59,7 +59,7 @@ async def test_taking_gives_what_aiokafka_itself_would_give(
     for _ in range(100):
         if not buffers._records:
             break
-        taken += take(buffers, limit)
+        taken += read_buffers(buffers, limit)
     records = [record for one in taken for record in one.part.records]
     assert [(record.offset, record.key, record.value, record.timestamp) for record in records] == expected
     positions = [position, *(one.part.next_offset for one in taken)]
@@ -73,7 +73,7 @@ async def test_a_tail_without_records_is_given_as_a_position() -> None:
     log.append(2, producer=7, transactional=True)
     log.aborted.append((7, 0))
     log.end_transaction(7, commit=False)
-    (taken,) = take(Buffers(log.fetched(0)), 100)
+    (taken,) = read_buffers(Buffers(log.fetched(0)), 100)
     assert (taken.start, list(taken.part.records), taken.part.next_offset) == (0, [], 3)
 
 
@@ -83,7 +83,7 @@ async def test_a_half_read_partition_goes_to_the_end_of_the_line() -> None:
         busy.append(10)
     quiet.append(1)
     buffers = Buffers(busy.fetched(0), quiet.fetched(0))
-    served = [one.part.partition for _ in range(4) for one in take(buffers, 10)]
+    served = [one.part.partition for _ in range(4) for one in read_buffers(buffers, 10)]
     assert served == [0, 1, 0, 0]
 
 
@@ -95,7 +95,7 @@ async def test_a_wrong_checksum_names_topic_partition_and_offset() -> None:
     with pytest.raises(
         CorruptRecordsError, match=re.escape("deals[0] at offset 3: the checksum does not match")
     ):
-        take(Buffers(log.fetched(0)), 100)
+        read_buffers(Buffers(log.fetched(0)), 100)
 
 
 async def test_records_of_an_earlier_position_are_dropped() -> None:
@@ -103,7 +103,7 @@ async def test_records_of_an_earlier_position_are_dropped() -> None:
     log.append(3)
     result = log.fetched(0)
     result._assignment.state_value(log.tp).seek(2)
-    assert take(Buffers(result), 100) == []
+    assert read_buffers(Buffers(result), 100) == []
 
 
 class Refused(Buffers):
@@ -118,13 +118,13 @@ async def test_a_refused_fetch_is_raised_after_what_was_read_before_it() -> None
     log = Log()
     log.append(3)
     buffers = Refused(TopicAuthorizationFailedError("deals"), log.fetched(0))
-    assert [len(one.part.records) for one in take(buffers, 100)] == [3]
+    assert [len(one.part.records) for one in read_buffers(buffers, 100)] == [3]
     with pytest.raises(
         EngineError, match=re.escape("deals[9] cannot be read: TopicAuthorizationFailedError")
     ):
-        take(buffers, 100)
+        read_buffers(buffers, 100)
 
 
 async def test_an_offset_that_left_the_log_is_an_error_and_not_a_jump() -> None:
     with pytest.raises(PositionError, match="rebuild the state"):
-        take(Refused(OffsetOutOfRangeError({})), 100)
+        read_buffers(Refused(OffsetOutOfRangeError({})), 100)
