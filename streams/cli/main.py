@@ -1,6 +1,7 @@
 """The command line: one module per group of commands, errors as one line, exit statuses as documented."""
 
 import sys
+from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -20,9 +21,19 @@ app = typer.Typer(
 _debug = False
 
 
+def _print_version(*, asked: bool) -> None:
+    if asked:
+        typer.echo(f"funnelproof {version('funnelproof')}")
+        raise typer.Exit
+
+
 @app.callback()
 def common(
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")] = False,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
 ) -> None:
     """Options that every command takes before its name."""
     global _debug  # noqa: PLW0603 - read once, by main, when the command has failed
