@@ -1,6 +1,7 @@
 """The command line: a module for each group of commands, errors as a single line, the documented exit statuses."""
 
 import sys
+from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -20,9 +21,19 @@ app = typer.Typer(
 _debug = False
 
 
+def _print_version(*, asked: bool) -> None:
+    if asked:
+        typer.echo(f"funnelproof {version('funnelproof')}")
+        raise typer.Exit
+
+
 @app.callback()
 def common(
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")] = False,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
 ) -> None:
     """Take the options before a command's name."""
     global _debug  # noqa: PLW0603 - read once, by main, after the command has failed
