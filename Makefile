@@ -2,14 +2,16 @@
 PYTHON ?= $(shell for v in 3.13 3.12 3.11 3; do command -v python$$v >/dev/null 2>&1 && python$$v -c 'import sys, pip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo python$$v && break; done)
 BIN := .venv/bin
 ARGS ?=
+# Tests wait more than they compute, so two a core run at once; those that share an installation stay together.
+PYTEST := $(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder
 
 .PHONY: demo test chaos bench env lint check lock clean
 
 demo: env  ## from nothing to a running, reconciled funnel
 	@$(BIN)/funnelproof demo $(ARGS)
 
-test: env  ## the whole suite, on real components
-	$(BIN)/pytest $(ARGS)
+test: env  ## the tests that a change needs most, on real components
+	$(PYTEST) -m "not thorough" $(ARGS)
 
 chaos: env  ## kills, pauses and compaction under a busy installation; ARGS="--runs 3 --seed 7" for fewer
 	@$(BIN)/python -m tests.chaos $(ARGS)
@@ -38,7 +40,8 @@ lint: env  ## style, types, layers, SQL
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint --disable-progress-bar sql bench/sql
 
-check: lint test  ## what a change must pass
+check: lint  ## what a change must pass: everything, with slow faults, deep searches, times and coverage
+	$(PYTEST) --hypothesis-profile deep --durations=0 --durations-min=1 --cov --cov-report=term:skip-covered $(ARGS)
 
 lock:  ## write requirements/dev.txt anew from pyproject.toml (needs uv on PATH)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

@@ -5,7 +5,7 @@ and connectors of its own there. Tests that kill or pause servers do so on `own_
 """
 
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -53,8 +53,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Check that unit tests need no server, and keep tests together that share what takes seconds to make."""
+    items.sort(key=_begin)
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if item.path.is_relative_to(UNIT) and {"servers", "own_servers"} & set(fixtures):
@@ -63,6 +64,15 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("own_servers"))
         elif item.path.is_relative_to(UNIT) or _shares_a_module(item):
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
+def _begin(item: pytest.Item) -> int:
+    """The place in the queue: tests that take long begin first, so that no core waits for one of them at the end."""
+    if "own_servers" in getattr(item, "fixturenames", ()):
+        return 0
+    if item.get_closest_marker("thorough"):
+        return 1
+    return 3 if item.path.is_relative_to(UNIT) else 2
 
 
 def _shares_a_module(item: pytest.Item) -> bool:

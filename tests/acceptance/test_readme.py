@@ -25,6 +25,8 @@ from streams.resources import sql
 from streams.settings import PREFIX, Settings
 from tests.servers import Servers, new_database
 
+pytestmark = pytest.mark.thorough
+
 SECTION = re.compile(r"^## Use it on your CRM\n(.*?)^## ", re.MULTILINE | re.DOTALL)
 ENTERED = datetime(2025, 10, 15, 9, tzinfo=UTC)
 ADD_STAGE = "insert into dyno_crm.pipeline_stage values ($1, $2, $3, $4, $5)"

@@ -333,6 +333,7 @@ def paused_broker(own_servers: EmbeddedServers) -> Iterator[int]:
     os.kill(broker, signal.SIGCONT)
 
 
+@pytest.mark.thorough
 async def test_windows_close_while_the_broker_is_away_and_are_published_when_it_is_back(
     desk: Desk, outlet_of_own: Outlet, paused_broker: int
 ) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.integration.engine.conftest import PARTITIONS
 from tests.integration.engine.support import Worker, fill
 
@@ -84,6 +86,7 @@ def held_by_first(worker: Worker) -> list[int]:
     return sorted(int(p) for p in worker.notes("assigned")[1]["positions"])
 
 
+@pytest.mark.thorough
 def test_a_worker_beyond_the_number_of_partitions_holds_none(kafka: str, topic: str, start: Start) -> None:
     workers = [start() for _ in range(PARTITIONS + 1)]
     for worker in workers:
@@ -97,6 +100,7 @@ def test_a_worker_beyond_the_number_of_partitions_holds_none(kafka: str, topic: 
     busy[0].wait_for(lambda _: sum(len(w.values(p)) for w in busy for p in ALL) >= PARTITIONS)
 
 
+@pytest.mark.thorough
 def test_a_rebalance_cancels_a_preparation_and_asks_again(
     kafka: str, topic: str, start: Start, tmp_path: Path
 ) -> None:
@@ -123,6 +127,7 @@ def test_a_preparation_longer_than_the_session_keeps_the_membership(
     assert [note["event"] for note in worker.notes() if note["event"] != "batch"] == ["assigning", "assigned"]
 
 
+@pytest.mark.thorough
 def test_a_worker_that_was_stopped_beyond_its_session_returns_in_order(
     kafka: str, topic: str, start: Start
 ) -> None:

@@ -24,7 +24,6 @@ select
     date_trunc($1, told.before_end, told.zone) as start_before_end,
     date_trunc($1, told.window_end, told.zone) as next_start
 from unnest($2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::text[])
-from tests.depth import examples
     with ordinality as told (instant, before_end, window_end, zone, number)
 order by told.number
 """

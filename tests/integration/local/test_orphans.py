@@ -16,12 +16,12 @@ from streams.demo.folder import temporary_folder
 from streams.local.postgres_home import home_in, remove_orphans, server_user
 from streams.local.stack import LocalStack
 
+pytestmark = pytest.mark.thorough
+
 OWNER = """
 import time
 from streams.demo.folder import temporary_folder
 from streams.local.stack import LocalStack
-
-pytestmark = pytest.mark.thorough
 with temporary_folder() as folder, LocalStack(folder, only=["postgres"]).running():
     print(folder, flush=True)
     time.sleep(300)

@@ -107,6 +107,7 @@ async def test_dead_letters_that_wait_are_bounded_also_in_a_replay(bench: Bench,
     assert owned.active is not replaying
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads this process's memory from Linux")
 async def test_a_burst_that_changes_a_hundred_thousand_counts_is_flushed_in_bounded_memory(
     bench: Bench,

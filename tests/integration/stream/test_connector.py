@@ -10,7 +10,7 @@ import pytest
 from tests.integration.stream.conftest import Install
 from tests.integration.stream.funnel import Funnel
 
-pytestmark = pytest.mark.timeout(150)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(150)]
 
 
 async def test_an_installation_can_begin_anew_with_a_snapshot_and_its_closed_windows_are_corrected(

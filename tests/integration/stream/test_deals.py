@@ -15,7 +15,7 @@ from tests.integration.stream.conftest import Install
 from tests.integration.stream.funnel import Funnel
 from tests.integration.stream.installation import Installation, Worker
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(180)]
 
 ROWS = """
 select id, tenant_id, pipeline_id, pipeline_stage_id, entered_at

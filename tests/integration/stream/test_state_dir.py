@@ -14,6 +14,7 @@ from tests.integration.stream.funnel import Funnel
 from tests.integration.stream.installation import PATIENCE, Worker
 
 pytestmark = [
+    pytest.mark.thorough,
     pytest.mark.timeout(150),
     pytest.mark.skipif(sys.platform != "linux", reason="only Linux can limit a process that runs already"),
 ]
