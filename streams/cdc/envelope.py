@@ -9,14 +9,14 @@ import struct
 from binascii import unhexlify
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import repeat
+from itertools import repeat, starmap
 from operator import attrgetter
 from typing import Annotated, Any, Literal, Protocol
 from uuid import UUID
 
 import msgspec
 
-from streams.domain.change import Change, ChangeColumns, Scope
+from streams.domain.change import Change, Scope
 from streams.domain.codes import Vocabulary
 from streams.domain.deal import GONE
 from streams.domain.packed import NO_CHANGE, packed
@@ -114,7 +114,7 @@ class ChangeDecoder:
         )
         self.records_at_once = 256 if self._scanner is None else 4096
 
-    def decode_all(self, records: Sequence[LogRecord]) -> bytes | Iterable[ChangeColumns] | None:
+    def decode_all(self, records: Sequence[LogRecord]) -> bytes | Iterable[Change] | None:
         """Return the changes of many records, much faster than one by one: packed, or to be gone through once.
 
         None where a record needs to be looked at alone, by `decode`, since it cannot be applied.
@@ -142,7 +142,7 @@ class ChangeDecoder:
             return None
         try:
             payload = self._payload(value)
-            return Change(*next(self._changes([self._envelope(payload)], [payload], [record])))
+            return next(self._changes([self._envelope(payload)], [payload], [record]))
         except _UNREADABLE as error:
             raise MalformedEventError(_reason(value, error)) from error
 
@@ -160,7 +160,7 @@ class ChangeDecoder:
 
     def _changes(
         self, events: Sequence[_Envelope], values: Sequence[bytes | msgspec.Raw], records: Sequence[LogRecord]
-    ) -> Iterator[ChangeColumns]:
+    ) -> Iterator[Change]:
         rows = [
             event.after
             if event.after is not None and event.op != "d"
@@ -176,7 +176,7 @@ class ChangeDecoder:
             )
         # Column by column: going row by row through all of it takes half as long again.
         scopes, stages = self._scopes, self._stages
-        return zip(
+        columns = zip(
             _identifiers([row.deal_id for row in rows]),
             _identifiers([row.id for row in rows]),
             [scopes[row.tenant_id, row.pipeline_id] for row in rows],
@@ -192,6 +192,7 @@ class ChangeDecoder:
             else repeat(object=False, times=len(records)),
             strict=True,
         )
+        return starmap(Change, columns)
 
     def _without_state(self, op: str, value: bytes | msgspec.Raw) -> _Row:
         """Return the row of an event without `after`: gone."""

@@ -25,11 +25,11 @@ NEAR_SPANS = 50_000
 class Cells:
     """One cell for each window of each pipeline that has, or had, entries.
 
-    `last_spans` is where the last entry of each pipeline lay: mostly the next one lies there too.
+    `last_bounds` belongs to the compiled fold: by scope code, where the pipeline's last entry lay.
     """
 
     def __init__(self, plan: WindowPlan, vocabulary: Vocabulary) -> None:
-        self.last_spans: dict[int, Span] = {}
+        self.last_bounds: dict[int, object] = {}
         self._plan = plan
         self._vocabulary = vocabulary
         self._kinds: dict[int, tuple[WindowKind, ...]] = {}
@@ -47,7 +47,6 @@ class Cells:
         """
         near = self._near.get((scope, at // SLICE), NOWHERE)
         if near.begin <= at < near.end:
-            self.last_spans[scope] = near
             return near
         kinds = self._kinds.get(scope)
         if kinds is None:
@@ -57,7 +56,7 @@ class Cells:
         span = Span(max(cell.start for cell in cells), min(cell.end for cell in cells), cells)
         if len(self._near) >= NEAR_SPANS:
             self._near.clear()
-        self.last_spans[scope] = self._near[scope, at // SLICE] = span
+        self._near[scope, at // SLICE] = span
         return span
 
     def _in(self, scope: int, number: int, kind: WindowKind, at: int) -> Cell:

@@ -26,7 +26,3 @@ class Change(NamedTuple):
     lsn: int | None
     committed_at: int
     rekeyed: bool = False
-
-
-ChangeColumns = tuple[bytes, bytes, int, int, int, int | None, int, bool]
-"""A Change, or a plain tuple of the same: where millions are made, the name costs."""

@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
-"""The fold's loop in C: the compiled twin of `PartitionState.apply_all`, for what nearly every change is.
+"""The fold in C: the compiled twin of `PartitionState.apply_all`, for the two commonest kinds of change.
 
-A row that was not there before, or says nothing new, of a deal with few rows: that is done here, as there.
-Everything else is handed to `apply_all`, one change at a time.
+C applies a new row, and passes over a known row that says nothing new, where the deal has few rows. Every other change
+goes to `PartitionState.apply_all`, one at a time.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -51,9 +51,8 @@ def fold(state, bytes changes not None, *, bint note):
     """Apply packed changes in the log's order; return how many rows' entries changed. See `apply_all`."""
     cdef dict deals = state.deals
     cdef object cells_of = state._cells
-    cdef dict spans = cells_of.last_spans
     cdef set touched = state._changed
-    cdef dict kept = {}
+    cdef dict last = cells_of.last_bounds
     cdef const PackedChange* change = <const PackedChange*>PyBytes_AS_STRING(changes)
     cdef Py_ssize_t count = PyBytes_GET_SIZE(changes) // sizeof(PackedChange), number, rows
     cdef Py_ssize_t applied = 0
@@ -71,9 +70,9 @@ def fold(state, bytes changes not None, *, bint note):
             row = <const Row*>PyBytes_AS_STRING(packed)
             news = _news(row, rows, change)
             if news == NEW_ROW:
-                bounds = <Bounds>kept.get(change.scope)
+                bounds = <Bounds>last.get(change.scope)
                 if bounds is None or not bounds.begin <= change.at < bounds.end:
-                    bounds = _bounds(spans, cells_of, kept, change.scope, change.at)
+                    bounds = _bounds(cells_of, last, change.scope, change.at)
                 deals[deal_id] = _with(row, rows, change)
                 applied += 1
                 _enter(bounds.cells, row, rows, change, touched, note)
@@ -114,15 +113,13 @@ cdef inline bytes _with(const Row* row, Py_ssize_t rows, const PackedChange* cha
     return packed
 
 
-cdef Bounds _bounds(dict spans, object cells_of, dict kept, unsigned int scope, long long at):
+cdef Bounds _bounds(object cells_of, dict last, unsigned int scope, long long at):
     cdef Bounds bounds = Bounds.__new__(Bounds)
-    span = spans.get(scope)
-    if span is None or not span.begin <= at < span.end:
-        span = cells_of.span_of(scope, at)
+    span = cells_of.span_of(scope, at)
     bounds.begin = span.begin
     bounds.end = span.end
     bounds.cells = span.cells
-    kept[scope] = bounds
+    last[scope] = bounds
     return bounds
 
 

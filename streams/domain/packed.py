@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from struct import Struct
 
-from streams.domain.change import Change, ChangeColumns
+from streams.domain.change import Change
 
 _CHANGE = Struct("=16s16sIIqqqB7x")
 """Deal, row, scope, stage, instant, LSN (0 where there is none), instant of the commit, flags."""
@@ -21,9 +21,9 @@ def packed(change: Change) -> bytes:
     return _CHANGE.pack(*change[:5], change.lsn or 0, change.committed_at, flags)
 
 
-def unpacked(changes: bytes) -> Iterator[ChangeColumns]:
+def unpacked(changes: bytes) -> Iterator[Change]:
     """Return packed changes one by one."""
     for deal_id, row_id, scope, stage, at, lsn, committed_at, flags in _CHANGE.iter_unpack(changes):
         if not flags & _IS_NOTHING:
             known = None if flags & _IS_SNAPSHOT else lsn
-            yield deal_id, row_id, scope, stage, at, known, committed_at, bool(flags & _IS_REKEYED)
+            yield Change(deal_id, row_id, scope, stage, at, known, committed_at, bool(flags & _IS_REKEYED))

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from streams.domain.cells import NOWHERE, Cells
-from streams.domain.change import Change, ChangeColumns
+from streams.domain.cells import Cells
+from streams.domain.change import Change
 from streams.domain.codes import Vocabulary
 from streams.domain.deal import GONE, ROW_SIZE, entries, find_row, pack_row, read_row, with_row
 from streams.domain.packed import unpacked
@@ -65,9 +65,7 @@ class PartitionState:
         """Apply one change; return whether the row's entry changed. See `apply_all`."""
         return self.apply_all((change,), note=note) == 1
 
-    def apply_all(  # noqa: C901, PLR0912, PLR0915 - a million times a call costs half a second each
-        self, changes: bytes | Iterable[ChangeColumns], *, note: bool = True
-    ) -> int:
+    def apply_all(self, changes: bytes | Iterable[Change], *, note: bool = True) -> int:
         """Apply changes, packed or not, in the log's order; return how many rows' entries changed.
 
         An update that is not newer than its row is a redelivery and does nothing. `note` is False while a replay
@@ -78,65 +76,7 @@ class PartitionState:
             if fold is not None:
                 return fold(self, changes, note=note)
             changes = unpacked(changes)
-        # Nearly every event is a row that was not there before, or says nothing new: for those, one loop without calls.
-        deals, spans, touched = self.deals, self._cells.last_spans, self._changed
-        applied = 0
-        for deal_id, row_id, scope, stage, at, lsn, committed_at, rekeyed in changes:
-            packed = deals.get(deal_id, b"")
-            first: dict[int, int] = {}
-            earliest = latest = at
-            is_large = len(packed) >= LARGE
-            if packed:
-                place = packed.find(row_id)
-                if place % ROW_SIZE and place >= 0:
-                    place = find_row(packed, row_id)
-                if place >= 0:
-                    version, old_at, old_scope, old_stage = read_row(packed, place)
-                    if lsn is None or (
-                        lsn > version and (at != old_at or stage != old_stage or scope != old_scope)
-                    ):
-                        change = Change(deal_id, row_id, scope, stage, at, lsn, committed_at, rekeyed)
-                        applied += self._apply_again(change, packed, place, note=note)
-                    continue
-                for _, other_at, other_scope, other in () if is_large else entries(packed):
-                    if other_scope == scope and other != GONE:
-                        known = first.get(other)
-                        if known is None or other_at < known:
-                            first[other] = other_at
-                        if other_at < earliest:
-                            earliest = other_at
-                        elif other_at > latest:
-                            latest = other_at
-            if stage == GONE:
-                deals[deal_id] = packed + pack_row(row_id, lsn or 0, at, scope, stage)
-                continue
-            begin, end, cells = spans.get(scope, NOWHERE)
-            if not begin <= at < end:
-                begin, end, cells = self._cells.span_of(scope, at)
-            deals[deal_id] = packed + pack_row(row_id, lsn or 0, at, scope, stage)
-            applied += 1
-            entered = stage << 32 | stage  # step(stage, stage)
-            for cell in cells:
-                # Where all the deal's entries lie in the window, which is usual, they need not be sorted out again.
-                if is_large:
-                    inside = self._first_of_large(deal_id, packed, cell)
-                elif cell.start <= earliest and latest < cell.end:
-                    inside = first
-                else:
-                    inside = first_entries(entries(packed), cell)
-                if inside:
-                    changed = cell.enter(inside, stage, at)
-                else:  # nothing to convert from: what `enter` would do, without the call
-                    moved = cell.moved
-                    moved[entered] = moved.get(entered, 0) + 1
-                    changed = True
-                if changed:
-                    touched.add(cell)
-                    if committed_at >= cell.end and note and lsn is not None:
-                        cell.take_note(ChangeNote({"deal_merged" if rekeyed else "late_insert"}, lsn, lsn))
-                if is_large:
-                    inside[stage] = min(at, inside.get(stage, at))
-        return applied
+        return sum(self._apply(change, note=note) for change in changes)
 
     def reconcile_with(self, known: Mapping[TallyKey, int]) -> None:
         """Let exactly the counts that differ from `known`, what Postgres holds, be written next."""
@@ -215,9 +155,28 @@ class PartitionState:
             self._cells.at(where).counts = counts if same else _recoded(counts, stages)
         self.position = snapshot.position
 
-    def _apply_again(self, change: Change, packed: bytes, place: int, *, note: bool) -> bool:
+    def _apply(self, change: Change, *, note: bool) -> bool:
+        packed = self.deals.get(change.deal_id, b"")
+        place = find_row(packed, change.row_id)
+        if place < 0:
+            return self._add_row(change, packed, note=note)
+        return self._change_row(change, packed, place, note=note)
+
+    def _add_row(self, change: Change, packed: bytes, *, note: bool) -> bool:
+        """Apply a change of a row that the deal did not have."""
+        deal_id, row_id, scope, stage, at, lsn, _, _ = change
+        cells = () if stage == GONE else self._cells.span_of(scope, at).cells
+        self.deals[deal_id] = packed + pack_row(row_id, lsn or 0, at, scope, stage)
+        for cell in cells:
+            first = self._first_entries(deal_id, packed, cell)
+            if cell.enter(first, stage, at):
+                self._touch(cell, change, "deal_merged" if change.rekeyed else "late_insert", note=note)
+            first[stage] = min(at, first.get(stage, at))
+        return stage != GONE
+
+    def _change_row(self, change: Change, packed: bytes, place: int, *, note: bool) -> bool:
         """Apply a change of the row that the deal has at `place`."""
-        deal_id, row_id, scope, stage, at, lsn, committed_at, _ = change
+        deal_id, row_id, scope, stage, at, lsn, _, _ = change
         version, old_at, old_scope, old_stage = read_row(packed, place)
         if lsn is not None and lsn <= version:
             return False
@@ -232,33 +191,29 @@ class PartitionState:
         if same:
             return False  # a snapshot, which lowers the version
         self._large.pop(deal_id, None)
-        changed = self._recount(packed, after, cells)
-        if note and lsn is not None:
-            for cell in changed:
-                if committed_at >= cell.end:
-                    cell.take_note(ChangeNote({_cause(change, old_stage, old_scope)}, lsn, lsn))
+        for cell in cells:
+            if cell.move(
+                contribution(first_entries(entries(packed), cell)),
+                contribution(first_entries(entries(after), cell)),
+            ):
+                self._touch(cell, change, _cause(change, old_stage, old_scope), note=note)
         return True
 
-    def _recount(self, before: bytes, after: bytes, cells: set[Cell]) -> list[Cell]:
-        """Take a deal's old contribution out of the cells and put its new one in; return those that changed."""
-        changed = [
-            cell
-            for cell in cells
-            if cell.move(
-                contribution(first_entries(entries(before), cell)),
-                contribution(first_entries(entries(after), cell)),
-            )
-        ]
-        self._changed.update(changed)
-        return changed
-
-    def _first_of_large(self, deal_id: bytes, packed: bytes, cell: Cell) -> dict[int, int]:
-        """Return the first entries of a deal with many rows; kept, since each new row would look at all of them."""
+    def _first_entries(self, deal_id: bytes, packed: bytes, cell: Cell) -> dict[int, int]:
+        """Return a deal's first entries in a cell; those of a large deal are kept, since each new row needs them."""
+        if len(packed) < LARGE:
+            return first_entries(entries(packed), cell)
         known = self._large.setdefault(deal_id, {})
         first = known.get(cell)
         if first is None:
             first = known[cell] = first_entries(entries(packed), cell)
         return first
+
+    def _touch(self, cell: Cell, change: Change, cause: str, *, note: bool) -> None:
+        """Have the cell flushed, and noted why where its window had ended."""
+        self._changed.add(cell)
+        if note and change.lsn is not None and change.committed_at >= cell.end:
+            cell.take_note(ChangeNote({cause}, change.lsn, change.lsn))
 
     def _mark(self, cell: Cell, number: int) -> None:
         cell.mark(number)

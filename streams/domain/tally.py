@@ -72,7 +72,7 @@ class Cell:
         earliest = first.get(stage)
         if earliest is not None:
             return at < earliest and self.move(contribution(first), contribution({**first, stage: at}))
-        # What `contribution` would say in addition, without making sets: this runs for every new row.
+        # The difference between the two contributions, added up without building sets.
         moved = self.moved
         entered = stage << _SHIFT | stage
         moved[entered] = moved.get(entered, 0) + 1

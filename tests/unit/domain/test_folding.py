@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.domain import partition
-from streams.domain.change import Change, ChangeColumns, Scope
+from streams.domain.change import Change, Scope
 from streams.domain.codes import Vocabulary
 from streams.domain.deal import GONE, ROW_SIZE
 from streams.domain.packed import NO_CHANGE, packed, unpacked
@@ -67,7 +67,7 @@ def vocabulary() -> Vocabulary:
 class StateInPython(PartitionState):
     """A state that is folded in Python, packed changes too."""
 
-    def apply_all(self, changes: bytes | Iterable[ChangeColumns], *, note: bool = True) -> int:
+    def apply_all(self, changes: bytes | Iterable[Change], *, note: bool = True) -> int:
         return super().apply_all(unpacked(changes) if isinstance(changes, bytes) else changes, note=note)
 
 
@@ -76,7 +76,7 @@ class Told(StateInPython):
 
     asked = 0
 
-    def apply_all(self, changes: bytes | Iterable[ChangeColumns], *, note: bool = True) -> int:
+    def apply_all(self, changes: bytes | Iterable[Change], *, note: bool = True) -> int:
         self.asked += 1
         return super().apply_all(changes, note=note)
 
