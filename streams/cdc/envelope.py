@@ -146,10 +146,10 @@ class ChangeDecoder:
         except _UNREADABLE as error:
             raise MalformedEventError(_reason(value, error)) from error
 
-    def take_snapshots(self) -> set[int]:
+    def drain_snapshots(self) -> set[int]:
         """Return the positions of the snapshots whose rows were met since the last call; incremental ones have none."""
-        taken, self._snapshots = self._snapshots, set()
-        return taken
+        drained, self._snapshots = self._snapshots, set()
+        return drained
 
     def _payload(self, value: bytes) -> bytes | msgspec.Raw:
         """Return the event without the schema that some converters send along."""

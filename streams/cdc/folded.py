@@ -37,6 +37,11 @@ class FoldedTopic(Topics):
         self._confirmed: dict[int, int] = {}
         self.trouble: str | None = None
 
+    @property
+    def name(self) -> str:
+        """The topic's name."""
+        return self._topic.name
+
     async def confirm(self) -> None:
         """Return if everything that was read of the topic before this call was of this very topic.
 

@@ -14,7 +14,7 @@ from streams.cdc.plain_values cimport identifier, instant
 from streams.domain.packed cimport GONE, IS_REKEYED, IS_SNAPSHOT, PackedChange
 
 cdef enum:
-    ODD = 0
+    OTHER = 0
     ID = 1
     TENANT = 2
     DEAL = 4
@@ -55,7 +55,7 @@ cdef Text row(Text at, Text end, Event* event, bint key_only) noexcept nogil:
         at = name(at + 1, end, &begin, &length)
         if at == NULL:
             return NULL
-        field = ODD
+        field = OTHER
         if named(begin, length, b"id", 2):
             field = ID
         elif named(begin, length, b"deal_id", 7):
@@ -106,7 +106,7 @@ cdef Text source(Text at, Text end, Event* event) noexcept nogil:
         at = name(at + 1, end, &begin, &length)
         if at == NULL:
             return NULL
-        field = ODD
+        field = OTHER
         if named(begin, length, b"ts_ms", 5):
             field = MILLIS
         elif named(begin, length, b"lsn", 3):
@@ -143,7 +143,7 @@ cdef Text envelope(Text at, Text end, Event* event, bint is_payload) noexcept no
         at = name(at + 1, end, &begin, &length)
         if at == NULL:
             return NULL
-        field = ODD
+        field = OTHER
         if named(begin, length, b"before", 6):
             field = BEFORE
         elif named(begin, length, b"after", 5):
@@ -223,24 +223,24 @@ cdef class Scanner:
     """Makes packed changes (see `streams.domain.packed`) of records, in the codes of the worker's vocabulary.
 
     `scope` and `stage` give the codes of identifiers, of which they are given sixteen bytes each; `is_rekeyed` looks at a
-    record that has headers. `odd` reads a record that is not plain: it returns its packed change, and may raise.
+    record that has headers. `fallback` reads a record that is not plain: it returns its packed change, and may raise.
     """
 
     cdef dict _scopes, _stages
-    cdef object _scope, _stage, _is_rekeyed, _odd
+    cdef object _scope, _stage, _is_rekeyed, _fallback
 
-    def __init__(self, scope, stage, is_rekeyed, odd):
+    def __init__(self, scope, stage, is_rekeyed, fallback):
         self._scopes = {}
         self._stages = {}
         self._scope = scope
         self._stage = stage
         self._is_rekeyed = is_rekeyed
-        self._odd = odd
+        self._fallback = fallback
 
     def pack(self, records, set snapshots):
         """Return the packed changes of the records, one each, and add the positions of snapshots to `snapshots`.
 
-        Raises whatever `odd` raises.
+        Raises whatever `fallback` raises.
         """
         cdef list held = list(records)  # whoever else has them may change them meanwhile
         cdef Py_ssize_t count = len(held), number
@@ -256,10 +256,10 @@ cdef class Scanner:
                 if event.has_headers and self._is_rekeyed(record):
                     change.flags |= IS_REKEYED
             else:
-                odd = self._odd(record)
-                if PyBytes_GET_SIZE(<bytes?>odd) != sizeof(PackedChange):
+                read_alone = self._fallback(record)
+                if PyBytes_GET_SIZE(<bytes?>read_alone) != sizeof(PackedChange):
                     raise ValueError("no packed change")
-                memcpy(change, PyBytes_AS_STRING(odd), sizeof(PackedChange))
+                memcpy(change, PyBytes_AS_STRING(read_alone), sizeof(PackedChange))
             event += 1
             change += 1
         return packed

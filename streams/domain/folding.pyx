@@ -17,9 +17,9 @@ from streams.domain.tally import ChangeNote
 
 cdef enum:
     FEW = 64
-    NOTHING_NEW = 0
+    UNCHANGED = 0
     NEW_ROW = 1
-    SOMETHING = 2
+    UNCOMMON = 2
 
 cdef packed struct Row:
     unsigned char row_id[16]
@@ -59,7 +59,7 @@ def fold(state, bytes changes not None, *, bint note):
     cdef bytes deal_id, packed
     cdef const Row* row
     cdef PyObject* known
-    cdef int news
+    cdef int kind
     cdef Bounds bounds
     for number in range(count):
         if not change.flags & NOTHING:
@@ -68,35 +68,35 @@ def fold(state, bytes changes not None, *, bint note):
             packed = b"" if known == NULL else <bytes>known
             rows = PyBytes_GET_SIZE(packed) // sizeof(Row)
             row = <const Row*>PyBytes_AS_STRING(packed)
-            news = _news(row, rows, change)
-            if news == NEW_ROW:
+            kind = _kind_of(row, rows, change)
+            if kind == NEW_ROW:
                 bounds = <Bounds>last.get(change.scope)
                 if bounds is None or not bounds.begin <= change.at < bounds.end:
                     bounds = _bounds(cells_of, last, change.scope, change.at)
                 deals[deal_id] = _with(row, rows, change)
                 applied += 1
                 _enter(bounds.cells, row, rows, change, touched, note)
-            elif news == SOMETHING:
+            elif kind == UNCOMMON:
                 applied += state.apply_all(unpacked((<const char*>change)[:sizeof(PackedChange)]), note=note)
         change += 1
     return applied
 
 
-cdef inline int _news(const Row* row, Py_ssize_t rows, const PackedChange* change) noexcept:
+cdef inline int _kind_of(const Row* row, Py_ssize_t rows, const PackedChange* change) noexcept:
     """Tell what a change means to a deal with these rows."""
     cdef Py_ssize_t place
     if rows >= FEW:
-        return SOMETHING
+        return UNCOMMON
     for place in range(rows):
         if memcmp(row[place].row_id, change.row_id, 16) == 0:
             if change.flags & IS_SNAPSHOT:
-                return SOMETHING
+                return UNCOMMON
             if change.lsn <= row[place].version:
-                return NOTHING_NEW
+                return UNCHANGED
             if change.at == row[place].at and change.stage == row[place].stage and change.scope == row[place].scope:
-                return NOTHING_NEW
-            return SOMETHING
-    return SOMETHING if change.stage == GONE else NEW_ROW
+                return UNCHANGED
+            return UNCOMMON
+    return UNCOMMON if change.stage == GONE else NEW_ROW
 
 
 cdef inline bytes _with(const Row* row, Py_ssize_t rows, const PackedChange* change):
@@ -172,5 +172,5 @@ cdef int _enter(
         touched.add(cell)
         if note and change.committed_at >= end and not change.flags & IS_SNAPSHOT:
             cause = "deal_merged" if change.flags & IS_REKEYED else "late_insert"
-            cell.take_note(ChangeNote({cause}, change.lsn, change.lsn))
+            cell.add_note(ChangeNote({cause}, change.lsn, change.lsn))
     return 0

@@ -78,10 +78,10 @@ class PartitionState:
             changes = unpacked(changes)
         return sum(self._apply(change, note=note) for change in changes)
 
-    def reconcile_with(self, known: Mapping[TallyKey, int]) -> None:
+    def mark_differences(self, known: Mapping[TallyKey, int]) -> None:
         """Let exactly the counts that differ from `known`, what Postgres holds, be written next."""
         for cell in self._changed:
-            cell.take()
+            cell.drain()
         self._changed = {cell for cell in self._changed if cell.note is not None}
         held: set[tuple[Cell, int]] = set()
         for key, count in known.items():
@@ -102,14 +102,14 @@ class PartitionState:
             self._key(cell, number): n for cell in self._cells for number, n in cell.settle().items() if n
         }
 
-    def take(self, sealed: Mapping[str, int] = _NOTHING_SEALED) -> Delta:
+    def drain(self, sealed: Mapping[str, int] = _NOTHING_SEALED) -> Delta:
         """Return what is to be written, and regard it as written; `give_back` undoes that.
 
         Of windows that end by what `sealed` says of their kind, no count is to be written, only why it changed.
         """
         delta = Delta({}, {})
         for cell in self._changed:
-            counts = cell.take()
+            counts = cell.drain()
             if not sealed or cell.end > sealed.get(cell.where.window.name, cell.start):
                 delta.counts.update((self._key(cell, number), count) for number, count in counts.items())
             if cell.note is not None:
@@ -127,7 +127,7 @@ class PartitionState:
             self._mark(cell, number)
         for where, note in delta.notes.items():
             cell = self._cells.at(where)
-            cell.take_note(note)
+            cell.add_note(note)
             self._changed.add(cell)
 
     def snapshot(self) -> Snapshot:
@@ -213,7 +213,7 @@ class PartitionState:
         """Have the cell flushed, and noted why where its window had ended."""
         self._changed.add(cell)
         if note and change.lsn is not None and change.committed_at >= cell.end:
-            cell.take_note(ChangeNote({cause}, change.lsn, change.lsn))
+            cell.add_note(ChangeNote({cause}, change.lsn, change.lsn))
 
     def _mark(self, cell: Cell, number: int) -> None:
         cell.mark(number)

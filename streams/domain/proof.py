@@ -21,15 +21,15 @@ class OpenTransaction:
     application: str | None
     age: float | None = None
 
-
-def name(transaction: OpenTransaction) -> str:
-    """Name a transaction so that a person finds whose it is; one that is prepared has no process."""
-    age = "" if transaction.age is None else f", open for {transaction.age:.0f} s"
-    if transaction.pid is None:
-        known_as = f"{transaction.application!r} ({transaction.user})" if transaction.application else ""
-        return f"prepared transaction {known_as or transaction.virtual_id}{age}"
-    application = f", {transaction.application}" if transaction.application else ""
-    return f"pid {transaction.pid} ({transaction.user}{application}){age}"
+    @property
+    def description(self) -> str:
+        """A text by which a person finds the transaction's owner, as `pid 42 (crm, import), open for 61 s`."""
+        age = "" if self.age is None else f", open for {self.age:.0f} s"
+        if self.pid is None:
+            known_as = f"{self.application!r} ({self.user})" if self.application else ""
+            return f"prepared transaction {known_as or self.virtual_id}{age}"
+        application = f", {self.application}" if self.application else ""
+        return f"pid {self.pid} ({self.user}{application}){age}"
 
 
 @dataclass(frozen=True)

@@ -103,14 +103,14 @@ class Cell:
             moved[number] = 0
         return counts
 
-    def take(self) -> dict[int, int]:
+    def drain(self) -> dict[int, int]:
         """Return the counts to be written, and regard them as written."""
         counts = self.settle()
-        taken = {number: counts[number] for number in self.moved}
+        drained = {number: counts[number] for number in self.moved}
         self.moved = {}
-        return taken
+        return drained
 
-    def take_note(self, note: ChangeNote) -> None:
+    def add_note(self, note: ChangeNote) -> None:
         """Note why the counts changed after the window's end."""
         if self.note is None:
             self.note = note

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-_ANYBODYS = ("localtime", "posixrules", "Factory", "posix/", "right/")
+_AMBIGUOUS = ("localtime", "posixrules", "Factory", "posix/", "right/")
 """Names that mean something else on another machine, or instants that count leap seconds."""
 
 
 def check_timezone(name: str) -> str:
     """Return the name as it is; raises ValueError where it is no timezone's."""
-    if name.startswith(_ANYBODYS) or not _is_known(name):
+    if name.startswith(_AMBIGUOUS) or not _is_known(name):
         raise ValueError(f"{name!r} is not a timezone: write it as Europe/Berlin or UTC")
     return name
 

@@ -33,7 +33,7 @@ class Checkpointing:
         owned[partition].checkpoint_due = self.next_due()
         return [partition]
 
-    def take(self, partition: int, checkpoint: Checkpoint) -> None:
+    def keep(self, partition: int, checkpoint: Checkpoint) -> None:
         """Keep a checkpoint whose flush was accepted, until it is saved."""
         self._unsaved[partition] = checkpoint
 

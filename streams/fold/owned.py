@@ -1,33 +1,10 @@
 """A partition that a worker holds, and the records that reach it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from streams.cdc.envelope import LogRecord
 from streams.domain.partition import PartitionState
 from streams.domain.tally import TallyKey
 from streams.fold.partials import DeadLetter
-
-
-class OffsetRecord(LogRecord, Protocol):
-    """A record with its place in the log."""
-
-    @property
-    def offset(self) -> int:
-        """The record's offset in its partition."""
-
-    @property
-    def key(self) -> bytes | None:
-        """The row's key."""
-
-
-class RecordChunk(Protocol):
-    """Consecutive records of one partition; `next_offset` also passes gaps, so `records` may be empty."""
-
-    partition: int
-    records: Sequence[OffsetRecord]
-    next_offset: int
 
 
 @dataclass(slots=True)

@@ -16,11 +16,12 @@ from streams.cdc.folded import FoldedTopic
 from streams.domain.codes import Vocabulary
 from streams.domain.partition import PartitionState
 from streams.domain.plan import WindowPlan
+from streams.engine import PartitionRecords, Record
 from streams.errors import PreconditionError, UnreachableError
 from streams.fold.checkpoint import Checkpoint, Checkpoints
 from streams.fold.checkpointing import Checkpointing
 from streams.fold.intake import Intake
-from streams.fold.owned import OffsetRecord, OwnedPartition, RecordChunk
+from streams.fold.owned import OwnedPartition
 from streams.fold.partials import DeadLetter, Partials, PartitionFlush
 from streams.store.database import PASSING_ERRORS
 
@@ -42,8 +43,7 @@ class Processor:
 
     def __init__(
         self,
-        topic: str,
-        topics: FoldedTopic,
+        topic: FoldedTopic,
         partials: Partials,
         checkpoints: Checkpoints,
         plan: WindowPlan,
@@ -51,7 +51,6 @@ class Processor:
         checkpoint_interval: float,
     ) -> None:
         self._topic = topic
-        self._topics = topics
         self._partials = partials
         self._checkpointing = Checkpointing(checkpoints, checkpoint_interval)
         self._plan = plan
@@ -82,7 +81,7 @@ class Processor:
     async def _take_over(self, partitions: set[int]) -> dict[int, int]:
         for partition in self._owned.keys() - partitions:
             del self._owned[partition]
-        ends = await self._topics.ends(self._topic, partitions, committed=True)
+        ends = await self._topic.ends(self._topic.name, partitions, committed=True)
         for partition in sorted(partitions):
             kept = self._owned.get(partition)
             state, poisoned = (
@@ -90,8 +89,9 @@ class Processor:
             )
             if state.position > ends[partition]:
                 raise PreconditionError(
-                    f"partition {partition} of {self._topic} ends at {ends[partition]}, before the {state.position} "
-                    "already read: the topic was made anew; restart the worker, it will rebuild the counts"
+                    f"partition {partition} of {self._topic.name} ends at {ends[partition]}, before the "
+                    f"{state.position} already read: the topic was made anew; restart the worker, it will rebuild "
+                    "the counts"
                 )
             before = await self._partials.claim(partition, ends[partition])
             known = await self._partials.read(partition)
@@ -120,21 +120,21 @@ class Processor:
         """Wait while Postgres cannot be reached or does not keep up: what cannot be written need not be read."""
         await self._intake.ready()
 
-    def apply(self, chunks: Iterable[RecordChunk]) -> None:
+    def apply(self, parts: Iterable[PartitionRecords]) -> None:
         """Fold records into the state of their partitions; without a pause, so that state and position agree."""
-        for chunk in chunks:
-            owned = self._owned.get(chunk.partition)
-            if owned is None or chunk.next_offset <= owned.state.position:
+        for part in parts:
+            owned = self._owned.get(part.partition)
+            if owned is None or part.next_offset <= owned.state.position:
                 continue
-            records = chunk.records
+            records = part.records
             if records and records[0].offset < owned.state.position:
                 records = [record for record in records if record.offset >= owned.state.position]
             self.records += len(records)
             for first in range(0, len(records), self._decoder.records_at_once):
                 some = records[first : first + self._decoder.records_at_once]
                 self.changes += self._apply_records(owned, some)
-            owned.snapshots |= self._decoder.take_snapshots()
-            owned.state.position = chunk.next_offset
+            owned.snapshots |= self._decoder.drain_snapshots()
+            owned.state.position = part.next_offset
             self._activate_when_replayed(owned)
         self._changed.set()
 
@@ -153,13 +153,13 @@ class Processor:
         active = {partition: owned for partition, owned in self._owned.items() if owned.active}
         if not active:
             return {}
-        flushes = [self._take(partition, owned) for partition, owned in active.items()]
+        flushes = [self._drain(partition, owned) for partition, owned in active.items()]
         snapshots = {
             partition: Checkpoint(active[partition].state.snapshot(), frozenset(active[partition].poisoned))
             for partition in active.keys() & checkpoint
         }
         try:
-            await self._topics.confirm_at({flush.partition: flush.position for flush in flushes})
+            await self._topic.confirm_at({flush.partition: flush.position for flush in flushes})
             flushed = await self._partials.flush(flushes)
         except BaseException:
             self._give_back(flushes)
@@ -168,7 +168,7 @@ class Processor:
         for partition, number in flushed.accepted.items():
             self._owned[partition].flushes = number
             if partition in snapshots:
-                self._checkpointing.take(partition, snapshots[partition])
+                self._checkpointing.keep(partition, snapshots[partition])
         for partition in flushed.refused:
             log.warning("flush refused: another worker has taken the partition over", partition=partition)
         for partition in flushed.astray:
@@ -179,7 +179,7 @@ class Processor:
         """Record what a long replay could not apply; its counts wait for its end, and these would pile up."""
         for partition, owned in self._owned.items():
             if not owned.active and (letters := list(owned.dead_letters)):
-                await self._topics.confirm()
+                await self._topic.confirm()
                 await self._partials.record_dead_letters(partition, letters)
                 del owned.dead_letters[: len(letters)]
 
@@ -190,7 +190,7 @@ class Processor:
         )
         owned = self._owned[partition]
         owned.flushes = (await self._partials.claim(partition, owned.state.position)).flushes
-        owned.state.reconcile_with(await self._partials.read(partition))
+        owned.state.mark_differences(await self._partials.read(partition))
         self._changed.set()
 
     async def keep_flushing(self, flushed: Callable[[dict[int, int]], Awaitable[None]]) -> None:
@@ -230,7 +230,7 @@ class Processor:
         log.info("resumed from a checkpoint", partition=partition, position=state.position, end=end)
         return state, set(checkpoint.poisoned)
 
-    def _apply_records(self, owned: OwnedPartition, records: Sequence[OffsetRecord]) -> int:
+    def _apply_records(self, owned: OwnedPartition, records: Sequence[Record]) -> int:
         """Fold records in; return how many changed an entry."""
         told, first, last = owned.told, records[0].offset, records[-1].offset
         poisoned = owned.poisoned and any(record.key in owned.poisoned for record in records)
@@ -245,7 +245,7 @@ class Processor:
             return self._apply_records(owned, records[:middle]) + self._apply_records(owned, records[middle:])
         return sum(self._apply_record(owned, record) for record in records)
 
-    def _apply_record(self, owned: OwnedPartition, record: OffsetRecord) -> bool:
+    def _apply_record(self, owned: OwnedPartition, record: Record) -> bool:
         try:
             change = self._decoder.decode(record)
             if change is None:
@@ -259,7 +259,7 @@ class Processor:
             owned.superseded[record.key] = record.offset
         return changed
 
-    def _refuse(self, owned: OwnedPartition, record: OffsetRecord, error: Exception) -> None:
+    def _refuse(self, owned: OwnedPartition, record: Record, error: Exception) -> None:
         log.warning("event could not be applied", offset=record.offset, reason=str(error))
         self.dead_letters += 1
         owned.dead_letters.append(DeadLetter(record.offset, record.key, record.value, str(error)))
@@ -268,14 +268,14 @@ class Processor:
 
     def _activate_when_replayed(self, owned: OwnedPartition) -> None:
         if owned.known is not None and owned.state.position >= owned.end:
-            owned.state.reconcile_with(owned.known)
+            owned.state.mark_differences(owned.known)
             owned.known = None
 
-    def _take(self, partition: int, owned: OwnedPartition) -> PartitionFlush:
+    def _drain(self, partition: int, owned: OwnedPartition) -> PartitionFlush:
         letters, owned.dead_letters = owned.dead_letters, []
         superseded, owned.superseded = owned.superseded, {}
         snapshots, owned.snapshots = owned.snapshots, set()
-        delta = owned.state.take(self._partials.sealed)
+        delta = owned.state.drain(self._partials.sealed)
         return PartitionFlush(
             partition, owned.state.position, owned.flushes, delta, letters, superseded, snapshots
         )

@@ -109,9 +109,9 @@ class Twins:
         assert self._fold(log, note=note) == self._loop(log, note=note)
         assert everything(self.compiled) == everything(self.python)
 
-    def take(self, *, in_vain: bool = False) -> None:
-        delta: Delta = self.compiled.take()
-        assert delta == self.python.take()
+    def drain(self, *, in_vain: bool = False) -> None:
+        delta: Delta = self.compiled.drain()
+        assert delta == self.python.drain()
         if in_vain:
             self.compiled.give_back(delta)
             self.python.give_back(delta)
@@ -169,9 +169,9 @@ def apply_at_random(plan: WindowPlan, few: Few, count: int, random: Random) -> N
         chunk, log = log[:size], log[size:]
         twins.apply(chunk, note=random.random() < 0.8)
         if random.random() < 0.3:
-            twins.take(in_vain=random.random() < 0.5)
+            twins.drain(in_vain=random.random() < 0.5)
     assert twins.compiled.counts() == twins.python.counts()
-    twins.take()
+    twins.drain()
 
 
 @given(st.sampled_from(PLANS), st.randoms(use_true_random=True))
@@ -214,7 +214,7 @@ def test_a_new_row_is_noted_as_in_python(note: bool) -> None:
     for committed_at, lsn, rekeyed in product(instants, (None, 7), (False, True)):
         twins = Twins(PLANS[0])
         twins.apply([ENTRY._replace(committed_at=committed_at, lsn=lsn, rekeyed=rekeyed)], note=note)
-        twins.take()
+        twins.drain()
 
 
 SAYS: list[dict[str, Any]] = [
@@ -248,7 +248,7 @@ def test_three_changes_are_folded_as_in_python(second: dict[str, Any]) -> None:
         twins = Twins(PLANS[0])
         for place in range(0, len(log), size):
             twins.apply(log[place : place + size], note=True)
-        twins.take()
+        twins.drain()
 
 
 @pytest.mark.parametrize("beyond", BEYOND)
