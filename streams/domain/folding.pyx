@@ -34,7 +34,7 @@ cdef struct Entry:
 
 
 cdef class Bounds:
-    """Where a pipeline's last entry lay, and the cells there."""
+    """The span of a pipeline's last entry (see `cells.Span`), in C."""
 
     cdef long long begin, end
     cdef tuple cells
@@ -83,7 +83,7 @@ def fold(state, bytes changes not None, *, bint note):
 
 
 cdef inline int _kind_of(const Row* row, Py_ssize_t rows, const PackedChange* change) noexcept:
-    """Tell what a change means to a deal with these rows."""
+    """Return the kind of a change to a deal with these rows."""
     cdef Py_ssize_t place
     if rows >= FEW:
         return UNCOMMON
@@ -100,7 +100,7 @@ cdef inline int _kind_of(const Row* row, Py_ssize_t rows, const PackedChange* ch
 
 
 cdef inline bytes _with(const Row* row, Py_ssize_t rows, const PackedChange* change):
-    """Return the deal's rows and the new one, packed."""
+    """Return the deal's rows and the new row, packed."""
     cdef bytes packed = PyBytes_FromStringAndSize(NULL, (rows + 1) * sizeof(Row))
     cdef Row* new = <Row*>PyBytes_AS_STRING(packed)
     memcpy(new, row, rows * sizeof(Row))
@@ -126,7 +126,7 @@ cdef Bounds _bounds(object cells_of, dict last, unsigned int scope, long long at
 cdef int _enter(
     tuple cells, const Row* row, Py_ssize_t rows, const PackedChange* change, set touched, bint note
 ) except -1:
-    """Count a new row in each of the cells that its entry lies in."""
+    """Count a new row's entry in the cells of the entry's span; the twin of `Cell.enter`."""
     cdef Entry[FEW] first
     cdef int stages, place
     cdef Py_ssize_t number
@@ -156,7 +156,7 @@ cdef int _enter(
         else:
             place = -1
         if place >= 0 and change.at >= first[place].at:
-            continue  # not the first entry
+            continue  # a later entry into the stage counts nothing
         if place >= 0:
             entries = {first[place].stage: first[place].at for place in range(stages)}
             if not cell.enter(entries, change.stage, change.at):

@@ -1,7 +1,7 @@
-"""The state of one partition: a fold of its log, from which its counts follow.
+"""The state of a partition: a fold of the partition's log, from which the counts follow.
 
-What a partition knows at offset `o` is the fold of everything before `o`, whoever computes it; so state needs no
-log of its own, and a result written with its offset can be written twice or late and stays right.
+The state at offset `o` is the fold of the records before `o`, on any worker. State therefore needs no log of its own:
+a lost worker's state is replayed. And a result stored with its offset may be written twice or late, and stays right.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,28 +29,28 @@ from streams.domain.windows import Window
 
 try:
     from streams.domain.folding import fold
-except ImportError:  # it was not compiled
+except ImportError:  # not compiled
     fold = None  # type: ignore[assignment]  # a function is no variable to the checker
 
 _NOTHING_SEALED: Mapping[str, int] = MappingProxyType({})
 
 
 LARGE = 64 * ROW_SIZE
-"""The size from which a deal's first entries are kept; without that its rows would take quadratic time."""
+"""Bytes from which a deal's first entries are cached: without a cache, n rows of a deal take n² steps."""
 
 
 @dataclass(slots=True)
 class Delta:
-    """What changed since the last flush: absolute counts by key, and why closed windows changed."""
+    """Changes since the last flush: absolute counts by key, and notes on the causes in ended windows."""
 
     counts: dict[TallyKey, int]
     notes: dict[WindowScope, ChangeNote]
 
 
 class PartitionState:
-    """All rows of all deals of one partition, their counts, and which counts Postgres does not know yet.
+    """The rows and counts of the deals in a partition, and the set of counts that Postgres lacks.
 
-    `position` is the offset before which everything is folded in; whoever applies changes keeps it.
+    The state covers the log before `position`; the caller who applies changes also advances `position`.
     """
 
     def __init__(self, plan: WindowPlan, vocabulary: Vocabulary) -> None:
@@ -68,9 +68,13 @@ class PartitionState:
     def apply_all(self, changes: bytes | Iterable[Change], *, note: bool = True) -> int:
         """Apply changes, packed or not, in the log's order; return how many rows' entries changed.
 
-        An update that is not newer than its row is a redelivery and does nothing. `note` is False while a replay
-        passes changes that Postgres has already been told of. Raises OverflowError where an entry lies outside the
-        calendar: that change and those after it are not applied.
+        A change whose LSN is not above the row's version is a redelivery, and does nothing. A row read by a snapshot
+        always applies and sets the version to 0: a transaction that was open across the snapshot has smaller LSNs, and
+        is still newer. Example: version 7, then LSN 7 (redelivered) does nothing; a snapshot's row applies, version 0;
+        then LSN 5 applies.
+
+        `note` is False while a replay passes changes whose causes Postgres already has. Raises OverflowError when an
+        entry lies outside the calendar; the changes before that entry stay applied.
         """
         if isinstance(changes, bytes):
             if fold is not None:
@@ -79,7 +83,7 @@ class PartitionState:
         return sum(self._apply(change, note=note) for change in changes)
 
     def mark_differences(self, known: Mapping[TallyKey, int]) -> None:
-        """Let exactly the counts that differ from `known`, what Postgres holds, be written next."""
+        """Have the next flush write the counts that differ from `known`, the counts in Postgres, and no others."""
         for cell in self._changed:
             cell.drain()
         self._changed = {cell for cell in self._changed if cell.note is not None}
@@ -97,15 +101,18 @@ class PartitionState:
                     self._mark(cell, number)
 
     def counts(self) -> dict[TallyKey, int]:
-        """Return every count that is not zero."""
+        """Return the counts above zero."""
         return {
             self._key(cell, number): n for cell in self._cells for number, n in cell.settle().items() if n
         }
 
     def drain(self, sealed: Mapping[str, int] = _NOTHING_SEALED) -> Delta:
-        """Return what is to be written, and regard it as written; `give_back` undoes that.
+        """Return the changes since the last call, and regard them as written; `give_back` undoes the call.
 
-        Of windows that end by what `sealed` says of their kind, no count is to be written, only why it changed.
+        `sealed` gives, by window kind, the end of the newest sealed window. Sealed windows take no counts any more; a
+        change in a sealed window yields a note only, by which the flush counts ignored changes. Example: days are
+        sealed until midnight of March 1. An entry backdated to February 20 adds to no partial; an entry of March 2
+        does.
         """
         delta = Delta({}, {})
         for cell in self._changed:
@@ -119,7 +126,7 @@ class PartitionState:
         return delta
 
     def give_back(self, delta: Delta) -> None:
-        """Take back what could not be written: it is to be written again, with newer counts where there are."""
+        """Take back a delta that was not written: the next one has the present counts of the delta's keys."""
         stages = self._vocabulary.stages
         for key in delta.counts:
             cell = self._cells.at(key.where)
@@ -131,7 +138,7 @@ class PartitionState:
             self._changed.add(cell)
 
     def snapshot(self) -> Snapshot:
-        """Return the state as it is now; it shares nothing that later changes."""
+        """Return a copy of the present state; later changes leave the copy alone."""
         cells = [
             CellCounts(cell.scope, cell.where.window.name, cell.start, cell.end, dict(cell.settle()))
             for cell in self._cells
@@ -142,7 +149,7 @@ class PartitionState:
         )
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Become what the snapshot says; only for a state that is still empty, and a snapshot of the same windows."""
+        """Load a snapshot; the state must be empty, and the snapshot taken with equal windows."""
         vocabulary = self._vocabulary
         scopes = [vocabulary.scopes.code(scope) for scope in snapshot.scopes]
         stages = [vocabulary.stages.code(stage) for stage in snapshot.stages]
@@ -163,7 +170,7 @@ class PartitionState:
         return self._change_row(change, packed, place, note=note)
 
     def _add_row(self, change: Change, packed: bytes, *, note: bool) -> bool:
-        """Apply a change of a row that the deal did not have."""
+        """Apply a change of a row that is new to the deal."""
         deal_id, row_id, scope, stage, at, lsn, _, _ = change
         cells = () if stage == GONE else self._cells.span_of(scope, at).cells
         self.deals[deal_id] = packed + pack_row(row_id, lsn or 0, at, scope, stage)
@@ -175,21 +182,21 @@ class PartitionState:
         return stage != GONE
 
     def _change_row(self, change: Change, packed: bytes, place: int, *, note: bool) -> bool:
-        """Apply a change of the row that the deal has at `place`."""
+        """Apply a change of the row at index `place` of the deal."""
         deal_id, row_id, scope, stage, at, lsn, _, _ = change
         version, old_at, old_scope, old_stage = read_row(packed, place)
         if lsn is not None and lsn <= version:
             return False
         same = stage == old_stage and (stage == GONE or (at == old_at and scope == old_scope))
         if same and lsn is not None:
-            return False  # its version may stay: all between it and this event said the same
+            return False  # the version may stay: no event between the two LSNs says otherwise
         cells = set() if stage == GONE else set(self._cells.span_of(scope, at).cells)
         if old_stage != GONE:
             cells.update(self._cells.span_of(old_scope, old_at).cells)
         row = pack_row(row_id, lsn or 0, at, scope, stage)
         after = self.deals[deal_id] = with_row(packed, place, row)
         if same:
-            return False  # a snapshot, which lowers the version
+            return False  # a snapshot: only the version changes
         self._large.pop(deal_id, None)
         for cell in cells:
             if cell.move(
@@ -200,7 +207,7 @@ class PartitionState:
         return True
 
     def _first_entries(self, deal_id: bytes, packed: bytes, cell: Cell) -> dict[int, int]:
-        """Return a deal's first entries in a cell; those of a large deal are kept, since each new row needs them."""
+        """Return a deal's first entries in a cell; a large deal's are cached, since every new row needs them."""
         if len(packed) < LARGE:
             return first_entries(entries(packed), cell)
         known = self._large.setdefault(deal_id, {})
@@ -210,7 +217,7 @@ class PartitionState:
         return first
 
     def _touch(self, cell: Cell, change: Change, cause: str, *, note: bool) -> None:
-        """Have the cell flushed, and noted why where its window had ended."""
+        """Have the cell flushed; note the cause if the change was committed after the window's end."""
         self._changed.add(cell)
         if note and change.lsn is not None and change.committed_at >= cell.end:
             cell.add_note(ChangeNote({cause}, change.lsn, change.lsn))
@@ -231,7 +238,7 @@ def _recoded(counts: Mapping[int, int], stages: Sequence[int]) -> dict[int, int]
 
 
 def _cause(change: Change, old_stage: int, old_scope: int) -> str:
-    """Name the kind of a change, as revisions show it."""
+    """Return the cause that a revision shows for a change."""
     if change.rekeyed and GONE in (old_stage, change.stage):
         return "deal_merged"
     if change.stage == GONE:

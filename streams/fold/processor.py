@@ -1,8 +1,12 @@
-"""Folds the partitions a worker owns, and flushes their counts to Postgres.
+"""The centre of a worker: folds the worker's partitions, and flushes their counts to Postgres.
 
-Taking over a partition: read the end of its log, claim it in Postgres from there, read the partials, replay the log
-to that end, then write whatever differs. Until then nothing is published, since a compacted log passes through
-states that never existed. The same rule repairs a Postgres that was restored.
+Takeover of a partition: read the log's end, claim the partition in Postgres from that end, read the partials, replay
+the log to that end, then write the counts that differ. Equal steps repair a Postgres restored from a backup.
+
+Counts are published only after the replay, since a compacted log passes through states that never existed. Example:
+row 1 says "deal entered A" (offset 10), row 2 "deal entered B" (offset 20), and at offset 30 row 1 is corrected to an
+earlier entry. Compaction removes offset 10. A replay at offset 20 has an entry into B and none into A, though the deal
+had entered A before. At the log's end every row's newest record has been read, and the state is right.
 """
 
 import asyncio
@@ -28,17 +32,17 @@ from streams.store.database import PASSING_ERRORS
 log = structlog.get_logger(__name__)
 
 HEARTBEAT = 1.0
-"""Seconds after which progress is written even where nothing changed, so that `as_of` tells freshness."""
+"""Seconds after which an idle worker writes progress, to keep `as_of` in the live view fresh."""
 FEW_RECORDS = 32
-"""Records of which one cannot be applied are halved down to this many before each is looked at alone."""
+"""Records with a malformed event among them are halved down to this number, then applied singly."""
 _RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class Processor:
-    """What a worker does with the log: apply records, flush counts; one object a worker.
+    """Applies records and flushes counts; a worker has a single processor.
 
-    `records`, `changes` (records that changed an entry) and `dead_letters` count what was applied since the start;
-    `vocabulary` says what the codes in the state stand for.
+    `records`, `changes` (records that changed an entry) and `dead_letters` are totals since the start; `vocabulary`
+    translates the codes in the state.
     """
 
     def __init__(
@@ -65,17 +69,17 @@ class Processor:
 
     @property
     def owned(self) -> Mapping[int, OwnedPartition]:
-        """The partitions held now, to look at."""
+        """The partitions held now, by number; for reading only."""
         return self._owned
 
     @property
     def partitions(self) -> set[int]:
-        """The partitions held now."""
+        """The numbers of the partitions held now."""
         return set(self._owned)
 
     async def on_assigned(self, partitions: set[int]) -> dict[int, int]:
-        """Take over `partitions`, drop all others; return the offset to read next of each."""
-        async with self._flushing:  # what a flush under way has left behind is then known
+        """Take over `partitions`, drop the remaining ones; return the next offset to read, by partition."""
+        async with self._flushing:  # a flush under way ends first, and its outcome is known
             return await self._take_over(partitions)
 
     async def _take_over(self, partitions: set[int]) -> dict[int, int]:
@@ -99,7 +103,7 @@ class Processor:
             owned = OwnedPartition(
                 state, ends[partition], before.told or 0, before.flushes, known, due, poisoned=poisoned
             )
-            if kept:  # what it could not flush yet is behind its position, so no replay will meet it again
+            if kept:  # unflushed events lie before the position: no replay will meet them again
                 owned.dead_letters, owned.superseded = kept.dead_letters, kept.superseded
                 owned.snapshots = kept.snapshots
             self._owned[partition] = owned
@@ -108,20 +112,20 @@ class Processor:
         return {partition: self._owned[partition].state.position for partition in partitions}
 
     async def on_revoked(self, *, stopping: bool = False) -> None:
-        """Tell Postgres what is known before others take over; the state stays in case they come back.
+        """Flush before new owners take over; keep the state, in case the partitions return.
 
-        A worker that is `stopping` leaves checkpoints behind for the next one.
+        A `stopping` worker also leaves checkpoints for its successor.
         """
         await self.flush(checkpoint=self._owned.keys() if stopping else ())
         if stopping:
             await self._checkpointing.save()
 
     async def ready(self) -> None:
-        """Wait while Postgres cannot be reached or does not keep up: what cannot be written need not be read."""
+        """Wait while Postgres is unreachable or falls behind: reading ahead would only fill the memory."""
         await self._intake.ready()
 
     def apply(self, parts: Iterable[PartitionRecords]) -> None:
-        """Fold records into the state of their partitions; without a pause, so that state and position agree."""
+        """Fold records into the states of their partitions, without an await: state and position always agree."""
         for part in parts:
             owned = self._owned.get(part.partition)
             if owned is None or part.next_offset <= owned.state.position:
@@ -139,10 +143,10 @@ class Processor:
         self._changed.set()
 
     async def flush(self, checkpoint: Collection[int] = ()) -> dict[int, int]:
-        """Write every active partition's changes and progress; return the positions Postgres accepted.
+        """Write every active partition's changes and progress; return the positions accepted by Postgres.
 
-        Partitions in `checkpoint` are to be saved as they are in this flush, once it is accepted: what Postgres was not
-        told of (dead letters, causes) would be missing from a replay that begins behind it.
+        A partition in `checkpoint` is saved in the state of this flush, after acceptance. A checkpoint ahead of
+        Postgres would lose dead letters and causes: a replay begins behind them.
         """
         async with self._flushing:
             with self._intake.flushing():
@@ -176,7 +180,7 @@ class Processor:
         return {flush.partition: flush.position for flush in flushes if flush.partition in flushed.accepted}
 
     async def _write_letters_of_replays(self) -> None:
-        """Record what a long replay could not apply; its counts wait for its end, and these would pile up."""
+        """Write the dead letters of replays: counts wait for a replay's end, and letters would fill the memory."""
         for partition, owned in self._owned.items():
             if not owned.active and (letters := list(owned.dead_letters)):
                 await self._topic.confirm()
@@ -184,7 +188,7 @@ class Processor:
                 del owned.dead_letters[: len(letters)]
 
     async def _find_again(self, partition: int) -> None:
-        """Take an active partition over anew: let whatever Postgres has otherwise than its state be written next."""
+        """Take an active partition over anew: have the next flush write every count that differs in Postgres."""
         log.warning(
             "Postgres is not where it was left; comparing all counts of the partition", partition=partition
         )
@@ -194,9 +198,9 @@ class Processor:
         self._changed.set()
 
     async def keep_flushing(self, flushed: Callable[[dict[int, int]], Awaitable[None]]) -> None:
-        """Flush soon after each change, at most once an interval; never returns.
+        """Flush soon after every change, at most once an interval; never returns.
 
-        A server that does not answer is asked again with growing delays, and nothing more is read meanwhile.
+        While a server does not answer, the flush is tried again with growing delays, and the worker stops reading.
         """
         failures = 0
         while True:
@@ -221,7 +225,7 @@ class Processor:
             await asyncio.sleep(self._interval)
 
     async def _resume(self, partition: int, end: int) -> tuple[PartitionState, set[bytes]]:
-        """Return the state of a partition's checkpoint, or an empty one where it has none that fits the log."""
+        """Return state and poisoned keys from a partition's checkpoint; empty ones if no checkpoint fits the log."""
         state = PartitionState(self._plan, self.vocabulary)
         checkpoint = await self._checkpointing.read(partition)
         if checkpoint is None or checkpoint.snapshot.position > end:
@@ -231,13 +235,13 @@ class Processor:
         return state, set(checkpoint.poisoned)
 
     def _apply_records(self, owned: OwnedPartition, records: Sequence[Record]) -> int:
-        """Fold records in; return how many changed an entry."""
+        """Fold records in; return the number of changed entries."""
         told, first, last = owned.told, records[0].offset, records[-1].offset
         poisoned = owned.poisoned and any(record.key in owned.poisoned for record in records)
         if not poisoned and (told <= first or told > last):
             changes = self._decoder.decode_all(records)
             if changes is not None:
-                # An entry outside the calendar is found again one by one; what was applied before it applies once.
+                # An entry outside the calendar is found singly below; the records before it then count as redeliveries.
                 with contextlib.suppress(OverflowError):
                     return owned.state.apply_all(changes, note=told <= first)
         if len(records) > FEW_RECORDS:

@@ -1,4 +1,4 @@
--- Records events that could not be applied; a replay meets them again and changes nothing.
+-- Records events that could not be applied; a replay that meets an event again changes nothing.
 insert into funnelproof.dead_letter (topic_id, partition, source_offset, key, value, reason)
 select
     $1,

@@ -1,4 +1,4 @@
--- Writes absolute counts of accepted partitions.
+-- Writes the absolute counts of accepted partitions.
 insert into funnelproof.partial as partial (
     epoch, partition, flush, tenant_id, pipeline_id, window_name, window_start, window_end,
     from_stage_id, to_stage_id, deals
