@@ -99,7 +99,6 @@ class Worker:
         self.partials = ObservedPartials(self.pool, epoch, self.name, self.metrics)
         self.checkpoints = ObservedCheckpoints(checkpoint_folder(settings), epoch.id, self.metrics)
         self.processor = Processor(
-            topic.name,
             self.topic,
             self.partials,
             self.checkpoints,

@@ -1,11 +1,12 @@
--- Stage conversion of one pipeline in one period: the definition that everything else is held to.
+-- Stage conversion of a pipeline in a period: the definition to which every other count is held.
 --
 -- $1 tenant_id uuid, $2 pipeline_id uuid, $3 period_start timestamptz, $4 period_end timestamptz,
--- $5 stage_pairs jsonb: array of {"from_stage_id", "to_stage_id"}; null or empty for each stage
--- and the next.
+-- $5 stage_pairs jsonb: array of {"from_stage_id", "to_stage_id"}; null or empty for every stage
+-- with its successor.
 --
--- A deal has entered a stage when it has an entry in [period_start, period_end); it has converted
--- when its first entry into the pair's second stage is later, strictly, than into the first.
+-- A deal has entered a stage when the deal has an entry in [period_start, period_end). A deal has
+-- converted when its first entry into the pair's second stage is strictly later than its first
+-- entry into the pair's first stage.
 with pipeline_stages as (
     select
         id,
@@ -31,7 +32,7 @@ given_pairs as (
     select distinct
         given.from_stage_id,
         given.to_stage_id
-    -- By way of text, so that a codec which a session has set for jsonb plays no part.
+    -- Cast by way of text: a session's own codec for jsonb then has no effect.
     from jsonb_to_recordset($5::text::jsonb) as given (from_stage_id uuid, to_stage_id uuid)
 ),
 

@@ -1,4 +1,4 @@
-"""The Debezium connector and its topics, as the settings want them."""
+"""The Debezium connector and its topics, made from the settings."""
 
 import asyncio
 import json
@@ -20,12 +20,12 @@ from streams.settings import Settings
 
 DATA_TOPIC_SETTINGS = {
     "cleanup.policy": "compact",
-    # Longer than any replay: see Compaction in docs/architecture.md.
+    # Longer than any replay (see Compaction in docs/architecture.md): a replay must not lose records ahead of it.
     "min.compaction.lag.ms": "21600000",
-    # Retention goes by record timestamps, and the table is kept for ever.
+    # The topic is a table of all rows, and rows have no age limit.
     "retention.ms": "-1",
 }
-# A prover that starts reads the topic from its beginning; retention only ever removes closed segments.
+# A starting prover reads the whole topic: keep the topic short. Retention removes closed segments only.
 MESSAGE_TOPIC_SETTINGS = {"cleanup.policy": "delete", "retention.ms": "86400000", "segment.ms": "3600000"}
 _ROUTED = "transforms.route.partition.topic.num"
 _BUSY = 409  # Connect is rebalancing
@@ -35,7 +35,7 @@ _TROUBLE_LENGTH = 300
 
 @dataclass(frozen=True)
 class ConnectorStatus:
-    """How the connector does: `state` and each task's; `trouble` is the first failure's first line."""
+    """State of the connector and of its tasks; `trouble` is the root cause of the first failure."""
 
     name: str
     state: str
@@ -44,12 +44,12 @@ class ConnectorStatus:
 
     @property
     def running(self) -> bool:
-        """Whether the connector and its task run."""
+        """True if the connector and its task run."""
         return self.state == "RUNNING" and bool(self.tasks) and set(self.tasks) == {"RUNNING"}
 
 
 def connector_config(settings: Settings) -> dict[str, str]:
-    """Return the connector's configuration: `schemas/connectors/stage_state.json`, filled in."""
+    """Return the connector's configuration: `schemas/connectors/stage_state.json`, filled in from the settings."""
     dsn = urlsplit(settings.cdc_dsn or settings.source_dsn)
     values = {
         "host": dsn.hostname or "127.0.0.1",
@@ -68,12 +68,12 @@ def connector_config(settings: Settings) -> dict[str, str]:
 
 @cache
 def _tls_context() -> ssl.SSLContext:
-    """Return one context for all calls: making one takes a tenth of a second, and workers call every other second."""
+    """Return a shared TLS context: a context takes a tenth of a second to make, and workers call every two seconds."""
     return httpx.create_ssl_context(trust_env=False)
 
 
 class Connector:
-    """One installation's connector in a Kafka Connect cluster."""
+    """The connector of an installation in a Kafka Connect cluster."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -81,7 +81,7 @@ class Connector:
         self._topics = Topics(settings.kafka)
 
     async def apply(self) -> ConnectorStatus:
-        """Make or update topics and connector, wait until it runs; raises PreconditionError when it fails."""
+        """Make or update topics and connector; return once the connector runs. Raises PreconditionError if it fails."""
         settings = self._settings
         await self._require_same_routing()
         await self._topics.ensure(settings.data_topic, settings.partitions, DATA_TOPIC_SETTINGS)
@@ -100,7 +100,7 @@ class Connector:
         return await self._wait_until_running()
 
     async def status(self) -> ConnectorStatus:
-        """Return how the connector does; `ABSENT` where there is none."""
+        """Return the connector's status; the state of a missing connector is `ABSENT`."""
         answer = await self._call("GET", f"/connectors/{self._name}/status")
         if answer is None:
             return ConnectorStatus(self._name, "ABSENT")
@@ -112,7 +112,7 @@ class Connector:
         return ConnectorStatus(self._name, answer["connector"]["state"], states, trouble)
 
     async def committed_lsn(self) -> int | None:
-        """Return up to which commit Connect has noted changes as delivered to Kafka; None where it does not say."""
+        """Return the LSN up to which Connect has noted commits as delivered to Kafka; None if Connect has no note."""
         answer = await self._call("GET", f"/connectors/{self._name}/offsets")
         noted = [
             each["offset"].get("lsn_commit") for each in (answer or {}).get("offsets", ()) if each["offset"]
@@ -120,9 +120,10 @@ class Connector:
         return max((lsn for lsn in noted if lsn is not None), default=None)
 
     async def delete(self, *, topics: bool = False) -> bool:
-        """Delete the connector; return whether there was one.
+        """Delete the connector; return True if the connector existed.
 
-        With `topics` its topics and its offsets in Connect go too, so that the next connector begins with a snapshot.
+        `topics` also deletes the topics and the connector's offsets in Connect: the next connector begins with a
+        snapshot of the table.
         """
         if topics:
             await self._forget_offsets()
@@ -136,7 +137,7 @@ class Connector:
         return existed
 
     async def _require_same_routing(self) -> None:
-        """Refuse to spread deals over another number of partitions: one deal's rows would be on two of them."""
+        """Refuse a new number of partitions: the rows of a deal would lie on two partitions."""
         if await self._topics.identity(self._settings.data_topic) is None:
             return
         running = await self._call("GET", f"/connectors/{self._name}/config") or {}
@@ -148,7 +149,7 @@ class Connector:
             )
 
     async def _forget_offsets(self) -> None:
-        """Connect keeps a deleted connector's offsets, and would give them to the next one of that name."""
+        """Delete the connector's offsets: Connect keeps them for the next connector of equal name."""
         if await self._call("PUT", f"/connectors/{self._name}/stop") is None:
             return
         offsets = f"/connectors/{self._name}/offsets"
@@ -178,7 +179,7 @@ class Connector:
         )
 
     async def _call(self, method: str, path: str, body: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - JSON
-        """Return Connect's answer; None for "not found" and "busy, ask again"."""
+        """Return Connect's answer; None for "not found" and for "busy, ask again"."""
         url = self._settings.connect_url.rstrip("/")
         try:
             async with httpx.AsyncClient(timeout=30, trust_env=False, verify=_tls_context()) as client:

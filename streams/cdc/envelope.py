@@ -1,7 +1,7 @@
 """Debezium's change events of `deal_pipeline_stage_state`, decoded to changes.
 
-Accepted: JSON with or without the schema part. Everything else is refused with a reason, and nothing is guessed:
-an event that cannot be read is a dead letter, never a skipped one.
+Accepted: JSON with or without the schema part. Any other event is refused with a reason and becomes a dead letter;
+no event is guessed at, and no event is skipped.
 """
 
 import contextlib
@@ -9,14 +9,14 @@ import struct
 from binascii import unhexlify
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import repeat
+from itertools import repeat, starmap
 from operator import attrgetter
 from typing import Annotated, Any, Literal, Protocol
 from uuid import UUID
 
 import msgspec
 
-from streams.domain.change import Change, ChangeColumns, Scope
+from streams.domain.change import Change, Scope
 from streams.domain.codes import Vocabulary
 from streams.domain.deal import GONE
 from streams.domain.packed import NO_CHANGE, packed
@@ -24,7 +24,7 @@ from streams.domain.windows import EPOCH
 
 try:
     from streams.cdc.scanner import Scanner
-except ImportError:  # it was not compiled: everything is read here, which takes three times as long
+except ImportError:  # not compiled: Python reads every event, in three times the time
     Scanner = None  # type: ignore[assignment, misc]  # a class is no variable to the checker
 IS_COMPILED = Scanner is not None
 
@@ -32,7 +32,7 @@ _TEXT = 36
 _DASHES = (8, 13, 18, 23)
 _Identifier = Annotated[str, msgspec.Meta(min_length=_TEXT, max_length=_TEXT)]
 _Lsn = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-"""Kept in eight bytes with each row."""
+"""Range of eight bytes: a packed row stores the LSN in eight bytes."""
 _SECOND = 1_000_000
 _DAY = 86_400 * _SECOND
 _headers_of = attrgetter("headers")
@@ -41,19 +41,19 @@ _REKEYED = frozenset({"__debezium.newkey", "__debezium.oldkey"})
 
 
 class MalformedEventError(Exception):
-    """An event that cannot be applied; the message is the reason a person reads."""
+    """An event cannot be applied; the message gives a person the reason."""
 
 
 class LogRecord(Protocol):
-    """The part of a Kafka record that decoding reads."""
+    """The part of a Kafka record that the decoder reads; `streams.engine.Record` has more."""
 
     @property
     def value(self) -> bytes | None:
-        """The event; None is a tombstone."""
+        """The event; None for a tombstone."""
 
     @property
     def headers(self) -> Sequence[tuple[str, bytes | None]]:
-        """The record's headers, in which Debezium says that a row changed its key."""
+        """The record's headers; Debezium marks a changed key by a header."""
 
 
 class _Row(msgspec.Struct, gc=False):
@@ -86,7 +86,7 @@ class _Deletion(msgspec.Struct, gc=False):
 
 
 _GONE = _Row(id="", tenant_id="", deal_id="", pipeline_id="", pipeline_stage_id="", entered_at=EPOCH)
-"""What a deleted row says; no event can say it, since identifiers are never empty there."""
+"""The state of a deleted row. No event has equal content: identifiers in events are never empty."""
 
 
 class _WithSchema(msgspec.Struct, gc=False):
@@ -96,8 +96,8 @@ class _WithSchema(msgspec.Struct, gc=False):
 class ChangeDecoder:
     """Decodes records to changes in the worker's vocabulary.
 
-    `records_at_once` is how many are best decoded before they are folded in. Objects made of them are to stay in the
-    processor's cache, which makes a fifth; packed changes are small.
+    `records_at_once` is the best number of records to decode before folding. Decoded objects should stay in the
+    processor's cache, which saves a fifth of the time; packed changes are small, and more of them fit.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
@@ -114,10 +114,10 @@ class ChangeDecoder:
         )
         self.records_at_once = 256 if self._scanner is None else 4096
 
-    def decode_all(self, records: Sequence[LogRecord]) -> bytes | Iterable[ChangeColumns] | None:
-        """Return the changes of many records, much faster than one by one: packed, or to be gone through once.
+    def decode_all(self, records: Sequence[LogRecord]) -> bytes | Iterable[Change] | None:
+        """Return the changes in many records, packed or as an iterable to consume once; much faster than `decode`.
 
-        None where a record needs to be looked at alone, by `decode`, since it cannot be applied.
+        Returns None if a record cannot be applied: the caller finds that record by `decode`.
         """
         if self._scanner is not None:
             try:
@@ -133,26 +133,26 @@ class ChangeDecoder:
             return None
 
     def decode(self, record: LogRecord) -> Change | None:
-        """Return the change a record tells of, None for a tombstone.
+        """Return the change in a record; None for a tombstone.
 
-        Raises MalformedEventError with the reason for anything that cannot be applied.
+        Raises MalformedEventError with the reason if the event cannot be applied.
         """
         value = record.value
         if value is None:
             return None
         try:
             payload = self._payload(value)
-            return Change(*next(self._changes([self._envelope(payload)], [payload], [record])))
+            return next(self._changes([self._envelope(payload)], [payload], [record]))
         except _UNREADABLE as error:
             raise MalformedEventError(_reason(value, error)) from error
 
-    def take_snapshots(self) -> set[int]:
-        """Return the positions of the snapshots whose rows were met since the last call; incremental ones have none."""
-        taken, self._snapshots = self._snapshots, set()
-        return taken
+    def drain_snapshots(self) -> set[int]:
+        """Return the LSNs of the snapshots met since the last call; rows of an incremental snapshot carry no LSN."""
+        drained, self._snapshots = self._snapshots, set()
+        return drained
 
     def _payload(self, value: bytes) -> bytes | msgspec.Raw:
-        """Return the event without the schema that some converters send along."""
+        """Return the event without the schema part that some converters add."""
         if b'"payload"' in value:  # perhaps in a column
             with contextlib.suppress(msgspec.ValidationError):
                 return msgspec.json.decode(value, type=_WithSchema).payload
@@ -160,7 +160,7 @@ class ChangeDecoder:
 
     def _changes(
         self, events: Sequence[_Envelope], values: Sequence[bytes | msgspec.Raw], records: Sequence[LogRecord]
-    ) -> Iterator[ChangeColumns]:
+    ) -> Iterator[Change]:
         rows = [
             event.after
             if event.after is not None and event.op != "d"
@@ -174,9 +174,9 @@ class ChangeDecoder:
             self._snapshots.update(
                 event.source.lsn for event in events if event.op == "r" and event.source.lsn
             )
-        # Column by column: going row by row through all of it takes half as long again.
+        # Column by column: row by row takes half as long again.
         scopes, stages = self._scopes, self._stages
-        return zip(
+        columns = zip(
             _identifiers([row.deal_id for row in rows]),
             _identifiers([row.id for row in rows]),
             [scopes[row.tenant_id, row.pipeline_id] for row in rows],
@@ -192,9 +192,10 @@ class ChangeDecoder:
             else repeat(object=False, times=len(records)),
             strict=True,
         )
+        return starmap(Change, columns)
 
     def _without_state(self, op: str, value: bytes | msgspec.Raw) -> _Row:
-        """Return the row of an event without `after`: gone."""
+        """Return the deleted row in an event without `after`."""
         if op != "d":
             raise ValueError(f"operation {op!r} without the row's new state in `after`")
         key = self._deletion(value).before
@@ -203,7 +204,7 @@ class ChangeDecoder:
     def _scope(self, ids: tuple[str, str]) -> int:
         return self._vocabulary.scopes.code(Scope(*(str(UUID(text)) for text in ids)))
 
-    # What the scanner asks for
+    # Callbacks of the scanner
 
     def _scope_of(self, tenant_id: bytes, pipeline_id: bytes) -> int:
         return self._vocabulary.scopes.code(Scope(str(UUID(bytes=tenant_id)), str(UUID(bytes=pipeline_id))))
@@ -217,7 +218,7 @@ class ChangeDecoder:
 
 
 class _Known(dict[Any, int]):
-    """Codes of what was met before; a text is checked and brought to canonical form when it is met first."""
+    """Codes of known texts; a new text is checked and brought to canonical form first."""
 
     def __init__(self, code: Callable[[Any], int]) -> None:
         super().__init__()
@@ -229,7 +230,7 @@ class _Known(dict[Any, int]):
 
 
 def _identifiers(texts: Sequence[str]) -> tuple[bytes, ...]:
-    """Return UUIDs of 36 characters as sixteen bytes each; raises ValueError where one is none."""
+    """Return the sixteen bytes of each UUID of 36 characters; raises ValueError for any other text."""
     text = "".join(texts).encode()
     dashes = b"-" * len(texts)
     if all(text[place::_TEXT] == dashes for place in _DASHES):

@@ -1,18 +1,18 @@
-"""The topic that results are published to."""
+"""The topic of published results."""
 
 from collections.abc import Mapping
 
 from streams.cdc.topics import Topics
 
 SETTINGS: Mapping[str, str] = {"cleanup.policy": "delete"}
-"""Not compacted, whatever the cluster's default is: each revision is an event, and stays. For how long is left to the
-broker's default or to whoever sets it for the topic."""
+"""Settings of a new topic. No compaction, whatever the cluster's default: every revision is an event and stays.
+The retention time is left to the broker's default and to the topic's owner."""
 
 
 async def make_facts_topic(topics: Topics, name: str) -> None:
-    """Make the topic, of one partition, if there is none; one that exists is left as its owner wants it.
+    """Make the topic, with a single partition, if the topic is missing; leave an existing topic unchanged.
 
-    Raises UnreachableError, or KafkaException where the broker refuses.
+    Raises UnreachableError, or KafkaException if the broker refuses.
     """
     if await topics.describe(name) is None:
         await topics.ensure(name, 1, SETTINGS)

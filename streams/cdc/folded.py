@@ -1,4 +1,4 @@
-"""The topic that a worker folds, for as long as it is the same one."""
+"""The topic that a worker folds, guarded against a new topic under the old name."""
 
 import asyncio
 import time
@@ -13,9 +13,9 @@ from streams.errors import PreconditionError, UnreachableError
 log = structlog.get_logger(__name__)
 
 EVERY = 2.0
-"""Seconds between two looks at the topic of a worker that has nothing to flush."""
+"""Seconds between two checks of the topic by a worker without flushes."""
 MISSING_SECONDS = 5.0
-"""For how long Kafka may not know the topic before it counts as deleted: a broker that has just started may not yet."""
+"""Seconds without the topic after which the topic counts as deleted: a starting broker may not know it yet."""
 
 BEGIN_ANEW = (
     "`funnelproof connector delete --topics`, then `funnelproof connector apply`, so that its log begins with a "
@@ -24,10 +24,11 @@ BEGIN_ANEW = (
 
 
 class FoldedTopic(Topics):
-    """Answers for one topic, and only while that is the one that the worker began to fold.
+    """Answers about the data topic, while Kafka confirms that the topic is still the topic the worker began to fold.
 
-    A topic that is made anew under the same name has another id, and ids are never given twice. `trouble` says why
-    Kafka did not confirm the topic when it was last asked.
+    A topic made anew under an old name has a new id, and Kafka never reuses an id. Example: the worker has folded
+    offsets 0 to 999, an operator deletes and makes the topic, and the new log also has an offset 1000. Offsets alone
+    hide the break; the id shows it. `trouble` is the reason why the last request for the id failed, if it failed.
     """
 
     def __init__(self, servers: str, topic: Topic) -> None:
@@ -37,11 +38,16 @@ class FoldedTopic(Topics):
         self._confirmed: dict[int, int] = {}
         self.trouble: str | None = None
 
-    async def confirm(self) -> None:
-        """Return if everything that was read of the topic before this call was of this very topic.
+    @property
+    def name(self) -> str:
+        """The topic's name."""
+        return self._topic.name
 
-        Raises PreconditionError where it is another or has other partitions now, UnreachableError where that
-        cannot be told.
+    async def confirm(self) -> None:
+        """Confirm that every record read before this call came from the worker's topic.
+
+        Raises PreconditionError if the topic's id or number of partitions has changed, UnreachableError if Kafka does
+        not answer.
         """
         try:
             self._judge(await self.identity(self._topic.name))
@@ -51,19 +57,19 @@ class FoldedTopic(Topics):
         self.trouble = None
 
     async def confirm_at(self, positions: Mapping[int, int]) -> None:
-        """Confirm what was read up to `positions`, unless that is done: see `confirm`."""
+        """Confirm the records before `positions`, unless confirmed before: see `confirm`."""
         if positions != self._confirmed:
             await self.confirm()
             self._confirmed = dict(positions)
 
     async def ends(self, name: str, partitions: Iterable[int], *, committed: bool) -> dict[int, int]:
-        """Return the offset after the last record of each partition; see Topics. Raises as `confirm` does."""
+        """Return the offset after the last record of every partition, as Topics does. Raises as `confirm` does."""
         ends = await super().ends(name, partitions, committed=committed)
         await self.confirm()
         return ends
 
     async def watch(self) -> None:
-        """Look at the topic again and again, and raise PreconditionError as soon as it is not the same any more."""
+        """Check the topic every EVERY seconds; raise PreconditionError once the topic has changed."""
         while True:
             try:
                 await self.confirm()

@@ -1,6 +1,7 @@
-"""JSON as Debezium writes it, without a space: the grammar of RFC 8259, of which nothing is made that is not needed.
+"""JSON in Debezium's form, without spaces: the grammar of RFC 8259. Only needed values are decoded.
 
-Each of these reads one thing at `at`, before `end`, and returns where it ends; NULL where it is not there, or is not plain.
+Every function reads an element that begins at `at` and ends before `end`, and returns the end of the element; NULL if
+the element is missing, or outside Debezium's form.
 """
 
 from libc.string cimport memcmp, memcpy
@@ -8,7 +9,7 @@ from libc.string cimport memcmp, memcpy
 ctypedef const unsigned char* Text
 
 cdef enum:
-    DEEPEST = 32  # objects within objects that are looked into
+    DEEPEST = 32  # deepest nesting of objects that is read
 
 cdef extern from *:
     """
@@ -33,7 +34,7 @@ cdef inline Text literal(Text at, Text end, const char* word, int length) noexce
 
 
 cdef inline Text text(Text at, Text end) noexcept nogil:
-    """Characters that a string may hold as they are, perhaps none; eight at a time, then one by one."""
+    """Characters of a string without escapes, possibly none; eight at a time, then singly."""
     cdef unsigned long long eight, found
     while end - at >= 8:
         memcpy(&eight, at, 8)
@@ -48,7 +49,7 @@ cdef inline Text text(Text at, Text end) noexcept nogil:
 
 
 cdef inline Text string(Text at, Text end) noexcept nogil:
-    """A string, its quotes included."""
+    """A string with its quotes."""
     if at >= end or at[0] != c'"':
         return NULL
     at += 1
@@ -134,7 +135,7 @@ cdef inline Text container(Text at, Text end, int depth) noexcept nogil:
 
 
 cdef inline Text name(Text at, Text end, Text* begin, int* length) noexcept nogil:
-    """A field's name and the colon; without escapes, which could hide a name that counts."""
+    """A field's name and the colon. Escapes are refused: an escape could hide the name of a needed field."""
     if at >= end or at[0] != c'"':
         return NULL
     at += 1
@@ -151,7 +152,7 @@ cdef inline bint named(Text begin, int length, const char* word, int size) noexc
 
 
 cdef inline Text integer(Text at, Text end, long long* found) noexcept nogil:
-    """A number of at most 18 digits without sign, fraction or exponent."""
+    """An integer of at most 18 digits without sign, fraction or exponent."""
     cdef Text first = at
     cdef long long total = 0
     while at < end and c'0' <= at[0] <= c'9':

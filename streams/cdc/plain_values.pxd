@@ -1,10 +1,10 @@
-"""Identifiers and instants as Debezium writes them; instants are those of RFC 3339. To be read as `plain_json` is."""
+"""Identifiers and instants (RFC 3339) in Debezium's form; the functions follow the rules of `plain_json`."""
 
 from streams.cdc.plain_json cimport Text
 
 cdef extern from *:
     """
-    static const unsigned char HEX[256] = {  /* a digit's value and one, nothing for what is none */
+    static const unsigned char HEX[256] = {  /* a hexadecimal digit's value plus one; 0 for other characters */
         ['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5, ['5'] = 6, ['6'] = 7, ['7'] = 8, ['8'] = 9, ['9'] = 10,
         ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
         ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
@@ -14,7 +14,7 @@ cdef extern from *:
 
 
 cdef inline Text identifier(Text at, Text end, unsigned char* found) noexcept nogil:
-    """A UUID as text of 36 characters, its quotes included."""
+    """A UUID of 36 characters, with quotes."""
     cdef int place = 0
     cdef unsigned char high, low, wrong = 0
     if end - at < 38 or at[0] != c'"' or at[37] != c'"':
@@ -34,7 +34,7 @@ cdef inline Text identifier(Text at, Text end, unsigned char* found) noexcept no
 
 
 cdef inline int two(Text at) noexcept nogil:
-    """Two digits as a number, negative where they are none."""
+    """Two digits as a number; negative if a character is no digit."""
     cdef unsigned int tens = at[0] - c'0', ones = at[1] - c'0'
     return <int>(tens * 10 + ones) if tens < 10 and ones < 10 else -10_000
 
@@ -46,7 +46,7 @@ cdef inline int days_of(int year, int month) noexcept nogil:
 
 
 cdef inline long long days_since_epoch(int year, int month, int day) noexcept nogil:
-    """Howard Hinnant's days_from_civil, for years from 1 on: years begin in March there."""
+    """Howard Hinnant's days_from_civil, for years from 1 on; the algorithm's years begin in March."""
     cdef long long shifted = year - (month <= 2)
     cdef long long era = shifted // 400, of_era = shifted % 400
     cdef long long of_year = (153 * (month - 3 if month > 2 else month + 9) + 2) // 5 + day - 1
@@ -54,7 +54,7 @@ cdef inline long long days_since_epoch(int year, int month, int day) noexcept no
 
 
 cdef inline Text instant(Text at, Text end, long long* found) noexcept nogil:
-    """A time in UTC with at most six digits of a second's fraction, its quotes included; to microseconds."""
+    """An instant in UTC, in quotes, with at most six digits of a second's fraction; decoded to microseconds."""
     cdef int year, month, day, hour, minute, second, micros = 0, place = 100_000
     if end - at < 22 or at[0] != c'"':
         return NULL

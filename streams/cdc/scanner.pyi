@@ -8,6 +8,6 @@ class Scanner:
         scope: Callable[[bytes, bytes], int],
         stage: Callable[[bytes], int],
         is_rekeyed: Callable[[LogRecord], bool],
-        odd: Callable[[LogRecord], bytes],
+        fallback: Callable[[LogRecord], bytes],
     ) -> None: ...
     def pack(self, records: Sequence[LogRecord], snapshots: set[int]) -> bytes: ...

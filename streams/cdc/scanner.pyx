@@ -1,9 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
-"""Change events read in C: the compiled twin of `envelope`, for events as Debezium nearly always writes them.
+"""Change events read in C: the compiled twin of `envelope`, for events in Debezium's usual form.
 
-What it takes, it takes as `envelope` does. Everything else (a space between two fields, an escape in an identifier, a
-time that is not UTC, a field that is missing or there twice, any error) it leaves to `envelope`, which alone knows
-reasons.
+The scanner decodes a usual event exactly as `envelope` does. The scanner leaves every other event to `envelope`: a
+space between two fields, an escape in an identifier, a time outside UTC, a missing or repeated field, any error. Only
+`envelope` knows the reasons for refusals.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -14,7 +14,7 @@ from streams.cdc.plain_values cimport identifier, instant
 from streams.domain.packed cimport GONE, IS_REKEYED, IS_SNAPSHOT, PackedChange
 
 cdef enum:
-    ODD = 0
+    OTHER = 0
     ID = 1
     TENANT = 2
     DEAL = 4
@@ -45,17 +45,17 @@ cdef struct Event:
 
 
 cdef Text row(Text at, Text end, Event* event, bint key_only) noexcept nogil:
-    """The object `after`, or of `before` the key."""
+    """Read the object `after`, or the key within `before`."""
     cdef Text begin = NULL
     cdef int length = 0, seen = 0, field
-    cdef long long entered = 0  # a packed field may lie anywhere, so that its address is none to write to
+    cdef long long entered = 0  # the packed field may be unaligned, so its address must not be taken
     if at >= end or at[0] != c'{':
         return NULL
     while True:
         at = name(at + 1, end, &begin, &length)
         if at == NULL:
             return NULL
-        field = ODD
+        field = OTHER
         if named(begin, length, b"id", 2):
             field = ID
         elif named(begin, length, b"deal_id", 7):
@@ -96,7 +96,7 @@ cdef Text row(Text at, Text end, Event* event, bint key_only) noexcept nogil:
 
 
 cdef Text source(Text at, Text end, Event* event) noexcept nogil:
-    """The object `source`: when it was committed, and where in the source's log."""
+    """Read the object `source`: the instant of the commit, and the position in the source's log."""
     cdef Text begin = NULL
     cdef int length = 0, seen = 0, field
     cdef long long millis = 0, lsn = -1
@@ -106,7 +106,7 @@ cdef Text source(Text at, Text end, Event* event) noexcept nogil:
         at = name(at + 1, end, &begin, &length)
         if at == NULL:
             return NULL
-        field = ODD
+        field = OTHER
         if named(begin, length, b"ts_ms", 5):
             field = MILLIS
         elif named(begin, length, b"lsn", 3):
@@ -133,7 +133,7 @@ cdef Text source(Text at, Text end, Event* event) noexcept nogil:
 
 
 cdef Text envelope(Text at, Text end, Event* event, bint is_payload) noexcept nogil:
-    """The event, or the event within what some converters put around it."""
+    """Read the event, or the event within the `payload` of some converters."""
     cdef Text begin = NULL, before = NULL
     cdef int length = 0, seen = 0, field
     cdef bint has_after = False
@@ -143,7 +143,7 @@ cdef Text envelope(Text at, Text end, Event* event, bint is_payload) noexcept no
         at = name(at + 1, end, &begin, &length)
         if at == NULL:
             return NULL
-        field = ODD
+        field = OTHER
         if named(begin, length, b"before", 6):
             field = BEFORE
         elif named(begin, length, b"after", 5):
@@ -195,11 +195,11 @@ cdef Text envelope(Text at, Text end, Event* event, bint is_payload) noexcept no
 
 
 cdef bytes _read(list records):
-    """Return an Event for each record; others may run meanwhile."""
+    """Return an Event for every record; other threads run during the scan."""
     cdef Py_ssize_t count = len(records), number
     cdef bytes room = PyBytes_FromStringAndSize(NULL, count * sizeof(Event))
     cdef Event* event = <Event*>PyBytes_AS_STRING(room)
-    cdef list values = []  # held while they are read
+    cdef list values = []  # keeps the bytes alive during the scan
     memset(event, 0, count * sizeof(Event))
     for number in range(count):
         record = records[number]
@@ -220,29 +220,29 @@ cdef bytes _read(list records):
 
 
 cdef class Scanner:
-    """Makes packed changes (see `streams.domain.packed`) of records, in the codes of the worker's vocabulary.
+    """Decodes records to packed changes (see `streams.domain.packed`), in the codes of the worker's vocabulary.
 
-    `scope` and `stage` give the codes of identifiers, of which they are given sixteen bytes each; `is_rekeyed` looks at a
-    record that has headers. `odd` reads a record that is not plain: it returns its packed change, and may raise.
+    `scope` and `stage` return the codes of identifiers, given sixteen bytes per identifier. `is_rekeyed` inspects a
+    record with headers. `fallback` decodes a record outside the usual form: returns a packed change, or raises.
     """
 
     cdef dict _scopes, _stages
-    cdef object _scope, _stage, _is_rekeyed, _odd
+    cdef object _scope, _stage, _is_rekeyed, _fallback
 
-    def __init__(self, scope, stage, is_rekeyed, odd):
+    def __init__(self, scope, stage, is_rekeyed, fallback):
         self._scopes = {}
         self._stages = {}
         self._scope = scope
         self._stage = stage
         self._is_rekeyed = is_rekeyed
-        self._odd = odd
+        self._fallback = fallback
 
     def pack(self, records, set snapshots):
-        """Return the packed changes of the records, one each, and add the positions of snapshots to `snapshots`.
+        """Return a packed change per record, in order; add the LSNs of snapshots to `snapshots`.
 
-        Raises whatever `odd` raises.
+        Raises the errors of `fallback`.
         """
-        cdef list held = list(records)  # whoever else has them may change them meanwhile
+        cdef list held = list(records)  # the caller's list may change during the scan
         cdef Py_ssize_t count = len(held), number
         cdef bytes read = _read(held)
         cdef bytes packed = PyBytes_FromStringAndSize(NULL, count * sizeof(PackedChange))
@@ -256,16 +256,16 @@ cdef class Scanner:
                 if event.has_headers and self._is_rekeyed(record):
                     change.flags |= IS_REKEYED
             else:
-                odd = self._odd(record)
-                if PyBytes_GET_SIZE(<bytes?>odd) != sizeof(PackedChange):
+                read_alone = self._fallback(record)
+                if PyBytes_GET_SIZE(<bytes?>read_alone) != sizeof(PackedChange):
                     raise ValueError("no packed change")
-                memcpy(change, PyBytes_AS_STRING(odd), sizeof(PackedChange))
+                memcpy(change, PyBytes_AS_STRING(read_alone), sizeof(PackedChange))
             event += 1
             change += 1
         return packed
 
     cdef int _finish(self, PackedChange* change, const Event* event, set snapshots) except -1:
-        """Put in what only Python knows."""
+        """Put in the codes, which only Python knows."""
         cdef bytes key
         if event.op == c'd':
             change.stage = GONE

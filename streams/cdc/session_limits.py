@@ -1,4 +1,4 @@
-"""Whether the brokers allow the session timeout that a worker is to join its consumer group with."""
+"""The brokers' limits on the session timeout of a consumer group."""
 
 import asyncio
 from datetime import timedelta
@@ -13,9 +13,9 @@ _LEAST, _MOST = "group.min.session.timeout.ms", "group.max.session.timeout.ms"
 
 
 async def check_session_timeout(servers: str, wanted: timedelta) -> None:
-    """Raise SettingsError where a broker would refuse `wanted`; brokers that do not tell their limits are passed over.
+    """Raise SettingsError if a broker would refuse the session timeout `wanted`.
 
-    To read them one needs the right to describe the cluster's configuration, which a worker may lack.
+    Reading the limits needs the right to describe the cluster's configuration; a worker without that right passes.
     """
     admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})
     try:

@@ -1,4 +1,4 @@
-"""The CRM's database, made ready to be followed: checks, and the trigger that turns a truncate into deletes."""
+"""Preparation of the CRM's database: checks, and the trigger that turns a truncate into deletes."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -15,10 +15,11 @@ _DROP_ATTEMPTS = 50
 
 
 async def prepare_source(connection: "Connection") -> list[str]:
-    """Check the CRM's database and install the truncate trigger; return what a user should know.
+    """Check the CRM's database and install the truncate trigger; return warnings for the user.
 
-    A truncate reaches a compacted topic as an event without key, which it refuses; so a trigger deletes the rows
-    first, and the log carries a delete for each. Raises PreconditionError for what makes CDC wrong or impossible.
+    Debezium sends a truncate as an event without key, and a compacted topic refuses records without key. A trigger
+    therefore deletes the rows before the truncate, and the log carries a delete for every row. Raises PreconditionError
+    if the database cannot be followed, or not correctly.
     """
     row = await connection.fetchrow(sql("queries/cdc/source_check"))
     assert row is not None  # noqa: S101 - the statement always returns one row
@@ -45,7 +46,7 @@ async def prepare_source(connection: "Connection") -> list[str]:
 
 
 async def drop_slot(connection: "Connection", name: str) -> None:
-    """Drop the connector's replication slot, if there is one; it is still held for a moment after the connector."""
+    """Drop the connector's replication slot, if present; a stopped connector holds its slot for another moment."""
     for _ in range(_DROP_ATTEMPTS):
         try:
             await connection.execute(sql("queries/cdc/source_drop_slot"), name)

@@ -1,4 +1,4 @@
-"""What Kafka says about topics: their identity, settings and ends."""
+"""Kafka's topics: identity, settings, ends."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -25,13 +25,13 @@ _ATTEMPTS = 10
 
 
 def no_broker(servers: str) -> UnreachableError:
-    """Return what is raised where no broker of `servers` answers."""
+    """Return the error to raise when no broker of `servers` answers."""
     return UnreachableError(f"no Kafka broker answers at {servers}: start it, or set FUNNELPROOF_KAFKA")
 
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic as it is now. `topic_id` changes when a topic is deleted and made anew."""
+    """A topic, as read from Kafka. `topic_id` changes when the topic is deleted and made anew."""
 
     name: str
     topic_id: str
@@ -40,13 +40,13 @@ class Topic:
 
     @property
     def compaction_lag(self) -> timedelta:
-        """How long a record stays before compaction may remove it."""
+        """The least age of a record that compaction removes."""
         return timedelta(milliseconds=int(self.settings.get("min.compaction.lag.ms", "0")))
 
 
-# The library's own errors, as opposed to the broker's, have names that look private.
+# The library's errors have names that look private, unlike the broker's.
 _NO_ANSWER = (KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN)  # noqa: SLF001 - see above
-# What an outdated idea of who leads a partition gives.
+# Errors of a client whose idea of a partition's leader is out of date.
 _LEADER_MOVED = (
     KafkaError._NOENT,  # noqa: SLF001 - see above
     KafkaError.NOT_LEADER_FOR_PARTITION,
@@ -56,7 +56,7 @@ _LEADER_MOVED = (
 
 
 class Topics:
-    """Asks a Kafka cluster about its topics, and makes them."""
+    """Describes, makes and deletes topics of a Kafka cluster."""
 
     def __init__(self, servers: str) -> None:
         self._servers = servers
@@ -65,7 +65,7 @@ class Topics:
         )
 
     async def describe(self, name: str) -> Topic | None:
-        """Return the topic, or None where there is no such topic; raises UnreachableError."""
+        """Return the topic, None if the topic is missing; raises UnreachableError."""
         identity = await self.identity(name)
         if identity is None:
             return None
@@ -77,7 +77,7 @@ class Topics:
         return Topic(name, *identity, known)
 
     async def identity(self, name: str) -> tuple[str, int] | None:
-        """Return the topic's id and number of partitions, None where there is none; raises UnreachableError."""
+        """Return the topic's id and number of partitions, None if the topic is missing; raises UnreachableError."""
         try:
             described = await self._ask(
                 self._admin.describe_topics(TopicCollection([name]), request_timeout=_TIMEOUT)[name]
@@ -89,7 +89,7 @@ class Topics:
         return str(described.topic_id), len(described.partitions)
 
     async def require(self, name: str) -> Topic:
-        """Return the topic; raises PreconditionError where it does not exist."""
+        """Return the topic; raises PreconditionError if the topic is missing."""
         topic = await self.describe(name)
         if topic is None:
             raise PreconditionError(f"Kafka has no topic {name}: run `funnelproof connector apply` first")
@@ -98,9 +98,9 @@ class Topics:
     async def ensure(
         self, name: str, partitions: int, settings: Mapping[str, str], replication: int = -1
     ) -> Topic:
-        """Make the topic, or give an existing one these settings.
+        """Make the topic, or give an existing topic the settings.
 
-        Raises PreconditionError where it has another number of partitions.
+        Raises PreconditionError if the existing topic has a different number of partitions.
         """
         topic = await self.describe(name)
         if topic is None:
@@ -129,10 +129,10 @@ class Topics:
         return topic
 
     async def ends(self, name: str, partitions: Iterable[int], *, committed: bool) -> dict[int, int]:
-        """Return the offset after the last record of each partition.
+        """Return the offset after the last record of every partition.
 
-        `committed` stops before a transaction that is still open (what a read_committed consumer can reach);
-        otherwise it is the high watermark.
+        `committed`: the end for read_committed consumers, before the first open transaction. Otherwise: the high
+        watermark.
         """
         level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
         wanted = {TopicPartition(name, partition): OffsetSpec.latest() for partition in partitions}
@@ -140,22 +140,22 @@ class Topics:
             asked = self._admin.list_offsets(wanted, isolation_level=level, request_timeout=_TIMEOUT)
             try:
                 return {place.partition: (await self._ask(future)).offset for place, future in asked.items()}
-            except KafkaException as error:  # a partition has no leader for a moment when it is new or moves
+            except KafkaException as error:  # a new or moving partition lacks a leader for a moment
                 problem = error.args[0]
                 if attempt == _ATTEMPTS - 1 or not (problem.retriable() or problem.code() in _LEADER_MOVED):
                     raise
-                # The library asks whom it knows as leader, and would go on doing so for minutes.
+                # The library would ask the former leader for minutes; fresh metadata names the new leader.
                 await asyncio.to_thread(self._admin.list_topics, name, _TIMEOUT)
                 await asyncio.sleep(0.1 * attempt)
         raise AssertionError("unreachable")
 
     async def delete(self, names: Iterable[str]) -> None:
-        """Delete the topics that exist among `names`."""
+        """Delete the existing topics among `names`."""
         for name in [name for name in names if await self.describe(name)]:
             await self._ask(self._admin.delete_topics([name], request_timeout=_TIMEOUT)[name])
 
     async def _appeared(self, name: str) -> Topic:
-        for _ in range(5 * _ATTEMPTS):  # a broker knows a new topic a moment after the controller
+        for _ in range(5 * _ATTEMPTS):  # a broker learns of a new topic a moment after the controller
             topic = await self.describe(name)
             if topic is not None:
                 return topic

@@ -12,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from streams.cli.output import AsJson, print_json, stdout
-from streams.domain.proof import name
 from streams.operations.status import Status, read_status
 from streams.settings import load_settings
 
@@ -90,7 +89,7 @@ def _view(found: Status) -> Group:
             "overdue", Text(f"{window.window_name} ended {window.window_end:%H:%M:%S}", style="red")
         )
     for writer in found.writers:
-        lines.add_row("writing", name(writer))
+        lines.add_row("writing", writer.description)
     lags = [each.lag for each in found.partitions]
     known = [lag for lag in lags if lag is not None]
     lines.add_row(

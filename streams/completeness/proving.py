@@ -16,7 +16,7 @@ import asyncpg
 from streams.cdc.topics import Topics
 from streams.completeness.markers import Markers
 from streams.completeness.stages import known_stages, read_stages
-from streams.domain.proof import Marker, OpenTransaction, Proof, name
+from streams.domain.proof import Marker, OpenTransaction, Proof
 from streams.resources import sql
 from streams.store.database import Connection, Pool
 
@@ -65,7 +65,7 @@ class Prover:
         arrived = time.monotonic()
         needed = await self._topics.ends(self._data_topic, range(self._partitions), committed=False)
         await self._progress_reaches(needed, progress_timeout)
-        doubts = [f"it had written and was still open: {name(each)}" for each in open_transactions]
+        doubts = [f"it had written and was still open: {each.description}" for each in open_transactions]
         return Proof(
             marker,
             source_time,

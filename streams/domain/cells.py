@@ -1,4 +1,4 @@
-"""The counts of all windows of one partition, found by pipeline and instant."""
+"""The cells of a partition, found by pipeline and instant. A *cell* holds the counts of a window of a pipeline."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -10,7 +10,11 @@ from streams.domain.windows import SLICE, Window, WindowKind
 
 
 class Span(NamedTuple):
-    """A span of time within one window of each kind: the cells are the same for all entries in it."""
+    """A stretch of time `[begin, end)` that lies within one window of every kind, with the cells of those windows.
+
+    Every entry of a pipeline within a span counts in the same cells. Example: with windows of an hour and of a day,
+    the span of 10:20 is `[10:00, 11:00)` and has two cells.
+    """
 
     begin: int
     end: int
@@ -19,17 +23,17 @@ class Span(NamedTuple):
 
 NOWHERE = Span(0, 0, ())
 NEAR_SPANS = 50_000
-"""Slices of time whose cells are kept at hand; bounds their memory."""
+"""Slices of time whose spans are remembered; the number bounds the memory."""
 
 
 class Cells:
-    """One cell for each window of each pipeline that has, or had, entries.
+    """One cell for every window and pipeline with entries, present or former.
 
-    `last_spans` is where the last entry of each pipeline lay: mostly the next one lies there too.
+    `last_bounds` belongs to the compiled fold: the span of a pipeline's last entry, by scope code.
     """
 
     def __init__(self, plan: WindowPlan, vocabulary: Vocabulary) -> None:
-        self.last_spans: dict[int, Span] = {}
+        self.last_bounds: dict[int, object] = {}
         self._plan = plan
         self._vocabulary = vocabulary
         self._kinds: dict[int, tuple[WindowKind, ...]] = {}
@@ -37,17 +41,16 @@ class Cells:
         self._near: dict[tuple[int, int], Span] = {}
 
     def __iter__(self) -> Iterator[Cell]:
-        """Go through all cells."""
+        """Iterate over the cells."""
         return iter(self._cells.values())
 
     def span_of(self, scope: int, at: int) -> Span:
-        """Return the cells that an entry counts in, and from when until when they are the same.
+        """Return the span of an entry at instant `at` in the pipeline with code `scope`.
 
-        Raises OverflowError where the entry lies outside the calendar.
+        Raises OverflowError when the entry lies outside the calendar.
         """
         near = self._near.get((scope, at // SLICE), NOWHERE)
         if near.begin <= at < near.end:
-            self.last_spans[scope] = near
             return near
         kinds = self._kinds.get(scope)
         if kinds is None:
@@ -57,7 +60,7 @@ class Cells:
         span = Span(max(cell.start for cell in cells), min(cell.end for cell in cells), cells)
         if len(self._near) >= NEAR_SPANS:
             self._near.clear()
-        self.last_spans[scope] = self._near[scope, at // SLICE] = span
+        self._near[scope, at // SLICE] = span
         return span
 
     def _in(self, scope: int, number: int, kind: WindowKind, at: int) -> Cell:
@@ -69,7 +72,7 @@ class Cells:
         return cell
 
     def at(self, where: WindowScope) -> Cell:
-        """Return the counts of one window of one pipeline."""
+        """Return the cell of a window of a pipeline; make the cell if necessary."""
         scope = self._vocabulary.scopes.code(where.scope)
         key = (scope, self._plan.names.index(where.window.name), where.window.start)
         return self._cells.setdefault(key, Cell(where, scope))

@@ -1,21 +1,22 @@
-"""One change of one row of `deal_pipeline_stage_state`, as the log tells it."""
+"""A change of a row of `deal_pipeline_stage_state`, as read from the log."""
 
 from typing import NamedTuple
 
 
 class Scope(NamedTuple):
-    """Whose funnel: a tenant and one of its pipelines."""
+    """A tenant and a pipeline: the owner of a funnel."""
 
     tenant_id: str
     pipeline_id: str
 
 
 class Change(NamedTuple):
-    """One event: the row `row_id` of `deal_id` (both sixteen bytes) now says something else, or is gone.
+    """The new state of row `row_id` of deal `deal_id` (sixteen bytes per id), or the row's deletion.
 
-    `scope` and `stage` are codes, `stage` is GONE for a deleted row; `at` is the entry in microseconds since the epoch.
-    `lsn` orders changes of one row; it is None for a row read by a snapshot, which always applies. `committed_at` is
-    when the source committed it, in microseconds since the epoch. `rekeyed`: one half of a changed key.
+    `scope` and `stage` are codes; `stage` is GONE for a deleted row. `at` is the instant of the entry, `committed_at`
+    the instant of the source's commit, both in microseconds since the Unix epoch. `lsn` orders the changes of a row;
+    a row read by a snapshot has no `lsn` and always applies. `rekeyed` marks half of a changed key: Debezium writes a
+    row that moves to another deal as a deletion under the old key and an insert under the new key.
     """
 
     deal_id: bytes
@@ -26,7 +27,3 @@ class Change(NamedTuple):
     lsn: int | None
     committed_at: int
     rekeyed: bool = False
-
-
-ChangeColumns = tuple[bytes, bytes, int, int, int, int | None, int, bool]
-"""A Change, or a plain tuple of the same: where millions are made, the name costs."""

@@ -1,4 +1,4 @@
-"""Small numbers for identifiers that come again and again, so that millions of rows can share them."""
+"""Small numbers for frequent identifiers: millions of rows store a number instead of a UUID."""
 
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -9,14 +9,14 @@ T = TypeVar("T")
 
 
 class Codes(Generic[T]):
-    """Numbers values 0, 1, 2, … in the order they are first met; one object a worker and kind of value."""
+    """Numbers values 0, 1, 2, … in the order of first use. A worker has an object per kind of value."""
 
     def __init__(self) -> None:
         self._values: list[T] = []
         self._codes: dict[T, int] = {}
 
     def code(self, value: T) -> int:
-        """Return the value's number, the next free one if it is new."""
+        """Return the value's number; a new value gets the next free number."""
         code = self._codes.get(value)
         if code is None:
             code = self._codes[value] = len(self._values)
@@ -24,17 +24,17 @@ class Codes(Generic[T]):
         return code
 
     def value(self, code: int) -> T:
-        """Return the value of a number; raises IndexError for one that was never given."""
+        """Return the value with this number; raises IndexError for an unknown number."""
         return self._values[code]
 
     def values(self) -> tuple[T, ...]:
-        """Return every value, each at the place of its number."""
+        """Return the values in the order of their numbers."""
         return tuple(self._values)
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The numbers of scopes and stages; one for all partitions of a worker."""
+    """The numbers of scopes and stages; the partitions of a worker share a vocabulary."""
 
     scopes: Codes[Scope] = field(default_factory=Codes)
     stages: Codes[str] = field(default_factory=Codes)

@@ -1,4 +1,4 @@
-"""What is known of one deal, to look at: its rows, and its first entries in every window that it counts in."""
+"""A deal for the web page: the deal's rows, and its first entries in every window."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from streams.domain.tally import Cell, WindowScope, first_entries
 
 @dataclass(frozen=True)
 class RowView:
-    """One row. `lsn` is that of the change that said so, 0 for a snapshot's row; `entry` is None once it is deleted."""
+    """A row. `lsn` is the position of the row's last change, 0 after a snapshot; a deleted row has no `entry`."""
 
     row_id: UUID
     lsn: int
@@ -22,7 +22,7 @@ class RowView:
 
 @dataclass(frozen=True)
 class EntryView:
-    """Whose funnel was entered at which stage, and when (microseconds since the epoch)."""
+    """The entry that a row records: funnel, stage, and instant (microseconds since the Unix epoch)."""
 
     scope: Scope
     stage_id: str
@@ -30,7 +30,7 @@ class EntryView:
 
 
 class FirstEntries(NamedTuple):
-    """A deal's first entry of each stage within one window of one pipeline, in their order."""
+    """First entries of a deal within a window of a pipeline: (stage id, instant), earliest first."""
 
     where: WindowScope
     stages: tuple[tuple[str, int], ...]
@@ -38,14 +38,14 @@ class FirstEntries(NamedTuple):
 
 @dataclass(frozen=True)
 class DealView:
-    """One deal."""
+    """A deal: its rows, and its first entries by window."""
 
     rows: tuple[RowView, ...]
     windows: tuple[FirstEntries, ...]
 
 
 def view_deal(packed: bytes, plan: WindowPlan, vocabulary: Vocabulary) -> DealView:
-    """Return what a deal's packed rows say, in a vocabulary, and what of it the windows of a plan count."""
+    """Return the view of a deal, from its packed rows; `plan` gives the windows, `vocabulary` the ids behind codes."""
     rows = []
     cells: dict[WindowScope, Cell] = {}
     for number, (lsn, at, code, stage) in enumerate(entries(packed)):

@@ -1,4 +1,4 @@
-"""Lengths of time as people write them: `200ms`, `15s`, `10m`, `6h`, `7d`."""
+"""Lengths of time as text: `200ms`, `15s`, `10m`, `6h`, `7d`."""
 
 import re
 from datetime import timedelta
@@ -12,11 +12,11 @@ _UNITS = {
 }
 _PATTERN = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
 _LONGEST = timedelta(days=365_250)
-"""A thousand years: what is counted back from now by it is still a date."""
+"""A thousand years: the present minus a thousand years is still a valid date."""
 
 
 def parse_duration(text: str) -> timedelta:
-    """Return the length of time that `text` names; raises ValueError for anything else, negatives included."""
+    """Return the length of time named by `text`; raises ValueError for any other text, and for negative lengths."""
     match = _PATTERN.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"{text!r} is not a length of time: write it as 200ms, 15s, 10m, 6h or 7d")

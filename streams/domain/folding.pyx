@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
-"""The fold's loop in C: the compiled twin of `PartitionState.apply_all`, for what nearly every change is.
+"""The fold in C: the compiled twin of `PartitionState.apply_all`, for the two commonest kinds of change.
 
-A row that was not there before, or says nothing new, of a deal with few rows: that is done here, as there.
-Everything else is handed to `apply_all`, one change at a time.
+C applies a new row, and passes over a known row that says nothing new, where the deal has few rows. Every other change
+goes to `PartitionState.apply_all`, one at a time.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -17,9 +17,9 @@ from streams.domain.tally import ChangeNote
 
 cdef enum:
     FEW = 64
-    NOTHING_NEW = 0
+    UNCHANGED = 0
     NEW_ROW = 1
-    SOMETHING = 2
+    UNCOMMON = 2
 
 cdef packed struct Row:
     unsigned char row_id[16]
@@ -34,7 +34,7 @@ cdef struct Entry:
 
 
 cdef class Bounds:
-    """Where a pipeline's last entry lay, and the cells there."""
+    """The span of a pipeline's last entry (see `cells.Span`), in C."""
 
     cdef long long begin, end
     cdef tuple cells
@@ -51,16 +51,15 @@ def fold(state, bytes changes not None, *, bint note):
     """Apply packed changes in the log's order; return how many rows' entries changed. See `apply_all`."""
     cdef dict deals = state.deals
     cdef object cells_of = state._cells
-    cdef dict spans = cells_of.last_spans
     cdef set touched = state._changed
-    cdef dict kept = {}
+    cdef dict last = cells_of.last_bounds
     cdef const PackedChange* change = <const PackedChange*>PyBytes_AS_STRING(changes)
     cdef Py_ssize_t count = PyBytes_GET_SIZE(changes) // sizeof(PackedChange), number, rows
     cdef Py_ssize_t applied = 0
     cdef bytes deal_id, packed
     cdef const Row* row
     cdef PyObject* known
-    cdef int news
+    cdef int kind
     cdef Bounds bounds
     for number in range(count):
         if not change.flags & NOTHING:
@@ -69,39 +68,39 @@ def fold(state, bytes changes not None, *, bint note):
             packed = b"" if known == NULL else <bytes>known
             rows = PyBytes_GET_SIZE(packed) // sizeof(Row)
             row = <const Row*>PyBytes_AS_STRING(packed)
-            news = _news(row, rows, change)
-            if news == NEW_ROW:
-                bounds = <Bounds>kept.get(change.scope)
+            kind = _kind_of(row, rows, change)
+            if kind == NEW_ROW:
+                bounds = <Bounds>last.get(change.scope)
                 if bounds is None or not bounds.begin <= change.at < bounds.end:
-                    bounds = _bounds(spans, cells_of, kept, change.scope, change.at)
+                    bounds = _bounds(cells_of, last, change.scope, change.at)
                 deals[deal_id] = _with(row, rows, change)
                 applied += 1
                 _enter(bounds.cells, row, rows, change, touched, note)
-            elif news == SOMETHING:
+            elif kind == UNCOMMON:
                 applied += state.apply_all(unpacked((<const char*>change)[:sizeof(PackedChange)]), note=note)
         change += 1
     return applied
 
 
-cdef inline int _news(const Row* row, Py_ssize_t rows, const PackedChange* change) noexcept:
-    """Tell what a change means to a deal with these rows."""
+cdef inline int _kind_of(const Row* row, Py_ssize_t rows, const PackedChange* change) noexcept:
+    """Return the kind of a change to a deal with these rows."""
     cdef Py_ssize_t place
     if rows >= FEW:
-        return SOMETHING
+        return UNCOMMON
     for place in range(rows):
         if memcmp(row[place].row_id, change.row_id, 16) == 0:
             if change.flags & IS_SNAPSHOT:
-                return SOMETHING
+                return UNCOMMON
             if change.lsn <= row[place].version:
-                return NOTHING_NEW
+                return UNCHANGED
             if change.at == row[place].at and change.stage == row[place].stage and change.scope == row[place].scope:
-                return NOTHING_NEW
-            return SOMETHING
-    return SOMETHING if change.stage == GONE else NEW_ROW
+                return UNCHANGED
+            return UNCOMMON
+    return UNCOMMON if change.stage == GONE else NEW_ROW
 
 
 cdef inline bytes _with(const Row* row, Py_ssize_t rows, const PackedChange* change):
-    """Return the deal's rows and the new one, packed."""
+    """Return the deal's rows and the new row, packed."""
     cdef bytes packed = PyBytes_FromStringAndSize(NULL, (rows + 1) * sizeof(Row))
     cdef Row* new = <Row*>PyBytes_AS_STRING(packed)
     memcpy(new, row, rows * sizeof(Row))
@@ -114,22 +113,20 @@ cdef inline bytes _with(const Row* row, Py_ssize_t rows, const PackedChange* cha
     return packed
 
 
-cdef Bounds _bounds(dict spans, object cells_of, dict kept, unsigned int scope, long long at):
+cdef Bounds _bounds(object cells_of, dict last, unsigned int scope, long long at):
     cdef Bounds bounds = Bounds.__new__(Bounds)
-    span = spans.get(scope)
-    if span is None or not span.begin <= at < span.end:
-        span = cells_of.span_of(scope, at)
+    span = cells_of.span_of(scope, at)
     bounds.begin = span.begin
     bounds.end = span.end
     bounds.cells = span.cells
-    kept[scope] = bounds
+    last[scope] = bounds
     return bounds
 
 
 cdef int _enter(
     tuple cells, const Row* row, Py_ssize_t rows, const PackedChange* change, set touched, bint note
 ) except -1:
-    """Count a new row in each of the cells that its entry lies in."""
+    """Count a new row's entry in the cells of the entry's span; the twin of `Cell.enter`."""
     cdef Entry[FEW] first
     cdef int stages, place
     cdef Py_ssize_t number
@@ -159,7 +156,7 @@ cdef int _enter(
         else:
             place = -1
         if place >= 0 and change.at >= first[place].at:
-            continue  # not the first entry
+            continue  # a later entry into the stage counts nothing
         if place >= 0:
             entries = {first[place].stage: first[place].at for place in range(stages)}
             if not cell.enter(entries, change.stage, change.at):
@@ -175,5 +172,5 @@ cdef int _enter(
         touched.add(cell)
         if note and change.committed_at >= end and not change.flags & IS_SNAPSHOT:
             cause = "deal_merged" if change.flags & IS_REKEYED else "late_insert"
-            cell.take_note(ChangeNote({cause}, change.lsn, change.lsn))
+            cell.add_note(ChangeNote({cause}, change.lsn, change.lsn))
     return 0

@@ -1,4 +1,4 @@
-"""How a change is packed; `streams.domain.change` says what the fields mean."""
+"""The layout of a packed change; `streams.domain.change` explains the fields."""
 
 cdef enum:
     IS_SNAPSHOT = 1

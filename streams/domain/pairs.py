@@ -1,4 +1,4 @@
-"""A pipeline's stages, and the pairs of them to report on where each stage and the next is not wanted."""
+"""Stages of a pipeline, and the pairs of stages to report on, by default each stage and its successor."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from uuid import UUID
 from streams.domain.change import Scope
 
 StagePairs = Mapping[Scope, tuple[tuple[str, str], ...]]
-"""Pairs `(from_stage_id, to_stage_id)` by pipeline; a pipeline that is not named has each stage and the next."""
+"""Pairs `(from_stage_id, to_stage_id)` by pipeline; an absent pipeline pairs every stage with its successor."""
 
 _SHAPE = '"tenant/pipeline" = [["from stage", "to stage"], ...], all of them UUIDs'
 
 
 @dataclass(frozen=True, order=True)
 class Stage:
-    """A stage of a pipeline. Stages follow each other by (`display_order`, `stage_id`): gaps and ties do not matter."""
+    """A stage of a pipeline. Stages are ordered by (`display_order`, `stage_id`): gaps and ties are harmless."""
 
     scope: Scope
     display_order: int
@@ -23,7 +23,7 @@ class Stage:
 
 
 def parse_stage_pairs(given: object) -> dict[Scope, tuple[tuple[str, str], ...]]:
-    """Return the pairs that somebody wrote down; raises ValueError that names everything that makes no sense."""
+    """Return the pairs in a setting's value; raises ValueError that lists every mistake."""
     if not isinstance(given, Mapping):
         raise ValueError(f"{given!r} is no table of pairs: write it as {_SHAPE}")  # noqa: TRY004 - for pydantic
     found: dict[Scope, tuple[tuple[str, str], ...]] = {}

@@ -1,15 +1,15 @@
-"""The state of one partition: a fold of its log, from which its counts follow.
+"""The state of a partition: a fold of the partition's log, from which the counts follow.
 
-What a partition knows at offset `o` is the fold of everything before `o`, whoever computes it; so state needs no
-log of its own, and a result written with its offset can be written twice or late and stays right.
+The state at offset `o` is the fold of the records before `o`, on any worker. State therefore needs no log of its own:
+a lost worker's state is replayed. And a result stored with its offset may be written twice or late, and stays right.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from streams.domain.cells import NOWHERE, Cells
-from streams.domain.change import Change, ChangeColumns
+from streams.domain.cells import Cells
+from streams.domain.change import Change
 from streams.domain.codes import Vocabulary
 from streams.domain.deal import GONE, ROW_SIZE, entries, find_row, pack_row, read_row, with_row
 from streams.domain.packed import unpacked
@@ -29,28 +29,28 @@ from streams.domain.windows import Window
 
 try:
     from streams.domain.folding import fold
-except ImportError:  # it was not compiled
+except ImportError:  # not compiled
     fold = None  # type: ignore[assignment]  # a function is no variable to the checker
 
 _NOTHING_SEALED: Mapping[str, int] = MappingProxyType({})
 
 
 LARGE = 64 * ROW_SIZE
-"""The size from which a deal's first entries are kept; without that its rows would take quadratic time."""
+"""Bytes from which a deal's first entries are cached: without a cache, n rows of a deal take n² steps."""
 
 
 @dataclass(slots=True)
 class Delta:
-    """What changed since the last flush: absolute counts by key, and why closed windows changed."""
+    """Changes since the last flush: absolute counts by key, and notes on the causes in ended windows."""
 
     counts: dict[TallyKey, int]
     notes: dict[WindowScope, ChangeNote]
 
 
 class PartitionState:
-    """All rows of all deals of one partition, their counts, and which counts Postgres does not know yet.
+    """The rows and counts of the deals in a partition, and the set of counts that Postgres lacks.
 
-    `position` is the offset before which everything is folded in; whoever applies changes keeps it.
+    The state covers the log before `position`; the caller who applies changes also advances `position`.
     """
 
     def __init__(self, plan: WindowPlan, vocabulary: Vocabulary) -> None:
@@ -65,83 +65,27 @@ class PartitionState:
         """Apply one change; return whether the row's entry changed. See `apply_all`."""
         return self.apply_all((change,), note=note) == 1
 
-    def apply_all(  # noqa: C901, PLR0912, PLR0915 - a million times a call costs half a second each
-        self, changes: bytes | Iterable[ChangeColumns], *, note: bool = True
-    ) -> int:
+    def apply_all(self, changes: bytes | Iterable[Change], *, note: bool = True) -> int:
         """Apply changes, packed or not, in the log's order; return how many rows' entries changed.
 
-        An update that is not newer than its row is a redelivery and does nothing. `note` is False while a replay
-        passes changes that Postgres has already been told of. Raises OverflowError where an entry lies outside the
-        calendar: that change and those after it are not applied.
+        A change whose LSN is not above the row's version is a redelivery, and does nothing. A row read by a snapshot
+        always applies and sets the version to 0: a transaction that was open across the snapshot has smaller LSNs, and
+        is still newer. Example: version 7, then LSN 7 (redelivered) does nothing; a snapshot's row applies, version 0;
+        then LSN 5 applies.
+
+        `note` is False while a replay passes changes whose causes Postgres already has. Raises OverflowError when an
+        entry lies outside the calendar; the changes before that entry stay applied.
         """
         if isinstance(changes, bytes):
             if fold is not None:
                 return fold(self, changes, note=note)
             changes = unpacked(changes)
-        # Nearly every event is a row that was not there before, or says nothing new: for those, one loop without calls.
-        deals, spans, touched = self.deals, self._cells.last_spans, self._changed
-        applied = 0
-        for deal_id, row_id, scope, stage, at, lsn, committed_at, rekeyed in changes:
-            packed = deals.get(deal_id, b"")
-            first: dict[int, int] = {}
-            earliest = latest = at
-            is_large = len(packed) >= LARGE
-            if packed:
-                place = packed.find(row_id)
-                if place % ROW_SIZE and place >= 0:
-                    place = find_row(packed, row_id)
-                if place >= 0:
-                    version, old_at, old_scope, old_stage = read_row(packed, place)
-                    if lsn is None or (
-                        lsn > version and (at != old_at or stage != old_stage or scope != old_scope)
-                    ):
-                        change = Change(deal_id, row_id, scope, stage, at, lsn, committed_at, rekeyed)
-                        applied += self._apply_again(change, packed, place, note=note)
-                    continue
-                for _, other_at, other_scope, other in () if is_large else entries(packed):
-                    if other_scope == scope and other != GONE:
-                        known = first.get(other)
-                        if known is None or other_at < known:
-                            first[other] = other_at
-                        if other_at < earliest:
-                            earliest = other_at
-                        elif other_at > latest:
-                            latest = other_at
-            if stage == GONE:
-                deals[deal_id] = packed + pack_row(row_id, lsn or 0, at, scope, stage)
-                continue
-            begin, end, cells = spans.get(scope, NOWHERE)
-            if not begin <= at < end:
-                begin, end, cells = self._cells.span_of(scope, at)
-            deals[deal_id] = packed + pack_row(row_id, lsn or 0, at, scope, stage)
-            applied += 1
-            entered = stage << 32 | stage  # step(stage, stage)
-            for cell in cells:
-                # Where all the deal's entries lie in the window, which is usual, they need not be sorted out again.
-                if is_large:
-                    inside = self._first_of_large(deal_id, packed, cell)
-                elif cell.start <= earliest and latest < cell.end:
-                    inside = first
-                else:
-                    inside = first_entries(entries(packed), cell)
-                if inside:
-                    changed = cell.enter(inside, stage, at)
-                else:  # nothing to convert from: what `enter` would do, without the call
-                    moved = cell.moved
-                    moved[entered] = moved.get(entered, 0) + 1
-                    changed = True
-                if changed:
-                    touched.add(cell)
-                    if committed_at >= cell.end and note and lsn is not None:
-                        cell.take_note(ChangeNote({"deal_merged" if rekeyed else "late_insert"}, lsn, lsn))
-                if is_large:
-                    inside[stage] = min(at, inside.get(stage, at))
-        return applied
+        return sum(self._apply(change, note=note) for change in changes)
 
-    def reconcile_with(self, known: Mapping[TallyKey, int]) -> None:
-        """Let exactly the counts that differ from `known`, what Postgres holds, be written next."""
+    def mark_differences(self, known: Mapping[TallyKey, int]) -> None:
+        """Have the next flush write the counts that differ from `known`, the counts in Postgres, and no others."""
         for cell in self._changed:
-            cell.take()
+            cell.drain()
         self._changed = {cell for cell in self._changed if cell.note is not None}
         held: set[tuple[Cell, int]] = set()
         for key, count in known.items():
@@ -157,19 +101,22 @@ class PartitionState:
                     self._mark(cell, number)
 
     def counts(self) -> dict[TallyKey, int]:
-        """Return every count that is not zero."""
+        """Return the counts above zero."""
         return {
             self._key(cell, number): n for cell in self._cells for number, n in cell.settle().items() if n
         }
 
-    def take(self, sealed: Mapping[str, int] = _NOTHING_SEALED) -> Delta:
-        """Return what is to be written, and regard it as written; `give_back` undoes that.
+    def drain(self, sealed: Mapping[str, int] = _NOTHING_SEALED) -> Delta:
+        """Return the changes since the last call, and regard them as written; `give_back` undoes the call.
 
-        Of windows that end by what `sealed` says of their kind, no count is to be written, only why it changed.
+        `sealed` gives, by window kind, the end of the newest sealed window. Sealed windows take no counts any more; a
+        change in a sealed window yields a note only, by which the flush counts ignored changes. Example: days are
+        sealed until midnight of March 1. An entry backdated to February 20 adds to no partial; an entry of March 2
+        does.
         """
         delta = Delta({}, {})
         for cell in self._changed:
-            counts = cell.take()
+            counts = cell.drain()
             if not sealed or cell.end > sealed.get(cell.where.window.name, cell.start):
                 delta.counts.update((self._key(cell, number), count) for number, count in counts.items())
             if cell.note is not None:
@@ -179,7 +126,7 @@ class PartitionState:
         return delta
 
     def give_back(self, delta: Delta) -> None:
-        """Take back what could not be written: it is to be written again, with newer counts where there are."""
+        """Take back a delta that was not written: the next one has the present counts of the delta's keys."""
         stages = self._vocabulary.stages
         for key in delta.counts:
             cell = self._cells.at(key.where)
@@ -187,11 +134,11 @@ class PartitionState:
             self._mark(cell, number)
         for where, note in delta.notes.items():
             cell = self._cells.at(where)
-            cell.take_note(note)
+            cell.add_note(note)
             self._changed.add(cell)
 
     def snapshot(self) -> Snapshot:
-        """Return the state as it is now; it shares nothing that later changes."""
+        """Return a copy of the present state; later changes leave the copy alone."""
         cells = [
             CellCounts(cell.scope, cell.where.window.name, cell.start, cell.end, dict(cell.settle()))
             for cell in self._cells
@@ -202,7 +149,7 @@ class PartitionState:
         )
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Become what the snapshot says; only for a state that is still empty, and a snapshot of the same windows."""
+        """Load a snapshot; the state must be empty, and the snapshot taken with equal windows."""
         vocabulary = self._vocabulary
         scopes = [vocabulary.scopes.code(scope) for scope in snapshot.scopes]
         stages = [vocabulary.stages.code(stage) for stage in snapshot.stages]
@@ -215,50 +162,65 @@ class PartitionState:
             self._cells.at(where).counts = counts if same else _recoded(counts, stages)
         self.position = snapshot.position
 
-    def _apply_again(self, change: Change, packed: bytes, place: int, *, note: bool) -> bool:
-        """Apply a change of the row that the deal has at `place`."""
-        deal_id, row_id, scope, stage, at, lsn, committed_at, _ = change
+    def _apply(self, change: Change, *, note: bool) -> bool:
+        packed = self.deals.get(change.deal_id, b"")
+        place = find_row(packed, change.row_id)
+        if place < 0:
+            return self._add_row(change, packed, note=note)
+        return self._change_row(change, packed, place, note=note)
+
+    def _add_row(self, change: Change, packed: bytes, *, note: bool) -> bool:
+        """Apply a change of a row that is new to the deal."""
+        deal_id, row_id, scope, stage, at, lsn, _, _ = change
+        cells = () if stage == GONE else self._cells.span_of(scope, at).cells
+        self.deals[deal_id] = packed + pack_row(row_id, lsn or 0, at, scope, stage)
+        for cell in cells:
+            first = self._first_entries(deal_id, packed, cell)
+            if cell.enter(first, stage, at):
+                self._touch(cell, change, "deal_merged" if change.rekeyed else "late_insert", note=note)
+            first[stage] = min(at, first.get(stage, at))
+        return stage != GONE
+
+    def _change_row(self, change: Change, packed: bytes, place: int, *, note: bool) -> bool:
+        """Apply a change of the row at index `place` of the deal."""
+        deal_id, row_id, scope, stage, at, lsn, _, _ = change
         version, old_at, old_scope, old_stage = read_row(packed, place)
         if lsn is not None and lsn <= version:
             return False
         same = stage == old_stage and (stage == GONE or (at == old_at and scope == old_scope))
         if same and lsn is not None:
-            return False  # its version may stay: all between it and this event said the same
+            return False  # the version may stay: no event between the two LSNs says otherwise
         cells = set() if stage == GONE else set(self._cells.span_of(scope, at).cells)
         if old_stage != GONE:
             cells.update(self._cells.span_of(old_scope, old_at).cells)
         row = pack_row(row_id, lsn or 0, at, scope, stage)
         after = self.deals[deal_id] = with_row(packed, place, row)
         if same:
-            return False  # a snapshot, which lowers the version
+            return False  # a snapshot: only the version changes
         self._large.pop(deal_id, None)
-        changed = self._recount(packed, after, cells)
-        if note and lsn is not None:
-            for cell in changed:
-                if committed_at >= cell.end:
-                    cell.take_note(ChangeNote({_cause(change, old_stage, old_scope)}, lsn, lsn))
+        for cell in cells:
+            if cell.move(
+                contribution(first_entries(entries(packed), cell)),
+                contribution(first_entries(entries(after), cell)),
+            ):
+                self._touch(cell, change, _cause(change, old_stage, old_scope), note=note)
         return True
 
-    def _recount(self, before: bytes, after: bytes, cells: set[Cell]) -> list[Cell]:
-        """Take a deal's old contribution out of the cells and put its new one in; return those that changed."""
-        changed = [
-            cell
-            for cell in cells
-            if cell.move(
-                contribution(first_entries(entries(before), cell)),
-                contribution(first_entries(entries(after), cell)),
-            )
-        ]
-        self._changed.update(changed)
-        return changed
-
-    def _first_of_large(self, deal_id: bytes, packed: bytes, cell: Cell) -> dict[int, int]:
-        """Return the first entries of a deal with many rows; kept, since each new row would look at all of them."""
+    def _first_entries(self, deal_id: bytes, packed: bytes, cell: Cell) -> dict[int, int]:
+        """Return a deal's first entries in a cell; a large deal's are cached, since every new row needs them."""
+        if len(packed) < LARGE:
+            return first_entries(entries(packed), cell)
         known = self._large.setdefault(deal_id, {})
         first = known.get(cell)
         if first is None:
             first = known[cell] = first_entries(entries(packed), cell)
         return first
+
+    def _touch(self, cell: Cell, change: Change, cause: str, *, note: bool) -> None:
+        """Have the cell flushed; note the cause if the change was committed after the window's end."""
+        self._changed.add(cell)
+        if note and change.lsn is not None and change.committed_at >= cell.end:
+            cell.add_note(ChangeNote({cause}, change.lsn, change.lsn))
 
     def _mark(self, cell: Cell, number: int) -> None:
         cell.mark(number)
@@ -276,7 +238,7 @@ def _recoded(counts: Mapping[int, int], stages: Sequence[int]) -> dict[int, int]
 
 
 def _cause(change: Change, old_stage: int, old_scope: int) -> str:
-    """Name the kind of a change, as revisions show it."""
+    """Return the cause that a revision shows for a change."""
     if change.rekeyed and GONE in (old_stage, change.stage):
         return "deal_merged"
     if change.stage == GONE:

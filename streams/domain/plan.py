@@ -1,4 +1,9 @@
-"""Which windows each tenant has: the same kinds for all, in timezones that may differ and change."""
+"""The windows of every tenant: equal kinds, in timezones that differ between tenants and change over time.
+
+Two tenants with equal timezones have equal windows. A *tiling* is the set of window kinds under a list of timezones,
+and its name is that list. Example: tenant A follows the default `UTC`, tenants B and C have `Asia/Tokyo` of their own.
+The plan then has two tilings, `""` for A and `"Asia/Tokyo"` for B and C; a day in Tokyo begins at 15:00 UTC.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,15 +13,12 @@ from streams.domain.windows import Window, WindowKind, Zone, window_kind
 
 Zones = tuple[Zone, ...]
 DEFAULT = ""
-"""The tiling of tenants without a timezone of their own."""
+"""The name of the tiling for tenants without a timezone of their own."""
 
 
 @dataclass(frozen=True)
 class WindowPlan:
-    """The names of the window kinds, the timezones since when, and those of tenants that have their own.
-
-    Tenants with the same timezones share a *tiling*: the windows of all kinds, under a name.
-    """
+    """Names of the window kinds, the default timezones, and the timezones of tenants that differ (by tenant id)."""
 
     names: tuple[str, ...]
     zones: Zones
@@ -24,57 +26,59 @@ class WindowPlan:
 
     @property
     def tenant_timezones(self) -> str:
-        """Return the timezones that tenants have now for themselves, as a setting says it."""
+        """The present timezones of tenants that differ, in the form of the setting: `id=Asia/Tokyo,...`."""
         return ",".join(f"{tenant}={zones[-1].timezone}" for tenant, zones in sorted(self.tenants.items()))
 
     @property
     def description(self) -> str:
-        """Return a text that is the same for equal plans only."""
+        """A text that is equal for equal plans only."""
         own = [f"{tenant} {_name(zones)}" for tenant, zones in sorted(self.tenants.items())]
         return "\n".join([",".join(self.names), _name(self.zones), *own])
 
     @cached_property
     def tilings(self) -> dict[str, tuple[WindowKind, ...]]:
-        """Return the kinds of every tiling by its name."""
+        """The window kinds of every tiling, by the tiling's name."""
         zones = {DEFAULT: self.zones} | {_name(own): own for own in self.tenants.values()}
         return {
             tiling: tuple(window_kind(name, *one) for name in self.names) for tiling, one in zones.items()
         }
 
     def tiling_of(self, tenant_id: str) -> str:
-        """Return the name of a tenant's tiling."""
+        """Return the name of the tenant's tiling."""
         own = self.tenants.get(tenant_id)
         return DEFAULT if own is None else _name(own)
 
     def kinds_of(self, tenant_id: str) -> tuple[WindowKind, ...]:
-        """Return the kinds as they lie for a tenant."""
+        """Return the window kinds in the tenant's timezones."""
         return self.tilings[self.tiling_of(tenant_id)]
 
     def kind_of(self, tenant_id: str, name: str) -> WindowKind:
-        """Return one kind as it lies for a tenant; raises KeyError for a name that is not planned."""
+        """Return the kind called `name` in the tenant's timezones; raises KeyError for an unplanned name."""
         for kind in self.kinds_of(tenant_id):
             if kind.name == name:
                 return kind
         raise KeyError(name)
 
     def has(self, tenant_id: str, window: Window) -> bool:
-        """Whether the window is one of the tenant's."""
+        """Return True if the tenant has the window."""
         return (
             len(self.tilings) == 1 or self.kind_of(tenant_id, window.name).window_at(window.start) == window
         )
 
     def present(self, at: int) -> list[tuple[Window, str]]:
-        """Return every window that holds `at`, with the name of its tiling."""
+        """Return the windows around `at`, and for each window the name of a tiling."""
         return [(kind.window_at(at), tiling) for tiling, kinds in self.tilings.items() for kind in kinds]
 
     def next_end(self, at: int) -> int:
-        """Return when the first of the windows that hold `at` ends."""
+        """Return the earliest end of the windows that contain `at`."""
         return min(window.end for window, _ in self.present(at))
 
     def ending_in(self, after: Mapping[str, int], until: int, limit: int) -> list[Window]:
-        """Return windows whose end lies in `(after[name], until]`, oldest first.
+        """Return windows whose end lies in `(after[name], until]`, oldest first, at most `limit` per kind and tiling.
 
-        Of each kind all up to some end, and of each tiling at most `limit`: the rest is for another time.
+        A kind's result is complete up to some end in every tiling: the caller continues from there. Example: with a
+        limit of 2, UTC has hours that end at 1, 2, 3 and Kathmandu has hours that end at 0:15, 1:15, 2:15. The result
+        stops at 1:15, the earlier of the two second ends, and holds 0:15, 1 and 1:15.
         """
         found: set[Window] = set()
         last = dict.fromkeys(self.names, until)
@@ -92,7 +96,7 @@ class WindowPlan:
 
 
 def plan_for(names: Sequence[str], timezone: str, tenants: Mapping[str, str] | None = None) -> WindowPlan:
-    """Return the plan of an installation that never had other timezones."""
+    """Return the plan of an installation whose timezones never changed."""
     own = {tenant: (Zone(None, zone),) for tenant, zone in (tenants or {}).items()}
     return WindowPlan(tuple(names), (Zone(None, timezone),), own)
 

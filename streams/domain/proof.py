@@ -1,4 +1,4 @@
-"""The evidence that a window is complete."""
+"""The evidence that the counts of a window are complete."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from streams.domain.pairs import Stage
 
 @dataclass(frozen=True)
 class OpenTransaction:
-    """A transaction that has written to the stage table and has not ended; `age` in seconds when it was looked at.
+    """A transaction that has written to the stage table and is still open; `age` in seconds at the time of reading.
 
-    One that is prepared has no `pid`, and the name it was prepared under is its `application`.
+    A prepared transaction has no `pid`; the name given to `prepare transaction` stands in `application`.
     """
 
     virtual_id: str
@@ -21,22 +21,22 @@ class OpenTransaction:
     application: str | None
     age: float | None = None
 
-
-def name(transaction: OpenTransaction) -> str:
-    """Name a transaction so that a person finds whose it is; one that is prepared has no process."""
-    age = "" if transaction.age is None else f", open for {transaction.age:.0f} s"
-    if transaction.pid is None:
-        known_as = f"{transaction.application!r} ({transaction.user})" if transaction.application else ""
-        return f"prepared transaction {known_as or transaction.virtual_id}{age}"
-    application = f", {transaction.application}" if transaction.application else ""
-    return f"pid {transaction.pid} ({transaction.user}{application}){age}"
+    @property
+    def description(self) -> str:
+        """A text that leads a person to the transaction's owner: `pid 42 (crm, import), open for 61 s`."""
+        age = "" if self.age is None else f", open for {self.age:.0f} s"
+        if self.pid is None:
+            known_as = f"{self.application!r} ({self.user})" if self.application else ""
+            return f"prepared transaction {known_as or self.virtual_id}{age}"
+        application = f", {self.application}" if self.application else ""
+        return f"pid {self.pid} ({self.user}{application}){age}"
 
 
 @dataclass(frozen=True)
 class Marker:
-    """A message in the source's log, above every transaction that was visible in `snapshot`.
+    """A message in the source's log, above every transaction visible in `snapshot`.
 
-    Without `marker_id` none was emitted, and the rest is merely what the source said.
+    A source that allows no markers gives no `marker_id`; the remaining fields are then plain readings of the source.
     """
 
     marker_id: int | None
@@ -50,10 +50,10 @@ class Marker:
 
 @dataclass(frozen=True)
 class Proof:
-    """Everything visible at the marker is in the partials: each partition's progress has reached `needed`.
+    """Evidence: the progress of every partition has reached `needed`, and the partials cover the marker.
 
-    `doubts` name why it is an estimate after all; none: proven, unless something is in doubt that this proof cannot
-    know. `barrier_seconds` is how long the windows it serves waited for writers.
+    `doubts` are the reasons to call the result an estimate. A proof without doubts is `proven`, unless the report
+    database holds a doubt from elsewhere. `barrier_seconds` is the time that due windows waited for open writers.
     """
 
     marker: Marker

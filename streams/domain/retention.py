@@ -1,4 +1,4 @@
-"""How long what is known of windows is kept, by their kind: `hour=90d,day=5y`."""
+"""Retention of windows by kind, as text: `hour=90d,day=5y`."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -10,7 +10,7 @@ YEAR = timedelta(days=365)
 
 
 def parse_retention(text: str) -> dict[str, timedelta]:
-    """Return how long windows of each kind named in `text` are kept after their end; raises ValueError."""
+    """Return the retention after a window's end for every kind in `text`; raises ValueError that lists the mistakes."""
     retention: dict[str, timedelta] = {}
     problems: list[str] = []
     for part in filter(None, (part.strip() for part in text.split(","))):
@@ -28,7 +28,7 @@ def parse_retention(text: str) -> dict[str, timedelta]:
 
 
 def parse_length(text: str) -> timedelta:
-    """Return a length of time; beside the usual units, `y` is 365 days. Raises ValueError."""
+    """Return a length of time; `y` is 365 days, beside the usual units. Raises ValueError."""
     if text.endswith("y") and text[:-1].isdecimal() and len(text) <= 4:
         return int(text[:-1]) * YEAR
     try:
@@ -38,7 +38,7 @@ def parse_length(text: str) -> timedelta:
 
 
 def check_retention(retention: Mapping[str, timedelta]) -> dict[str, timedelta]:
-    """Return it as it is; raises ValueError for what is no window kind, and for no time at all."""
+    """Return `retention` unchanged; raises ValueError for an unknown window kind and for a length of zero."""
     check_window_names(retention)
     for name, length in retention.items():
         if not length:

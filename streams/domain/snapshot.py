@@ -1,4 +1,4 @@
-"""A partition's state at one offset, in a form that outlives the process that folded it."""
+"""A partition's state at an offset, in a form that outlives the process."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from streams.domain.deal import GONE, ROW
 
 
 class CellCounts(NamedTuple):
-    """One window of one pipeline, and its counts by step number."""
+    """The counts of a window of a pipeline, by step number (see `tally.step`)."""
 
     scope: int
     window_name: str
@@ -19,7 +19,7 @@ class CellCounts(NamedTuple):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The fold of a log before `position`. Codes are those of `scopes` and `stages`: a value's place in them."""
+    """The fold of a log before `position`. A code in `deals` and `cells` is an index into `scopes` or `stages`."""
 
     position: int
     scopes: tuple[Scope, ...]
@@ -29,7 +29,7 @@ class Snapshot:
 
 
 def recode(packed: bytes, scopes: list[int], stages: list[int]) -> bytes:
-    """Return a packed deal with other codes: each code's place in the list holds the new one."""
+    """Return a packed deal with new codes: `scopes[old]` and `stages[old]` are the new codes."""
     return b"".join(
         ROW.pack(
             row_id,

@@ -1,8 +1,12 @@
-"""What a deal contributes to a window's counts, and the counts of many deals.
+"""The counts of a window, and the contribution of a deal to the counts.
 
-A deal's *first entry* into a stage within a window is the earliest `entered_at` of its rows for that stage that
-lies in the window. A deal *entered* every stage it has a first entry for, and *converted* from a to b when its
-first entry into b is strictly later than its first entry into a.
+A deal's *first entry* into a stage within a window is the earliest `entered_at` in the window among the deal's rows of
+the stage. The deal *entered* every stage with a first entry. The deal *converted* from stage a to stage b when the
+first entry into b is strictly later than the first entry into a.
+
+A *step* is a pair of stages to count deals for: (a, b) counts conversions, (a, a) counts entries. A deal with first
+entries A at 9:00, B at 10:00 and C at 10:00 contributes the steps (A, A), (B, B), (C, C), (A, B) and (A, C); neither
+(B, C) nor (C, B), since B and C tie. A *cell* holds the counts of a window of a pipeline, within a partition.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,14 +21,14 @@ _SHIFT = 32
 
 
 class WindowScope(NamedTuple):
-    """One window of one tenant's pipeline: what a run reports on."""
+    """A window of a tenant's pipeline: the subject of a report run."""
 
     scope: Scope
     window: Window
 
 
 class TallyKey(NamedTuple):
-    """One count: deals that made the step `from_stage` to `to_stage`, or entered it where both are the same."""
+    """The key of a count: conversions `from_stage` to `to_stage`, or entries when the two stages are equal."""
 
     where: WindowScope
     from_stage: str
@@ -33,24 +37,24 @@ class TallyKey(NamedTuple):
 
 @dataclass(slots=True)
 class ChangeNote:
-    """Why a window's counts changed after its end: kinds of change, and the range of LSNs that made them."""
+    """The causes of changes to a window's counts after the window's end, and the range of the changes' LSNs."""
 
     causes: set[str]
     lowest_lsn: int
     highest_lsn: int
 
     def merge(self, other: "ChangeNote") -> None:
-        """Widen the note by another."""
+        """Add the causes and the range of `other`."""
         self.causes |= other.causes
         self.lowest_lsn = min(self.lowest_lsn, other.lowest_lsn)
         self.highest_lsn = max(self.highest_lsn, other.highest_lsn)
 
 
 class Cell:
-    """The counts of one window of one pipeline in one partition. Steps are numbers: see `step`.
+    """The counts of a window of a pipeline within a partition, by step number (see `step`).
 
-    `moved` says by how much steps moved since they were last added to `counts`; its steps, also those that moved by
-    nothing, are those to be written.
+    `moved` holds what must be added to `counts`, by step number. The steps in `moved`, zeros included, are the steps
+    that the next flush writes.
     """
 
     __slots__ = ("counts", "end", "moved", "note", "scope", "start", "where")
@@ -65,14 +69,15 @@ class Cell:
         self.note: ChangeNote | None = None
 
     def enter(self, first: Mapping[int, int], stage: int, at: int) -> bool:
-        """Count one more entry of a deal; return whether that changed a count.
+        """Count a deal's entry into `stage` at instant `at`; return True if a count changed.
 
-        `first` are the deal's first entries in this window before it.
+        `first` holds the deal's first entries in the window before the new entry: instants by stage code. Example:
+        with `first` A 9:00, an entry into B at 10:00 adds 1 to (B, B) and to (A, B); at 8:00, to (B, B) and (B, A).
         """
         earliest = first.get(stage)
         if earliest is not None:
             return at < earliest and self.move(contribution(first), contribution({**first, stage: at}))
-        # What `contribution` would say in addition, without making sets: this runs for every new row.
+        # The difference between the two contributions, added up without building sets.
         moved = self.moved
         entered = stage << _SHIFT | stage
         moved[entered] = moved.get(entered, 0) + 1
@@ -83,7 +88,7 @@ class Cell:
         return True
 
     def move(self, before: set[int], after: set[int]) -> bool:
-        """Replace one deal's contribution by another; return whether they differ."""
+        """Replace a deal's contribution `before` by `after`; return True if the two differ."""
         moved = self.moved
         for number in before - after:
             moved[number] = moved.get(number, 0) - 1
@@ -92,26 +97,26 @@ class Cell:
         return before != after
 
     def mark(self, step_number: int) -> None:
-        """Have a step written, though it did not move."""
+        """Have the next flush write a step, even if the count stays."""
         self.moved.setdefault(step_number, 0)
 
     def settle(self) -> dict[int, int]:
-        """Return the counts as they are now."""
+        """Return the present counts."""
         counts, moved = self.counts, self.moved
         for number, by in moved.items():
             counts[number] = counts.get(number, 0) + by
             moved[number] = 0
         return counts
 
-    def take(self) -> dict[int, int]:
-        """Return the counts to be written, and regard them as written."""
+    def drain(self) -> dict[int, int]:
+        """Return the counts to write, and regard them as written."""
         counts = self.settle()
-        taken = {number: counts[number] for number in self.moved}
+        drained = {number: counts[number] for number in self.moved}
         self.moved = {}
-        return taken
+        return drained
 
-    def take_note(self, note: ChangeNote) -> None:
-        """Note why the counts changed after the window's end."""
+    def add_note(self, note: ChangeNote) -> None:
+        """Add the cause of a change that came after the window's end."""
         if self.note is None:
             self.note = note
         else:
@@ -119,17 +124,17 @@ class Cell:
 
 
 def step(from_stage: int, to_stage: int) -> int:
-    """Return the number of a step between two stage codes."""
+    """Return the number of the step between two stage codes."""
     return from_stage << _SHIFT | to_stage
 
 
 def stages_of(step_number: int) -> tuple[int, int]:
-    """Return the two stage codes of a step's number."""
+    """Return the two stage codes in a step number."""
     return step_number >> _SHIFT, step_number & 0xFFFFFFFF
 
 
 def first_entries(rows: Iterable[tuple[int, int, int, int]], cell: Cell) -> dict[int, int]:
-    """Return per stage code the earliest entry of one deal within the cell's window; deleted rows do not count."""
+    """Return a deal's earliest entries in the cell's window, by stage code; deleted rows do not count."""
     scope, start, end = cell.scope, cell.start, cell.end
     first: dict[int, int] = {}
     for _, at, row_scope, stage in rows:
@@ -141,7 +146,7 @@ def first_entries(rows: Iterable[tuple[int, int, int, int]], cell: Cell) -> dict
 
 
 def contribution(first: Mapping[int, int]) -> set[int]:
-    """Return the steps one deal counts for, given its first entries: into each stage, and on to each later one."""
+    """Return the steps of a deal with these first entries: entries, and conversions to strictly later stages."""
     steps = {step(stage, stage) for stage in first}
     steps.update(
         step(a, b)

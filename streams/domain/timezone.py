@@ -1,22 +1,22 @@
-"""Names of timezones, and those that tenants have for themselves, as people write them."""
+"""Names of timezones, and the setting that gives tenants timezones of their own."""
 
 from collections.abc import Mapping
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-_ANYBODYS = ("localtime", "posixrules", "Factory", "posix/", "right/")
-"""Names that mean something else on another machine, or instants that count leap seconds."""
+_AMBIGUOUS = ("localtime", "posixrules", "Factory", "posix/", "right/")
+"""Beginnings of names to refuse: they depend on the machine, or count leap seconds."""
 
 
 def check_timezone(name: str) -> str:
-    """Return the name as it is; raises ValueError where it is no timezone's."""
-    if name.startswith(_ANYBODYS) or not _is_known(name):
+    """Return `name` unchanged; raises ValueError for an unknown timezone."""
+    if name.startswith(_AMBIGUOUS) or not _is_known(name):
         raise ValueError(f"{name!r} is not a timezone: write it as Europe/Berlin or UTC")
     return name
 
 
 def parse_tenant_timezones(given: object) -> dict[UUID, str]:
-    """Return tenants' timezones, from `id=Asia/Tokyo,...` or a table; raises ValueError that names all mistakes."""
+    """Return tenants' timezones, from `id=Asia/Tokyo,...` or a table; raises ValueError that lists the mistakes."""
     if isinstance(given, str):
         parts = [part.partition("=") for part in given.split(",") if part.strip()]
         pairs = [(tenant.strip(), zone.strip()) for tenant, _, zone in parts]

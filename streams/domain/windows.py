@@ -1,7 +1,11 @@
-"""Windows: half-open spans `[start, end)` of time that tile the time line, one tiling per kind.
+"""Windows: half-open spans `[start, end)` of time. The windows of a kind tile the time line: no gap, no overlap.
 
-Instants are integers: microseconds since the Unix epoch in UTC. Calendar units (hour, day, week from Monday,
-month) follow a timezone, so a day has 23 or 25 hours where clocks change; fixed lengths count from the epoch.
+Instants are integers: microseconds since the Unix epoch in UTC. Calendar units (hour, day, week from Monday, month)
+follow a timezone; fixed lengths (`15s`, `7d`) count from the Unix epoch.
+
+Example, days in New York when clocks go forward: the day of 2026-03-08 is `[05:00, 04:00 next day)` in UTC and has 23
+hours; the days around have 24. Example, hours in New York when clocks go back: on 2026-11-01 the hour from 1:00 to
+2:00 passes twice, as two windows, `[05:00, 06:00)` and `[06:00, 07:00)` in UTC.
 """
 
 from bisect import bisect_right
@@ -18,18 +22,18 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 CALENDAR_UNITS = ("hour", "day", "week", "month")
 SLICE = 900_000_000
-"""Microseconds (a quarter of an hour): every offset from UTC in use since SLICED_FROM is a multiple of this, so no
-boundary of a calendar unit lies within such a slice of time."""
+"""Microseconds of a quarter of an hour. Since SLICED_FROM every offset from UTC in use is a multiple of SLICE, and no
+boundary of a calendar unit lies within a slice of time."""
 SLICED_FROM = 94_694_400_000_000  # 1973-01-01
 
 
 def to_microseconds(instant: datetime) -> int:
-    """Return an aware datetime as microseconds since the epoch, exactly."""
+    """Return an aware datetime as microseconds since the Unix epoch, exactly."""
     return (instant - EPOCH) // MICROSECOND
 
 
 def from_microseconds(microseconds: int) -> datetime:
-    """Return microseconds since the epoch as an aware datetime in UTC."""
+    """Return microseconds since the Unix epoch as an aware datetime in UTC."""
     return EPOCH + timedelta(microseconds=microseconds)
 
 
@@ -37,11 +41,11 @@ _FIRST = to_microseconds(datetime(1, 1, 1, tzinfo=UTC))
 _LAST = to_microseconds(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
 _HOUR = 3_600_000_000
 _LONGEST = 36_525 * 24 * _HOUR
-"""A century: the window that holds the present must lie within the calendar."""
+"""Microseconds of a century: the window around the present must lie within the calendar."""
 
 
 class Window(NamedTuple):
-    """One span of a kind: `start` belongs to it, `end` does not."""
+    """A window of the kind `name`: `start` lies inside, `end` outside."""
 
     name: str
     start: int
@@ -49,7 +53,7 @@ class Window(NamedTuple):
 
 
 class Zone(NamedTuple):
-    """A timezone and the instant since when it is the one to use (microseconds; None: always has been)."""
+    """A timezone, in use since an instant (microseconds; None: from the beginning)."""
 
     since: int | None
     timezone: str
@@ -57,10 +61,12 @@ class Zone(NamedTuple):
 
 @dataclass(frozen=True)
 class WindowKind:
-    """A tiling of the time line: a calendar unit in a timezone, or spans of `length` microseconds.
+    """A kind of window: a calendar unit in a timezone, or spans of `length` microseconds.
 
-    Another timezone, since later, holds for windows that start after it: the window that was open then keeps its end,
-    and the next one reaches from there to the first boundary in the new timezone.
+    A change of timezone applies to windows that start after the change: the window open at the change keeps its end,
+    and the next window reaches from there to the first boundary in the new timezone. Example: days in UTC change to
+    Tokyo (UTC+9) at noon of May 1. The day of May 1 still ends at midnight UTC; the next window ends at 15:00 UTC of
+    May 2, which is midnight in Tokyo, and has 15 hours.
     """
 
     name: str
@@ -69,12 +75,12 @@ class WindowKind:
     _found: dict[int, tuple[int, int]] = field(default_factory=dict, repr=False, compare=False)
 
     def timezone_at(self, at: int) -> str:
-        """Return the timezone of the window that holds `at`."""
+        """Return the timezone of the window around `at`."""
         return self.zones[bisect_right(self._begins, at)].timezone
 
     @cached_property
     def _begins(self) -> list[int]:
-        """Where the windows in each zone but the first begin: at the end of the one that was open at the change."""
+        """The instants from which the second and later zones apply: ends of the windows open at the changes."""
         ends: list[int] = []
         for number, zone in enumerate(self.zones[1:], start=1):
             before = WindowKind(self.name, self.zones[:number], self.length)
@@ -82,7 +88,7 @@ class WindowKind:
         return ends
 
     def bounds(self, at: int) -> tuple[int, int]:
-        """Return start and end of the window that holds `at`; raises OverflowError beyond the year 9999."""
+        """Return start and end of the window around `at`; raises OverflowError outside the years 1 to 9999."""
         if self.length is not None:
             start = at - at % self.length
             return _within_calendar(start, start + self.length)
@@ -94,11 +100,11 @@ class WindowKind:
         return found
 
     def window_at(self, at: int) -> Window:
-        """Return the window that holds `at`."""
+        """Return the window around `at`."""
         return Window(self.name, *self.bounds(at))
 
     def windows_ending_in(self, after: int, until: int) -> Iterator[Window]:
-        """Yield the windows whose end lies in `(after, until]`, in order."""
+        """Yield the windows whose end lies in `(after, until]`, oldest first."""
         window = self.window_at(after)
         while window.end <= until:
             yield window
@@ -127,8 +133,8 @@ def _calendar_bounds(unit: str, zone: ZoneInfo, at: int) -> tuple[int, int]:
 
 
 def _hour_bounds(at: int, local: datetime) -> tuple[int, int]:
-    # Both passes through a repeated hour are hours of their own, as in Postgres' date_trunc. Where clocks change
-    # within an hour (by half an hour, as on Lord Howe Island), it is cut there, so that no two windows overlap.
+    # Both passes through a repeated hour are windows, as in Postgres' date_trunc. On Lord Howe Island clocks change by
+    # half an hour, within an hour: the hour is cut at the change, so that no two windows overlap.
     into = timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
     start = at - into // MICROSECOND
     _within_calendar(start, start + _HOUR)
@@ -136,7 +142,7 @@ def _hour_bounds(at: int, local: datetime) -> tuple[int, int]:
 
 
 def _change_between(edge: int, at: int, local: datetime) -> int:
-    """Return `edge`, or the instant between it and `at` where the offset from UTC stops being that of `local`."""
+    """Return `edge`, or the instant between `edge` and `at` at which the offset from UTC differs from `local`'s."""
 
     def same(instant: int) -> bool:
         return from_microseconds(instant).astimezone(local.tzinfo).utcoffset() == local.utcoffset()
@@ -160,7 +166,7 @@ def _within_calendar(start: int, end: int) -> tuple[int, int]:
 
 
 def window_kind(name: str, *zones: Zone | str) -> WindowKind:
-    """Return the kind called `name`; raises ValueError for a name that is neither a unit nor a length."""
+    """Return the kind called `name`; raises ValueError for a name that is neither a calendar unit nor a length."""
     if name in CALENDAR_UNITS:
         return WindowKind(name, tuple(Zone(None, zone) if isinstance(zone, str) else zone for zone in zones))
     try:
@@ -173,7 +179,7 @@ def window_kind(name: str, *zones: Zone | str) -> WindowKind:
 
 
 def check_window_names(names: Iterable[str]) -> None:
-    """Raise ValueError that names each of these that is no kind of window."""
+    """Raise ValueError that lists the names which are no window kinds."""
     problems: list[str] = []
     for name in names:
         try:

@@ -1,7 +1,7 @@
-"""Checkpoints: a partition's state in one file, so that a restart replays minutes of the log and not all of it.
+"""Checkpoints: files with the states of partitions, after which a restart replays minutes of log instead of years.
 
-A checkpoint is only ever a shorter way to the same state. One that is torn, foreign, of another epoch or of another
-format is left alone with a warning, and the log is replayed from its beginning.
+A checkpoint is a shorter way to an equal state, never a source of its own. A worker leaves a torn file, or a file of a
+foreign epoch, partition or format, alone with a warning, and replays the log from the beginning.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ _DIGEST = 16
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A snapshot, and the keys whose last event could not be applied."""
+    """A snapshot, and the keys of rows whose last event could not be applied (`poisoned`)."""
 
     snapshot: Snapshot
     poisoned: frozenset[bytes]
@@ -48,11 +48,11 @@ class _Header(msgspec.Struct, array_like=True):
 
 
 class _UnusableError(Exception):
-    """The file is no checkpoint that can be used here; the message says why."""
+    """The checkpoint cannot be used; the message gives the reason."""
 
 
 def prepare_folder(folder: Path) -> None:
-    """Make the folder, and find out now whether it can be written; raises PreconditionError where not."""
+    """Make the folder and write a probe; raises PreconditionError if the folder cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as probe:
@@ -64,14 +64,14 @@ def prepare_folder(folder: Path) -> None:
 
 
 class Checkpoints:
-    """The checkpoints of one epoch in a folder, one file a partition. Workers of one machine may share it."""
+    """The checkpoints of an epoch in a folder, a file per partition. Workers on a machine may share the folder."""
 
     def __init__(self, folder: Path, epoch: UUID) -> None:
         self._folder = folder
         self._epoch = epoch
 
     def write(self, partition: int, checkpoint: Checkpoint) -> bool:
-        """Replace the partition's checkpoint in one step; return False, with a warning, where that failed."""
+        """Replace the partition's checkpoint atomically; on failure log a warning and return False."""
         path = self.path(partition)
         fresh = path.with_suffix(f".{os.getpid()}")
         try:
@@ -99,7 +99,7 @@ class Checkpoints:
         return True
 
     def read(self, partition: int) -> Checkpoint | None:
-        """Return the partition's checkpoint, None where there is none that can be used."""
+        """Return the partition's checkpoint; None if the checkpoint is missing or unusable."""
         path = self.path(partition)
         try:
             return self._parse(partition, path.read_bytes())
@@ -110,14 +110,14 @@ class Checkpoints:
             return None
 
     def _remove_unfinished(self, path: Path) -> None:
-        """Remove what killed workers left. One that lives and writes just now only writes in vain."""
+        """Remove unfinished files of killed workers. A living worker that is just writing merely loses a checkpoint."""
         for other in path.parent.glob(f"{path.stem}.*"):
             if other != path:
                 with contextlib.suppress(OSError):
                     other.unlink()
 
     def path(self, partition: int) -> Path:
-        """Return where the partition's checkpoint is, if there is one."""
+        """Return the path of the partition's checkpoint."""
         return self._folder / f"partition-{partition}.checkpoint"
 
     def _parts(self, partition: int, checkpoint: Checkpoint) -> Iterator[bytes]:

@@ -1,4 +1,8 @@
-"""When each partition's checkpoint is written: one partition at a time, off the event loop, after an accepted flush."""
+"""Schedule of checkpoints: a single partition at a time, off the event loop, after an accepted flush.
+
+A state is saved only after Postgres has accepted the flush of that very state. A dead letter or a note that Postgres
+lacks would otherwise lie before the checkpoint's position, and no replay would meet the event again.
+"""
 
 import asyncio
 from collections.abc import Mapping
@@ -8,7 +12,7 @@ from streams.fold.owned import OwnedPartition
 
 
 class Checkpointing:
-    """Says whose checkpoint is due, every `interval` seconds for each partition, and writes what was taken."""
+    """Chooses the partition to save, every `interval` seconds per partition, and writes the checkpoints kept for it."""
 
     def __init__(self, checkpoints: Checkpoints, interval: float) -> None:
         self._checkpoints = checkpoints
@@ -17,15 +21,15 @@ class Checkpointing:
         self._saving: asyncio.Task[None] | None = None
 
     async def read(self, partition: int) -> Checkpoint | None:
-        """Return the partition's checkpoint, None where there is none that can be used."""
+        """Return the partition's checkpoint; None if the checkpoint is missing or unusable."""
         return await asyncio.to_thread(self._checkpoints.read, partition)
 
     def next_due(self) -> float:
-        """Return when a partition that is taken over or saved now is due, by the event loop's clock."""
+        """Return the instant, by the event loop's clock, at which a partition saved now is due again."""
         return asyncio.get_running_loop().time() + self._interval
 
     def due(self, owned: Mapping[int, OwnedPartition]) -> list[int]:
-        """Return the partition whose checkpoint is due the longest, if any: one at a time, to keep flushes short."""
+        """Return the partition that is overdue the longest, if any: a single partition, to keep flushes short."""
         due = [(each.checkpoint_due, partition) for partition, each in owned.items() if each.active]
         if not due or min(due)[0] > asyncio.get_running_loop().time():
             return []
@@ -33,17 +37,17 @@ class Checkpointing:
         owned[partition].checkpoint_due = self.next_due()
         return [partition]
 
-    def take(self, partition: int, checkpoint: Checkpoint) -> None:
-        """Keep a checkpoint whose flush was accepted, until it is saved."""
+    def keep(self, partition: int, checkpoint: Checkpoint) -> None:
+        """Keep a checkpoint, after the flush was accepted, until `save`."""
         self._unsaved[partition] = checkpoint
 
     def save_soon(self) -> None:
-        """Begin to save what was taken, unless that is under way."""
+        """Begin to save the kept checkpoints, unless a save is under way."""
         if self._unsaved and (self._saving is None or self._saving.done()):
             self._saving = asyncio.create_task(self.save())
 
     async def save(self) -> None:
-        """Save what was taken."""
+        """Save the kept checkpoints."""
         while self._unsaved:
             partition, checkpoint = self._unsaved.popitem()
             await asyncio.to_thread(self._checkpoints.write, partition, checkpoint)

@@ -1,4 +1,4 @@
-"""Publishes recorded dead letters to Kafka, at least once, so that others can watch them too."""
+"""Publication of recorded dead letters to Kafka, at least once, for readers outside funnelproof."""
 
 import asyncio
 import base64
@@ -16,12 +16,12 @@ from streams.store.database import PASSING_ERRORS, Pool
 log = structlog.get_logger(__name__)
 
 EVERY = 1.0
-"""Seconds between two looks for letters that are recorded but not published."""
+"""Seconds between two searches for unpublished letters."""
 _AT_ONCE = 500
 
 
 class DeadLetterPublisher:
-    """Runs in every worker, for the partitions that it holds (`partitions` says which)."""
+    """Publishes the dead letters of the worker's partitions; `partitions` returns the partitions held now."""
 
     def __init__(self, pool: Pool, servers: str, topic: str, partitions: Callable[[], Iterable[int]]) -> None:
         self._pool = pool
@@ -30,7 +30,7 @@ class DeadLetterPublisher:
         self._topic = topic
 
     async def run(self) -> None:
-        """Publish letters as they are recorded; never returns. What fails is tried again."""
+        """Publish letters as they are recorded; never returns. A failed publication is tried again."""
         while True:
             try:
                 while await self._publish():
@@ -63,7 +63,7 @@ class DeadLetterPublisher:
 
 
 def _message(letter: str, value: bytes | None) -> bytes:
-    """Return the JSON that `schemas/events/dead-letter.json` describes."""
+    """Return the event described by `schemas/events/dead-letter.json`."""
     told = json.loads(letter)
     told["value"] = None if value is None else base64.b64encode(value).decode()
     return json.dumps(told).encode()

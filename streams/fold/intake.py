@@ -1,18 +1,18 @@
-"""When a worker reads on: what Postgres does not take yet is kept in memory, so reading waits for it."""
+"""Backpressure: changes wait in memory for Postgres, and a worker stops reading while too many wait."""
 
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 STUCK_SECONDS = 2.0
-"""How long a flush may take before nothing more is read."""
+"""Seconds of a flush after which the worker stops reading."""
 MOST_LETTERS = 2_000
-"""Dead letters that may wait to be written before nothing more is read: each is a whole event."""
+"""Waiting dead letters after which the worker stops reading: a letter holds a whole event."""
 _LOOK_SECONDS = 0.05
 
 
 class Intake:
-    """`open` is whether the last flush succeeded; `letters` counts the dead letters that wait."""
+    """Decides if the worker may read. `open`: the last flush succeeded; `letters` counts the waiting dead letters."""
 
     def __init__(self, letters: Callable[[], int]) -> None:
         self.open = True
@@ -21,7 +21,7 @@ class Intake:
 
     @contextmanager
     def flushing(self) -> Iterator[None]:
-        """Regard a flush as under way for the length of a `with` block."""
+        """Regard a flush as under way during a `with` block."""
         self._began = asyncio.get_running_loop().time()
         try:
             yield
@@ -29,7 +29,7 @@ class Intake:
             self._began = None
 
     async def ready(self) -> None:
-        """Wait while Postgres cannot be reached or does not keep up."""
+        """Wait while Postgres is unreachable or falls behind."""
         while not self.open or self._is_stuck() or self._letters() > MOST_LETTERS:
             await asyncio.sleep(_LOOK_SECONDS)
 

@@ -1,38 +1,24 @@
-"""A partition that a worker holds, and the records that reach it."""
+"""A partition in the hands of a worker."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from streams.cdc.envelope import LogRecord
 from streams.domain.partition import PartitionState
 from streams.domain.tally import TallyKey
 from streams.fold.partials import DeadLetter
 
 
-class OffsetRecord(LogRecord, Protocol):
-    """A record with its place in the log."""
-
-    @property
-    def offset(self) -> int:
-        """The record's offset in its partition."""
-
-    @property
-    def key(self) -> bytes | None:
-        """The row's key."""
-
-
-class RecordChunk(Protocol):
-    """Consecutive records of one partition; `next_offset` also passes gaps, so `records` may be empty."""
-
-    partition: int
-    records: Sequence[OffsetRecord]
-    next_offset: int
-
-
 @dataclass(slots=True)
 class OwnedPartition:
-    """A partition this worker holds: its state, and how far taking it over has come."""
+    """A partition that the worker holds: state, and progress of the takeover.
+
+    `end`: the log's end at the takeover, which the replay must reach. `told`: the offset up to which Postgres has the
+    causes of changes. `flushes`: the number of the last accepted flush. `known`: the counts that Postgres had at the
+    takeover, until the replay is over. `checkpoint_due`: the instant of the next checkpoint, by the event loop's clock.
+
+    Waiting for the next flush: `dead_letters`; `superseded`, by key of a row with a dead letter the offset of a later
+    event that was applied; `snapshots`, the LSNs of snapshots met. `poisoned` holds the keys of rows whose last event
+    was a dead letter.
+    """
 
     state: PartitionState
     end: int
@@ -47,5 +33,5 @@ class OwnedPartition:
 
     @property
     def active(self) -> bool:
-        """Whether the replay has reached the end it had to reach, so that counts may be published."""
+        """True once the replay has reached `end`, from when on counts may be published."""
         return self.known is None

@@ -1,4 +1,10 @@
-"""Partials in Postgres: each partition's absolute counts, fenced by the offset they stand for."""
+"""Partials in Postgres: the absolute counts of every partition, fenced by offset.
+
+A *zombie* is a worker that was paused, lost its partitions meanwhile, and wakes up. Example: worker A holds a partition
+and is paused at offset 900. Worker B takes the partition over at the log's end 1000, and claims 1000. A wakes up and
+flushes offset 950: Postgres refuses, since 950 lies below the claim. Had A read on to 1000 first, A's counts would
+equal B's, as folds of equal records. Postgres accepts them unless B has flushed; A must then compare all counts.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,12 +23,12 @@ from streams.store.known_windows import know_windows
 from streams.store.sealing import read_sealed
 
 ROWS_AT_ONCE = 20_000
-"""Counts one statement writes: bounds the memory and the time that a large flush takes at once."""
+"""Counts per statement: bounds the memory and the time of a statement in a large flush."""
 
 
 @dataclass(frozen=True)
 class Takeover:
-    """What Postgres was told of a partition before: up to `told` (None: nothing), in `flushes` flushes."""
+    """A partition's progress before a takeover: offset `told` (None before the first flush), number of `flushes`."""
 
     told: int | None
     flushes: int
@@ -30,7 +36,7 @@ class Takeover:
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """An event that could not be applied, where it was met, and why."""
+    """An event that could not be applied: offset, key, value, and reason."""
 
     source_offset: int
     key: bytes | None
@@ -40,9 +46,10 @@ class DeadLetter:
 
 @dataclass(frozen=True)
 class PartitionFlush:
-    """What one partition has to tell: its fold up to `position`, as changes since flush number `after`.
+    """A partition's part of a flush: the changes since flush number `after`, up to `position`.
 
-    `snapshots` are the positions of those that it met rows of.
+    `superseded`: for rows with dead letters, the offset of a later event that was applied, by key. `snapshots`: LSNs of
+    the snapshots met in the log.
     """
 
     partition: int
@@ -56,11 +63,12 @@ class PartitionFlush:
 
 @dataclass(frozen=True)
 class Flushed:
-    """What became of a flush, by partition: accepted as which number; or not, and nothing of it was written.
+    """The outcome of a flush, by partition. Only accepted partitions were written.
 
-    `refused`: another worker has claimed the partition from further on. `astray`: Postgres is not where this worker
-    left it, since it was restored, failed over, or since an earlier flush ended without an answer: take the
-    partition over anew. `ignored` late changes were of sealed windows.
+    `accepted`: the new number of flushes. `refused`: a different worker has claimed the partition beyond the flush's
+    position. `astray`: Postgres differs from the state that the worker left, after a restore, a failover, or a flush
+    whose answer was lost; the worker must compare all counts of the partition. `ignored`: the number of late changes in
+    sealed windows.
     """
 
     accepted: Mapping[int, int]
@@ -70,10 +78,10 @@ class Flushed:
 
 
 class Partials:
-    """Writes and reads one epoch's partials on behalf of one worker.
+    """Writes and reads the partials of an epoch on behalf of a worker.
 
-    `sealed` says until when each window kind was sealed at the last flush or takeover: no counts of windows that end
-    by then are wanted.
+    `sealed` holds, by window kind, the end of the newest sealed window at the last flush or takeover. Counts of sealed
+    windows are not written.
     """
 
     def __init__(self, pool: Pool, epoch: Epoch, worker: str) -> None:
@@ -88,7 +96,8 @@ class Partials:
     async def claim(self, partition: int, end: int) -> Takeover:
         """Take a partition over at the log's `end`.
 
-        From here on no flush from below `end` is accepted, so what is read after this cannot change under us.
+        After the claim Postgres refuses every flush from below `end`: the partials, read after the claim, cannot change
+        under the new owner.
         """
         row = await self._pool.fetchrow(
             sql("queries/fold/partition_claim"), self._epoch.id, partition, end, self._worker
@@ -101,7 +110,7 @@ class Partials:
         return Takeover(row["source_offset"], row["flushes"])
 
     async def read(self, partition: int) -> dict[TallyKey, int]:
-        """Return what Postgres holds of a partition, by the keys its state uses."""
+        """Return the counts of a partition in Postgres, by the keys of PartitionState."""
         rows = await self._pool.fetch(sql("queries/fold/partition_partials"), self._epoch.id, partition)
         return {
             TallyKey(
@@ -115,9 +124,9 @@ class Partials:
         }
 
     async def flush(self, flushes: Sequence[PartitionFlush]) -> Flushed:
-        """Write in one transaction what can be accepted, and say what was not.
+        """Write the acceptable partitions in a single transaction; return the outcome by partition.
 
-        Raises PreconditionError when another worker has begun another epoch.
+        Raises PreconditionError when a worker has begun a new epoch.
         """
         async with self._pool.acquire() as connection, connection.transaction():
             epoch = self._epoch.id
@@ -144,12 +153,12 @@ class Partials:
 
     def _heed(self, sealed: Mapping[str, int]) -> None:
         if sealed != self.sealed:
-            # A window that was known may be so no more, and what is written of it must be found.
+            # Pruning may have removed a known window: the next flush must register the window again.
             self._known_windows.clear()
             self.sealed = sealed
 
     async def record_dead_letters(self, partition: int, letters: Sequence[DeadLetter]) -> None:
-        """Write dead letters ahead of the flush that they belong to; once per place, however often they are told."""
+        """Write dead letters ahead of their flush; a letter is identified by its offset, and written once."""
         early = PartitionFlush(partition, 0, 0, Delta({}, {}), letters)
         async with self._pool.acquire() as connection, connection.transaction():
             await self._write_dead_letters(connection, [early])
@@ -188,7 +197,7 @@ class Partials:
     async def _write_notes(
         self, connection: Connection, flushes: Sequence[PartitionFlush], numbers: Mapping[int, int]
     ) -> int:
-        """Write down why windows changed that had ended; return how many of these changes came after the seal."""
+        """Write the notes on ended windows; return the number of notes on sealed windows, which are only counted."""
         late = Counter(
             where.window.name
             for flush in flushes
@@ -253,9 +262,11 @@ def _judge(
     locked: Mapping[int, tuple[int, int, str | None]],
     last_by: Mapping[int, str | None],
 ) -> Flushed:
-    """Decide by each partition's fence, number of flushes and last flusher, which are locked.
+    """Judge every partition by its locked progress row: fence, number of flushes, last flusher.
 
-    A Postgres that goes back gives numbers twice, though never to the same worker: whose flush it was tells them apart.
+    A Postgres that loses commits gives a number twice, but never twice to the same worker; the last flusher tells the
+    two flushes apart. Example: A flushes as number 8, a failover loses that commit, and B flushes as number 8. A's next
+    flush follows "8 by A" and Postgres has "8 by B": A is astray.
     """
     accepted: dict[int, int] = {}
     refused: set[int] = set()

@@ -1,8 +1,12 @@
-"""Folds the partitions a worker owns, and flushes their counts to Postgres.
+"""The centre of a worker: folds the worker's partitions, and flushes their counts to Postgres.
 
-Taking over a partition: read the end of its log, claim it in Postgres from there, read the partials, replay the log
-to that end, then write whatever differs. Until then nothing is published, since a compacted log passes through
-states that never existed. The same rule repairs a Postgres that was restored.
+Takeover of a partition: read the log's end, claim the partition in Postgres from that end, read the partials, replay
+the log to that end, then write the counts that differ. Equal steps repair a Postgres restored from a backup.
+
+Counts are published only after the replay, since a compacted log passes through states that never existed. Example:
+row 1 says "deal entered A" (offset 10), row 2 "deal entered B" (offset 20), and at offset 30 row 1 is corrected to an
+earlier entry. Compaction removes offset 10. A replay at offset 20 has an entry into B and none into A, though the deal
+had entered A before. At the log's end every row's newest record has been read, and the state is right.
 """
 
 import asyncio
@@ -16,34 +20,34 @@ from streams.cdc.folded import FoldedTopic
 from streams.domain.codes import Vocabulary
 from streams.domain.partition import PartitionState
 from streams.domain.plan import WindowPlan
+from streams.engine import PartitionRecords, Record
 from streams.errors import PreconditionError, UnreachableError
 from streams.fold.checkpoint import Checkpoint, Checkpoints
 from streams.fold.checkpointing import Checkpointing
 from streams.fold.intake import Intake
-from streams.fold.owned import OffsetRecord, OwnedPartition, RecordChunk
+from streams.fold.owned import OwnedPartition
 from streams.fold.partials import DeadLetter, Partials, PartitionFlush
 from streams.store.database import PASSING_ERRORS
 
 log = structlog.get_logger(__name__)
 
 HEARTBEAT = 1.0
-"""Seconds after which progress is written even where nothing changed, so that `as_of` tells freshness."""
+"""Seconds after which an idle worker writes progress, to keep `as_of` in the live view fresh."""
 FEW_RECORDS = 32
-"""Records of which one cannot be applied are halved down to this many before each is looked at alone."""
+"""Records with a malformed event among them are halved down to this number, then applied singly."""
 _RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class Processor:
-    """What a worker does with the log: apply records, flush counts; one object a worker.
+    """Applies records and flushes counts; a worker has a single processor.
 
-    `records`, `changes` (records that changed an entry) and `dead_letters` count what was applied since the start;
-    `vocabulary` says what the codes in the state stand for.
+    `records`, `changes` (records that changed an entry) and `dead_letters` are totals since the start; `vocabulary`
+    translates the codes in the state.
     """
 
     def __init__(
         self,
-        topic: str,
-        topics: FoldedTopic,
+        topic: FoldedTopic,
         partials: Partials,
         checkpoints: Checkpoints,
         plan: WindowPlan,
@@ -51,7 +55,6 @@ class Processor:
         checkpoint_interval: float,
     ) -> None:
         self._topic = topic
-        self._topics = topics
         self._partials = partials
         self._checkpointing = Checkpointing(checkpoints, checkpoint_interval)
         self._plan = plan
@@ -66,23 +69,23 @@ class Processor:
 
     @property
     def owned(self) -> Mapping[int, OwnedPartition]:
-        """The partitions held now, to look at."""
+        """The partitions held now, by number; for reading only."""
         return self._owned
 
     @property
     def partitions(self) -> set[int]:
-        """The partitions held now."""
+        """The numbers of the partitions held now."""
         return set(self._owned)
 
     async def on_assigned(self, partitions: set[int]) -> dict[int, int]:
-        """Take over `partitions`, drop all others; return the offset to read next of each."""
-        async with self._flushing:  # what a flush under way has left behind is then known
+        """Take over `partitions`, drop the remaining ones; return the next offset to read, by partition."""
+        async with self._flushing:  # a flush under way ends first, and its outcome is known
             return await self._take_over(partitions)
 
     async def _take_over(self, partitions: set[int]) -> dict[int, int]:
         for partition in self._owned.keys() - partitions:
             del self._owned[partition]
-        ends = await self._topics.ends(self._topic, partitions, committed=True)
+        ends = await self._topic.ends(self._topic.name, partitions, committed=True)
         for partition in sorted(partitions):
             kept = self._owned.get(partition)
             state, poisoned = (
@@ -90,8 +93,9 @@ class Processor:
             )
             if state.position > ends[partition]:
                 raise PreconditionError(
-                    f"partition {partition} of {self._topic} ends at {ends[partition]}, before the {state.position} "
-                    "already read: the topic was made anew; restart the worker, it will rebuild the counts"
+                    f"partition {partition} of {self._topic.name} ends at {ends[partition]}, before the "
+                    f"{state.position} already read: the topic was made anew; restart the worker, it will rebuild "
+                    "the counts"
                 )
             before = await self._partials.claim(partition, ends[partition])
             known = await self._partials.read(partition)
@@ -99,7 +103,7 @@ class Processor:
             owned = OwnedPartition(
                 state, ends[partition], before.told or 0, before.flushes, known, due, poisoned=poisoned
             )
-            if kept:  # what it could not flush yet is behind its position, so no replay will meet it again
+            if kept:  # unflushed events lie before the position: no replay will meet them again
                 owned.dead_letters, owned.superseded = kept.dead_letters, kept.superseded
                 owned.snapshots = kept.snapshots
             self._owned[partition] = owned
@@ -108,41 +112,41 @@ class Processor:
         return {partition: self._owned[partition].state.position for partition in partitions}
 
     async def on_revoked(self, *, stopping: bool = False) -> None:
-        """Tell Postgres what is known before others take over; the state stays in case they come back.
+        """Flush before new owners take over; keep the state, in case the partitions return.
 
-        A worker that is `stopping` leaves checkpoints behind for the next one.
+        A `stopping` worker also leaves checkpoints for its successor.
         """
         await self.flush(checkpoint=self._owned.keys() if stopping else ())
         if stopping:
             await self._checkpointing.save()
 
     async def ready(self) -> None:
-        """Wait while Postgres cannot be reached or does not keep up: what cannot be written need not be read."""
+        """Wait while Postgres is unreachable or falls behind: reading ahead would only fill the memory."""
         await self._intake.ready()
 
-    def apply(self, chunks: Iterable[RecordChunk]) -> None:
-        """Fold records into the state of their partitions; without a pause, so that state and position agree."""
-        for chunk in chunks:
-            owned = self._owned.get(chunk.partition)
-            if owned is None or chunk.next_offset <= owned.state.position:
+    def apply(self, parts: Iterable[PartitionRecords]) -> None:
+        """Fold records into the states of their partitions, without an await: state and position always agree."""
+        for part in parts:
+            owned = self._owned.get(part.partition)
+            if owned is None or part.next_offset <= owned.state.position:
                 continue
-            records = chunk.records
+            records = part.records
             if records and records[0].offset < owned.state.position:
                 records = [record for record in records if record.offset >= owned.state.position]
             self.records += len(records)
             for first in range(0, len(records), self._decoder.records_at_once):
                 some = records[first : first + self._decoder.records_at_once]
                 self.changes += self._apply_records(owned, some)
-            owned.snapshots |= self._decoder.take_snapshots()
-            owned.state.position = chunk.next_offset
+            owned.snapshots |= self._decoder.drain_snapshots()
+            owned.state.position = part.next_offset
             self._activate_when_replayed(owned)
         self._changed.set()
 
     async def flush(self, checkpoint: Collection[int] = ()) -> dict[int, int]:
-        """Write every active partition's changes and progress; return the positions Postgres accepted.
+        """Write every active partition's changes and progress; return the positions accepted by Postgres.
 
-        Partitions in `checkpoint` are to be saved as they are in this flush, once it is accepted: what Postgres was not
-        told of (dead letters, causes) would be missing from a replay that begins behind it.
+        A partition in `checkpoint` is saved in the state of this flush, after acceptance. A checkpoint ahead of
+        Postgres would lose dead letters and causes: a replay begins behind them.
         """
         async with self._flushing:
             with self._intake.flushing():
@@ -153,13 +157,13 @@ class Processor:
         active = {partition: owned for partition, owned in self._owned.items() if owned.active}
         if not active:
             return {}
-        flushes = [self._take(partition, owned) for partition, owned in active.items()]
+        flushes = [self._drain(partition, owned) for partition, owned in active.items()]
         snapshots = {
             partition: Checkpoint(active[partition].state.snapshot(), frozenset(active[partition].poisoned))
             for partition in active.keys() & checkpoint
         }
         try:
-            await self._topics.confirm_at({flush.partition: flush.position for flush in flushes})
+            await self._topic.confirm_at({flush.partition: flush.position for flush in flushes})
             flushed = await self._partials.flush(flushes)
         except BaseException:
             self._give_back(flushes)
@@ -168,7 +172,7 @@ class Processor:
         for partition, number in flushed.accepted.items():
             self._owned[partition].flushes = number
             if partition in snapshots:
-                self._checkpointing.take(partition, snapshots[partition])
+                self._checkpointing.keep(partition, snapshots[partition])
         for partition in flushed.refused:
             log.warning("flush refused: another worker has taken the partition over", partition=partition)
         for partition in flushed.astray:
@@ -176,27 +180,27 @@ class Processor:
         return {flush.partition: flush.position for flush in flushes if flush.partition in flushed.accepted}
 
     async def _write_letters_of_replays(self) -> None:
-        """Record what a long replay could not apply; its counts wait for its end, and these would pile up."""
+        """Write the dead letters of replays: counts wait for a replay's end, and letters would fill the memory."""
         for partition, owned in self._owned.items():
             if not owned.active and (letters := list(owned.dead_letters)):
-                await self._topics.confirm()
+                await self._topic.confirm()
                 await self._partials.record_dead_letters(partition, letters)
                 del owned.dead_letters[: len(letters)]
 
     async def _find_again(self, partition: int) -> None:
-        """Take an active partition over anew: let whatever Postgres has otherwise than its state be written next."""
+        """Take an active partition over anew: have the next flush write every count that differs in Postgres."""
         log.warning(
             "Postgres is not where it was left; comparing all counts of the partition", partition=partition
         )
         owned = self._owned[partition]
         owned.flushes = (await self._partials.claim(partition, owned.state.position)).flushes
-        owned.state.reconcile_with(await self._partials.read(partition))
+        owned.state.mark_differences(await self._partials.read(partition))
         self._changed.set()
 
     async def keep_flushing(self, flushed: Callable[[dict[int, int]], Awaitable[None]]) -> None:
-        """Flush soon after each change, at most once an interval; never returns.
+        """Flush soon after every change, at most once an interval; never returns.
 
-        A server that does not answer is asked again with growing delays, and nothing more is read meanwhile.
+        While a server does not answer, the flush is tried again with growing delays, and the worker stops reading.
         """
         failures = 0
         while True:
@@ -221,7 +225,7 @@ class Processor:
             await asyncio.sleep(self._interval)
 
     async def _resume(self, partition: int, end: int) -> tuple[PartitionState, set[bytes]]:
-        """Return the state of a partition's checkpoint, or an empty one where it has none that fits the log."""
+        """Return state and poisoned keys from a partition's checkpoint; empty ones if no checkpoint fits the log."""
         state = PartitionState(self._plan, self.vocabulary)
         checkpoint = await self._checkpointing.read(partition)
         if checkpoint is None or checkpoint.snapshot.position > end:
@@ -230,14 +234,14 @@ class Processor:
         log.info("resumed from a checkpoint", partition=partition, position=state.position, end=end)
         return state, set(checkpoint.poisoned)
 
-    def _apply_records(self, owned: OwnedPartition, records: Sequence[OffsetRecord]) -> int:
-        """Fold records in; return how many changed an entry."""
+    def _apply_records(self, owned: OwnedPartition, records: Sequence[Record]) -> int:
+        """Fold records in; return the number of changed entries."""
         told, first, last = owned.told, records[0].offset, records[-1].offset
         poisoned = owned.poisoned and any(record.key in owned.poisoned for record in records)
         if not poisoned and (told <= first or told > last):
             changes = self._decoder.decode_all(records)
             if changes is not None:
-                # An entry outside the calendar is found again one by one; what was applied before it applies once.
+                # An entry outside the calendar is found singly below; the records before it then count as redeliveries.
                 with contextlib.suppress(OverflowError):
                     return owned.state.apply_all(changes, note=told <= first)
         if len(records) > FEW_RECORDS:
@@ -245,7 +249,7 @@ class Processor:
             return self._apply_records(owned, records[:middle]) + self._apply_records(owned, records[middle:])
         return sum(self._apply_record(owned, record) for record in records)
 
-    def _apply_record(self, owned: OwnedPartition, record: OffsetRecord) -> bool:
+    def _apply_record(self, owned: OwnedPartition, record: Record) -> bool:
         try:
             change = self._decoder.decode(record)
             if change is None:
@@ -259,7 +263,7 @@ class Processor:
             owned.superseded[record.key] = record.offset
         return changed
 
-    def _refuse(self, owned: OwnedPartition, record: OffsetRecord, error: Exception) -> None:
+    def _refuse(self, owned: OwnedPartition, record: Record, error: Exception) -> None:
         log.warning("event could not be applied", offset=record.offset, reason=str(error))
         self.dead_letters += 1
         owned.dead_letters.append(DeadLetter(record.offset, record.key, record.value, str(error)))
@@ -268,14 +272,14 @@ class Processor:
 
     def _activate_when_replayed(self, owned: OwnedPartition) -> None:
         if owned.known is not None and owned.state.position >= owned.end:
-            owned.state.reconcile_with(owned.known)
+            owned.state.mark_differences(owned.known)
             owned.known = None
 
-    def _take(self, partition: int, owned: OwnedPartition) -> PartitionFlush:
+    def _drain(self, partition: int, owned: OwnedPartition) -> PartitionFlush:
         letters, owned.dead_letters = owned.dead_letters, []
         superseded, owned.superseded = owned.superseded, {}
         snapshots, owned.snapshots = owned.snapshots, set()
-        delta = owned.state.take(self._partials.sealed)
+        delta = owned.state.drain(self._partials.sealed)
         return PartitionFlush(
             partition, owned.state.position, owned.flushes, delta, letters, superseded, snapshots
         )

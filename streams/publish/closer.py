@@ -17,7 +17,7 @@ from streams.completeness.markers import MarkerDeniedError, MarkerMissingError, 
 from streams.completeness.proving import ProgressMissingError, Prover, StagesUnknownError
 from streams.completeness.slot import SlotWatch
 from streams.completeness.source import read_source
-from streams.domain.proof import OpenTransaction, Proof, name
+from streams.domain.proof import OpenTransaction, Proof
 from streams.domain.windows import Window, to_microseconds
 from streams.errors import UnreachableError
 from streams.publish.closing import Closing, Published
@@ -177,7 +177,7 @@ class Closer:
             log.info(
                 "waiting for writers",
                 windows=len(due) - len(cleared),
-                writers=[name(each) for each in self.held_by],
+                writers=[each.description for each in self.held_by],
             )
             return 0.2
         return (self._plan.next_end(until) - until) / 1_000_000

@@ -22,6 +22,7 @@ class FakeRecord:
     offset: int = 0
     key: bytes | None = b"key"
     headers: list[tuple[str, bytes]] = field(default_factory=list)
+    timestamp: int = 0
 
 
 def envelope(op: str, *, before: object = None, after: object = None, lsn: int | None = 24_790_896) -> bytes:

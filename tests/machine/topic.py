@@ -1,11 +1,11 @@
 """The CDC topic in memory, and workers that read it when they are told to."""
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
 
-from streams.fold.owned import OffsetRecord
+from streams.engine import PartitionRecords
 from streams.fold.processor import Processor
 from tests.fakes.envelopes import FakeRecord
 
@@ -13,16 +13,10 @@ _offset = attrgetter("offset")
 
 
 @dataclass
-class Chunk:
-    partition: int
-    records: Sequence[OffsetRecord]
-    next_offset: int
-
-
-@dataclass
 class MemoryTopic:
     """The topic, as it is now: every partition's records."""
 
+    name = "data"
     partitions: int
     records: dict[int, list[FakeRecord]] = field(default_factory=dict)
 
@@ -33,13 +27,13 @@ class MemoryTopic:
         records = self.records[partition]
         return records[-1].offset + 1 if records else 0
 
-    def chunk(self, partition: int, begin: int, until: int | None = None) -> Chunk:
+    def chunk(self, partition: int, begin: int, until: int | None = None) -> PartitionRecords:
         """Return what is there in `[begin, until)`, up to the end at most."""
         end = self.end(partition)
         stop = end if until is None else min(until, end)
         records = self.records[partition]
         first, last = (bisect_left(records, offset, key=_offset) for offset in (begin, stop))
-        return Chunk(partition, records[first:last], max(begin, stop))
+        return PartitionRecords(partition, records[first:last], max(begin, stop))
 
     def compact(self, partition: int, point: int) -> None:
         """Keep the newest record of each key before `point`, and all from there on."""

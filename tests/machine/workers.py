@@ -66,7 +66,7 @@ class Worker(Reader):
     """A worker, and what it says to Postgres."""
 
     def __init__(self, topic: MemoryTopic, partials: Watched, checkpoints: Checkpoints) -> None:
-        topics = cast("FoldedTopic", topic)
+        folded = cast("FoldedTopic", topic)
         told = cast("Partials", partials)
-        super().__init__(Processor("data", topics, told, checkpoints, PLAN, 0.2, 300.0), topic)
+        super().__init__(Processor(folded, told, checkpoints, PLAN, 0.2, 300.0), topic)
         self.partials = partials

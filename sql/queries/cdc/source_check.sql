@@ -1,4 +1,4 @@
--- Whether the CRM's database can be followed.
+-- The preconditions of following the CRM's database.
 select
     current_setting('wal_level') as wal_level,
     to_regclass('dyno_crm.deal_pipeline_stage_state')::text as stage_state,

@@ -1,4 +1,4 @@
--- Deletes every row before a truncate, so that the log tells of each.
+-- Deletes every row before a truncate: the log then has a delete event per row.
 create or replace function dyno_crm.funnelproof_delete_before_truncate() returns trigger
 language plpgsql
 as $$

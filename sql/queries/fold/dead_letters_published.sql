@@ -1,4 +1,4 @@
--- Notes dead letters as published.
+-- Marks dead letters as published.
 update funnelproof.dead_letter as letter
 set published_at = clock_timestamp()
 from unnest($1::text[], $2::integer[], $3::bigint[]) as sent (topic_id, partition, source_offset)

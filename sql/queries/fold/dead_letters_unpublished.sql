@@ -1,4 +1,4 @@
--- Dead letters that are recorded but not published yet, of these partitions.
+-- Unpublished dead letters of the worker's partitions, oldest first.
 select
     letter.topic_id,
     letter.partition,

@@ -1,4 +1,4 @@
--- Moves locked partitions' progress forward; each accepted flush has the next number.
+-- Advances the progress of locked partitions; an accepted flush gets the next number.
 update funnelproof.partition_progress as progress
 set
     source_offset = accepted.source_offset,

@@ -1,6 +1,6 @@
--- Orders concurrent flushes of a partition: its owner and a worker presumed dead wait here for each other. Says from
--- which offset on a flush is accepted, how many were, and whose was the last; nothing where another epoch is the
--- current one.
+-- Locks the progress of partitions: concurrent flushes of a partition, by the owner and by a worker presumed dead,
+-- queue up here. Returns the least offset of an acceptable flush, the number of flushes and the last flusher; no row
+-- if a newer epoch is current.
 select
     progress.partition,
     greatest(progress.source_offset, progress.claimed) as fence,

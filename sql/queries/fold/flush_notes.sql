@@ -1,4 +1,4 @@
--- Writes down why counts of ended windows changed.
+-- Writes the causes of changes in ended windows.
 insert into funnelproof.change_note (
     epoch, partition, flush, source_offset, tenant_id, pipeline_id, window_name, window_start,
     causes, lowest_lsn, highest_lsn

@@ -1,16 +1,29 @@
--- Writes absolute counts of accepted partitions.
+-- Writes the absolute counts of accepted partitions.
 insert into funnelproof.partial as partial (
     epoch, partition, flush, tenant_id, pipeline_id, window_name, window_start, window_end,
     from_stage_id, to_stage_id, deals
 )
 select
     $1,
-    counted.*
+    counted.partition,
+    counted.flush,
+    counted.tenant_id,
+    counted.pipeline_id,
+    counted.window_name,
+    counted.window_start,
+    counted.window_end,
+    counted.from_stage_id,
+    counted.to_stage_id,
+    counted.deals
 from
     unnest(
         $2::integer[], $3::bigint[], $4::text[]::uuid[], $5::text[]::uuid[], $6::text[],
         $7::timestamptz[], $8::timestamptz[], $9::text[]::uuid[], $10::text[]::uuid[], $11::bigint[]
-    ) as counted
+    )
+        as counted (
+            partition, flush, tenant_id, pipeline_id, window_name, window_start, window_end,
+            from_stage_id, to_stage_id, deals
+        )
 on conflict (
     window_start, window_name, tenant_id, pipeline_id, from_stage_id, to_stage_id, partition, epoch
 ) do update

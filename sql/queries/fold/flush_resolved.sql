@@ -1,4 +1,4 @@
--- A later event of the same row tells its whole state, so an earlier dead letter of that row no longer matters.
+-- Resolves dead letters of rows with a later event: a row's event carries the row's whole state.
 update funnelproof.dead_letter as letter
 set resolved_at = clock_timestamp()
 from unnest($2::integer[], $3::bigint[], $4::bytea[]) as superseded (partition, source_offset, key)

@@ -1,2 +1,2 @@
--- Two workers that meet two snapshots at once must not each take theirs for the only one.
+-- Serializes the flushes that met a snapshot: each of two workers would take its snapshot for the only one.
 lock table funnelproof.snapshot in share row exclusive mode

@@ -1,5 +1,6 @@
--- Notes the snapshots met in the log. One more than the first, or one in a log that was proven before, is a doubt: rows
--- that were deleted between what the log had and the snapshot have no event in it.
+-- Notes the snapshots met in the log. A second snapshot, or a snapshot in a log with proofs, is a doubt: rows deleted
+-- before the snapshot and after the log's last change have no delete event. Example: the connector stops at LSN 100, a
+-- row is deleted at 120, a new connector takes a snapshot at 150. The log still has the row.
 with
 fresh as (
     insert into funnelproof.snapshot (topic_id, source_lsn)

@@ -1,4 +1,4 @@
--- Takes a partition over: from here on a flush from below the claimed offset is refused.
+-- Claims a partition at an offset: from now on flushes from below the claimed offset are refused.
 insert into funnelproof.partition_progress as progress (epoch, partition, claimed, worker)
 values ($1, $2, $3, $4)
 on conflict (epoch, partition) do update

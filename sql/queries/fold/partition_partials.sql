@@ -1,4 +1,4 @@
--- What Postgres holds of one partition's counts.
+-- The counts of a partition.
 select
     partial.tenant_id::text,
     partial.pipeline_id::text,

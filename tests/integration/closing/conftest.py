@@ -70,7 +70,7 @@ class Desk:
         chosen = partitions or range(PARTITIONS)
         flushes = [
             PartitionFlush(
-                p, self.states[p].position, self.after[p], self.states[p].take(self.partials.sealed)
+                p, self.states[p].position, self.after[p], self.states[p].drain(self.partials.sealed)
             )
             for p in chosen
         ]
@@ -84,7 +84,7 @@ class Desk:
     async def take_over(self, partition: int, end: int) -> None:
         """Claim a partition and let whatever Postgres has otherwise be written next."""
         self.after[partition] = (await self.partials.claim(partition, end)).flushes
-        self.states[partition].reconcile_with(await self.partials.read(partition))
+        self.states[partition].mark_differences(await self.partials.read(partition))
 
     def proof(
         self, second: float, *doubts: str, scopes: tuple[Scope, ...] = (SALES,), stages: int = len(STAGES)

@@ -111,7 +111,7 @@ async def test_a_takeover_writes_only_what_differs(desk: Desk, pool: Pool) -> No
     successor.write("b", entry(1, 2))
     await pool.execute("update funnelproof.partial set deals = 7 where from_stage_id <> to_stage_id")
     await successor.take_over(0, 2)
-    assert [key.from_stage != key.to_stage for key in successor.states[0].take().counts] == [True]
+    assert [key.from_stage != key.to_stage for key in successor.states[0].drain().counts] == [True]
 
 
 async def test_a_postgres_that_went_back_under_a_running_worker_is_noticed_and_made_right(

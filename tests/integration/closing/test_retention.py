@@ -128,7 +128,7 @@ async def test_what_a_flush_wrote_beside_the_seal_goes_in_the_next_round(desk: D
     state = desk.states[0]
     state.apply(desk.changes.make("one", "late", entry(1, 5), 5000, to_microseconds(START + 9 * MINUTE)))
     state.position += 1
-    taken = PartitionFlush(0, state.position, desk.after[0], state.take())
+    taken = PartitionFlush(0, state.position, desk.after[0], state.drain())
     await pruner(pool, TWO_MINUTES).prune()
     await desk.partials.flush([taken])
     assert await count(pool, "funnelproof.partial") == 6

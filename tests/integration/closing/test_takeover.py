@@ -83,8 +83,8 @@ class Office:
         partials = HeardPartials(self.pool, self.epoch, name)
         await begin_epoch(self.pool, self.epoch)
         checkpoints = Checkpoints(self.folder, self.epoch.id)
-        topics = cast("FoldedTopic", self.log)
-        processor = Processor("data", topics, partials, checkpoints, PLAN, 0.2, 300.0)
+        folded = cast("FoldedTopic", self.log)
+        processor = Processor(folded, partials, checkpoints, PLAN, 0.2, 300.0)
         return Worker(processor, self.log, partials)
 
     async def told(self, partition: int = 0) -> dict[TallyKey, int]:

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from streams.completeness.source import read_source
-from streams.domain.proof import OpenTransaction, name
+from streams.domain.proof import OpenTransaction
 from streams.store.database import OwnConnection
 
 TABLE = "dyno_crm.deal_pipeline_stage_state"
@@ -58,7 +58,7 @@ async def test_a_transaction_that_has_written_is_named_with_its_process_and_age(
         assert (found.pid, found.application) == (writer.get_server_pid(), "the import")
         assert found.age is not None
         assert 0 <= found.age < 60
-        assert f"pid {found.pid} (" in name(found)
+        assert f"pid {found.pid} (" in found.description
     assert await holders(source) == []
 
 
@@ -90,7 +90,7 @@ async def test_a_prepared_transaction_is_named_by_what_it_was_prepared_under(
         (found,) = await holders(source)
         assert (found.pid, found.application) == (None, gid)
         assert found.age is not None
-        assert name(found).startswith(f"prepared transaction '{gid}' (")
+        assert found.description.startswith(f"prepared transaction '{gid}' (")
     finally:
         await writer.execute(f"rollback prepared '{gid}'")
     assert await holders(source) == []

@@ -1,6 +1,6 @@
 """A processor on a real topic and a real report database, without a worker around it: records come from the test."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -12,8 +12,8 @@ from streams.cdc.connector import DATA_TOPIC_SETTINGS
 from streams.cdc.folded import FoldedTopic
 from streams.cdc.topics import Topics
 from streams.domain.plan import plan_for
+from streams.engine import PartitionRecords
 from streams.fold.checkpoint import Checkpoints
-from streams.fold.owned import OffsetRecord
 from streams.fold.partials import Partials
 from streams.fold.processor import Processor
 from streams.store.database import Pool
@@ -21,16 +21,6 @@ from streams.store.epoch import Epoch, begin_epoch
 from streams.store.installation import register_installation
 from tests.fakes.envelopes import ROW, FakeRecord, envelope
 from tests.integration.closing.conftest import START
-
-
-@dataclass
-class Chunk:
-    """Records of one partition, as the engine hands them over."""
-
-    partition: int
-    records: Sequence[OffsetRecord]
-    next_offset: int
-
 
 PLAN = plan_for(("hour",), "UTC")
 
@@ -53,7 +43,7 @@ class Bench:
             for number, value in enumerate(values)
         ]
         self.next_offset += len(values)
-        self.processor.apply([Chunk(0, records, self.next_offset)])
+        self.processor.apply([PartitionRecords(0, records, self.next_offset)])
 
     async def counts(self) -> int:
         """Return how many counts Postgres holds."""
@@ -88,7 +78,7 @@ async def bench(kafka: str, database: str, tmp_path: Path) -> AsyncIterator[Benc
         partials = Partials(pool, epoch, "worker")
         await begin_epoch(pool, epoch)
         folded = FoldedTopic(kafka, topic)
-        processor = Processor(name, folded, partials, Checkpoints(tmp_path, epoch.id), PLAN, 0.05, 3600.0)
+        processor = Processor(folded, partials, Checkpoints(tmp_path, epoch.id), PLAN, 0.05, 3600.0)
         await processor.on_assigned({0, 1})
         yield Bench(processor, pool, topics, name)
     await topics.delete([name])

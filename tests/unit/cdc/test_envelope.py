@@ -62,8 +62,8 @@ def test_the_positions_of_snapshots_are_told_once_and_no_others() -> None:
     decoder = ChangeDecoder(VOCABULARY)
     rows = [envelope("r", after=ROW, lsn=lsn) for lsn in (7, 7, 9, None)]
     decoder.decode_all([FakeRecord(value) for value in (*rows, envelope("c", after=ROW, lsn=8))])
-    assert decoder.take_snapshots() == {7, 9}
-    assert decoder.take_snapshots() == set()
+    assert decoder.drain_snapshots() == {7, 9}
+    assert decoder.drain_snapshots() == set()
 
 
 def test_a_delete_says_which_row_of_which_deal_is_gone() -> None:

@@ -36,19 +36,19 @@ class Twins:
     """The scanner without Python to ask, and Python without the scanner; both in the same vocabulary."""
 
     vocabulary: Vocabulary = field(default_factory=Vocabulary)
-    odd: list[LogRecord] = field(default_factory=list)
+    left: list[LogRecord] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.python = decoder_in_python(self.vocabulary)
-        self.scanner = Scanner(self.python._scope_of, self.python._stage_of, _is_rekeyed, self._odd)
+        self.scanner = Scanner(self.python._scope_of, self.python._stage_of, _is_rekeyed, self._leave)
 
-    def _odd(self, record: LogRecord) -> bytes:
-        self.odd.append(record)
+    def _leave(self, record: LogRecord) -> bytes:
+        self.left.append(record)
         return NO_CHANGE
 
     def compare(self, values: Iterable[bytes]) -> int:
         """Hold what the scanner takes of these to what Python says of each; return how many it takes."""
-        self.odd.clear()
+        self.left.clear()
         records = [FakeRecord(value) for value in values]
         snapshots: set[int] = set()
         changes = self.scanner.pack(records, snapshots)
@@ -57,8 +57,8 @@ class Twins:
             if change != NO_CHANGE:
                 taken += 1
                 assert change == self._expected(record), record.value
-        assert len(self.odd) == len(records) - taken
-        assert snapshots == self.python.take_snapshots()
+        assert len(self.left) == len(records) - taken
+        assert snapshots == self.python.drain_snapshots()
         return taken
 
     def _expected(self, record: FakeRecord) -> bytes:
@@ -145,7 +145,7 @@ def test_identifiers_are_looked_up_once() -> None:
         asked.append(b"".join(identifiers))
         return len(asked)
 
-    scanner = Scanner(code, code, _is_rekeyed, TWINS._odd)
+    scanner = Scanner(code, code, _is_rekeyed, TWINS._leave)
     changes = scanner.pack([FakeRecord(INSERT), FakeRecord(INSERT)], set())
     assert scanner.pack([FakeRecord(INSERT)], set()) + each(changes)[1] == changes
     assert [len(identifiers) for identifiers in asked] == [32, 16]
@@ -364,10 +364,10 @@ def test_what_could_mean_something_else_is_left_to_python(event: bytes) -> None:
 
 def test_only_bytes_are_read_in_c() -> None:
     kinds: tuple[Callable[..., Any], ...] = (bytearray, memoryview, OtherBytes, str, list)
-    odd = [FakeRecord(kind(INSERT)) for kind in kinds]
-    TWINS.odd.clear()
-    assert TWINS.scanner.pack(odd, set()) == NO_CHANGE * len(odd)
-    assert TWINS.odd == odd
+    records = [FakeRecord(kind(INSERT)) for kind in kinds]
+    TWINS.left.clear()
+    assert TWINS.scanner.pack(records, set()) == NO_CHANGE * len(records)
+    assert TWINS.left == records
 
 
 NAMES = [*COLUMNS, "entered_at", "before", "after", "source", "op", "payload", "schema", "lsn", "ts_ms"]
@@ -468,7 +468,7 @@ class Worker:
 
     def known(self) -> Known:
         vocabulary = self.vocabulary
-        return Known(vocabulary.scopes.values(), vocabulary.stages.values(), self.decoder.take_snapshots())
+        return Known(vocabulary.scopes.values(), vocabulary.stages.values(), self.decoder.drain_snapshots())
 
 
 @given(st.lists(records, max_size=12), st.sampled_from([list, tuple]))
@@ -515,9 +515,9 @@ def test_a_number_that_cannot_be_packed_is_read_alone() -> None:
 # What else could go wrong in C
 
 
-def scanner_of(odd: Callable[[LogRecord], bytes]) -> Scanner:
+def scanner_of(fallback: Callable[[LogRecord], bytes]) -> Scanner:
     decoder = ChangeDecoder(Vocabulary())
-    return Scanner(decoder._scope_of, decoder._stage_of, _is_rekeyed, odd)
+    return Scanner(decoder._scope_of, decoder._stage_of, _is_rekeyed, fallback)
 
 
 def test_no_records_are_no_changes() -> None:
@@ -527,13 +527,13 @@ def test_no_records_are_no_changes() -> None:
 def test_records_that_go_away_meanwhile_are_read_all_the_same() -> None:
     records = [FakeRecord(None), FakeRecord(INSERT, headers=[("__debezium.oldkey", b"")]), FakeRecord(None)]
 
-    def odd(record: LogRecord) -> bytes:
+    def fallback(record: LogRecord) -> bytes:
         assert record.value is None
         records.clear()
         return NO_CHANGE
 
-    changes = [NO_CHANGE, *each(scanner_of(odd).pack(records[1:2], set())), NO_CHANGE]
-    assert each(scanner_of(odd).pack(records, set())) == changes
+    changes = [NO_CHANGE, *each(scanner_of(fallback).pack(records[1:2], set())), NO_CHANGE]
+    assert each(scanner_of(fallback).pack(records, set())) == changes
     assert records == []
 
 
@@ -552,10 +552,10 @@ def test_what_is_raised_while_a_record_is_looked_at_is_not_swallowed() -> None:
     def fail(*_: object) -> Never:
         raise PassingError
 
-    def odd(_: LogRecord) -> bytes:
+    def fallback(_: LogRecord) -> bytes:
         return NO_CHANGE
 
-    for scanner in (Scanner(fail, int, bool, odd), Scanner(lambda *_: 0, fail, bool, odd)):
+    for scanner in (Scanner(fail, int, bool, fallback), Scanner(lambda *_: 0, fail, bool, fallback)):
         with pytest.raises(PassingError):
             scanner.pack([FakeRecord(INSERT)], set())
     scanner = Scanner(lambda *_: 0, lambda _: 0, fail, fail)

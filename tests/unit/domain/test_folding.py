@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.domain import partition
-from streams.domain.change import Change, ChangeColumns, Scope
+from streams.domain.change import Change, Scope
 from streams.domain.codes import Vocabulary
 from streams.domain.deal import GONE, ROW_SIZE
 from streams.domain.packed import NO_CHANGE, packed, unpacked
@@ -68,7 +68,7 @@ def vocabulary() -> Vocabulary:
 class StateInPython(PartitionState):
     """A state that is folded in Python, packed changes too."""
 
-    def apply_all(self, changes: bytes | Iterable[ChangeColumns], *, note: bool = True) -> int:
+    def apply_all(self, changes: bytes | Iterable[Change], *, note: bool = True) -> int:
         return super().apply_all(unpacked(changes) if isinstance(changes, bytes) else changes, note=note)
 
 
@@ -77,7 +77,7 @@ class Told(StateInPython):
 
     asked = 0
 
-    def apply_all(self, changes: bytes | Iterable[ChangeColumns], *, note: bool = True) -> int:
+    def apply_all(self, changes: bytes | Iterable[Change], *, note: bool = True) -> int:
         self.asked += 1
         return super().apply_all(changes, note=note)
 
@@ -110,9 +110,9 @@ class Twins:
         assert self._fold(log, note=note) == self._loop(log, note=note)
         assert everything(self.compiled) == everything(self.python)
 
-    def take(self, *, in_vain: bool = False) -> None:
-        delta: Delta = self.compiled.take()
-        assert delta == self.python.take()
+    def drain(self, *, in_vain: bool = False) -> None:
+        delta: Delta = self.compiled.drain()
+        assert delta == self.python.drain()
         if in_vain:
             self.compiled.give_back(delta)
             self.python.give_back(delta)
@@ -170,9 +170,9 @@ def apply_at_random(plan: WindowPlan, few: Few, count: int, random: Random) -> N
         chunk, log = log[:size], log[size:]
         twins.apply(chunk, note=random.random() < 0.8)
         if random.random() < 0.3:
-            twins.take(in_vain=random.random() < 0.5)
+            twins.drain(in_vain=random.random() < 0.5)
     assert twins.compiled.counts() == twins.python.counts()
-    twins.take()
+    twins.drain()
 
 
 @given(st.sampled_from(PLANS), st.randoms(use_true_random=True))
@@ -215,7 +215,7 @@ def test_a_new_row_is_noted_as_in_python(note: bool) -> None:
     for committed_at, lsn, rekeyed in product(instants, (None, 7), (False, True)):
         twins = Twins(PLANS[0])
         twins.apply([ENTRY._replace(committed_at=committed_at, lsn=lsn, rekeyed=rekeyed)], note=note)
-        twins.take()
+        twins.drain()
 
 
 SAYS: list[dict[str, Any]] = [
@@ -249,7 +249,7 @@ def test_three_changes_are_folded_as_in_python(second: dict[str, Any]) -> None:
         twins = Twins(PLANS[0])
         for place in range(0, len(log), size):
             twins.apply(log[place : place + size], note=True)
-        twins.take()
+        twins.drain()
 
 
 @pytest.mark.parametrize("beyond", BEYOND)

@@ -127,21 +127,21 @@ class FoldMachine(RuleBasedStateMachine):
 
     @rule()
     def flush(self) -> None:
-        self.postgres.update(self.state.take().counts)
+        self.postgres.update(self.state.drain().counts)
 
     @rule()
     def flush_in_vain(self) -> None:
-        self.state.give_back(self.state.take())
+        self.state.give_back(self.state.drain())
 
     @rule(known_by_postgres=st.booleans())
     def replay_from_nothing(self, known_by_postgres: bool) -> None:
         self.state = new_state(self.kind)
         for change in self.log.sent:
             self.state.apply(change)
-        self.state.take()
+        self.state.drain()
         if not known_by_postgres:
             self.postgres = {key: count + 1 for key, count in self.postgres.items()}
-        self.state.reconcile_with(self.postgres)
+        self.state.mark_differences(self.postgres)
 
     @invariant()
     def counts_are_what_the_rows_say(self) -> None:
@@ -149,7 +149,7 @@ class FoldMachine(RuleBasedStateMachine):
 
     @invariant()
     def a_flush_would_make_postgres_equal(self) -> None:
-        delta = self.state.take()
+        delta = self.state.drain()
         self.state.give_back(delta)
         after = {key: count for key, count in {**self.postgres, **delta.counts}.items() if count}
         assert after == brute_force(self.log.rows)
@@ -231,7 +231,7 @@ def late(
     if old is not None:
         state.apply(CHANGES.make("d", "r", old, 1, 0))
     state.apply(CHANGES.make("d", "r", new, 2, 100 * MINUTE, rekeyed=rekeyed))
-    return set().union(*(note.causes for note in state.take().notes.values()))
+    return set().union(*(note.causes for note in state.drain().notes.values()))
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_a_change_that_leaves_the_counts_alone_is_not_noted(kind: type[Partition
 def test_a_change_before_a_windows_end_is_not_noted(kind: type[PartitionState]) -> None:
     state = new_state(kind)
     state.apply(CHANGES.make("d", "r", ENTRY, 1, MINUTE - 1))
-    assert state.take().notes == {}
+    assert state.drain().notes == {}
 
 
 def test_a_snapshot_row_is_older_than_anything_streamed_whatever_its_transaction(
@@ -285,4 +285,4 @@ def test_an_entry_outside_the_calendar_changes_nothing(kind: type[PartitionState
     with pytest.raises(OverflowError):
         state.apply(CHANGES.make("d", "r", beyond, 1, 0))
     assert state.deals == {}
-    assert state.take().counts == {}
+    assert state.drain().counts == {}

@@ -1,6 +1,6 @@
 import pytest
 
-from streams.domain.proof import OpenTransaction, name
+from streams.domain.proof import OpenTransaction
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,4 @@ from streams.domain.proof import OpenTransaction, name
 def test_an_open_transaction_is_named_so_that_its_owner_is_found(
     transaction: OpenTransaction, said: str
 ) -> None:
-    assert name(transaction) == said
+    assert transaction.description == said

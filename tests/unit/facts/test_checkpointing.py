@@ -40,7 +40,7 @@ async def test_the_event_loop_goes_on_while_a_slow_disk_takes_a_checkpoint(tmp_p
     disk = SlowDisk(tmp_path)
     checkpointing = Checkpointing(disk, 60)
     for partition in (1, 2):
-        checkpointing.take(partition, Checkpoint(PartitionState(PLAN, Vocabulary()).snapshot(), frozenset()))
+        checkpointing.keep(partition, Checkpoint(PartitionState(PLAN, Vocabulary()).snapshot(), frozenset()))
     checkpointing.save_soon()
     await asyncio.sleep(0.05)
     checkpointing.save_soon()
