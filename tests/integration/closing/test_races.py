@@ -155,7 +155,7 @@ async def test_four_closers_that_are_killed_again_and_again_publish_everything_o
         desk.write(f"row {number}", entry(0, chance.uniform(0, 600)), deal=f"deal {number}")
         await desk.flush(0)
         await asyncio.sleep(0.02)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(100):
         while len({minute for minute, _ in await runs(pool)}) < 10:
             await asyncio.sleep(0.05)
     done.set()

@@ -66,6 +66,7 @@ async def test_a_worker_outlives_the_loss_of_its_sessions_in_postgres(
     assert installation.workers[-1].runs
 
 
+@pytest.mark.thorough
 async def test_a_window_waits_for_a_slot_that_lags_behind_a_large_transaction(
     installation: Installation,
 ) -> None:
