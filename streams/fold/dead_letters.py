@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 import asyncpg
 import structlog
@@ -21,9 +21,9 @@ _AT_ONCE = 500
 
 
 class DeadLetterPublisher:
-    """Runs in every worker, for the partitions that it holds (`partitions` says which)."""
+    """Runs in every worker, for the partitions that it holds: `partitions` has those that are held now."""
 
-    def __init__(self, pool: Pool, servers: str, topic: str, partitions: Callable[[], Iterable[int]]) -> None:
+    def __init__(self, pool: Pool, servers: str, topic: str, partitions: Collection[int]) -> None:
         self._pool = pool
         self._partitions = partitions
         self._servers = servers
@@ -41,7 +41,7 @@ class DeadLetterPublisher:
 
     async def _publish(self) -> int:
         rows = await self._pool.fetch(
-            sql("queries/fold/dead_letters_unpublished"), _AT_ONCE, sorted(self._partitions())
+            sql("queries/fold/dead_letters_unpublished"), _AT_ONCE, sorted(self._partitions)
         )
         if rows:
             await self._send(rows)

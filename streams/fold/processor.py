@@ -17,11 +17,12 @@ from streams.domain.codes import Vocabulary
 from streams.domain.partition import PartitionState
 from streams.domain.plan import WindowPlan
 from streams.errors import PreconditionError, UnreachableError
-from streams.fold.checkpoint import Checkpoint, Checkpoints
+from streams.fold.checkpoint import Checkpoint
 from streams.fold.checkpointing import Checkpointing
 from streams.fold.intake import Intake
+from streams.fold.observed import FlushTarget
 from streams.fold.owned import OffsetRecord, OwnedPartition, RecordChunk
-from streams.fold.partials import DeadLetter, Partials, PartitionFlush
+from streams.fold.partials import DeadLetter, PartitionFlush
 from streams.store.database import PASSING_ERRORS
 
 log = structlog.get_logger(__name__)
@@ -44,16 +45,15 @@ class Processor:
         self,
         topic: str,
         topics: FoldedTopic,
-        partials: Partials,
-        checkpoints: Checkpoints,
+        partials: FlushTarget,
+        checkpointing: Checkpointing,
         plan: WindowPlan,
         flush_interval: float,
-        checkpoint_interval: float,
     ) -> None:
         self._topic = topic
         self._topics = topics
         self._partials = partials
-        self._checkpointing = Checkpointing(checkpoints, checkpoint_interval)
+        self._checkpointing = checkpointing
         self._plan = plan
         self._interval = flush_interval
         self.vocabulary = Vocabulary()

@@ -7,7 +7,7 @@ other one of the consumer group once.
 import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 import aiohttp
@@ -23,17 +23,17 @@ ASK_SECONDS = 2.0
 HERE = "here"
 """The parameter of a question that is not to be passed on."""
 
+Peers = Callable[[], Collection[str]]
+"""Tells the web sites of the group's other workers."""
 
-class Holder(Protocol):
-    """A worker that holds deals. What `opened` does not say to be there, is not."""
 
-    opened: asyncio.Event
-    epoch: Epoch
+@dataclass(frozen=True)
+class Holder:
+    """A worker that holds deals."""
+
     processor: Processor
-
-    @property
-    def peers(self) -> Callable[[], Collection[str]]:
-        """Tell the web sites of the group's other workers."""
+    epoch: Epoch
+    peers: Peers
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,16 @@ class Peer:
     trouble: str | None = None
 
 
-async def show_deal(worker: Holder, request: web.Request) -> web.Response:
-    """Return the deal (200), or say who has it (307), that nobody has (404), or that it cannot be told now (503)."""
+async def show_deal(worker: Holder | None, request: web.Request) -> web.Response:
+    """Return the deal (200), or say who has it (307), that nobody has (404), or that it cannot be told now (503).
+
+    `worker` is this one, None before its first assignment.
+    """
     try:
         deal = UUID(request.match_info["deal_id"])
     except ValueError:
         return _error(400, "write the deal's id as a UUID: /deals/6a0b4b4e-6a0a-4c0e-8d6d-0f5b6f9f7f01")
-    if not worker.opened.is_set():
+    if worker is None:
         return _error(503, "this worker has not been given partitions yet")
     held = {number: owned for number, owned in worker.processor.owned.items() if owned.active}
     for number, owned in held.items():
@@ -73,13 +76,15 @@ async def _elsewhere(worker: Holder, deal: UUID, looked_at: set[int]) -> web.Res
     sites = sorted(worker.peers())
     timeout = aiohttp.ClientTimeout(total=ASK_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout) as client:
-        peers = await asyncio.gather(*(_ask(client, f"{site}/deals/{deal}") for site in sites))
-    for site, peer in zip(sites, peers, strict=True):
+        answers = await asyncio.gather(*(_ask(client, f"{site}/deals/{deal}") for site in sites))
+    for site, peer in zip(sites, answers, strict=True):
         if peer.has:
             return web.Response(status=307, headers={"Location": f"{site}/deals/{deal}"})
         looked_at |= peer.held
     if missing := sorted(set(range(worker.epoch.partitions)) - looked_at):
-        silent = [f"{site} ({peer.trouble})" for site, peer in zip(sites, peers, strict=True) if peer.trouble]
+        silent = [
+            f"{site} ({peer.trouble})" for site, peer in zip(sites, answers, strict=True) if peer.trouble
+        ]
         asked = f"; no answer from {', '.join(silent)}" if silent else ""
         numbers = ", ".join(map(str, missing))
         return _error(

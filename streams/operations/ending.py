@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Protocol
 
 import structlog
 from aiokafka.errors import InvalidSessionTimeoutError
 
 from streams.cdc.folded import BEGIN_ANEW, FoldedTopic
-from streams.engine import BatchApp, CorruptRecordsError, PartitionOwner, PositionError
+from streams.engine import CorruptRecordsError, PositionError
 from streams.errors import FunnelproofError, PreconditionError, SettingsError
 from streams.settings import Settings
 
@@ -35,36 +34,17 @@ async def keep_going(loop: Callable[[], Awaitable[None]]) -> None:
             await asyncio.sleep(AGAIN_SECONDS)
 
 
-class Ending(PartitionOwner, Protocol):
-    """A worker, as far as its end is explained. What `opened` does not say to be there, is not."""
+async def explain(reason: BaseException, settings: Settings, topic: FoldedTopic | None) -> BaseException:
+    """Return the error to tell in place of `reason`: `reason` itself where that says enough.
 
-    settings: Settings
-    opened: asyncio.Event
-    topic: FoldedTopic
-
-
-class WorkerApp(BatchApp):
-    """The Faust app of a worker: an error that stops it is told in words that an operator can act upon."""
-
-    if TYPE_CHECKING:
-        owner: Ending
-
-    async def die(self, reason: BaseException) -> None:
-        """Stop the worker with exit status 1; see BatchApp."""
-        told = await explain(reason, self.owner)
-        if told is not reason:
-            told.__cause__ = reason
-        await super().die(told)
-
-
-async def explain(reason: BaseException, worker: Ending) -> BaseException:
-    """Return the error to tell in place of `reason`: `reason` itself where that says enough."""
+    `topic` is the topic that the worker folds, None before its first assignment.
+    """
     if isinstance(reason, PositionError):
-        return await _why_astray(reason, worker)
+        return await _why_astray(reason, topic)
     if isinstance(reason, CorruptRecordsError):
         return PreconditionError(f"{reason}; where there is none, {BEGIN_ANEW}")
     if isinstance(reason, InvalidSessionTimeoutError):
-        seconds = worker.settings.session_timeout.total_seconds()
+        seconds = settings.session_timeout.total_seconds()
         return SettingsError(
             f"FUNNELPROOF_SESSION_TIMEOUT is {seconds:g} s, which the broker does not allow: choose one between its "
             "group.min.session.timeout.ms and group.max.session.timeout.ms"
@@ -72,11 +52,11 @@ async def explain(reason: BaseException, worker: Ending) -> BaseException:
     return reason
 
 
-async def _why_astray(reason: PositionError, worker: Ending) -> BaseException:
+async def _why_astray(reason: PositionError, topic: FoldedTopic | None) -> BaseException:
     """Look whether the topic was made anew, as is most often so."""
-    if worker.opened.is_set():
+    if topic is not None:
         try:
-            await asyncio.wait_for(worker.topic.confirm(), CONFIRM_SECONDS)
+            await asyncio.wait_for(topic.confirm(), CONFIRM_SECONDS)
         except PreconditionError as error:
             return error
         except (FunnelproofError, TimeoutError):

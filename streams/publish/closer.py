@@ -15,7 +15,6 @@ from streams.cdc.topics import Topics
 from streams.completeness.barrier import Barrier
 from streams.completeness.markers import MarkerDeniedError, MarkerMissingError, Markers
 from streams.completeness.proving import ProgressMissingError, Prover, StagesUnknownError
-from streams.completeness.slot import SlotWatch
 from streams.completeness.source import read_source
 from streams.domain.proof import OpenTransaction, Proof, name
 from streams.domain.windows import Window, to_microseconds
@@ -51,6 +50,10 @@ _PASSING = (
 )
 
 
+OnPublished = Callable[[Proof, Published, float], None]
+"""Told of each publication: its proof, its result, and how many seconds its transaction took."""
+
+
 class Closer:
     """Runs in every worker; works in the one that `is_active`, and is safe where two do.
 
@@ -67,6 +70,7 @@ class Closer:
         closing: Closing,
         epoch: Epoch,
         is_active: Callable[[], bool],
+        on_published: OnPublished = lambda *_: None,
     ) -> None:
         self._settings = settings
         self._report = report
@@ -75,10 +79,10 @@ class Closer:
         self._partitions = epoch.partitions
         self._plan = epoch.plan
         self._is_active = is_active
+        self._on_published = on_published
         self._barrier = Barrier(settings.proof_wait)
         self._denied: str | None = None
         self._denied_at = 0.0
-        self.slot = SlotWatch(settings, report, is_active)
         self.held_by: Sequence[OpenTransaction] = ()
         self.last: Published = Published()
         self.proven_until: datetime | None = None
@@ -95,20 +99,11 @@ class Closer:
 
     @property
     def doubts(self) -> list[Doubt]:
-        """What makes results estimates now."""
-        denied = [Doubt("privilege", self._denied, GRANT)] if self._denied else []
-        return [*self.slot.doubts, *denied]
+        """What makes results estimates now, beside what others have noted."""
+        return [Doubt("privilege", self._denied, GRANT)] if self._denied else []
 
     async def run(self) -> None:
         """Tick for as long as this worker is the active one; passing faults start again, others are raised."""
-        loops = [asyncio.create_task(loop) for loop in (self._close(), self.slot.run())]
-        try:
-            await asyncio.gather(*loops)
-        finally:
-            for loop in loops:
-                loop.cancel()
-
-    async def _close(self) -> None:
         while True:
             if self._is_active():
                 self.unproven_since = self.unproven_since or time.monotonic()
@@ -195,7 +190,9 @@ class Closer:
         return (self._plan.next_end(until) - until) / 1_000_000
 
     async def _publish(self, proof: Proof, windows: Sequence[Window]) -> None:
+        began = time.monotonic()
         self.last = await self._closing.publish(proof, windows)
+        self._on_published(proof, self.last, time.monotonic() - began)
         self.proven_until = proof.source_time
         self.unproven_since, self.trouble = time.monotonic(), None
         if self.last != Published():

@@ -1,5 +1,6 @@
 """Connections to Postgres. An error names the address, without the password, and the setting it came from."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, TypeAlias
@@ -36,6 +37,7 @@ PASSING_ERRORS = (
 """What Postgres raises that restarts, is full, fails over, cannot be reached, or ended a deadlock: try again."""
 
 CONNECT_SECONDS = 10.0
+CLOSE_SECONDS = 2.0
 STATEMENT_SECONDS = 60.0
 """What a worker gives a statement, so that a server which vanishes without a word is noticed."""
 _ERRORS = (
@@ -101,6 +103,14 @@ async def create_pool(
         )
     except _ERRORS as error:
         raise _translated(error, dsn, setting) from None
+
+
+async def close_soon(owned: Pool | OwnConnection) -> None:
+    """Close a pool or a connection; where the server does not answer for CLOSE_SECONDS, drop it."""
+    try:
+        await asyncio.wait_for(owned.close(), CLOSE_SECONDS)
+    except _ERRORS:
+        owned.terminate()
 
 
 def source_connection(settings: Settings) -> AbstractAsyncContextManager[OwnConnection]:

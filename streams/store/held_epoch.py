@@ -12,7 +12,7 @@ import structlog
 
 from streams.errors import PreconditionError, UnreachableError
 from streams.resources import sql
-from streams.store.database import PASSING_ERRORS, Connection, OwnConnection, connect
+from streams.store.database import PASSING_ERRORS, Connection, OwnConnection, close_soon, connect
 from streams.store.epoch import STATE_FORMAT, Epoch, begin_epoch, require_current_epoch
 
 log = structlog.get_logger(__name__)
@@ -71,6 +71,11 @@ class HeldEpoch:
                 if self._session is not None:
                     self._session.terminate()
                     self._session = None
+
+    async def close(self) -> None:
+        """Let go."""
+        if self._session is not None:
+            await close_soon(self._session)
 
     async def _look(self) -> None:
         if self._session is not None:

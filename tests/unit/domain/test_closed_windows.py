@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, settings
 
 from streams.domain.tally import TallyKey, WindowScope
 from streams.domain.windows import to_microseconds
+from streams.fold.observed import FlushTarget
 from tests.fakes.ledger import Ledger, LedgerPartials, Run
 from tests.machine.calendar import INSTALLED_AT, SCOPES, WINDOWS
 from tests.machine.fleet import Fleet
-from tests.machine.workers import PartialsLike
 
 ALL = [
     WindowScope(scope, window)
@@ -35,7 +35,7 @@ class LedgerFleet(Fleet):
         super().teardown()
         self.loop.close()
 
-    def partials(self) -> PartialsLike:
+    def partials(self) -> FlushTarget:
         return LedgerPartials(self.ledger)
 
     def told(self) -> dict[int, tuple[int, dict[TallyKey, int]]]:

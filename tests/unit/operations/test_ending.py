@@ -1,9 +1,7 @@
 """What an operator is told when a worker stops."""
 
 import asyncio
-from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import pytest
 from aiokafka.errors import InvalidSessionTimeoutError
@@ -13,23 +11,7 @@ from streams.operations import ending
 from streams.operations.ending import explain
 from streams.settings import Settings
 
-if TYPE_CHECKING:
-    from streams.cdc.folded import FoldedTopic
-
-
-@dataclass
-class JoiningWorker:
-    """A worker before its first assignment: it knows of no topic yet."""
-
-    settings: Settings = field(default_factory=lambda: Settings(session_timeout=timedelta(seconds=1)))
-    opened: asyncio.Event = field(default_factory=asyncio.Event)
-    topic: "FoldedTopic" = field(init=False)
-
-    async def on_assigned(self, partitions: set[int]) -> dict[int, int]:
-        return dict.fromkeys(partitions, 0)
-
-    async def on_revoked(self, partitions: set[int]) -> None:
-        assert partitions
+SETTINGS = Settings(session_timeout=timedelta(seconds=1))
 
 
 @pytest.mark.parametrize(
@@ -47,7 +29,7 @@ class JoiningWorker:
     ],
 )
 async def test_the_engines_errors_are_told_with_what_to_do(reason: Exception, told: str) -> None:
-    assert told in str(await explain(reason, JoiningWorker()))
+    assert told in str(await explain(reason, SETTINGS, None))
 
 
 async def test_a_loop_whose_request_was_cancelled_begins_again_and_one_that_was_cancelled_itself_ends(
@@ -86,4 +68,4 @@ async def test_what_a_loop_raises_is_told() -> None:
 
 async def test_an_error_that_says_enough_is_told_as_it_is() -> None:
     reason = OSError("no room")
-    assert await explain(reason, JoiningWorker()) is reason
+    assert await explain(reason, SETTINGS, None) is reason
