@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from streams.engine import BatchApp
 from streams.logs import configure_logging
-from streams.operations.ending import explain, keep_going
+from streams.operations.ending import explain
 from streams.operations.metrics import Metrics
 from streams.settings import load_settings
 from streams.worker import Worker
@@ -83,7 +83,7 @@ def create_app(worker: Worker, site: str | None = None) -> WorkerApp:
 
     async def run(loop: Callable[[], Awaitable[None]]) -> None:
         try:
-            await keep_going(loop)
+            await loop()
         except Exception as error:  # noqa: BLE001 - whatever it is, the worker must not go on without this loop
             await app.die(error)
 

@@ -38,11 +38,15 @@ from streams.store.database import (
 from streams.store.epoch import Epoch, epoch_of
 from streams.store.held_epoch import HeldEpoch, require_free_epoch
 from streams.store.installation import require_installation
+from streams.store.keep_trying import Trouble, keep_trying
 from streams.store.stage_pairs import check_pairs, keep_pairs, require_free_pairs
 from streams.store.timezones import PlannedWindows, plan_windows
 
 LONGEST_REPLAY = timedelta(hours=6)
 """Compaction must leave records alone for longer than any replay takes: a replay may not lose what it passes."""
+
+TOPIC_EVERY = 2.0
+"""Seconds between two looks at the topic of a worker that has nothing to flush."""
 
 
 class Observer(Protocol):
@@ -85,6 +89,10 @@ class Running:
         """Return where the log of each partition that is held ends; raises UnreachableError."""
         return await self.topic.ends(self.epoch.topic, self.processor.partitions, committed=False)
 
+    async def watch_topic(self) -> None:
+        """Look at the topic again and again; raises PreconditionError as soon as it is not the same any more."""
+        await keep_trying(self.topic.confirm, Trouble("the topic could not be looked at"), TOPIC_EVERY)
+
     def loops(
         self, flushed: Callable[[dict[int, int]], Awaitable[None]]
     ) -> Sequence[Callable[[], Awaitable[None]]]:
@@ -95,7 +103,7 @@ class Running:
         return (
             lambda: self.processor.keep_flushing(flushed),
             self.hold.keep,
-            self.topic.watch,
+            self.watch_topic,
             self.slot.run,
             self.closer.run,
             self.pruner.run,
@@ -130,10 +138,10 @@ async def open_running(settings: Settings, name: str, observer: Observer) -> Asy
         )
         epoch = await hold.take()
         stack.push_async_callback(hold.close)
-        yield _put_together(settings, name, observer, FoldedTopic(settings.kafka, topic), hold, epoch, pool)
+        yield put_together(settings, name, observer, FoldedTopic(settings.kafka, topic), hold, epoch, pool)
 
 
-def _put_together(
+def put_together(
     settings: Settings,
     name: str,
     observer: Observer,
@@ -142,6 +150,7 @@ def _put_together(
     epoch: Epoch,
     pool: Pool,
 ) -> Running:
+    """Return the parts of a worker, on connections that are open; nothing is asked of them yet."""
     partials = ObservedPartials(Partials(pool, epoch, name), observer.count_flush)
     checkpointing = Checkpointing(
         Checkpoints(checkpoint_folder(settings), epoch.id),

@@ -7,12 +7,10 @@ import time
 from contextlib import AsyncExitStack
 
 import structlog
-from confluent_kafka import KafkaException
 
-from streams.errors import UnreachableError
 from streams.running import Observer, Running, open_running
 from streams.settings import Settings
-from streams.store.database import PASSING_ERRORS
+from streams.store.keep_trying import PASSING_ERRORS, Trouble, reason, try_until_done
 
 RETRY_SECONDS = 1.0
 
@@ -30,7 +28,7 @@ class Worker:
         self.settings = settings
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self.began = time.monotonic()
-        self.trouble: str | None = None
+        self.trouble = Trouble("partitions could not be taken over")
         self.is_stopping = False
         self.running: Running | None = None
         self._observer = observer
@@ -45,17 +43,12 @@ class Worker:
 
     async def on_assigned(self, partitions: set[int]) -> dict[int, int]:
         """Take the partitions over; see Processor. A server that does not answer is asked until it does."""
-        while True:
-            try:
-                running = await self._open()
-                positions = await running.processor.on_assigned(partitions)
-            except (UnreachableError, KafkaException, *PASSING_ERRORS) as error:
-                self.trouble = str(error) or repr(error)
-                log.warning("partitions could not be taken over; trying again", error=self.trouble)
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                self.trouble = None
-                return positions
+
+        async def take_over() -> dict[int, int]:
+            running = await self._open()
+            return await running.processor.on_assigned(partitions)
+
+        return await try_until_done(take_over, self.trouble, RETRY_SECONDS)
 
     async def on_revoked(self, partitions: set[int]) -> None:
         """Flush; what cannot be flushed is replayed by whoever comes next."""
@@ -63,10 +56,8 @@ class Worker:
         if self.running is not None:
             try:
                 await self.running.processor.on_revoked(stopping=self.is_stopping)
-            except (UnreachableError, *PASSING_ERRORS) as error:
-                log.warning(
-                    "the last flush failed; the next owner will replay", error=str(error) or repr(error)
-                )
+            except PASSING_ERRORS as error:
+                log.warning("the last flush failed; the next owner will replay", error=reason(error))
 
     async def close(self) -> None:
         """Close the parts, after the last flush and once no loop runs any more."""

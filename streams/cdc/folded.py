@@ -1,19 +1,13 @@
 """The topic that a worker folds, for as long as it is the same one."""
 
-import asyncio
 import time
 from collections.abc import Iterable, Mapping
 
-import structlog
 from confluent_kafka import KafkaException
 
 from streams.cdc.topics import Topic, Topics
 from streams.errors import PreconditionError, UnreachableError
 
-log = structlog.get_logger(__name__)
-
-EVERY = 2.0
-"""Seconds between two looks at the topic of a worker that has nothing to flush."""
 MISSING_SECONDS = 5.0
 """For how long Kafka may not know the topic before it counts as deleted: a broker that has just started may not yet."""
 
@@ -61,15 +55,6 @@ class FoldedTopic(Topics):
         ends = await super().ends(name, partitions, committed=committed)
         await self.confirm()
         return ends
-
-    async def watch(self) -> None:
-        """Look at the topic again and again, and raise PreconditionError as soon as it is not the same any more."""
-        while True:
-            try:
-                await self.confirm()
-            except UnreachableError as error:
-                log.debug("the topic could not be looked at", error=str(error))
-            await asyncio.sleep(EVERY)
 
     def _judge(self, found: tuple[str, int] | None) -> None:
         name, folded = self._topic.name, self._topic

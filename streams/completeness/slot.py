@@ -16,6 +16,7 @@ from streams.resources import sql
 from streams.settings import Settings
 from streams.store.database import Connection, Pool, connect_to_source
 from streams.store.doubts import Doubt, note_doubt, unresolved_doubts
+from streams.store.keep_trying import Trouble, keep_trying
 
 log = structlog.get_logger(__name__)
 
@@ -32,23 +33,18 @@ class SlotWatch:
         self._report = report
         self._is_active = is_active
         self._connector = Connector(settings)
+        self._trouble = Trouble("the slot cannot be looked at")
         self.doubts: Sequence[Doubt] = ()
 
     async def run(self) -> None:
         """Take samples for as long as this worker is the active one; what fails is tried again."""
-        while True:
-            if self._is_active():
-                try:
-                    await self._keep_sampling()
-                except (
-                    OSError,
-                    TimeoutError,
-                    FunnelproofError,
-                    asyncpg.PostgresError,
-                    asyncpg.InterfaceError,
-                ) as error:
-                    log.debug("the slot cannot be looked at; trying again", error=str(error) or repr(error))
-            await asyncio.sleep(EVERY)
+        await keep_trying(
+            self._keep_sampling,
+            self._trouble,
+            EVERY,
+            is_active=self._is_active,
+            also=(asyncpg.PostgresError,),  # whatever the source refuses: counting goes on without this watch
+        )
 
     async def _keep_sampling(self) -> None:
         settings = self._settings
@@ -58,6 +54,7 @@ class SlotWatch:
                 for kind, reason in (await self.sample(source)).items():
                     await note_doubt(self._report, kind, reason)
                 self._tell(await unresolved_doubts(self._report))
+                self._trouble.end()
                 await asyncio.sleep(EVERY)
         finally:
             await source.close(timeout=5)

@@ -6,14 +6,11 @@ import json
 from collections.abc import Collection, Sequence
 
 import asyncpg
-import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 
 from streams.resources import sql
-from streams.store.database import PASSING_ERRORS, Pool
-
-log = structlog.get_logger(__name__)
+from streams.store.database import Pool
+from streams.store.keep_trying import Trouble, keep_trying
 
 EVERY = 1.0
 """Seconds between two looks for letters that are recorded but not published."""
@@ -31,13 +28,11 @@ class DeadLetterPublisher:
 
     async def run(self) -> None:
         """Publish letters as they are recorded; never returns. What fails is tried again."""
-        while True:
-            try:
-                while await self._publish():
-                    pass
-            except (KafkaError, *PASSING_ERRORS) as error:
-                log.warning("dead letters could not be published; trying again", error=repr(error))
-            await asyncio.sleep(EVERY)
+        await keep_trying(self._publish_all, Trouble("dead letters could not be published"), EVERY)
+
+    async def _publish_all(self) -> None:
+        while await self._publish():
+            pass
 
     async def _publish(self) -> int:
         rows = await self._pool.fetch(

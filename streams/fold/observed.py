@@ -6,7 +6,7 @@ from typing import Protocol
 
 from streams.domain.tally import TallyKey
 from streams.fold.partials import DeadLetter, Flushed, PartitionFlush, Takeover
-from streams.store.database import PASSING_ERRORS
+from streams.store.keep_trying import PASSING_ERRORS, reason
 
 OnFlush = Callable[[Sequence[PartitionFlush], Flushed | None, float], None]
 """Told of each flush: its partitions, its result (None: Postgres did not take it), and how many seconds it took."""
@@ -69,7 +69,7 @@ class ObservedPartials:
             flushed = await self._partials.flush(flushes)
         except PASSING_ERRORS as error:
             self._on_flush(flushes, None, time.monotonic() - began)
-            self.trouble = str(error) or repr(error)
+            self.trouble = reason(error)
             raise
         self._answered()
         self._on_flush(flushes, flushed, time.monotonic() - began)

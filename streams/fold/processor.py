@@ -16,14 +16,14 @@ from streams.cdc.folded import FoldedTopic
 from streams.domain.codes import Vocabulary
 from streams.domain.partition import PartitionState
 from streams.domain.plan import WindowPlan
-from streams.errors import PreconditionError, UnreachableError
+from streams.errors import PreconditionError
 from streams.fold.checkpoint import Checkpoint
 from streams.fold.checkpointing import Checkpointing
 from streams.fold.intake import Intake
 from streams.fold.observed import FlushTarget
 from streams.fold.owned import OffsetRecord, OwnedPartition, RecordChunk
 from streams.fold.partials import DeadLetter, PartitionFlush
-from streams.store.database import PASSING_ERRORS
+from streams.store.keep_trying import Trouble, keep_trying
 
 log = structlog.get_logger(__name__)
 
@@ -198,27 +198,25 @@ class Processor:
 
         A server that does not answer is asked again with growing delays, and nothing more is read meanwhile.
         """
-        failures = 0
-        while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), HEARTBEAT)
-            self._changed.clear()
-            try:
-                accepted = await self.flush(checkpoint=self._checkpointing.due(self._owned))
-            except (UnreachableError, *PASSING_ERRORS) as error:
-                self._intake.open = False
-                self._changed.set()
-                delay = _RETRY_DELAYS[min(failures, len(_RETRY_DELAYS) - 1)]
-                log.warning("flush not written; trying again", delay=delay, error=str(error) or repr(error))
-                failures += 1
-                await asyncio.sleep(delay)
-                continue
-            failures = 0
-            self._intake.open = True
-            if accepted:
-                await flushed(accepted)
-            self._checkpointing.save_soon()
-            await asyncio.sleep(self._interval)
+        trouble = Trouble("flush not written")
+        await keep_trying(lambda: self._flush_soon(flushed), trouble, self._interval, delays=_RETRY_DELAYS)
+
+    async def _flush_soon(self, flushed: Callable[[dict[int, int]], Awaitable[None]]) -> None:
+        # Python 3.11's `wait_for` may swallow a cancellation that comes with the event; this does not.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HEARTBEAT):
+                await self._changed.wait()
+        self._changed.clear()
+        try:
+            accepted = await self.flush(checkpoint=self._checkpointing.due(self._owned))
+        except BaseException:
+            self._intake.open = False
+            self._changed.set()
+            raise
+        self._intake.open = True
+        if accepted:
+            await flushed(accepted)
+        self._checkpointing.save_soon()
 
     async def _resume(self, partition: int, end: int) -> tuple[PartitionState, set[bytes]]:
         """Return the state of a partition's checkpoint, or an empty one where it has none that fits the log."""

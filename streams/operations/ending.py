@@ -1,9 +1,7 @@
 """Why a worker stops, in words that say what to do."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
-import structlog
 from aiokafka.errors import InvalidSessionTimeoutError
 
 from streams.cdc.folded import BEGIN_ANEW, FoldedTopic
@@ -12,26 +10,6 @@ from streams.errors import FunnelproofError, PreconditionError, SettingsError
 from streams.settings import Settings
 
 CONFIRM_SECONDS = 5.0
-AGAIN_SECONDS = 1.0
-
-log = structlog.get_logger(__name__)
-
-
-async def keep_going(loop: Callable[[], Awaitable[None]]) -> None:
-    """Run a loop of the worker until it is cancelled or fails.
-
-    It is begun again where only what it waited for was cancelled: a library that loses its server in the wrong moment
-    may do that, and the loop would be gone without a word.
-    """
-    task = asyncio.current_task()
-    while True:
-        try:
-            return await loop()
-        except asyncio.CancelledError as error:
-            if task is None or task.cancelling():
-                raise
-            log.warning("a request was given up without a reason; trying again", exc_info=error)
-            await asyncio.sleep(AGAIN_SECONDS)
 
 
 async def explain(reason: BaseException, settings: Settings, topic: FoldedTopic | None) -> BaseException:

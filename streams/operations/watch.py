@@ -19,14 +19,14 @@ async def read(worker: Worker, now: float, *, ask_kafka: bool = False) -> Readin
     """Return how `worker` is at `now` (of `time.monotonic`), with the log's ends if Kafka is to be asked."""
     running = worker.running
     if running is None:
-        return Reading(joining=now - worker.began, takeover_trouble=worker.trouble)
+        return Reading(joining=now - worker.began, takeover_trouble=worker.trouble.why)
     processor, closer, partials = running.processor, running.closer, running.partials
     checkpointing, events = running.checkpointing, running.events
     ask_kafka = ask_kafka and bool(processor.partitions)
     ends = await _ends(running) if ask_kafka else None
     proves = closer.unproven_since is not None
     return Reading(
-        takeover_trouble=worker.trouble,
+        takeover_trouble=worker.trouble.why,
         topic_trouble=running.topic.trouble,
         partitions={
             number: PartitionReading(
@@ -41,13 +41,13 @@ async def read(worker: Worker, now: float, *, ask_kafka: bool = False) -> Readin
         postgres_trouble=partials.trouble,
         kafka_answers=None if not ask_kafka else ends is not None,
         unproven=None if closer.unproven_since is None else now - closer.unproven_since,
-        proof_trouble=closer.trouble if proves else None,
+        proof_trouble=closer.trouble.why if proves else None,
         proven_until=closer.proven_until if proves else None,
         overdue=closer.overdue(now) if proves else None,
         published=events.published,
         unpublished=events.unpublished,
         unpublished_for=None if events.waiting_since is None else now - events.waiting_since,
-        publish_trouble=events.trouble,
+        publish_trouble=events.trouble.why,
         checkpoints={
             partition: CheckpointReading(max(0.0, time.time() - at), size)
             for partition, (at, size) in checkpointing.written.copy().items()

@@ -24,7 +24,6 @@ from streams.errors import PreconditionError, UnreachableError
 from streams.publish.historic import HistoricClosing, HistoricWindows, historic_windows, workers_epoch
 from streams.settings import Settings
 from streams.store.database import (
-    PASSING_ERRORS,
     STATEMENT_SECONDS,
     OwnConnection,
     connect_to_source,
@@ -34,6 +33,7 @@ from streams.store.database import (
 )
 from streams.store.epoch import Epoch
 from streams.store.installation import require_installation
+from streams.store.keep_trying import PASSING_ERRORS, reason
 
 RUNS_AT_ONCE = 5000
 """First runs of one transaction, but one window at least: seconds, for which a close beside it waits."""
@@ -101,10 +101,12 @@ class Backfill:
         if found.open:
             try:
                 await self._close(found, topics, epoch)
-            except (OSError, *PASSING_ERRORS) as error:
+            except UnreachableError:
+                raise
+            except PASSING_ERRORS as error:
                 raise UnreachableError(
                     f"a server was lost after {self.done.windows_closed} of {len(found.open)} windows "
-                    f"({str(error) or repr(error)}): run this again when it is back, it goes on from there"
+                    f"({reason(error)}): run this again when it is back, it goes on from there"
                 ) from error
         return self.done
 

@@ -8,8 +8,6 @@ from datetime import datetime
 
 import asyncpg
 import structlog
-from aiokafka.errors import KafkaError
-from confluent_kafka import KafkaException
 
 from streams.cdc.topics import Topics
 from streams.completeness.barrier import Barrier
@@ -18,13 +16,13 @@ from streams.completeness.proving import ProgressMissingError, Prover, StagesUnk
 from streams.completeness.source import read_source
 from streams.domain.proof import OpenTransaction, Proof, name
 from streams.domain.windows import Window, to_microseconds
-from streams.errors import UnreachableError
 from streams.publish.closing import Closing, Published
 from streams.resources import sql
 from streams.settings import Settings
 from streams.store.database import Connection, Pool, connect_to_source
 from streams.store.doubts import GRANT, Doubt
 from streams.store.epoch import Epoch
+from streams.store.keep_trying import Trouble, keep_trying
 
 log = structlog.get_logger(__name__)
 
@@ -36,19 +34,11 @@ ASK_AGAIN_SECONDS = 60.0
 """How long after the source did not let us emit a marker it is not asked again: each refusal is an error in its log."""
 PRUNE_EVERY = 100
 """Markers between two prunings of those that are evidence of nothing any more."""
-_PASSING = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    KafkaError,
-    KafkaException,
-    UnreachableError,
+_ALSO_PASSING = (
+    asyncpg.PostgresError,  # whatever the source refuses: counting goes on while nothing can be proven
     ProgressMissingError,
     StagesUnknownError,
 )
-
 
 OnPublished = Callable[[Proof, Published, float], None]
 """Told of each publication: its proof, its result, and how many seconds its transaction took."""
@@ -87,7 +77,7 @@ class Closer:
         self.last: Published = Published()
         self.proven_until: datetime | None = None
         self.unproven_since: float | None = None
-        self.trouble: str | None = None
+        self.trouble = Trouble("nothing can be proven")
         self._next_due: float | None = None
 
     def overdue(self, now: float) -> float | None:
@@ -104,25 +94,21 @@ class Closer:
 
     async def run(self) -> None:
         """Tick for as long as this worker is the active one; passing faults start again, others are raised."""
-        while True:
-            if self._is_active():
-                self.unproven_since = self.unproven_since or time.monotonic()
-                try:
-                    await self._work()
-                except _PASSING as error:
-                    self._complain(error)
-            else:
-                self.proven_until = self.unproven_since = self._next_due = self.trouble = None
-                self.held_by = ()
-            await asyncio.sleep(TICK)
+        await keep_trying(
+            self._work,
+            self.trouble,
+            TICK,
+            is_active=self._is_active,
+            on_idle=self._rest,
+            also=_ALSO_PASSING,
+        )
 
-    def _complain(self, error: Exception) -> None:
-        trouble = str(error) or repr(error)
-        if trouble != self.trouble:  # once, not every second for as long as it lasts
-            log.warning("nothing can be proven; trying again every second", error=trouble)
-        self.trouble = trouble
+    def _rest(self) -> None:
+        self.proven_until = self.unproven_since = self._next_due = None
+        self.held_by = ()
 
     async def _work(self) -> None:
+        self.unproven_since = self.unproven_since or time.monotonic()
         settings = self._settings
         async with AsyncExitStack() as stack:
             source = await connect_to_source(settings, "prover")
@@ -136,7 +122,7 @@ class Closer:
                 try:
                     next_end = await self._tick(source, prover)
                 except MarkerMissingError as error:  # Connect may be down: its next marker will do
-                    self._complain(error)
+                    self.trouble.tell(error)
                     await markers.require_topic()
                     next_end = TICK
                 spent = asyncio.get_running_loop().time() - began
@@ -194,7 +180,8 @@ class Closer:
         self.last = await self._closing.publish(proof, windows)
         self._on_published(proof, self.last, time.monotonic() - began)
         self.proven_until = proof.source_time
-        self.unproven_since, self.trouble = time.monotonic(), None
+        self.unproven_since = time.monotonic()
+        self.trouble.end()
         if self.last != Published():
             log.info(
                 "published",

@@ -4,19 +4,14 @@ The transaction that publishes a run also puts it into the outbox; it is taken o
 So nothing is lost wherever a worker dies in between. What Kafka got but was not taken out is sent again.
 """
 
-import asyncio
 import time
 from collections.abc import Callable
 
-import structlog
-from confluent_kafka import KafkaException
-
-from streams.errors import FunnelproofError
+from streams.errors import PreconditionError
 from streams.publish.events import Event, EventProducer
 from streams.resources import sql
-from streams.store.database import PASSING_ERRORS, Pool
-
-log = structlog.get_logger(__name__)
+from streams.store.database import Pool
+from streams.store.keep_trying import Trouble, keep_trying
 
 EVERY = 0.5
 """Seconds between two looks into the outbox."""
@@ -41,37 +36,44 @@ class OutboxPublisher:
         self.published = 0
         self.unpublished: int | None = None
         self.waiting_since: float | None = None
-        self.trouble: str | None = None
+        self.trouble = Trouble("results could not be published to Kafka")
 
     async def run(self) -> None:
         """Publish events as they are recorded; never returns. What fails is tried again."""
-        while True:
-            more = False
-            if self._is_active():
-                try:
-                    more = await self.publish_some()
-                except (KafkaException, BufferError, FunnelproofError, *PASSING_ERRORS) as error:
-                    self._complain(error)
-            else:
-                self.unpublished = self.waiting_since = self.trouble = None
-            if not more:
-                await asyncio.sleep(EVERY)
+        await keep_trying(
+            self._publish_all,
+            self.trouble,
+            EVERY,
+            is_active=self._is_active,
+            on_idle=self._rest,
+            also=(BufferError, PreconditionError),  # the topic may be mended while results wait
+        )
+
+    def _rest(self) -> None:
+        self.unpublished = self.waiting_since = None
+
+    async def _publish_all(self) -> None:
+        while self._is_active() and await self.publish_some():
+            pass
 
     async def publish_some(self) -> bool:
         """Publish some batches, at once; return whether more may wait."""
         self.unpublished = await self._pool.fetchval(sql("queries/publish/outbox_count"))
         if not self.unpublished:
-            self.waiting_since = self.trouble = None
+            self.waiting_since = None
+            self.trouble.end()
             return False
         self.waiting_since = self.waiting_since or time.monotonic()
         await self._producer.prepare()
         for _ in range(_BATCHES):
             taken = await self._publish_batch()
             if taken is None:  # another worker publishes: this one has nothing to answer for
-                self.waiting_since = self.trouble = None
+                self.waiting_since = None
+                self.trouble.end()
                 return False
             self.unpublished = max(0, self.unpublished - taken)
-            self.waiting_since, self.trouble = time.monotonic() if self.unpublished else None, None
+            self.waiting_since = time.monotonic() if self.unpublished else None
+            self.trouble.end()
             if taken < AT_ONCE:
                 return False
         return True
@@ -91,9 +93,3 @@ class OutboxPublisher:
                 )
         self.published += len(events)
         return len(rows)
-
-    def _complain(self, error: Exception) -> None:
-        trouble = str(error) or repr(error)
-        if trouble != self.trouble:  # once, not twice a second for as long as it lasts
-            log.warning("results could not be published to Kafka; trying again", error=trouble)
-        self.trouble = trouble

@@ -15,7 +15,8 @@ import asyncpg
 import structlog
 
 from streams.resources import sql
-from streams.store.database import PASSING_ERRORS, Connection, Pool
+from streams.store.database import Connection, Pool
+from streams.store.keep_trying import Trouble, keep_trying
 
 log = structlog.get_logger(__name__)
 
@@ -67,19 +68,17 @@ class Pruner:
 
     async def run(self) -> None:
         """Prune once a minute while this worker is the active one; never returns. What fails is tried again."""
-        while True:
-            await asyncio.sleep(EVERY)
-            if not self._is_active():
-                continue
-            try:
-                pruned = await self.prune()
-            except asyncpg.InsufficientPrivilegeError as error:
-                log.warning("nothing more can be pruned", error=str(error), fix=_GRANT)
-            except PASSING_ERRORS as error:
-                log.warning("pruning failed; trying again", error=str(error) or repr(error))
-            else:
-                if pruned:
-                    log.info("pruned", **pruned)
+        await asyncio.sleep(EVERY)  # a worker that begins has more urgent work
+        await keep_trying(self._round, Trouble("pruning failed"), EVERY, is_active=self._is_active)
+
+    async def _round(self) -> None:
+        try:
+            pruned = await self.prune()
+        except asyncpg.InsufficientPrivilegeError as error:
+            log.warning("nothing more can be pruned", error=str(error), fix=_GRANT)
+            return
+        if pruned:
+            log.info("pruned", **pruned)
 
     async def prune(self) -> dict[str, int]:
         """Do one round; return how many rows were deleted, by what they were."""

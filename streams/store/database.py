@@ -23,30 +23,18 @@ else:
 
 SOURCE_SETTING = "FUNNELPROOF_SOURCE_DSN"
 REPORT_SETTING = "FUNNELPROOF_REPORT_DSN"
-PASSING_ERRORS = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # the session was ended, and its socket's end has not been seen yet
-    asyncpg.OperatorInterventionError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.ReadOnlySQLTransactionError,
-)
-"""What Postgres raises that restarts, is full, fails over, cannot be reached, or ended a deadlock: try again."""
-
 CONNECT_SECONDS = 10.0
 CLOSE_SECONDS = 2.0
 STATEMENT_SECONDS = 60.0
 """What a worker gives a statement, so that a server which vanishes without a word is noticed."""
-_ERRORS = (
+_DRIVERS_ERRORS = (
     OSError,
     ValueError,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
 )
+"""All that asyncpg raises, to be translated; which errors pass says keep_trying."""
 
 
 async def connect(
@@ -65,7 +53,7 @@ async def connect(
             command_timeout=command_timeout,
             server_settings=_session_settings(application_name),
         )
-    except _ERRORS as error:
+    except _DRIVERS_ERRORS as error:
         raise _translated(error, dsn, setting) from None  # the driver's error may quote the password
 
 
@@ -101,7 +89,7 @@ async def create_pool(
             command_timeout=command_timeout,
             server_settings=_session_settings(application_name),
         )
-    except _ERRORS as error:
+    except _DRIVERS_ERRORS as error:
         raise _translated(error, dsn, setting) from None
 
 
@@ -109,7 +97,7 @@ async def close_soon(owned: Pool | OwnConnection) -> None:
     """Close a pool or a connection; where the server does not answer for CLOSE_SECONDS, drop it."""
     try:
         await asyncio.wait_for(owned.close(), CLOSE_SECONDS)
-    except _ERRORS:
+    except _DRIVERS_ERRORS:
         owned.terminate()
 
 
@@ -151,7 +139,7 @@ async def _held(dsn: str, setting: str) -> AsyncIterator[OwnConnection]:
     connection = await connect(dsn, setting)
     try:
         yield connection
-    except _ERRORS as error:
+    except _DRIVERS_ERRORS as error:
         if not connection.is_closed():
             raise
         lost = f"the connection to Postgres at {address(dsn)} ({setting}) was lost: run this again when it is back"

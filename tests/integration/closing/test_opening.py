@@ -64,7 +64,7 @@ async def test_a_take_over_that_is_tried_again_leaves_no_session_behind(
     worker = Worker(alone, Metrics())
     taking_over = asyncio.create_task(worker.on_assigned({0}))
     await asyncio.sleep(3)
-    assert "cannot reach Postgres" in str(worker.trouble)
+    assert "cannot reach Postgres" in str(worker.trouble.why)
     most = max([await observer.fetchval(SESSIONS) for _ in range(20)])
     taking_over.cancel()
     with suppress(asyncio.CancelledError):

@@ -48,11 +48,11 @@ async def test_health_turns_with_time(visit: Visit) -> None:
 
 
 async def test_health_turns_with_what_fails(visit: Visit) -> None:
-    visit.worker.trouble = "cannot reach Postgres"
+    visit.worker.trouble.why = "cannot reach Postgres"
     answer = await visit.client.get("/healthz")
     assert answer.status_code == 503
     assert answer.json()["reasons"] == ["partitions cannot be taken over: cannot reach Postgres"]
-    visit.worker.trouble = None
+    visit.worker.trouble.why = None
     assert (await visit.client.get("/healthz")).status_code == 200
 
 

@@ -1,0 +1,120 @@
+"""The one list of errors that pass, and the loops that try again until they have passed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NoReturn, TypeVar
+
+import asyncpg
+import structlog
+from aiokafka.errors import KafkaError
+from confluent_kafka import KafkaException
+
+from streams.errors import UnreachableError
+
+log = structlog.get_logger(__name__)
+
+PASSING_ERRORS = (
+    UnreachableError,
+    OSError,  # TimeoutError is one
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the session was ended, and its socket's end has not been seen yet
+    asyncpg.OperatorInterventionError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
+    KafkaError,
+    KafkaException,
+)
+"""Errors of a server that restarts, is full, fails over, cannot be reached, or ended a deadlock: try again."""
+
+T = TypeVar("T")
+ErrorTypes = tuple[type[Exception], ...]
+
+
+class Trouble:
+    """Why some work fails now: `why`, None while the work succeeds. A trouble is logged once for as long as it lasts.
+
+    `failing` says in a log line what fails, as "dead letters could not be published".
+    """
+
+    def __init__(self, failing: str) -> None:
+        self._event = f"{failing}; trying again"
+        self.why: str | None = None
+
+    def tell(self, error: BaseException) -> None:
+        """Note an error after which the work is tried again."""
+        why = reason(error)
+        if why != self.why:
+            log.warning(self._event, error=why)
+        self.why = why
+
+    def end(self) -> None:
+        """Note that the work succeeds, or is not wanted now."""
+        self.why = None
+
+
+def reason(error: BaseException) -> str:
+    """Return the error's message, or its type where it has none."""
+    return str(error) or repr(error)
+
+
+async def keep_trying(
+    body: Callable[[], Awaitable[object]],
+    trouble: Trouble,
+    every: float,
+    *,
+    is_active: Callable[[], bool] = lambda: True,
+    on_idle: Callable[[], None] = lambda: None,
+    also: ErrorTypes = (),
+    delays: Sequence[float] = (),
+) -> NoReturn:
+    """Run `body` again and again, `every` so many seconds, while `is_active`; call `on_idle` while not. Never returns.
+
+    After an error that passes, or one of `also`, `body` is tried again: after the first, second, ... of `delays` where
+    there are any. Every other error is raised.
+    """
+    failures = 0
+    while True:
+        if not is_active():
+            trouble.end()
+            on_idle()
+        elif await _succeeds(body, trouble, also):
+            failures = 0
+        else:
+            failures += 1
+        await asyncio.sleep(delays[min(failures, len(delays)) - 1] if failures and delays else every)
+
+
+async def try_until_done(body: Callable[[], Awaitable[T]], trouble: Trouble, every: float) -> T:
+    """Run `body` until it succeeds, and return its result; try again `every` so many seconds as `keep_trying` does."""
+    results: list[T] = []
+
+    async def attempt() -> None:
+        results.append(await body())
+
+    while not await _succeeds(attempt, trouble, ()):
+        await asyncio.sleep(every)
+    return results[0]
+
+
+async def _succeeds(body: Callable[[], Awaitable[object]], trouble: Trouble, also: ErrorTypes) -> bool:
+    try:
+        await body()
+    except (asyncio.CancelledError, *PASSING_ERRORS, *also) as error:
+        if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+            raise
+        trouble.tell(error)
+        return False
+    trouble.end()
+    return True
+
+
+def _is_cancelled() -> bool:
+    """Return whether this task itself is to end.
+
+    A library that loses its server in the wrong moment may cancel a request instead, and the loop would be gone without
+    a word.
+    """
+    task = asyncio.current_task()
+    return task is None or bool(task.cancelling())
