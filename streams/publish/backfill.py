@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from streams.cdc.topics import Topics
 from streams.completeness.barrier import Barrier
-from streams.completeness.markers import MarkerDeniedError, MarkerMissingError, Markers
+from streams.completeness.markers import MarkerDeniedError, MarkerMissingError
 from streams.completeness.proving import ProgressMissingError, Prover, StagesUnknownError
+from streams.completeness.session import proving_session
 from streams.completeness.source import read_source
 from streams.domain.proof import OpenTransaction, Proof
 from streams.domain.windows import Window
@@ -26,7 +27,7 @@ from streams.settings import Settings
 from streams.store.database import (
     STATEMENT_SECONDS,
     OwnConnection,
-    connect_to_source,
+    close_soon,
     create_pool,
     facts_connection,
     facts_setting,
@@ -120,16 +121,12 @@ class Backfill:
                 application_name=f"{settings.instance} backfill",
                 command_timeout=STATEMENT_SECONDS,
             )
-            stack.push_async_callback(report.close)
-            source = await connect_to_source(settings, "backfill")
-            stack.push_async_callback(source.close)
-            markers = await stack.enter_async_context(
-                Markers(report, settings.kafka, settings.message_topic, settings.marker_prefix)
+            stack.push_async_callback(close_soon, report)
+            session = await stack.enter_async_context(
+                proving_session(settings, report, topics, epoch.partitions, "backfill")
             )
-            prover = Prover(report, topics, epoch.topic, epoch.partitions, markers)
-            closing = HistoricClosing(
-                report, epoch, timedelta(0), "backfill", dormant_after=settings.dormant_after
-            )
+            source, prover = session.source, session.prover
+            closing = HistoricClosing(report, epoch, settings.dormant_after)
             self._on_progress(self.done, len(found.open))
             still_open = await self._pass_writers(source, found.open[-1])
             left = list(reversed(found.open))
@@ -174,7 +171,7 @@ class Backfill:
             ) from error
 
     async def _publish(self, closing: HistoricClosing, proof: Proof, windows: Sequence[Window]) -> None:
-        published = await closing.publish_historic(proof, windows)
+        published = await closing.publish(proof, windows)
         done = self.done
         self.done = Backfilled(
             done.windows_closed + published.windows,

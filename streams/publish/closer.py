@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
 from datetime import datetime
 
 import asyncpg
@@ -11,15 +10,16 @@ import structlog
 
 from streams.cdc.topics import Topics
 from streams.completeness.barrier import Barrier
-from streams.completeness.markers import MarkerDeniedError, MarkerMissingError, Markers
+from streams.completeness.markers import MarkerDeniedError, MarkerMissingError
 from streams.completeness.proving import ProgressMissingError, Prover, StagesUnknownError
+from streams.completeness.session import proving_session
 from streams.completeness.source import read_source
 from streams.domain.proof import OpenTransaction, Proof, name
 from streams.domain.windows import Window, to_microseconds
 from streams.publish.closing import Closing, Published
 from streams.resources import sql
 from streams.settings import Settings
-from streams.store.database import Connection, Pool, connect_to_source
+from streams.store.database import Connection, Pool
 from streams.store.doubts import GRANT, Doubt
 from streams.store.epoch import Epoch
 from streams.store.keep_trying import Trouble, keep_trying
@@ -110,20 +110,16 @@ class Closer:
     async def _work(self) -> None:
         self.unproven_since = self.unproven_since or time.monotonic()
         settings = self._settings
-        async with AsyncExitStack() as stack:
-            source = await connect_to_source(settings, "prover")
-            stack.push_async_callback(source.close, timeout=5)
-            markers = await stack.enter_async_context(
-                Markers(self._report, settings.kafka, settings.message_topic, settings.marker_prefix)
-            )
-            prover = Prover(self._report, self._topics, settings.data_topic, self._partitions, markers)
+        async with proving_session(
+            settings, self._report, self._topics, self._partitions, "prover"
+        ) as session:
             while self._is_active():
                 began = asyncio.get_running_loop().time()
                 try:
-                    next_end = await self._tick(source, prover)
+                    next_end = await self._tick(session.source, session.prover)
                 except MarkerMissingError as error:  # Connect may be down: its next marker will do
                     self.trouble.tell(error)
-                    await markers.require_topic()
+                    await session.markers.require_topic()
                     next_end = TICK
                 spent = asyncio.get_running_loop().time() - began
                 await asyncio.sleep(max(0.05, min(TICK, next_end) - spent))
