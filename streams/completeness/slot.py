@@ -1,7 +1,8 @@
-"""Watches the connector's replication slot, beside the proofs: a slot can pass over changes that nobody has read.
+"""Watches the connector's replication slot: a slot can pass over changes that nobody has read.
 
-The slot is confirmed up to where Connect has noted changes as delivered. Read in this order it is never further:
-`confirmed_flush_lsn <= lsn_commit`. Where it is, somebody has moved it, and what lies between is in no topic.
+Connect notes changes as delivered (`lsn_commit`), then confirms the slot up to there (`confirmed_flush_lsn`). Read slot
+first, the slot is therefore never ahead. Where it is ahead, somebody has moved it, and the changes between are in no
+topic.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ that is moved over a marker in between is found by that."""
 
 
 class SlotWatch:
-    """Runs in every worker, works where it `is_active`. `doubts` are all that are unresolved, as seen last."""
+    """Runs in every worker, works while `is_active` says so. `doubts` are the unresolved doubts, as read last."""
 
     def __init__(self, settings: Settings, report: Pool, is_active: Callable[[], bool]) -> None:
         self._settings = settings
@@ -37,7 +38,7 @@ class SlotWatch:
         self.doubts: Sequence[Doubt] = ()
 
     async def run(self) -> None:
-        """Take samples for as long as this worker is the active one; what fails is tried again."""
+        """Take samples while this worker is the active one. Never returns; raises errors that do not pass."""
         await keep_trying(
             self._keep_sampling,
             self._trouble,
@@ -60,9 +61,9 @@ class SlotWatch:
             await source.close(timeout=5)
 
     async def sample(self, source: Connection) -> dict[str, str]:
-        """Return what is wrong now, by kind of doubt.
+        """Return the reasons for doubt, by kind.
 
-        Where Connect does not answer, only the slot itself is judged: no marker comes then, and nothing is proven.
+        Where Connect does not answer, only the slot is judged: no marker arrives then, so nothing is proven anyway.
         """
         name = self._settings.instance
         slot = await source.fetchrow(sql("queries/completeness/slot_sample"), name)

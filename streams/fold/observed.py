@@ -9,7 +9,7 @@ from streams.fold.partials import DeadLetter, Flushed, PartitionFlush, Takeover
 from streams.store.keep_trying import PASSING_ERRORS, reason
 
 OnFlush = Callable[[Sequence[PartitionFlush], Flushed | None, float], None]
-"""Told of each flush: its partitions, its result (None: Postgres did not take it), and how many seconds it took."""
+"""A callback after each flush, with the partitions, the result (None: Postgres did not take it), and the seconds."""
 
 
 class FlushTarget(Protocol):

@@ -22,7 +22,7 @@ async def apply_connector(
 
 
 async def delete_connector(settings: Settings, *, topics: bool) -> bool:
-    """Delete the connector, with `topics` also everything that it left behind; return whether there was one."""
+    """Delete the connector, with `topics` also its topics and its slot; return False where there was none."""
     existed = await Connector(settings).delete(topics=topics)
     if topics:
         async with source_connection(settings) as source:

@@ -1,7 +1,7 @@
 """One deal's rows and first entries, shown by the worker that holds its partition; the others send there.
 
-Which partition that is only Debezium knows, who computed it. So a worker looks into those that it holds, and asks every
-other one of the consumer group once.
+Only Debezium, which computed it, knows a deal's partition. So a worker looks into the partitions that it holds, and
+asks every other worker of the group once.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class Holder:
 
 @dataclass(frozen=True)
 class Peer:
-    """What another worker answered: whether it has the deal, else in which partitions it would have been."""
+    """Another worker's answer: `has` the deal or not; where not, `held` are the partitions in which it looked."""
 
     has: bool
     held: frozenset[int] = frozenset()

@@ -1,4 +1,4 @@
-"""Why a worker stops, in words that say what to do."""
+"""The reason why a worker stops, in words that say what to do."""
 
 import asyncio
 
@@ -31,12 +31,12 @@ async def explain(reason: BaseException, settings: Settings, topic: FoldedTopic 
 
 
 async def _why_astray(reason: PositionError, topic: FoldedTopic | None) -> BaseException:
-    """Look whether the topic was made anew, as is most often so."""
+    """Look whether the topic was made anew: the most frequent cause."""
     if topic is not None:
         try:
             await asyncio.wait_for(topic.confirm(), CONFIRM_SECONDS)
         except PreconditionError as error:
             return error
         except (FunnelproofError, TimeoutError):
-            pass  # who cannot tell says what is known
+            pass  # the position's own message is told
     return PreconditionError(f"{reason}. Records that were deleted do not come back: {BEGIN_ANEW}")

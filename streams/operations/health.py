@@ -1,4 +1,4 @@
-"""Whether a worker does its work: the reasons why not, and what will cost it later."""
+"""A worker's health: the reasons why it does not do its work, and what should be mended."""
 
 from streams.operations.reading import Reading
 
@@ -14,7 +14,7 @@ UNPUBLISHED_SECONDS = 60.0
 
 
 def troubles(now: Reading) -> list[str]:
-    """Return what is wrong, one line each; none: the worker does its work, or waits for it as it should."""
+    """Return the worker's troubles, one line each; none: the worker does its work, or waits as it should."""
     found = []
     if now.takeover_trouble is not None:
         found.append(f"partitions cannot be taken over: {now.takeover_trouble}")
@@ -37,7 +37,7 @@ def troubles(now: Reading) -> list[str]:
 
 
 def warnings(now: Reading) -> list[str]:
-    """Return what does not keep the worker from its work, but should be mended."""
+    """Return what should be mended though the worker does its work, one line each."""
     found = [str(doubt) for doubt in now.doubts]
     if now.checkpoints_fail:
         found.append(

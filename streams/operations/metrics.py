@@ -1,7 +1,7 @@
 """Every metric of a worker, in a registry of its own. docs/operations.md says what to do about them.
 
-What happens once a flush or a proof is counted when it happens. Records and state change too often for that: they are
-plain numbers, read when somebody asks.
+Events of a flush or a proof are counted as they happen. Records and state change too often for counters: they are plain
+numbers, read when somebody asks.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ _PROOF_BUCKETS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
 
 
 class Metrics:
-    """What is counted as it happens; `registry` has that, the process's own needs, and what `reading` says."""
+    """The counters of a worker; `registry` has the counters, the process's own metrics, and those of `reading`."""
 
     def __init__(self) -> None:
         # No start time beside every counter: process_start_time_seconds says it once.

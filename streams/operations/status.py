@@ -1,4 +1,4 @@
-"""How an installation stands: positions, lag, freshness, what is overdue and why."""
+"""The status of an installation: positions, lag, freshness, overdue windows and the reasons."""
 
 import json
 from collections.abc import Sequence
@@ -53,7 +53,7 @@ class OverdueWindow:
 
 @dataclass(frozen=True)
 class Status:
-    """Everything `funnelproof status` shows."""
+    """The contents of `funnelproof status`."""
 
     facts: dict[str, Any]
     partitions: list[PartitionStatus]
@@ -66,7 +66,7 @@ class Status:
 
     @property
     def healthy(self) -> bool:
-        """Nothing is overdue and nothing is wrong."""
+        """True where nothing is overdue and nothing is wrong."""
         return not self.overdue and not self.troubles
 
 

@@ -1,9 +1,9 @@
-"""Closes historic windows: those that ended before the installation. Their counts are in the partials already.
+"""Closes historic windows: windows that ended before the installation. Their counts are in the partials already.
 
-Each batch of windows has a proof of its own, made as the closer makes its proofs: it costs a tenth of a second beside
-seconds of publishing, and so a run's evidence, positions and stages are always as fresh as those of any other run.
-A batch is one transaction behind the closer's own lock. What is closed stays closed, so a backfill that was stopped
-goes on where it was; a second one finds nothing to do.
+Each batch of windows has a proof of its own, made as the closer makes its proofs. A proof costs a tenth of a second,
+publishing takes seconds; so a run's evidence, positions and stages are as fresh as those of any other run. A batch is
+one transaction behind the closer's lock. Closed windows stay closed: a backfill that was stopped goes on where it was,
+and a second backfill finds nothing to do.
 """
 
 import asyncio
@@ -37,16 +37,17 @@ from streams.store.installation import require_installation
 from streams.store.keep_trying import PASSING_ERRORS, reason
 
 RUNS_AT_ONCE = 5000
-"""First runs of one transaction, but one window at least: seconds, for which a close beside it waits."""
+"""The most first runs of one transaction, but one window at least: a close waits for the transaction, some seconds."""
 WINDOWS_AT_ONCE = 1000
 _PROOF_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
 class Backfilled:
-    """What a backfill has done, or has done so far.
+    """The result of a backfill, so far.
 
-    `already_closed`, `sealed` as in HistoricWindows; `estimated` are the windows that are not proven, for `reasons`.
+    `already_closed` and `sealed` as in HistoricWindows. `estimated` counts the windows that are not proven, for
+    `reasons`.
     """
 
     windows_closed: int = 0
@@ -60,9 +61,9 @@ class Backfilled:
 
 
 class Backfill:
-    """Closes the historic windows of `[start, end)`; of one kind, or of all that are configured.
+    """Closes the historic windows of `[start, end)`: of one kind, or of all configured kinds.
 
-    `on_progress` is told after each batch what was done so far, and of how many windows.
+    `on_progress` is told after each batch the result so far, and the number of windows to close.
     """
 
     def __init__(
@@ -87,9 +88,9 @@ class Backfill:
         self.done = Backfilled()
 
     async def run(self) -> Backfilled:
-        """Do it, and say what was done.
+        """Close the windows, and return the result.
 
-        Raises PreconditionError where no worker counts, or counts something else; UnreachableError for servers.
+        Raises PreconditionError where no worker counts or the workers' settings differ; UnreachableError for servers.
         """
         settings = self._settings
         topics = Topics(settings.kafka)
@@ -138,7 +139,7 @@ class Backfill:
                 self._on_progress(self.done, len(found.open))
 
     async def _pass_writers(self, source: OwnConnection, latest: Window) -> list[OpenTransaction]:
-        """Wait for those who had written when the first look was taken, as for any other window that ended."""
+        """Wait for transactions that had written when the backfill began, as the closer waits when a window ends."""
         barrier = Barrier(self._settings.proof_wait)
         while True:
             source_time, holders = await read_source(source)

@@ -33,7 +33,7 @@ LAG_SECONDS = 600.0
 ASK_AGAIN_SECONDS = 60.0
 """How long after the source did not let us emit a marker it is not asked again: each refusal is an error in its log."""
 PRUNE_EVERY = 100
-"""Markers between two prunings of those that are evidence of nothing any more."""
+"""Markers between two prunings of old markers and proofs."""
 _ALSO_PASSING = (
     asyncpg.PostgresError,  # whatever the source refuses: counting goes on while nothing can be proven
     ProgressMissingError,
@@ -41,15 +41,15 @@ _ALSO_PASSING = (
 )
 
 OnPublished = Callable[[Proof, Published, float], None]
-"""Told of each publication: its proof, its result, and how many seconds its transaction took."""
+"""A callback after each publication, with the proof, the result, and the transaction's seconds."""
 
 
 class Closer:
-    """Runs in every worker; works in the one that `is_active`, and is safe where two do.
+    """Runs in every worker, works while `is_active` says so, and does no harm where two workers are active.
 
-    `proven_until` is the source's clock at the last proof; `unproven_since` when that succeeded, or else when this
-    worker became the active one (of `time.monotonic`, None: it is not); `trouble` why the last attempt failed;
-    `held_by` are the writers that due windows wait for.
+    `proven_until` is the source's clock at the last proof. `unproven_since` (of `time.monotonic`) is the time of the
+    last proof, or of becoming active where none has succeeded yet; None while not active. `trouble` says why the last
+    attempt failed. Due windows wait for the writers in `held_by`.
     """
 
     def __init__(
@@ -83,17 +83,17 @@ class Closer:
     def overdue(self, now: float) -> float | None:
         """Return for how many seconds the oldest open window has been due at `now` (of `time.monotonic`).
 
-        None while this worker does not know; what it knew last goes on while the source does not answer.
+        None before the first proof. While the source does not answer, the last answer is carried on.
         """
         return None if self._next_due is None else max(0.0, now - self._next_due)
 
     @property
     def doubts(self) -> list[Doubt]:
-        """What makes results estimates now, beside what others have noted."""
+        """The doubts that only this worker knows of; all others are in the report database."""
         return [Doubt("privilege", self._denied, GRANT)] if self._denied else []
 
     async def run(self) -> None:
-        """Tick for as long as this worker is the active one; passing faults start again, others are raised."""
+        """Prove and publish while this worker is the active one. Never returns; raises errors that do not pass."""
         await keep_trying(
             self._work,
             self.trouble,
@@ -162,7 +162,7 @@ class Closer:
     async def _estimate(
         self, source: Connection, prover: Prover, source_time: datetime, reason: str
     ) -> float:
-        """Close what has been due for a while on what the log holds: without a marker nothing can be proven."""
+        """Close windows that have been due for `estimate_wait`, as estimates: without a marker there is no proof."""
         until = to_microseconds(source_time - self._settings.grace - self._settings.estimate_wait)
         due = await self._closing.due(until)
         self._expect(due, until)

@@ -1,7 +1,7 @@
-"""Publishes windows: closes them once they are proven, and revises closed ones whose counts changed.
+"""Closes windows once they are proven, and revises closed windows whose counts have changed.
 
-A closed result is never edited. A close is revision 1; whatever changes later is the next revision, found by
-looking at the partials themselves, since a flush cannot know whether a close commits beside it.
+A closed result is never edited. A close is revision 1, and each later change is the next revision. Changes are found
+by reading the partials: a flush cannot know whether a close commits at the same time.
 """
 
 import time
@@ -32,10 +32,10 @@ pause the rest follow in the next ticks."""
 
 @dataclass(frozen=True)
 class Published:
-    """What one transaction published: first runs, later runs, their pairs, and how many windows it closed.
+    """The result of one publishing transaction: windows closed, first and later runs, and pairs.
 
-    `completeness` is what its proof was worth; None: a later one was there already, so nothing was published.
-    Of historic windows it is also known how many are `estimated`, and for which `reasons`.
+    `completeness` is "proven" or "estimated"; None where a later proof was published before, so that this transaction
+    published nothing. A backfill also tells how many windows are `estimated`, and for which `reasons`.
     """
 
     windows: int = 0
@@ -77,9 +77,9 @@ class Closing:
             return await not_closed(connection, ending)
 
     async def publish(self, proof: Proof, windows: Sequence[Window]) -> Published:
-        """Close `windows` on the strength of `proof`, oldest first, and revise what changed, in one transaction.
+        """Close `windows` on the strength of `proof`, oldest first, and revise changed windows, in one transaction.
 
-        However many closers race, each run exists once; a proof that is older than the last one changes nothing.
+        However many closers race, each run exists once. A proof that is older than the last one changes nothing.
         """
         async with self._pool.acquire() as connection, connection.transaction():
             began = time.monotonic()
@@ -142,7 +142,7 @@ class Closing:
             )
 
     async def _know_open_windows(self, connection: Connection, proof: Proof) -> None:
-        """Make the windows that hold the source's present known, so that they are live before the first entry."""
+        """Make the windows around the source's present time known: a window is live before its first entry."""
         present = to_microseconds(proof.source_time)
         await know_windows(connection, self._plan.present(present))
 

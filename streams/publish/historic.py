@@ -1,4 +1,4 @@
-"""Windows that ended before the installation: nobody's business until they are asked for."""
+"""Historic windows: windows that ended before the installation. They close only on request."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,14 +22,15 @@ from streams.store.sealing import read_sealed
 from streams.store.timezones import plan_windows
 
 WINDOWS_AT_MOST = 2_000_000
-"""Windows that one backfill works through; they are kept in memory."""
+"""The most windows of one backfill: a backfill keeps its windows in memory."""
 
 
 @dataclass(frozen=True)
 class HistoricWindows:
-    """The windows of a span that a backfill is to close, oldest first, and why others of the span are not.
+    """The windows of a span, as a backfill finds them: `open` are the windows to close, oldest first.
 
-    `already_closed` are closed, `sealed` past their retention; what ended since the installation is the closer's.
+    `already_closed` and `sealed` (past their retention) count the windows that are left alone. Windows that ended since
+    the installation are not among them: the closer closes these.
     """
 
     open: Sequence[Window]
@@ -45,9 +46,9 @@ async def historic_windows(
     end: datetime,
     installed_at: datetime,
 ) -> HistoricWindows:
-    """Return the windows that lie wholly within `[start, end)`, for any tenant, and ended by the installation.
+    """Return the windows of any tenant that lie wholly within `[start, end)` and ended by the installation.
 
-    Raises PreconditionError where they are too many for one backfill.
+    Raises PreconditionError where the span has too many windows for one backfill.
     """
     until = min(end, installed_at)
     kinds = [kind for kinds in plan.tilings.values() for kind in kinds if kind.name in names]
@@ -82,7 +83,7 @@ class HistoricClosing:
         self._dormant_after = dormant_after or None
 
     async def publish(self, proof: Proof, windows: Sequence[Window]) -> Published:
-        """Close those of `windows` that are not closed yet, in one transaction: first runs, and nothing else."""
+        """Close the windows that are still open, in one transaction; publish first runs only, no revisions."""
         async with self._pool.acquire() as connection, connection.transaction():
             publication = Publication(connection, self._epoch, proof, self._dormant_after)
             await publication.begin()
@@ -101,7 +102,7 @@ class HistoricClosing:
 async def workers_epoch(facts: Connection, topic: Topic, settings: Settings) -> Epoch:
     """Return the epoch that the workers count.
 
-    Raises PreconditionError where no worker has counted yet, or where they count something else than `settings` say.
+    Raises PreconditionError where no worker has counted yet, or where the workers' settings are not these.
     """
     current = await facts.fetchrow(sql("queries/store/epoch_current"))
     if current is None:

@@ -1,7 +1,7 @@
 """Publishes runs to Kafka after their commit, at least once and in the order of their commits.
 
-The transaction that publishes a run also puts it into the outbox; it is taken out when Kafka has confirmed its event.
-So nothing is lost wherever a worker dies in between. What Kafka got but was not taken out is sent again.
+The transaction that publishes a run also puts the run into the outbox; the run is taken out when Kafka has confirmed
+its event. A worker that dies in between loses nothing: the next one sends the event, if need be a second time.
 """
 
 import time
@@ -16,17 +16,17 @@ from streams.store.keep_trying import Trouble, keep_trying
 EVERY = 0.5
 """Seconds between two looks into the outbox."""
 AT_ONCE = 1000
-"""Events of one batch: what is held in memory at a time, however many wait."""
+"""The most events of one batch, and so of those in memory, however many events wait."""
 _BATCHES = 10
 """Batches between two looks at how many events wait."""
 
 
 class OutboxPublisher:
-    """Runs in every worker; works in the one that `is_active`, and is safe where two do.
+    """Runs in every worker, works while `is_active` says so, and does no harm where two workers are active.
 
-    `published` counts events since the start. `unpublished` is how many waited when they were last counted, None where
-    this worker is not the active one; `waiting_since` (of `time.monotonic`) since when some wait and none could be
-    published; `trouble` why not.
+    `published` counts events since the start. `unpublished` is the number of waiting events at the last count, None
+    while not active. `waiting_since` (of `time.monotonic`) is since when events wait and none could be published;
+    `trouble` says why none could.
     """
 
     def __init__(self, pool: Pool, producer: EventProducer, is_active: Callable[[], bool]) -> None:
@@ -39,7 +39,7 @@ class OutboxPublisher:
         self.trouble = Trouble("results could not be published to Kafka")
 
     async def run(self) -> None:
-        """Publish events as they are recorded; never returns. What fails is tried again."""
+        """Publish events as they are recorded. Never returns; raises errors that do not pass."""
         await keep_trying(
             self._publish_all,
             self.trouble,
@@ -79,7 +79,7 @@ class OutboxPublisher:
         return True
 
     async def _publish_batch(self) -> int | None:
-        """Publish the oldest events; return how many were taken out, None where another worker holds the lock."""
+        """Publish the oldest events; return the number taken out, None where another worker holds the lock."""
         async with self._pool.acquire() as connection, connection.transaction():
             if not await connection.fetchval(sql("queries/publish/outbox_lock")):
                 return None

@@ -1,4 +1,4 @@
-"""Closed windows keep their pairs; on request they are published with those of now, as their next revision.
+"""Closed windows keep their pairs of stages. On request a window is revised to the present pairs.
 
 A request only marks windows. The workers' closer publishes them on its next proofs, a bounded number at a time and
 behind the revisions that corrections need.
@@ -18,7 +18,7 @@ from streams.store.database import Connection, facts_connection, source_connecti
 from streams.store.installation import require_installation
 
 LOOKED_AT_ONCE = 20_000
-"""Runs that one transaction looks at: a close waits no longer than that takes."""
+"""The most runs that one transaction looks at: a close has to wait for the transaction."""
 
 PATIENCE = 60.0
 """Seconds without any progress after which no worker is expected to publish."""
@@ -36,7 +36,7 @@ class Revised:
 
 @dataclass(frozen=True)
 class RevisionProgress:
-    """How many requested windows wait to be published, and how many were since a moment of the report database."""
+    """The number of requested windows that still wait, and of those revised since the request."""
 
     waiting: int
     revised: int
@@ -83,7 +83,7 @@ async def _stages_are_read(settings: Settings, facts: Connection) -> None:
 
 
 async def request_present_pairs(facts: Connection, scope: ClosedScope) -> int:
-    """Mark the closed windows in `scope` whose pairs are not those of now; return how many there are."""
+    """Mark the closed windows in `scope` that lack the present pairs; return their number."""
     requested = 0
     last: tuple[object, ...] = (None, None, None, None)
     while True:
@@ -105,7 +105,7 @@ async def request_present_pairs(facts: Connection, scope: ClosedScope) -> int:
 
 
 async def revision_progress(facts: Connection, since: datetime) -> RevisionProgress:
-    """Return what has become of requests so far."""
+    """Return how many requests still wait, and how many were published since `since`."""
     row = await facts.fetchrow(sql("queries/publish/revise_progress"), since)
     assert row is not None  # noqa: S101 - the statement always returns one row
     return RevisionProgress(row["waiting"], row["revised"])
