@@ -16,9 +16,9 @@ from streams.settings import load_settings
 from streams.worker import Worker
 
 HEARTBEAT_SECONDS = 3.0
-"""The most between two heartbeats, however long the session: a worker learns of a rebalance by its next one."""
+"""The most seconds between two heartbeats, however long the session: a worker learns of a rebalance by one."""
 ANSWER_SECONDS = 90.0
-"""How long Kafka may take to answer at least: longer than a rebalance takes to end."""
+"""The least seconds that Kafka is given to answer: more than a rebalance takes."""
 
 
 class WorkerApp(BatchApp):

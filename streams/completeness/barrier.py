@@ -65,7 +65,7 @@ class Barrier:
         return [self._aged(holders[name]) for name in sorted(names & holders.keys())]
 
     def _aged(self, holder: OpenTransaction) -> OpenTransaction:
-        """Where the source does not tell a transaction's age, take the time it has been waited for."""
+        """Give a transaction whose age the source does not tell the time it has been waited for."""
         if holder.age is not None or self._looked_at is None:
             return holder
         since = min(each.since for each in self._waiting.values() if holder.virtual_id in each.holders)

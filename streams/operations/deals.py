@@ -19,7 +19,7 @@ from streams.fold.processor import Processor
 from streams.store.epoch import Epoch
 
 ASK_SECONDS = 2.0
-"""How long another worker may take to say whether it has the deal."""
+"""The most seconds in which another worker says whether it has the deal."""
 HERE = "here"
 """The parameter of a question that is not to be passed on."""
 

@@ -3,14 +3,14 @@
 from streams.operations.reading import Reading
 
 JOIN_SECONDS = 120.0
-"""How long Kafka may take to assign partitions: a rebalance waits for workers that are being replaced."""
+"""The most seconds in which Kafka assigns partitions: a rebalance waits for workers that are being replaced."""
 SILENT_SECONDS = 30.0
-"""How long a flush may take; with nothing to say, one a second confirms the positions."""
+"""The most seconds of a flush; an idle worker confirms its positions once a second."""
 UNPROVEN_SECONDS = 60.0
-"""How long a proof may take, including the attempts that fail."""
+"""The most seconds of a proof, including attempts that fail."""
 
 UNPUBLISHED_SECONDS = 60.0
-"""How long events of results may wait for Kafka while none of them can be published."""
+"""The most seconds for which results wait for Kafka while none can be published."""
 
 
 def troubles(now: Reading) -> list[str]:

@@ -65,5 +65,5 @@ class Reading:
 
     @property
     def replaying(self) -> int:
-        """How many partitions publish nothing yet, since they have not reached their log's end."""
+        """The number of partitions that publish nothing yet: they have not reached their log's end."""
         return sum(not partition.active for partition in self.partitions.values())

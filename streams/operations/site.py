@@ -19,7 +19,7 @@ from streams.worker import Worker
 log = structlog.get_logger(__name__)
 
 STOP_SECONDS = 1.0
-"""How long the worker, when it stops, waits for answers that are under way."""
+"""The most seconds for which a worker that stops waits for answers under way."""
 
 
 class WebAddressError(FunnelproofError):
@@ -79,7 +79,7 @@ class Site(Service):  # type: ignore[misc]  # mode has no types
 
 
 class Pages:
-    """What the site answers. `clock` is `time.monotonic`."""
+    """The site's answers. `clock` is `time.monotonic`."""
 
     def __init__(self, worker: Worker, peers: Peers, metrics: Metrics, clock: Callable[[], float]) -> None:
         self._worker = worker

@@ -12,7 +12,7 @@ from streams.running import Running
 from streams.worker import Worker
 
 KAFKA_SECONDS = 2.0
-"""How long a scrape waits for Kafka's answer."""
+"""The most seconds for which a scrape waits for Kafka's answer."""
 
 
 async def read(worker: Worker, now: float, *, ask_kafka: bool = False) -> Reading:

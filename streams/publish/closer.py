@@ -29,9 +29,9 @@ log = structlog.get_logger(__name__)
 TICK = 1.0
 """Seconds between two proofs; one starts earlier when a window falls due."""
 LAG_SECONDS = 600.0
-"""How long workers may take to fold what the log held at a marker; a new proof would only ask for more."""
+"""The most seconds in which workers fold the log up to a marker; a new proof would only ask for more."""
 ASK_AGAIN_SECONDS = 60.0
-"""How long after the source did not let us emit a marker it is not asked again: each refusal is an error in its log."""
+"""Seconds between two tries to emit markers that the source refuses: each refusal is an error in the source's log."""
 PRUNE_EVERY = 100
 """Markers between two prunings of old markers and proofs."""
 _ALSO_PASSING = (

@@ -26,8 +26,8 @@ log = structlog.get_logger(__name__)
 
 WINDOWS_AT_ONCE = 100
 RUNS_AT_ONCE = 20_000
-"""How many windows of a kind, and first runs, one transaction publishes at most, but one window at least; after a long
-pause the rest follow in the next ticks."""
+"""The most windows of a kind, and first runs, of one transaction, but one window at least; after a long pause the rest
+follow in the next ticks."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from streams.cdc.facts_topic import make_facts_topic
 from streams.cdc.topics import Topics
 
 SEND_SECONDS = 5.0
-"""How long Kafka may take to begin, and to confirm, a transaction."""
+"""The most seconds in which Kafka begins, or confirms, a transaction."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ _SHARE = 0.2
 """The share of a round's time that Postgres is busy: after each transaction the round pauses four times as long."""
 _LEAST_PAUSE = 0.02
 FORMER_EPOCHS = timedelta(days=7)
-"""How long a former epoch's counts are kept: a wrong setting can be taken back without a rebuild."""
+"""The time for which a former epoch's counts are kept: a wrong setting can be taken back without a rebuild."""
 PRUNED = ("runs", "zero_runs", "counts", "notes", "former_counts", "reconciliations", "dead_letters")
 
 _GRANT = "grant delete on dyno_crm.report_run to the worker's role, or set no retention"
@@ -37,7 +37,7 @@ _GRANT = "grant delete on dyno_crm.report_run to the worker's role, or set no re
 
 @dataclass(frozen=True)
 class Retention:
-    """How long rows are kept: by kind of window, counted from the window's end by the source's clock.
+    """The times for which rows are kept: by kind of window, from the window's end by the source's clock.
 
     `windows` is for all of a window's rows, `zeros` for runs without entries, `evidence` for reconciliations and for
     dead letters that are settled.

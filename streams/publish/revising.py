@@ -27,7 +27,7 @@ _POLL = 0.2
 
 @dataclass(frozen=True)
 class Revised:
-    """How many windows of pipelines had other pairs than those of now, and how many were revised."""
+    """The result: windows that lacked the present pairs, and windows that were revised."""
 
     requested: int
     revised: int

@@ -26,7 +26,7 @@ REPORT_SETTING = "FUNNELPROOF_REPORT_DSN"
 CONNECT_SECONDS = 10.0
 CLOSE_SECONDS = 2.0
 STATEMENT_SECONDS = 60.0
-"""What a worker gives a statement, so that a server which vanishes without a word is noticed."""
+"""The most seconds of a worker's statement: a server that vanishes without a word is noticed."""
 _DRIVERS_ERRORS = (
     OSError,
     ValueError,

@@ -33,7 +33,7 @@ ErrorTypes = tuple[type[Exception], ...]
 
 
 class Trouble:
-    """Why some work fails now: `why`, None while the work succeeds. A trouble is logged once for as long as it lasts.
+    """A failure that lasts: `why` is the reason, None while the work succeeds. A reason is logged once, not each time.
 
     `failing` says in a log line what fails, as "dead letters could not be published".
     """
@@ -69,10 +69,12 @@ async def keep_trying(
     also: ErrorTypes = (),
     delays: Sequence[float] = (),
 ) -> NoReturn:
-    """Run `body` again and again, `every` so many seconds, while `is_active`; call `on_idle` while not. Never returns.
+    """Run `body` again and again, with pauses of `every` seconds, while `is_active`; else call `on_idle`.
 
-    After an error that passes, or one of `also`, `body` is tried again: after the first, second, ... of `delays` where
-    there are any. Every other error is raised.
+    After an error of PASSING_ERRORS or `also`, the pause is the first, second, ... of `delays`, where there are any,
+    and `body` runs again. Every other error is raised.
+
+    Example: with `every=0.2, delays=(1, 5)` and three failures in a row, the pauses are 1, 5 and 5 s, then 0.2 s again.
     """
     failures = 0
     while True:
@@ -87,7 +89,7 @@ async def keep_trying(
 
 
 async def try_until_done(body: Callable[[], Awaitable[T]], trouble: Trouble, every: float) -> T:
-    """Run `body` until it succeeds, and return its result; try again `every` so many seconds as `keep_trying` does."""
+    """Run `body` until it succeeds, with pauses of `every` seconds after errors that pass; return its result."""
     results: list[T] = []
 
     async def attempt() -> None:
