@@ -136,7 +136,7 @@ async def open_running(settings: Settings, name: str, observer: Observer) -> Asy
             lambda facts: _make_epoch(settings, topic, facts),
             f"{settings.instance} worker {name}",
         )
-        epoch = await hold.take()
+        epoch = await hold.acquire()
         stack.push_async_callback(hold.close)
         yield put_together(settings, name, observer, FoldedTopic(settings.kafka, topic), hold, epoch, pool)
 

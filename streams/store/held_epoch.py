@@ -34,7 +34,7 @@ class HeldEpoch:
         self._name = name[:NAME_LENGTH]
         self._session: OwnConnection | None = None
 
-    async def take(self) -> Epoch:
+    async def acquire(self) -> Epoch:
         """Make the epoch the current one, hold and return it; where it is refused, making it has noted nothing.
 
         Raises PreconditionError where a worker that lives holds another, UnreachableError as `connect` does.
@@ -96,7 +96,7 @@ class HeldEpoch:
 async def _become_current(session: OwnConnection, epoch: Epoch) -> None:
     if await session.fetchval(sql("queries/store/epoch_is_current"), epoch.id):
         return
-    if not await session.fetchval(sql("queries/store/epoch_take")):
+    if not await session.fetchval(sql("queries/store/epoch_acquire")):
         await require_free_epoch(session, epoch)
         raise PreconditionError("workers with other settings come and go: start this one again")
     await begin_epoch(session, epoch)

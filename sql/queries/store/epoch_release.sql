@@ -1,2 +1,2 @@
--- Gives back what `epoch_take` took.
+-- Gives back what `epoch_acquire` acquired.
 select pg_advisory_unlock(hashtextextended('funnelproof.epoch', 0))
