@@ -1,19 +1,13 @@
 """The topic that a worker folds, guarded against a new topic under the old name."""
 
-import asyncio
 import time
 from collections.abc import Iterable, Mapping
 
-import structlog
 from confluent_kafka import KafkaException
 
 from streams.cdc.topics import Topic, Topics
 from streams.errors import PreconditionError, UnreachableError
 
-log = structlog.get_logger(__name__)
-
-EVERY = 2.0
-"""Seconds between two checks of the topic by a worker without flushes."""
 MISSING_SECONDS = 5.0
 """Seconds without the topic after which the topic counts as deleted: a starting broker may not know it yet."""
 
@@ -67,15 +61,6 @@ class FoldedTopic(Topics):
         ends = await super().ends(name, partitions, committed=committed)
         await self.confirm()
         return ends
-
-    async def watch(self) -> None:
-        """Check the topic every EVERY seconds; raise PreconditionError once the topic has changed."""
-        while True:
-            try:
-                await self.confirm()
-            except UnreachableError as error:
-                log.debug("the topic could not be looked at", error=str(error))
-            await asyncio.sleep(EVERY)
 
     def _judge(self, found: tuple[str, int] | None) -> None:
         name, folded = self._topic.name, self._topic

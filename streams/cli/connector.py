@@ -7,10 +7,9 @@ from typing import Annotated
 import typer
 
 from streams.cdc.connector import Connector, ConnectorStatus
-from streams.cdc.source import drop_slot, prepare_source
 from streams.cli.output import AsJson, print_json, stderr, stdout
-from streams.settings import Settings, load_settings
-from streams.store.database import source_connection
+from streams.operations.capture import apply_connector, delete_connector
+from streams.settings import load_settings
 
 app = typer.Typer(help="The Debezium connector and its topics.", no_args_is_help=True)
 
@@ -22,7 +21,7 @@ def apply(as_json: AsJson = False) -> None:
     Example: `funnelproof connector apply`
     """
     settings = load_settings()
-    _print(asyncio.run(apply_connector(settings)), as_json=as_json)
+    _print(asyncio.run(apply_connector(settings, _warn)), as_json=as_json)
 
 
 @app.command()
@@ -55,21 +54,8 @@ def delete(
     stdout.print(f"connector {settings.instance} {'deleted' if existed else 'was not there'}")
 
 
-async def apply_connector(settings: Settings) -> ConnectorStatus:
-    """Prepare the CRM's database, then make the topics and the connector."""
-    async with source_connection(settings) as source:
-        for warning in await prepare_source(source):
-            stderr.print(f"warning: {warning}", style="yellow", markup=False)
-    return await Connector(settings).apply()
-
-
-async def delete_connector(settings: Settings, *, topics: bool) -> bool:
-    """Delete the connector, and with `topics` everything it left behind."""
-    existed = await Connector(settings).delete(topics=topics)
-    if topics:
-        async with source_connection(settings) as source:
-            await drop_slot(source, settings.instance)
-    return existed
+def _warn(warning: str) -> None:
+    stderr.print(f"warning: {warning}", style="yellow", markup=False)
 
 
 def _print(status: ConnectorStatus, *, as_json: bool) -> None:

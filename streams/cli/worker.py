@@ -47,9 +47,12 @@ def worker(
     # Faust takes half a second to import, which no other command should wait for.
     import faust  # noqa: PLC0415 - see above
 
-    from streams.app import Worker, check_worker, create_app  # noqa: PLC0415 - see above
+    from streams.app import create_app  # noqa: PLC0415 - see above
     from streams.cdc.envelope import IS_COMPILED  # noqa: PLC0415 - see above
+    from streams.operations.metrics import Metrics  # noqa: PLC0415 - see above
     from streams.operations.site import Site, address_of, listen  # noqa: PLC0415 - see above
+    from streams.running import check_worker  # noqa: PLC0415 - see above
+    from streams.worker import Worker  # noqa: PLC0415 - see above
 
     settings = load_settings()
     configure_logging(settings.log_format, settings.log_level)
@@ -59,11 +62,12 @@ def worker(
         )
     with listen(web_host, web_port) as listening:
         asyncio.run(check_worker(settings))
-        one = Worker(settings)
+        metrics = Metrics()
+        one = Worker(settings, metrics)
         app = create_app(one, (web_url or address_of(listening)).rstrip("/"))
         process = faust.Worker(
             app,
-            Site(listening, one, one.metrics),
+            Site(listening, one, app.peers, metrics),
             override_logging=False,
             quiet=True,
             redirect_stdouts=False,

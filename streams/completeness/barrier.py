@@ -1,7 +1,7 @@
 """Waits for the transactions that had written to the stage table when a window ended.
 
-As `create index concurrently` does: note who holds a writer's lock, and wait until those have ended. Whoever holds
-none has written nothing yet, and what it writes later is a revision by definition.
+As `create index concurrently` does: note the transactions that hold a writer's lock, and wait until they have ended. A
+transaction that holds none has written nothing yet; its later writes are revisions by definition.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,9 +20,9 @@ class _Waiting:
 
 @dataclass
 class Barrier:
-    """Decides which due windows no writer holds back any more; `wait` bounds how long one may.
+    """Decides which due windows may close; a writer may hold a window back for `wait` at most.
 
-    `waited` is for how many seconds those that were cleared last had been held back.
+    `waited` is for how many seconds the windows cleared last had been held back.
     """
 
     wait: timedelta
@@ -33,7 +33,7 @@ class Barrier:
     def cleared(
         self, source_time: datetime, holders: Mapping[str, OpenTransaction], due: Iterable[Window]
     ) -> tuple[list[Window], list[OpenTransaction]]:
-        """Return the due windows that may close, and the transactions that are still open in spite of it.
+        """Return the due windows that may close, and the transactions that were waited for in vain.
 
         `due` are windows whose end plus grace has passed at `source_time`, when `holders` held their locks.
         """
@@ -65,7 +65,7 @@ class Barrier:
         return [self._aged(holders[name]) for name in sorted(names & holders.keys())]
 
     def _aged(self, holder: OpenTransaction) -> OpenTransaction:
-        """Where the source does not tell how old a transaction is, say for how long it has been waited for."""
+        """Give a transaction whose age the source does not tell the time it has been waited for."""
         if holder.age is not None or self._looked_at is None:
             return holder
         since = min(each.since for each in self._waiting.values() if holder.virtual_id in each.holders)

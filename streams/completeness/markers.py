@@ -1,8 +1,7 @@
 """Markers: messages emitted into the source's log and met again in Kafka, behind everything committed before them.
 
 The protocol: write the marker down as intended, emit it, note its LSN; then read the message topic until it comes.
-One that was emitted and never came, while a later one did, means that changes may have been lost: that is noted as a
-doubt.
+A marker that never came while a later marker did means that changes may have been lost: a doubt is noted.
 """
 
 import base64
@@ -49,7 +48,7 @@ class _Body(msgspec.Struct):
 
 
 class MarkerMissingError(Exception):
-    """A marker did not come in time; nothing can be said about what it was to prove."""
+    """A marker did not come in time, so its proof fails."""
 
 
 class MarkerDeniedError(Exception):
@@ -89,7 +88,7 @@ class Markers:
         return self
 
     async def require_topic(self) -> None:
-        """Raise UnreachableError where there is no message topic: reading it would ask for it without a pause."""
+        """Raise UnreachableError where the message topic is missing: its reader would ask for it without a pause."""
         if self._place.topic not in await self._consumer.topics():
             raise UnreachableError(
                 f"topic {self._place.topic} is missing, so nothing can be proven: "
@@ -132,7 +131,7 @@ class Markers:
         )
 
     async def arrival(self, marker: Marker, timeout: float) -> None:
-        """Wait until the marker comes, and note each that came; one that never did becomes a doubt.
+        """Wait until the marker comes, and note every marker that came. A marker passed over becomes a doubt.
 
         Raises MarkerMissingError after `timeout` seconds.
         """

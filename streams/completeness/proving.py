@@ -28,7 +28,7 @@ class ProgressMissingError(Exception):
 
 
 class StagesUnknownError(Exception):
-    """Nothing says which stages the pipelines have."""
+    """The pipelines' stages are not known."""
 
 
 class Prover:
@@ -56,8 +56,8 @@ class Prover:
     ) -> Proof:
         """Prove everything visible in `source` now; `source` must not be in a transaction.
 
-        Raises MarkerMissingError or ProgressMissingError after so many seconds, MarkerDeniedError where the source does
-        not let this role prove anything.
+        Raises MarkerMissingError or ProgressMissingError when the timeouts (seconds) have passed, MarkerDeniedError
+        where the source does not let this role prove anything.
         """
         began = time.monotonic()
         marker = await self._markers.emit(source, purpose)
@@ -80,7 +80,7 @@ class Prover:
     async def estimate(
         self, source: Connection, source_time: datetime, reason: str, *, progress_timeout: float = 30.0
     ) -> Proof:
-        """Do what can be done without a marker: wait until everything that is in the log now is folded.
+        """Return an estimate, made without a marker: wait until the whole log, as it is now, is folded.
 
         Raises StagesUnknownError or ProgressMissingError.
         """

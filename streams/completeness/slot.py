@@ -1,7 +1,8 @@
-"""Watches the connector's replication slot, beside the proofs: a slot can pass over changes that nobody has read.
+"""Watches the connector's replication slot: a slot can pass over changes that nobody has read.
 
-The slot is confirmed up to where Connect has noted changes as delivered. Read in this order it is never further:
-`confirmed_flush_lsn <= lsn_commit`. Where it is, somebody has moved it, and what lies between is in no topic.
+Connect notes changes as delivered (`lsn_commit`), then confirms the slot up to there (`confirmed_flush_lsn`). Read slot
+first, the slot is therefore never ahead. Where it is ahead, somebody has moved it, and the changes between are in no
+topic.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from streams.resources import sql
 from streams.settings import Settings
 from streams.store.database import Connection, Pool, connect_to_source
 from streams.store.doubts import Doubt, note_doubt, unresolved_doubts
+from streams.store.keep_trying import Trouble, keep_trying
 
 log = structlog.get_logger(__name__)
 
@@ -25,30 +27,25 @@ that is moved over a marker in between is found by that."""
 
 
 class SlotWatch:
-    """Runs in every worker, works where it `is_active`. `doubts` are all that are unresolved, as seen last."""
+    """Runs in every worker, works while `is_active` says so. `doubts` are the unresolved doubts, as read last."""
 
     def __init__(self, settings: Settings, report: Pool, is_active: Callable[[], bool]) -> None:
         self._settings = settings
         self._report = report
         self._is_active = is_active
         self._connector = Connector(settings)
+        self._trouble = Trouble("the slot cannot be looked at")
         self.doubts: Sequence[Doubt] = ()
 
     async def run(self) -> None:
-        """Take samples for as long as this worker is the active one; what fails is tried again."""
-        while True:
-            if self._is_active():
-                try:
-                    await self._keep_sampling()
-                except (
-                    OSError,
-                    TimeoutError,
-                    FunnelproofError,
-                    asyncpg.PostgresError,
-                    asyncpg.InterfaceError,
-                ) as error:
-                    log.debug("the slot cannot be looked at; trying again", error=str(error) or repr(error))
-            await asyncio.sleep(EVERY)
+        """Take samples while this worker is the active one. Never returns; raises errors that do not pass."""
+        await keep_trying(
+            self._keep_sampling,
+            self._trouble,
+            EVERY,
+            is_active=self._is_active,
+            also=(asyncpg.PostgresError,),  # whatever the source refuses: counting goes on without this watch
+        )
 
     async def _keep_sampling(self) -> None:
         settings = self._settings
@@ -58,14 +55,15 @@ class SlotWatch:
                 for kind, reason in (await self.sample(source)).items():
                     await note_doubt(self._report, kind, reason)
                 self._tell(await unresolved_doubts(self._report))
+                self._trouble.end()
                 await asyncio.sleep(EVERY)
         finally:
             await source.close(timeout=5)
 
     async def sample(self, source: Connection) -> dict[str, str]:
-        """Return what is wrong now, by kind of doubt.
+        """Return the reasons for doubt, by kind.
 
-        Where Connect does not answer, only the slot itself is judged: no marker comes then, and nothing is proven.
+        Where Connect does not answer, only the slot is judged: no marker arrives then, so nothing is proven anyway.
         """
         name = self._settings.instance
         slot = await source.fetchrow(sql("queries/completeness/slot_sample"), name)

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from streams.cdc.connector import Connector
-from streams.cdc.source import prepare_source
+from streams.operations.capture import apply_connector
 from streams.settings import PREFIX, Settings
 from streams.store.database import facts_connection, source_connection
 from streams.store.installation import install
@@ -50,5 +49,4 @@ async def set_up(settings: Settings) -> None:
     """Migrate, make the topics and the connector; safe where it was done before."""
     async with source_connection(settings) as source, facts_connection(settings) as facts:
         await install(source, facts, settings.instance)
-        await prepare_source(source)
-    await Connector(settings).apply()
+    await apply_connector(settings)

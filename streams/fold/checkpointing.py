@@ -5,24 +5,37 @@ lacks would otherwise lie before the checkpoint's position, and no replay would 
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from streams.fold.checkpoint import Checkpoint, Checkpoints
 from streams.fold.owned import OwnedPartition
 
 
 class Checkpointing:
-    """Chooses the partition to save, every `interval` seconds per partition, and writes the checkpoints kept for it."""
+    """Chooses the partition to save, every `interval` seconds per partition, and writes the checkpoints kept for it.
 
-    def __init__(self, checkpoints: Checkpoints, interval: float) -> None:
+    `written` has when (of `time.time`) and how large each partition's newest checkpoint is; `failing` are the
+    partitions whose last one could not be written. `on_write` is told of each attempt whether it succeeded.
+    """
+
+    def __init__(
+        self, checkpoints: Checkpoints, interval: float, on_write: Callable[[bool], None] = lambda _: None
+    ) -> None:
         self._checkpoints = checkpoints
         self._interval = interval
+        self._on_write = on_write
         self._unsaved: dict[int, Checkpoint] = {}
         self._saving: asyncio.Task[None] | None = None
+        self.written: dict[int, tuple[float, int]] = {}
+        self.failing: set[int] = set()
 
     async def read(self, partition: int) -> Checkpoint | None:
         """Return the partition's checkpoint; None if the checkpoint is missing or unusable."""
-        return await asyncio.to_thread(self._checkpoints.read, partition)
+        found = await asyncio.to_thread(self._checkpoints.read, partition)
+        if found is not None:
+            await asyncio.to_thread(self._look_at, partition)
+        return found
 
     def next_due(self) -> float:
         """Return the instant, by the event loop's clock, at which a partition saved now is due again."""
@@ -50,4 +63,12 @@ class Checkpointing:
         """Save the kept checkpoints."""
         while self._unsaved:
             partition, checkpoint = self._unsaved.popitem()
-            await asyncio.to_thread(self._checkpoints.write, partition, checkpoint)
+            written = await asyncio.to_thread(self._checkpoints.write, partition, checkpoint)
+            (self.failing.discard if written else self.failing.add)(partition)
+            self._on_write(written)
+            await asyncio.to_thread(self._look_at, partition)
+
+    def _look_at(self, partition: int) -> None:
+        with suppress(OSError):
+            file = self._checkpoints.path(partition).stat()
+            self.written[partition] = file.st_mtime, file.st_size

@@ -3,17 +3,14 @@
 import asyncio
 import base64
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 import asyncpg
-import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 
 from streams.resources import sql
-from streams.store.database import PASSING_ERRORS, Pool
-
-log = structlog.get_logger(__name__)
+from streams.store.database import Pool
+from streams.store.keep_trying import Trouble, keep_trying
 
 EVERY = 1.0
 """Seconds between two searches for unpublished letters."""
@@ -21,9 +18,9 @@ _AT_ONCE = 500
 
 
 class DeadLetterPublisher:
-    """Publishes the dead letters of the worker's partitions; `partitions` returns the partitions held now."""
+    """Publishes the dead letters of the worker's partitions; `partitions` has the partitions held now."""
 
-    def __init__(self, pool: Pool, servers: str, topic: str, partitions: Callable[[], Iterable[int]]) -> None:
+    def __init__(self, pool: Pool, servers: str, topic: str, partitions: Collection[int]) -> None:
         self._pool = pool
         self._partitions = partitions
         self._servers = servers
@@ -31,17 +28,15 @@ class DeadLetterPublisher:
 
     async def run(self) -> None:
         """Publish letters as they are recorded; never returns. A failed publication is tried again."""
-        while True:
-            try:
-                while await self._publish():
-                    pass
-            except (KafkaError, *PASSING_ERRORS) as error:
-                log.warning("dead letters could not be published; trying again", error=repr(error))
-            await asyncio.sleep(EVERY)
+        await keep_trying(self._publish_all, Trouble("dead letters could not be published"), EVERY)
+
+    async def _publish_all(self) -> None:
+        while await self._publish():
+            pass
 
     async def _publish(self) -> int:
         rows = await self._pool.fetch(
-            sql("queries/fold/dead_letters_unpublished"), _AT_ONCE, sorted(self._partitions())
+            sql("queries/fold/dead_letters_unpublished"), _AT_ONCE, sorted(self._partitions)
         )
         if rows:
             await self._send(rows)

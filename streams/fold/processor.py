@@ -21,13 +21,14 @@ from streams.domain.codes import Vocabulary
 from streams.domain.partition import PartitionState
 from streams.domain.plan import WindowPlan
 from streams.engine import PartitionRecords, Record
-from streams.errors import PreconditionError, UnreachableError
-from streams.fold.checkpoint import Checkpoint, Checkpoints
+from streams.errors import PreconditionError
+from streams.fold.checkpoint import Checkpoint
 from streams.fold.checkpointing import Checkpointing
 from streams.fold.intake import Intake
+from streams.fold.observed import FlushTarget
 from streams.fold.owned import OwnedPartition
-from streams.fold.partials import DeadLetter, Partials, PartitionFlush
-from streams.store.database import PASSING_ERRORS
+from streams.fold.partials import DeadLetter, PartitionFlush
+from streams.store.keep_trying import Trouble, keep_trying
 
 log = structlog.get_logger(__name__)
 
@@ -48,15 +49,14 @@ class Processor:
     def __init__(
         self,
         topic: FoldedTopic,
-        partials: Partials,
-        checkpoints: Checkpoints,
+        partials: FlushTarget,
+        checkpointing: Checkpointing,
         plan: WindowPlan,
         flush_interval: float,
-        checkpoint_interval: float,
     ) -> None:
         self._topic = topic
         self._partials = partials
-        self._checkpointing = Checkpointing(checkpoints, checkpoint_interval)
+        self._checkpointing = checkpointing
         self._plan = plan
         self._interval = flush_interval
         self.vocabulary = Vocabulary()
@@ -202,27 +202,25 @@ class Processor:
 
         While a server does not answer, the flush is tried again with growing delays, and the worker stops reading.
         """
-        failures = 0
-        while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), HEARTBEAT)
-            self._changed.clear()
-            try:
-                accepted = await self.flush(checkpoint=self._checkpointing.due(self._owned))
-            except (UnreachableError, *PASSING_ERRORS) as error:
-                self._intake.open = False
-                self._changed.set()
-                delay = _RETRY_DELAYS[min(failures, len(_RETRY_DELAYS) - 1)]
-                log.warning("flush not written; trying again", delay=delay, error=str(error) or repr(error))
-                failures += 1
-                await asyncio.sleep(delay)
-                continue
-            failures = 0
-            self._intake.open = True
-            if accepted:
-                await flushed(accepted)
-            self._checkpointing.save_soon()
-            await asyncio.sleep(self._interval)
+        trouble = Trouble("flush not written")
+        await keep_trying(lambda: self._flush_soon(flushed), trouble, self._interval, delays=_RETRY_DELAYS)
+
+    async def _flush_soon(self, flushed: Callable[[dict[int, int]], Awaitable[None]]) -> None:
+        # Python 3.11's `wait_for` may swallow a cancellation that comes with the event; this does not.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HEARTBEAT):
+                await self._changed.wait()
+        self._changed.clear()
+        try:
+            accepted = await self.flush(checkpoint=self._checkpointing.due(self._owned))
+        except BaseException:
+            self._intake.open = False
+            self._changed.set()
+            raise
+        self._intake.open = True
+        if accepted:
+            await flushed(accepted)
+        self._checkpointing.save_soon()
 
     async def _resume(self, partition: int, end: int) -> tuple[PartitionState, set[bytes]]:
         """Return state and poisoned keys from a partition's checkpoint; empty ones if no checkpoint fits the log."""

@@ -1,1 +1,1 @@
-"""What operators see of a running worker: metrics, health, and the web site that serves both."""
+"""An operator's view: a worker's metrics, health and site; an installation's status; the capture of changes."""

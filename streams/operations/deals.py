@@ -1,13 +1,13 @@
 """One deal's rows and first entries, shown by the worker that holds its partition; the others send there.
 
-Which partition that is only Debezium knows, who computed it. So a worker looks into those that it holds, and asks every
-other one of the consumer group once.
+Only Debezium, which computed it, knows a deal's partition. So a worker looks into the partitions that it holds, and
+asks every other worker of the group once.
 """
 
 import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 import aiohttp
@@ -19,39 +19,42 @@ from streams.fold.processor import Processor
 from streams.store.epoch import Epoch
 
 ASK_SECONDS = 2.0
-"""How long another worker may take to say whether it has the deal."""
+"""The most seconds in which another worker says whether it has the deal."""
 HERE = "here"
 """The parameter of a question that is not to be passed on."""
 
+Peers = Callable[[], Collection[str]]
+"""Tells the web sites of the group's other workers."""
 
-class Holder(Protocol):
-    """A worker that holds deals. What `opened` does not say to be there, is not."""
 
-    opened: asyncio.Event
-    epoch: Epoch
+@dataclass(frozen=True)
+class Holder:
+    """A worker that holds deals."""
+
     processor: Processor
-
-    @property
-    def peers(self) -> Callable[[], Collection[str]]:
-        """Tell the web sites of the group's other workers."""
+    epoch: Epoch
+    peers: Peers
 
 
 @dataclass(frozen=True)
 class Peer:
-    """What another worker answered: whether it has the deal, else in which partitions it would have been."""
+    """Another worker's answer: `has` the deal or not; where not, `held` are the partitions in which it looked."""
 
     has: bool
     held: frozenset[int] = frozenset()
     trouble: str | None = None
 
 
-async def show_deal(worker: Holder, request: web.Request) -> web.Response:
-    """Return the deal (200), or say who has it (307), that nobody has (404), or that it cannot be told now (503)."""
+async def show_deal(worker: Holder | None, request: web.Request) -> web.Response:
+    """Return the deal (200), or say who has it (307), that nobody has (404), or that it cannot be told now (503).
+
+    `worker` is this one, None before its first assignment.
+    """
     try:
         deal = UUID(request.match_info["deal_id"])
     except ValueError:
         return _error(400, "write the deal's id as a UUID: /deals/6a0b4b4e-6a0a-4c0e-8d6d-0f5b6f9f7f01")
-    if not worker.opened.is_set():
+    if worker is None:
         return _error(503, "this worker has not been given partitions yet")
     held = {number: owned for number, owned in worker.processor.owned.items() if owned.active}
     for number, owned in held.items():
@@ -73,13 +76,15 @@ async def _elsewhere(worker: Holder, deal: UUID, looked_at: set[int]) -> web.Res
     sites = sorted(worker.peers())
     timeout = aiohttp.ClientTimeout(total=ASK_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout) as client:
-        peers = await asyncio.gather(*(_ask(client, f"{site}/deals/{deal}") for site in sites))
-    for site, peer in zip(sites, peers, strict=True):
+        answers = await asyncio.gather(*(_ask(client, f"{site}/deals/{deal}") for site in sites))
+    for site, peer in zip(sites, answers, strict=True):
         if peer.has:
             return web.Response(status=307, headers={"Location": f"{site}/deals/{deal}"})
         looked_at |= peer.held
     if missing := sorted(set(range(worker.epoch.partitions)) - looked_at):
-        silent = [f"{site} ({peer.trouble})" for site, peer in zip(sites, peers, strict=True) if peer.trouble]
+        silent = [
+            f"{site} ({peer.trouble})" for site, peer in zip(sites, answers, strict=True) if peer.trouble
+        ]
         asked = f"; no answer from {', '.join(silent)}" if silent else ""
         numbers = ", ".join(map(str, missing))
         return _error(

@@ -1,20 +1,20 @@
-"""Whether a worker does its work: the reasons why not, and what will cost it later."""
+"""A worker's health: the reasons why it does not do its work, and what should be mended."""
 
 from streams.operations.reading import Reading
 
 JOIN_SECONDS = 120.0
-"""How long Kafka may take to assign partitions: a rebalance waits for workers that are being replaced."""
+"""The most seconds in which Kafka assigns partitions: a rebalance waits for workers that are being replaced."""
 SILENT_SECONDS = 30.0
-"""How long a flush may take; with nothing to say, one a second confirms the positions."""
+"""The most seconds of a flush; an idle worker confirms its positions once a second."""
 UNPROVEN_SECONDS = 60.0
-"""How long a proof may take, including the attempts that fail."""
+"""The most seconds of a proof, including attempts that fail."""
 
 UNPUBLISHED_SECONDS = 60.0
-"""How long events of results may wait for Kafka while none of them can be published."""
+"""The most seconds for which results wait for Kafka while none can be published."""
 
 
 def troubles(now: Reading) -> list[str]:
-    """Return what is wrong, one line each; none: the worker does its work, or waits for it as it should."""
+    """Return the worker's troubles, one line each; none: the worker does its work, or waits as it should."""
     found = []
     if now.takeover_trouble is not None:
         found.append(f"partitions cannot be taken over: {now.takeover_trouble}")
@@ -37,7 +37,7 @@ def troubles(now: Reading) -> list[str]:
 
 
 def warnings(now: Reading) -> list[str]:
-    """Return what does not keep the worker from its work, but should be mended."""
+    """Return what should be mended though the worker does its work, one line each."""
     found = [str(doubt) for doubt in now.doubts]
     if now.checkpoints_fail:
         found.append(

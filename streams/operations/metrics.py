@@ -1,10 +1,10 @@
 """Every metric of a worker, in a registry of its own. docs/operations.md says what to do about them.
 
-What happens once a flush or a proof is counted when it happens. Records and state change too often for that: they are
-plain numbers, read when somebody asks.
+Events of a flush or a proof are counted as they happen. Records and state change too often for counters: they are plain
+numbers, read when somebody asks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from prometheus_client import (
     CollectorRegistry,
@@ -17,7 +17,10 @@ from prometheus_client import (
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from streams.domain.proof import Proof
+from streams.fold.partials import Flushed, PartitionFlush
 from streams.operations.reading import Reading
+from streams.publish.closing import Published
 from streams.publish.pruning import PRUNED
 from streams.store.doubts import REMEDIES
 
@@ -26,7 +29,7 @@ _PROOF_BUCKETS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
 
 
 class Metrics:
-    """What is counted as it happens; `registry` has that, the process's own needs, and what `reading` says."""
+    """The counters of a worker; `registry` has the counters, the process's own metrics, and those of `reading`."""
 
     def __init__(self) -> None:
         # No start time beside every counter: process_start_time_seconds says it once.
@@ -100,6 +103,40 @@ class Metrics:
 
         self.reading = Reading()
         registry.register(self)
+
+    def count_flush(self, flushes: Sequence[PartitionFlush], flushed: Flushed | None, seconds: float) -> None:
+        """Count a flush by its result; see OnFlush."""
+        if flushed is None:
+            self.flushes.labels("failed").inc(len(flushes))
+            return
+        self.flush_seconds.observe(seconds)
+        self.flushes.labels("accepted").inc(len(flushed.accepted))
+        self.flushes.labels("refused").inc(len(flushed.refused))
+        self.flushes.labels("astray").inc(len(flushed.astray))
+        self.flushed_counts.inc(
+            sum(len(flush.delta.counts) for flush in flushes if flush.partition in flushed.accepted)
+        )
+        self.ignored_changes.inc(flushed.ignored)
+
+    def count_checkpoint(self, written: bool) -> None:
+        """Count a checkpoint that was written, or could not be."""
+        self.checkpoints.labels("written" if written else "failed").inc()
+
+    def count_published(self, proof: Proof, published: Published, seconds: float) -> None:
+        """Count a proof and what was published on its strength; see OnPublished."""
+        self.proof_seconds.labels("publish").observe(seconds)
+        if published.windows:
+            self.proof_seconds.labels("barrier").observe(proof.barrier_seconds)
+        self.proofs.labels(published.completeness or "superseded").inc()
+        self.proof_seconds.labels("marker").observe(proof.marker_seconds)
+        self.proof_seconds.labels("progress").observe(proof.progress_seconds)
+        self.windows_closed.inc(published.windows)
+        self.runs.labels("first").inc(published.closed_runs)
+        self.runs.labels("revision").inc(published.revised_runs)
+
+    def count_pruned(self, what: str, rows: int) -> None:
+        """Count rows that were deleted, by their kind (of PRUNED)."""
+        self.pruned_rows.labels(what).inc(rows)
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics of `reading`; the registry asks for them."""

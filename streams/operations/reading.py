@@ -1,4 +1,4 @@
-"""A worker at one moment: what its metrics show and its health is judged by."""
+"""A worker at one moment, as metrics show it and health judges it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ class Reading:
     `joining` is how long the worker has waited for its first assignment, None once it had one; `silent`, for how long
     Postgres has not confirmed a flush or a takeover; `unproven`, for how long the prover has not made a proof. Troubles
     are the errors that are being tried again. `doubts` make results estimates, and due windows wait for `held_by`.
-    are the errors that are being tried again. `unpublished` is how many events of results wait for Kafka, None where
+    `unpublished` is how many events of results wait for Kafka, None where
     another worker publishes; `unpublished_for`, for how long none of them could be published.
     """
 
@@ -65,5 +65,5 @@ class Reading:
 
     @property
     def replaying(self) -> int:
-        """How many partitions publish nothing yet, since they have not reached their log's end."""
+        """The number of partitions that publish nothing yet: they have not reached their log's end."""
         return sum(not partition.active for partition in self.partitions.values())

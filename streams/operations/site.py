@@ -3,7 +3,6 @@
 import socket
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 import structlog
 from aiohttp import web
@@ -11,19 +10,16 @@ from mode import Service
 from prometheus_client.exposition import choose_encoder
 
 from streams.errors import FunnelproofError
-from streams.operations.deals import Holder, show_deal
+from streams.operations.deals import Holder, Peers, show_deal
 from streams.operations.health import troubles, warnings
 from streams.operations.metrics import Metrics
-from streams.operations.watch import Watched, read
+from streams.operations.watch import read
+from streams.worker import Worker
 
 log = structlog.get_logger(__name__)
 
 STOP_SECONDS = 1.0
-"""How long the worker, when it stops, waits for answers that are under way."""
-
-
-class Shown(Watched, Holder, Protocol):
-    """A worker, as far as its site shows it."""
+"""The most seconds for which a worker that stops waits for answers under way."""
 
 
 class WebAddressError(FunnelproofError):
@@ -59,13 +55,14 @@ class Site(Service):  # type: ignore[misc]  # mode has no types
     def __init__(
         self,
         listening: socket.socket,
-        worker: Shown,
+        worker: Worker,
+        peers: Peers,
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
         self._socket = listening
-        self._pages = Pages(worker, metrics, clock)
+        self._pages = Pages(worker, peers, metrics, clock)
 
     async def on_start(self) -> None:
         """Begin to answer, and log the address."""
@@ -82,10 +79,11 @@ class Site(Service):  # type: ignore[misc]  # mode has no types
 
 
 class Pages:
-    """What the site answers. `clock` is `time.monotonic`."""
+    """The site's answers. `clock` is `time.monotonic`."""
 
-    def __init__(self, worker: Shown, metrics: Metrics, clock: Callable[[], float]) -> None:
+    def __init__(self, worker: Worker, peers: Peers, metrics: Metrics, clock: Callable[[], float]) -> None:
         self._worker = worker
+        self._peers = peers
         self._metrics = metrics
         self._clock = clock
 
@@ -110,7 +108,9 @@ class Pages:
 
     async def deal(self, request: web.Request) -> web.Response:
         """Show one deal, or send to the worker that can."""
-        return await show_deal(self._worker, request)
+        running = self._worker.running
+        holder = None if running is None else Holder(running.processor, running.epoch, self._peers)
+        return await show_deal(holder, request)
 
     async def metrics(self, request: web.Request) -> web.Response:
         """Return all metrics in the form that the client asks for."""

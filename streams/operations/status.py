@@ -1,4 +1,4 @@
-"""How an installation stands: positions, lag, freshness, what is overdue and why."""
+"""The status of an installation: positions, lag, freshness, overdue windows and the reasons."""
 
 import json
 from collections.abc import Sequence
@@ -21,15 +21,15 @@ from streams.store.installation import require_installation
 from streams.store.timezones import recorded_plan
 
 OVERDUE_AFTER = timedelta(seconds=10)
-"""How long after its end and grace an unclosed window counts as overdue; writers may hold it for PROOF_WAIT more."""
+"""The time after its end and grace from which an open window is overdue; writers may hold it for PROOF_WAIT more."""
 
 UNPUBLISHED_AFTER = timedelta(seconds=60)
-"""How long a result may wait to be published to Kafka."""
+"""The time for which a result may wait to be published to Kafka."""
 
 
 @dataclass(frozen=True)
 class PartitionStatus:
-    """How far one partition is folded; `lag` in records, None where nothing was flushed yet."""
+    """A partition's progress; `lag` in records, None where nothing was flushed yet."""
 
     partition: int
     source_offset: int | None
@@ -53,7 +53,7 @@ class OverdueWindow:
 
 @dataclass(frozen=True)
 class Status:
-    """Everything `funnelproof status` shows."""
+    """The contents of `funnelproof status`."""
 
     facts: dict[str, Any]
     partitions: list[PartitionStatus]
@@ -66,7 +66,7 @@ class Status:
 
     @property
     def healthy(self) -> bool:
-        """Nothing is overdue and nothing is wrong."""
+        """True where nothing is overdue and nothing is wrong."""
         return not self.overdue and not self.troubles
 
 

@@ -1,9 +1,9 @@
-"""Closes historic windows: those that ended before the installation. Their counts are in the partials already.
+"""Closes historic windows: windows that ended before the installation. Their counts are in the partials already.
 
-Each batch of windows has a proof of its own, made as the closer makes its proofs: it costs a tenth of a second beside
-seconds of publishing, and so a run's evidence, positions and stages are always as fresh as those of any other run.
-A batch is one transaction behind the closer's own lock. What is closed stays closed, so a backfill that was stopped
-goes on where it was; a second one finds nothing to do.
+Each batch of windows has a proof of its own, made as the closer makes its proofs. A proof costs a tenth of a second,
+publishing takes seconds; so a run's evidence, positions and stages are as fresh as those of any other run. A batch is
+one transaction behind the closer's lock. Closed windows stay closed: a backfill that was stopped goes on where it was,
+and a second backfill finds nothing to do.
 """
 
 import asyncio
@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from streams.cdc.topics import Topics
 from streams.completeness.barrier import Barrier
-from streams.completeness.markers import MarkerDeniedError, MarkerMissingError, Markers
+from streams.completeness.markers import MarkerDeniedError, MarkerMissingError
 from streams.completeness.proving import ProgressMissingError, Prover, StagesUnknownError
+from streams.completeness.session import proving_session
 from streams.completeness.source import read_source
 from streams.domain.proof import OpenTransaction, Proof
 from streams.domain.windows import Window
@@ -24,28 +25,29 @@ from streams.errors import PreconditionError, UnreachableError
 from streams.publish.historic import HistoricClosing, HistoricWindows, historic_windows, workers_epoch
 from streams.settings import Settings
 from streams.store.database import (
-    PASSING_ERRORS,
     STATEMENT_SECONDS,
     OwnConnection,
-    connect_to_source,
+    close_soon,
     create_pool,
     facts_connection,
     facts_setting,
 )
 from streams.store.epoch import Epoch
 from streams.store.installation import require_installation
+from streams.store.keep_trying import PASSING_ERRORS, reason
 
 RUNS_AT_ONCE = 5000
-"""First runs of one transaction, but one window at least: seconds, for which a close beside it waits."""
+"""The most first runs of one transaction, but one window at least: a close waits for the transaction, some seconds."""
 WINDOWS_AT_ONCE = 1000
 _PROOF_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
 class Backfilled:
-    """What a backfill has done, or has done so far.
+    """The result of a backfill, so far.
 
-    `already_closed`, `sealed` as in HistoricWindows; `estimated` are the windows that are not proven, for `reasons`.
+    `already_closed` and `sealed` as in HistoricWindows. `estimated` counts the windows that are not proven, for
+    `reasons`.
     """
 
     windows_closed: int = 0
@@ -59,9 +61,9 @@ class Backfilled:
 
 
 class Backfill:
-    """Closes the historic windows of `[start, end)`; of one kind, or of all that are configured.
+    """Closes the historic windows of `[start, end)`: of one kind, or of all configured kinds.
 
-    `on_progress` is told after each batch what was done so far, and of how many windows.
+    `on_progress` is told after each batch the result so far, and the number of windows to close.
     """
 
     def __init__(
@@ -86,9 +88,9 @@ class Backfill:
         self.done = Backfilled()
 
     async def run(self) -> Backfilled:
-        """Do it, and say what was done.
+        """Close the windows, and return the result.
 
-        Raises PreconditionError where no worker counts, or counts something else; UnreachableError for servers.
+        Raises PreconditionError where no worker counts or the workers' settings differ; UnreachableError for servers.
         """
         settings = self._settings
         topics = Topics(settings.kafka)
@@ -101,10 +103,12 @@ class Backfill:
         if found.open:
             try:
                 await self._close(found, topics, epoch)
-            except (OSError, *PASSING_ERRORS) as error:
+            except UnreachableError:
+                raise
+            except PASSING_ERRORS as error:
                 raise UnreachableError(
                     f"a server was lost after {self.done.windows_closed} of {len(found.open)} windows "
-                    f"({str(error) or repr(error)}): run this again when it is back, it goes on from there"
+                    f"({reason(error)}): run this again when it is back, it goes on from there"
                 ) from error
         return self.done
 
@@ -118,16 +122,12 @@ class Backfill:
                 application_name=f"{settings.instance} backfill",
                 command_timeout=STATEMENT_SECONDS,
             )
-            stack.push_async_callback(report.close)
-            source = await connect_to_source(settings, "backfill")
-            stack.push_async_callback(source.close)
-            markers = await stack.enter_async_context(
-                Markers(report, settings.kafka, settings.message_topic, settings.marker_prefix)
+            stack.push_async_callback(close_soon, report)
+            session = await stack.enter_async_context(
+                proving_session(settings, report, topics, epoch.partitions, "backfill")
             )
-            prover = Prover(report, topics, epoch.topic, epoch.partitions, markers)
-            closing = HistoricClosing(
-                report, epoch, timedelta(0), "backfill", dormant_after=settings.dormant_after
-            )
+            source, prover = session.source, session.prover
+            closing = HistoricClosing(report, epoch, settings.dormant_after)
             self._on_progress(self.done, len(found.open))
             still_open = await self._pass_writers(source, found.open[-1])
             left = list(reversed(found.open))
@@ -139,7 +139,7 @@ class Backfill:
                 self._on_progress(self.done, len(found.open))
 
     async def _pass_writers(self, source: OwnConnection, latest: Window) -> list[OpenTransaction]:
-        """Wait for those who had written when the first look was taken, as for any other window that ended."""
+        """Wait for transactions that had written when the backfill began, as the closer waits when a window ends."""
         barrier = Barrier(self._settings.proof_wait)
         while True:
             source_time, holders = await read_source(source)
@@ -172,7 +172,7 @@ class Backfill:
             ) from error
 
     async def _publish(self, closing: HistoricClosing, proof: Proof, windows: Sequence[Window]) -> None:
-        published = await closing.publish_historic(proof, windows)
+        published = await closing.publish(proof, windows)
         done = self.done
         self.done = Backfilled(
             done.windows_closed + published.windows,

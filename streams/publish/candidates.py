@@ -17,7 +17,10 @@ REVISIONS_AT_ONCE = 5000
 
 @dataclass(frozen=True)
 class Candidate:
-    """One pipeline's window, its next revision, and why: it closes, its counts may differ, or its pairs."""
+    """A run that may be published: a pipeline, a window, and the window's next revision.
+
+    `purpose` is the reason: the window closes, its counts may differ, or its pairs do.
+    """
 
     tenant_id: str
     pipeline_id: str
@@ -28,7 +31,7 @@ class Candidate:
 
     @property
     def run_id(self) -> UUID:
-        """The same for the same revision of the same window, whoever publishes it."""
+        """The run's id: equal for the same revision of the same window, whichever worker publishes it."""
         window = self.window
         return uuid5(
             _RUNS,
@@ -37,7 +40,7 @@ class Candidate:
 
 
 async def first_runs(connection: Connection, plan: WindowPlan, windows: Sequence[Window]) -> list[Candidate]:
-    """Return a first run of each of the windows for each pipeline that has pairs."""
+    """Return a first run for each window and each pipeline that has pairs."""
     if not windows:
         return []
     pipelines = await connection.fetch(sql("queries/publish/closing_pipelines"))
@@ -50,7 +53,7 @@ async def first_runs(connection: Connection, plan: WindowPlan, windows: Sequence
 
 
 async def next_revisions(connection: Connection, debounce: timedelta) -> list[Candidate]:
-    """Return what was touched at least `debounce` ago, a bounded number at a time."""
+    """Return the next revisions of windows touched at least `debounce` ago, a bounded number at a time."""
     rows = await connection.fetch(sql("queries/publish/closing_candidates"), debounce, REVISIONS_AT_ONCE)
     return [
         Candidate(
@@ -70,7 +73,7 @@ async def next_revisions(connection: Connection, debounce: timedelta) -> list[Ca
 
 
 def columns(windows: Sequence[Window]) -> list[list[object]]:
-    """Return names, starts and ends as statements take them."""
+    """Return the windows' names, starts and ends, as three columns for `unnest`."""
     return [
         [window.name for window in windows],
         [from_microseconds(window.start) for window in windows],

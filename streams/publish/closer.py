@@ -3,60 +3,53 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
 from datetime import datetime
 
 import asyncpg
 import structlog
-from aiokafka.errors import KafkaError
-from confluent_kafka import KafkaException
 
 from streams.cdc.topics import Topics
 from streams.completeness.barrier import Barrier
-from streams.completeness.markers import MarkerDeniedError, MarkerMissingError, Markers
+from streams.completeness.markers import MarkerDeniedError, MarkerMissingError
 from streams.completeness.proving import ProgressMissingError, Prover, StagesUnknownError
-from streams.completeness.slot import SlotWatch
+from streams.completeness.session import proving_session
 from streams.completeness.source import read_source
 from streams.domain.proof import OpenTransaction, Proof
 from streams.domain.windows import Window, to_microseconds
-from streams.errors import UnreachableError
 from streams.publish.closing import Closing, Published
 from streams.resources import sql
 from streams.settings import Settings
-from streams.store.database import Connection, Pool, connect_to_source
+from streams.store.database import Connection, Pool
 from streams.store.doubts import GRANT, Doubt
 from streams.store.epoch import Epoch
+from streams.store.keep_trying import Trouble, keep_trying
 
 log = structlog.get_logger(__name__)
 
 TICK = 1.0
 """Seconds between two proofs; one starts earlier when a window falls due."""
 LAG_SECONDS = 600.0
-"""How long workers may take to fold what the log held at a marker; a new proof would only ask for more."""
+"""The most seconds in which workers fold the log up to a marker; a new proof would only ask for more."""
 ASK_AGAIN_SECONDS = 60.0
-"""How long after the source did not let us emit a marker it is not asked again: each refusal is an error in its log."""
+"""Seconds between two tries to emit markers that the source refuses: each refusal is an error in the source's log."""
 PRUNE_EVERY = 100
-"""Markers between two prunings of those that are evidence of nothing any more."""
-_PASSING = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    KafkaError,
-    KafkaException,
-    UnreachableError,
+"""Markers between two prunings of old markers and proofs."""
+_ALSO_PASSING = (
+    asyncpg.PostgresError,  # whatever the source refuses: counting goes on while nothing can be proven
     ProgressMissingError,
     StagesUnknownError,
 )
 
+OnPublished = Callable[[Proof, Published, float], None]
+"""A callback after each publication, with the proof, the result, and the transaction's seconds."""
+
 
 class Closer:
-    """Runs in every worker; works in the one that `is_active`, and is safe where two do.
+    """Runs in every worker, works while `is_active` says so, and does no harm where two workers are active.
 
-    `proven_until` is the source's clock at the last proof; `unproven_since` when that succeeded, or else when this
-    worker became the active one (of `time.monotonic`, None: it is not); `trouble` why the last attempt failed;
-    `held_by` are the writers that due windows wait for.
+    `proven_until` is the source's clock at the last proof. `unproven_since` (of `time.monotonic`) is the time of the
+    last proof, or of becoming active where none has succeeded yet; None while not active. `trouble` says why the last
+    attempt failed. Due windows wait for the writers in `held_by`.
     """
 
     def __init__(
@@ -67,6 +60,7 @@ class Closer:
         closing: Closing,
         epoch: Epoch,
         is_active: Callable[[], bool],
+        on_published: OnPublished = lambda *_: None,
     ) -> None:
         self._settings = settings
         self._report = report
@@ -75,74 +69,57 @@ class Closer:
         self._partitions = epoch.partitions
         self._plan = epoch.plan
         self._is_active = is_active
+        self._on_published = on_published
         self._barrier = Barrier(settings.proof_wait)
         self._denied: str | None = None
         self._denied_at = 0.0
-        self.slot = SlotWatch(settings, report, is_active)
         self.held_by: Sequence[OpenTransaction] = ()
         self.last: Published = Published()
         self.proven_until: datetime | None = None
         self.unproven_since: float | None = None
-        self.trouble: str | None = None
+        self.trouble = Trouble("nothing can be proven")
         self._next_due: float | None = None
 
     def overdue(self, now: float) -> float | None:
         """Return for how many seconds the oldest open window has been due at `now` (of `time.monotonic`).
 
-        None while this worker does not know; what it knew last goes on while the source does not answer.
+        None before the first proof. While the source does not answer, the last answer is carried on.
         """
         return None if self._next_due is None else max(0.0, now - self._next_due)
 
     @property
     def doubts(self) -> list[Doubt]:
-        """What makes results estimates now."""
-        denied = [Doubt("privilege", self._denied, GRANT)] if self._denied else []
-        return [*self.slot.doubts, *denied]
+        """The doubts that only this worker knows of; all others are in the report database."""
+        return [Doubt("privilege", self._denied, GRANT)] if self._denied else []
 
     async def run(self) -> None:
-        """Tick for as long as this worker is the active one; passing faults start again, others are raised."""
-        loops = [asyncio.create_task(loop) for loop in (self._close(), self.slot.run())]
-        try:
-            await asyncio.gather(*loops)
-        finally:
-            for loop in loops:
-                loop.cancel()
+        """Prove and publish while this worker is the active one. Never returns; raises errors that do not pass."""
+        await keep_trying(
+            self._work,
+            self.trouble,
+            TICK,
+            is_active=self._is_active,
+            on_idle=self._rest,
+            also=_ALSO_PASSING,
+        )
 
-    async def _close(self) -> None:
-        while True:
-            if self._is_active():
-                self.unproven_since = self.unproven_since or time.monotonic()
-                try:
-                    await self._work()
-                except _PASSING as error:
-                    self._complain(error)
-            else:
-                self.proven_until = self.unproven_since = self._next_due = self.trouble = None
-                self.held_by = ()
-            await asyncio.sleep(TICK)
-
-    def _complain(self, error: Exception) -> None:
-        trouble = str(error) or repr(error)
-        if trouble != self.trouble:  # once, not every second for as long as it lasts
-            log.warning("nothing can be proven; trying again every second", error=trouble)
-        self.trouble = trouble
+    def _rest(self) -> None:
+        self.proven_until = self.unproven_since = self._next_due = None
+        self.held_by = ()
 
     async def _work(self) -> None:
+        self.unproven_since = self.unproven_since or time.monotonic()
         settings = self._settings
-        async with AsyncExitStack() as stack:
-            source = await connect_to_source(settings, "prover")
-            stack.push_async_callback(source.close, timeout=5)
-            markers = await stack.enter_async_context(
-                Markers(self._report, settings.kafka, settings.message_topic, settings.marker_prefix)
-            )
-            prover = Prover(self._report, self._topics, settings.data_topic, self._partitions, markers)
+        async with proving_session(
+            settings, self._report, self._topics, self._partitions, "prover"
+        ) as session:
             while self._is_active():
                 began = asyncio.get_running_loop().time()
                 try:
-                    next_end = await self._tick(source, prover)
+                    next_end = await self._tick(session.source, session.prover)
                 except MarkerMissingError as error:  # Connect may be down: its next marker will do
-                    self._complain(error)
-                    await markers.require_topic()
+                    self.trouble.tell(error)
+                    await session.markers.require_topic()
                     next_end = TICK
                 spent = asyncio.get_running_loop().time() - began
                 await asyncio.sleep(max(0.05, min(TICK, next_end) - spent))
@@ -185,7 +162,7 @@ class Closer:
     async def _estimate(
         self, source: Connection, prover: Prover, source_time: datetime, reason: str
     ) -> float:
-        """Close what has been due for a while on what the log holds: without a marker nothing can be proven."""
+        """Close windows that have been due for `estimate_wait`, as estimates: without a marker there is no proof."""
         until = to_microseconds(source_time - self._settings.grace - self._settings.estimate_wait)
         due = await self._closing.due(until)
         self._expect(due, until)
@@ -195,9 +172,12 @@ class Closer:
         return (self._plan.next_end(until) - until) / 1_000_000
 
     async def _publish(self, proof: Proof, windows: Sequence[Window]) -> None:
+        began = time.monotonic()
         self.last = await self._closing.publish(proof, windows)
+        self._on_published(proof, self.last, time.monotonic() - began)
         self.proven_until = proof.source_time
-        self.unproven_since, self.trouble = time.monotonic(), None
+        self.unproven_since = time.monotonic()
+        self.trouble.end()
         if self.last != Published():
             log.info(
                 "published",

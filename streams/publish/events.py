@@ -11,7 +11,7 @@ from streams.cdc.facts_topic import make_facts_topic
 from streams.cdc.topics import Topics
 
 SEND_SECONDS = 5.0
-"""How long Kafka may take to begin, and to confirm, a transaction."""
+"""The most seconds in which Kafka begins, or confirms, a transaction."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Event:
 class EventProducer:
     """Sends batches to one topic, each in a Kafka transaction under the topic's name.
 
-    So an interrupted batch leaves nothing behind that a read_committed consumer would see, and whoever sends first
-    after a change of sender shuts the former one out, should that wake up again.
+    A read_committed consumer therefore never sees part of an interrupted batch. After a change of sender, the new
+    sender's first batch shuts the former sender out, should the former sender wake up again.
     """
 
     def __init__(self, servers: str, topic: str) -> None:
@@ -36,7 +36,7 @@ class EventProducer:
         self._producer: Producer | None = None
 
     async def prepare(self) -> None:
-        """Make the topic if it is missing; to be called before a batch is sent, cheap once one was.
+        """Make the topic where it is missing. Call this before each batch: it costs nothing once a batch was sent.
 
         Raises UnreachableError or KafkaException.
         """
@@ -46,7 +46,7 @@ class EventProducer:
     async def send(self, events: Sequence[Event]) -> None:
         """Return once every event is confirmed by all replicas, in this order for each key.
 
-        Raises KafkaException; it is then unknown whether Kafka has them.
+        Raises KafkaException; whether Kafka has the events is then unknown.
         """
         producer, self._producer = self._producer, None
         self._producer = await asyncio.to_thread(self._send, producer, events)

@@ -1,8 +1,8 @@
-"""Windows that ended before the installation: nobody's business until they are asked for."""
+"""Historic windows: windows that ended before the installation. They close only on request."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 
 from streams.cdc.topics import Topic
@@ -11,24 +11,26 @@ from streams.domain.proof import Proof
 from streams.domain.windows import EPOCH, Window, WindowKind, to_microseconds
 from streams.errors import PreconditionError
 from streams.publish.candidates import first_runs
-from streams.publish.closing import Closing, Published, read_doubts
+from streams.publish.closing import Published
+from streams.publish.publication import Publication, completeness, not_closed
 from streams.resources import sql
 from streams.settings import Settings
-from streams.store.database import Connection
-from streams.store.epoch import Epoch, epoch_of, require_current_epoch
+from streams.store.database import Connection, Pool
+from streams.store.epoch import Epoch, epoch_of
 from streams.store.held_epoch import differences
 from streams.store.sealing import read_sealed
 from streams.store.timezones import plan_windows
 
 WINDOWS_AT_MOST = 2_000_000
-"""Windows that one backfill works through; they are kept in memory."""
+"""The most windows of one backfill: a backfill keeps its windows in memory."""
 
 
 @dataclass(frozen=True)
 class HistoricWindows:
-    """The windows of a span that a backfill is to close, oldest first, and why others of the span are not.
+    """The windows of a span, as a backfill finds them: `open` are the windows to close, oldest first.
 
-    `already_closed` are closed, `sealed` past their retention; what ended since the installation is the closer's.
+    `already_closed` and `sealed` (past their retention) count the windows that are left alone. Windows that ended since
+    the installation are not among them: the closer closes these.
     """
 
     open: Sequence[Window]
@@ -44,9 +46,9 @@ async def historic_windows(
     end: datetime,
     installed_at: datetime,
 ) -> HistoricWindows:
-    """Return the windows that lie wholly within `[start, end)`, for any tenant, and ended by the installation.
+    """Return the windows of any tenant that lie wholly within `[start, end)` and ended by the installation.
 
-    Raises PreconditionError where they are too many for one backfill.
+    Raises PreconditionError where the span has too many windows for one backfill.
     """
     until = min(end, installed_at)
     kinds = [kind for kinds in plan.tilings.values() for kind in kinds if kind.name in names]
@@ -72,31 +74,35 @@ def _lying_within(kinds: Iterable[WindowKind], start: int, until: int) -> Iterat
                 yield window
 
 
-class HistoricClosing(Closing):
-    """A Closing that can close historic windows too, beside the closer, whose place and proofs stay as they are."""
+class HistoricClosing:
+    """Closes historic windows of one epoch, beside the closer, whose place and proofs stay as they are."""
 
-    async def publish_historic(self, proof: Proof, windows: Sequence[Window]) -> Published:
-        """Close those of `windows` that are not closed yet, in one transaction: first runs, and nothing else."""
+    def __init__(self, pool: Pool, epoch: Epoch, dormant_after: timedelta = timedelta(0)) -> None:
+        self._pool = pool
+        self._epoch = epoch
+        self._dormant_after = dormant_after or None
+
+    async def publish(self, proof: Proof, windows: Sequence[Window]) -> Published:
+        """Close the windows that are still open, in one transaction; publish first runs only, no revisions."""
         async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute(sql("queries/store/closing_lock"))
-            await require_current_epoch(connection, self._epoch)
-            doubts = await read_doubts(connection, proof)
-            await self._replace_stages(connection, proof)
-            closing = await self._not_closed(connection, windows)
-            runs = await first_runs(connection, self._plan, closing)
-            closed, _, pairs = await self._publish_all(connection, proof, doubts, runs)
-            by_doubts = await self._by_doubts(connection, doubts, runs)
-            await self._mark_closed(connection, closing)
-        doubtful = {run.window for reasons, runs in by_doubts.items() if reasons for run in runs}
-        reasons = dict.fromkeys(reason for reasons in by_doubts for reason in reasons)
-        completeness = "estimated" if reasons else "proven"
-        return Published(len(closing), closed, 0, pairs, completeness, len(doubtful), tuple(reasons))
+            publication = Publication(connection, self._epoch, proof, self._dormant_after)
+            await publication.begin()
+            doubts = await publication.doubts()
+            await publication.replace_stages()
+            closing = await not_closed(connection, windows)
+            runs = await publication.publish(doubts, await first_runs(connection, self._epoch.plan, closing))
+            await publication.close(closing)
+        doubtful = {run.window for reasons, some in runs.by_doubts.items() if reasons for run in some}
+        reasons = tuple(dict.fromkeys(reason for reasons in runs.by_doubts for reason in reasons))
+        return Published(
+            len(closing), runs.closed, 0, runs.pairs, completeness(reasons), len(doubtful), reasons
+        )
 
 
 async def workers_epoch(facts: Connection, topic: Topic, settings: Settings) -> Epoch:
     """Return the epoch that the workers count.
 
-    Raises PreconditionError where no worker has counted yet, or where they count something else than `settings` say.
+    Raises PreconditionError where no worker has counted yet, or where the workers' settings are not these.
     """
     current = await facts.fetchrow(sql("queries/store/epoch_current"))
     if current is None:

@@ -1,37 +1,32 @@
 """Publishes runs to Kafka after their commit, at least once and in the order of their commits.
 
-The transaction that publishes a run also puts it into the outbox; it is taken out when Kafka has confirmed its event.
-So nothing is lost wherever a worker dies in between. What Kafka got but was not taken out is sent again.
+The transaction that publishes a run also puts the run into the outbox; the run is taken out when Kafka has confirmed
+its event. A worker that dies in between loses nothing: the next one sends the event, if need be a second time.
 """
 
-import asyncio
 import time
 from collections.abc import Callable
 
-import structlog
-from confluent_kafka import KafkaException
-
-from streams.errors import FunnelproofError
+from streams.errors import PreconditionError
 from streams.publish.events import Event, EventProducer
 from streams.resources import sql
-from streams.store.database import PASSING_ERRORS, Pool
-
-log = structlog.get_logger(__name__)
+from streams.store.database import Pool
+from streams.store.keep_trying import Trouble, keep_trying
 
 EVERY = 0.5
 """Seconds between two looks into the outbox."""
 AT_ONCE = 1000
-"""Events of one batch: what is held in memory at a time, however many wait."""
+"""The most events of one batch, and so of those in memory, however many events wait."""
 _BATCHES = 10
 """Batches between two looks at how many events wait."""
 
 
 class OutboxPublisher:
-    """Runs in every worker; works in the one that `is_active`, and is safe where two do.
+    """Runs in every worker, works while `is_active` says so, and does no harm where two workers are active.
 
-    `published` counts events since the start. `unpublished` is how many waited when they were last counted, None where
-    this worker is not the active one; `waiting_since` (of `time.monotonic`) since when some wait and none could be
-    published; `trouble` why not.
+    `published` counts events since the start. `unpublished` is the number of waiting events at the last count, None
+    while not active. `waiting_since` (of `time.monotonic`) is since when events wait and none could be published;
+    `trouble` says why none could.
     """
 
     def __init__(self, pool: Pool, producer: EventProducer, is_active: Callable[[], bool]) -> None:
@@ -41,43 +36,50 @@ class OutboxPublisher:
         self.published = 0
         self.unpublished: int | None = None
         self.waiting_since: float | None = None
-        self.trouble: str | None = None
+        self.trouble = Trouble("results could not be published to Kafka")
 
     async def run(self) -> None:
-        """Publish events as they are recorded; never returns. What fails is tried again."""
-        while True:
-            more = False
-            if self._is_active():
-                try:
-                    more = await self.publish_some()
-                except (KafkaException, BufferError, FunnelproofError, *PASSING_ERRORS) as error:
-                    self._complain(error)
-            else:
-                self.unpublished = self.waiting_since = self.trouble = None
-            if not more:
-                await asyncio.sleep(EVERY)
+        """Publish events as they are recorded. Never returns; raises errors that do not pass."""
+        await keep_trying(
+            self._publish_all,
+            self.trouble,
+            EVERY,
+            is_active=self._is_active,
+            on_idle=self._rest,
+            also=(BufferError, PreconditionError),  # the topic may be mended while results wait
+        )
+
+    def _rest(self) -> None:
+        self.unpublished = self.waiting_since = None
+
+    async def _publish_all(self) -> None:
+        while self._is_active() and await self.publish_some():
+            pass
 
     async def publish_some(self) -> bool:
         """Publish some batches, at once; return whether more may wait."""
         self.unpublished = await self._pool.fetchval(sql("queries/publish/outbox_count"))
         if not self.unpublished:
-            self.waiting_since = self.trouble = None
+            self.waiting_since = None
+            self.trouble.end()
             return False
         self.waiting_since = self.waiting_since or time.monotonic()
         await self._producer.prepare()
         for _ in range(_BATCHES):
             taken = await self._publish_batch()
             if taken is None:  # another worker publishes: this one has nothing to answer for
-                self.waiting_since = self.trouble = None
+                self.waiting_since = None
+                self.trouble.end()
                 return False
             self.unpublished = max(0, self.unpublished - taken)
-            self.waiting_since, self.trouble = time.monotonic() if self.unpublished else None, None
+            self.waiting_since = time.monotonic() if self.unpublished else None
+            self.trouble.end()
             if taken < AT_ONCE:
                 return False
         return True
 
     async def _publish_batch(self) -> int | None:
-        """Publish the oldest events; return how many were taken out, None where another worker holds the lock."""
+        """Publish the oldest events; return the number taken out, None where another worker holds the lock."""
         async with self._pool.acquire() as connection, connection.transaction():
             if not await connection.fetchval(sql("queries/publish/outbox_lock")):
                 return None
@@ -91,9 +93,3 @@ class OutboxPublisher:
                 )
         self.published += len(events)
         return len(rows)
-
-    def _complain(self, error: Exception) -> None:
-        trouble = str(error) or repr(error)
-        if trouble != self.trouble:  # once, not twice a second for as long as it lasts
-            log.warning("results could not be published to Kafka; trying again", error=trouble)
-        self.trouble = trouble

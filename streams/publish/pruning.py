@@ -1,7 +1,7 @@
-"""Deletes what is past its retention or needed by nobody: slowly, in small transactions, beside everything else.
+"""Deletes rows past their retention and rows that nobody needs: slowly, in small transactions.
 
-A window past its retention is *sealed* first, in one step behind the closer's lock: from then on it is neither written
-nor revised, compared or shown, and what was kept of it can be deleted at leisure. docs/decisions/retention.md.
+A window past its retention is *sealed* first, in one step behind the closer's lock. A sealed window is neither written
+nor revised, compared or shown, so its rows can be deleted at leisure. docs/decisions/retention.md.
 """
 
 import asyncio
@@ -15,7 +15,8 @@ import asyncpg
 import structlog
 
 from streams.resources import sql
-from streams.store.database import PASSING_ERRORS, Connection, Pool
+from streams.store.database import Connection, Pool
+from streams.store.keep_trying import Trouble, keep_trying
 
 log = structlog.get_logger(__name__)
 
@@ -23,12 +24,12 @@ EVERY = 60.0
 """Seconds between two rounds."""
 ROWS_AT_ONCE = 1000
 WINDOWS_AT_ONCE = 5000
-"""Windows of a kind that one transaction seals."""
+"""The most windows of a kind that one transaction seals."""
 _SHARE = 0.2
-"""How much of the time a round may keep Postgres busy: after each transaction it pauses four times as long."""
+"""The share of a round's time that Postgres is busy: after each transaction the round pauses four times as long."""
 _LEAST_PAUSE = 0.02
 FORMER_EPOCHS = timedelta(days=7)
-"""How long what a former epoch has counted is kept, so that a wrong setting can be taken back without a rebuild."""
+"""The time for which a former epoch's counts are kept: a wrong setting can be taken back without a rebuild."""
 PRUNED = ("runs", "zero_runs", "counts", "notes", "former_counts", "reconciliations", "dead_letters")
 
 _GRANT = "grant delete on dyno_crm.report_run to the worker's role, or set no retention"
@@ -36,9 +37,10 @@ _GRANT = "grant delete on dyno_crm.report_run to the worker's role, or set no re
 
 @dataclass(frozen=True)
 class Retention:
-    """How long things are kept: windows and runs without entries by kind, after the window's end by the source's clock.
+    """The times for which rows are kept: by kind of window, from the window's end by the source's clock.
 
-    `evidence` is for reconciliations and dead letters that are dealt with.
+    `windows` is for all of a window's rows, `zeros` for runs without entries, `evidence` for reconciliations and for
+    dead letters that are settled.
     """
 
     windows: Mapping[str, timedelta]
@@ -47,9 +49,9 @@ class Retention:
 
 
 class Pruner:
-    """Runs in every worker; works in the one that `is_active`, and is safe where two do.
+    """Runs in every worker, works while `is_active` says so, and does no harm where two workers are active.
 
-    `on_pruned` is told what kind of rows (of PRUNED) was deleted, and how many.
+    `on_pruned` is told the kind of the deleted rows (of PRUNED) and their number.
     """
 
     def __init__(
@@ -66,23 +68,21 @@ class Pruner:
         self._pruned: Counter[str] = Counter()
 
     async def run(self) -> None:
-        """Prune once a minute while this worker is the active one; never returns. What fails is tried again."""
-        while True:
-            await asyncio.sleep(EVERY)
-            if not self._is_active():
-                continue
-            try:
-                pruned = await self.prune()
-            except asyncpg.InsufficientPrivilegeError as error:
-                log.warning("nothing more can be pruned", error=str(error), fix=_GRANT)
-            except PASSING_ERRORS as error:
-                log.warning("pruning failed; trying again", error=str(error) or repr(error))
-            else:
-                if pruned:
-                    log.info("pruned", **pruned)
+        """Prune once a minute while this worker is the active one. Never returns."""
+        await asyncio.sleep(EVERY)  # a worker that begins has more urgent work
+        await keep_trying(self._round, Trouble("pruning failed"), EVERY, is_active=self._is_active)
+
+    async def _round(self) -> None:
+        try:
+            pruned = await self.prune()
+        except asyncpg.InsufficientPrivilegeError as error:
+            log.warning("nothing more can be pruned", error=str(error), fix=_GRANT)
+            return
+        if pruned:
+            log.info("pruned", **pruned)
 
     async def prune(self) -> dict[str, int]:
-        """Do one round; return how many rows were deleted, by what they were."""
+        """Do one round; return the numbers of deleted rows by their kind."""
         self._pruned.clear()
         await self._prune_by_itself()
         await self._seal()

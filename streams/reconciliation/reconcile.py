@@ -4,8 +4,7 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 
 from streams.cdc.topics import Topics
-from streams.completeness.markers import Markers
-from streams.completeness.proving import Prover
+from streams.completeness.session import proving_session
 from streams.completeness.source import read_source
 from streams.reconciliation.comparison import Comparison
 from streams.reconciliation.result import ReconcileResult
@@ -13,9 +12,8 @@ from streams.resources import sql
 from streams.settings import Settings
 from streams.store.closed_scope import ClosedScope
 from streams.store.database import (
-    SOURCE_SETTING,
     Pool,
-    connect,
+    close_soon,
     create_pool,
     facts_connection,
     facts_setting,
@@ -39,19 +37,18 @@ async def reconcile(
         async with facts_connection(settings) as facts:
             await require_installation(facts, settings.instance)
         report = await create_pool(settings.facts_dsn, facts_setting(settings), max_size=2)
-        stack.push_async_callback(report.close)
-        source = await connect(settings.source_dsn, SOURCE_SETTING)
-        stack.push_async_callback(source.close)
+        stack.push_async_callback(close_soon, report)
         topics = Topics(settings.kafka)
         topic = await topics.require(settings.data_topic)
-        markers = await stack.enter_async_context(
-            Markers(report, settings.kafka, settings.message_topic, settings.marker_prefix)
+        session = await stack.enter_async_context(
+            # The canonical SQL takes as long as it takes.
+            proving_session(settings, report, topics, topic.partitions, "reconcile", statement_seconds=None)
         )
-        prover = Prover(report, topics, topic.name, topic.partitions, markers)
+        source = session.source
 
         async def prove() -> None:
             source_time, _ = await read_source(source)
-            await prover.prove(
+            await session.prover.prove(
                 source,
                 source_time,
                 purpose="reconcile",

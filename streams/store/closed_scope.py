@@ -1,4 +1,4 @@
-"""Which closed windows somebody means."""
+"""A selection of closed windows."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,7 +7,7 @@ from uuid import UUID
 
 @dataclass(frozen=True)
 class ClosedScope:
-    """Which closed windows are meant; None: all. A window lies in `[start, end)` with both its ends."""
+    """A selection of closed windows; None selects all. Windows begin at `start` or later, and end by `end`."""
 
     tenant_id: UUID | None = None
     pipeline_id: UUID | None = None

@@ -1,5 +1,6 @@
 """Connections to Postgres. An error names the address, without the password, and the setting it came from."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, TypeAlias
@@ -22,29 +23,18 @@ else:
 
 SOURCE_SETTING = "FUNNELPROOF_SOURCE_DSN"
 REPORT_SETTING = "FUNNELPROOF_REPORT_DSN"
-PASSING_ERRORS = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # the session was ended, and its socket's end has not been seen yet
-    asyncpg.OperatorInterventionError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.ReadOnlySQLTransactionError,
-)
-"""What Postgres raises that restarts, is full, fails over, cannot be reached, or ended a deadlock: try again."""
-
 CONNECT_SECONDS = 10.0
+CLOSE_SECONDS = 2.0
 STATEMENT_SECONDS = 60.0
-"""What a worker gives a statement, so that a server which vanishes without a word is noticed."""
-_ERRORS = (
+"""The most seconds of a worker's statement: a server that vanishes without a word is noticed."""
+_DRIVERS_ERRORS = (
     OSError,
     ValueError,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
 )
+"""All that asyncpg raises, to be translated; which errors pass says keep_trying."""
 
 
 async def connect(
@@ -63,7 +53,7 @@ async def connect(
             command_timeout=command_timeout,
             server_settings=_session_settings(application_name),
         )
-    except _ERRORS as error:
+    except _DRIVERS_ERRORS as error:
         raise _translated(error, dsn, setting) from None  # the driver's error may quote the password
 
 
@@ -99,8 +89,16 @@ async def create_pool(
             command_timeout=command_timeout,
             server_settings=_session_settings(application_name),
         )
-    except _ERRORS as error:
+    except _DRIVERS_ERRORS as error:
         raise _translated(error, dsn, setting) from None
+
+
+async def close_soon(owned: Pool | OwnConnection) -> None:
+    """Close a pool or a connection; where the server does not answer for CLOSE_SECONDS, drop it."""
+    try:
+        await asyncio.wait_for(owned.close(), CLOSE_SECONDS)
+    except _DRIVERS_ERRORS:
+        owned.terminate()
 
 
 def source_connection(settings: Settings) -> AbstractAsyncContextManager[OwnConnection]:
@@ -141,7 +139,7 @@ async def _held(dsn: str, setting: str) -> AsyncIterator[OwnConnection]:
     connection = await connect(dsn, setting)
     try:
         yield connection
-    except _ERRORS as error:
+    except _DRIVERS_ERRORS as error:
         if not connection.is_closed():
             raise
         lost = f"the connection to Postgres at {address(dsn)} ({setting}) was lost: run this again when it is back"

@@ -27,12 +27,15 @@ REMEDIES = {
     "source": BEGIN_ANEW,
     "topic": BEGIN_ANEW,
 }
-"""What to do, by kind of doubt that is noted."""
+"""The remedy, by kind of doubt."""
 
 
 @dataclass(frozen=True)
 class Doubt:
-    """Something that makes every result an estimate. Up to `since_lsn`, at `since_time`, nothing was known of it."""
+    """A reason why every result is an estimate.
+
+    `since_lsn` and `since_time` are those of the last proof before the doubt was noted.
+    """
 
     kind: str
     reason: str
@@ -42,21 +45,21 @@ class Doubt:
     noted_at: datetime | None = None
 
     def __str__(self) -> str:
-        """Return what people read: what it means, why, and what to do."""
+        """Return the text for people: meaning, reason and remedy."""
         return f"results are estimates: {self.reason}: {self.remedy}"
 
 
 async def unresolved_doubts(report: Connection | Pool) -> Sequence[Doubt]:
-    """Return what is in doubt now, the oldest first."""
+    """Return the unresolved doubts, the oldest first."""
     rows = await report.fetch(sql("queries/store/doubts_unresolved"))
     return [Doubt(row["kind"], row["reason"], REMEDIES.get(row["kind"], COMPARE), *row[2:]) for row in rows]
 
 
 async def note_doubt(report: Connection | Pool, kind: str, reason: str) -> None:
-    """Note a doubt; of each kind one at most is unresolved, and one that is noted again is not older than that."""
+    """Note a doubt; where one of its kind is unresolved, replace the reason and keep the beginning."""
     await report.execute(sql("queries/store/doubt_note"), kind, reason)
 
 
 async def resolve_doubts(report: Connection | Pool, reconciliation_id: int) -> None:
-    """Settle what was noted before a reconciliation began that compared every closed window and found all equal."""
+    """Settle the doubts noted before a reconciliation began that found every closed window equal."""
     await report.execute(sql("queries/store/doubts_resolve"), reconciliation_id)

@@ -25,7 +25,7 @@ class Epoch:
 
     @property
     def id(self) -> UUID:
-        """The same for the same contents, whoever computes it."""
+        """The epoch's id: equal for equal contents, whichever worker computes it."""
         told = (self.topic_id, str(self.partitions), self.plan.description, str(STATE_FORMAT))
         return uuid5(_NAMESPACE, "\n".join(told))
 

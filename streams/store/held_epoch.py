@@ -4,18 +4,15 @@ Whether a worker lives is known from its session in the report database, which e
 ends; no clock is asked. The session holds a shared advisory lock; to change the epoch one needs it exclusively.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 import asyncpg
-import structlog
 
-from streams.errors import PreconditionError, UnreachableError
+from streams.errors import PreconditionError
 from streams.resources import sql
-from streams.store.database import PASSING_ERRORS, Connection, OwnConnection, connect
+from streams.store.database import Connection, OwnConnection, close_soon, connect
 from streams.store.epoch import STATE_FORMAT, Epoch, begin_epoch, require_current_epoch
-
-log = structlog.get_logger(__name__)
+from streams.store.keep_trying import Trouble, keep_trying
 
 EVERY = 1.0
 """Seconds between two looks whether the session is still there."""
@@ -37,7 +34,7 @@ class HeldEpoch:
         self._name = name[:NAME_LENGTH]
         self._session: OwnConnection | None = None
 
-    async def take(self) -> Epoch:
+    async def acquire(self) -> Epoch:
         """Make the epoch the current one, hold and return it; where it is refused, making it has noted nothing.
 
         Raises PreconditionError where a worker that lives holds another, UnreachableError as `connect` does.
@@ -60,21 +57,21 @@ class HeldEpoch:
 
         Raises PreconditionError where another epoch has become the current one meanwhile.
         """
-        while True:
-            await asyncio.sleep(EVERY)
-            try:
-                await self._look()
-            except (UnreachableError, *PASSING_ERRORS) as error:
-                log.warning(
-                    "the hold on the epoch was lost; taking it again", error=str(error) or repr(error)
-                )
-                if self._session is not None:
-                    self._session.terminate()
-                    self._session = None
+        await keep_trying(self._look, Trouble("the hold on the epoch was lost"), EVERY)
+
+    async def close(self) -> None:
+        """Let go."""
+        if self._session is not None:
+            await close_soon(self._session)
 
     async def _look(self) -> None:
         if self._session is not None:
-            await self._session.fetchval("select true")
+            try:
+                await self._session.fetchval("select true")
+            except BaseException:
+                self._session.terminate()
+                self._session = None
+                raise
             return
         session = await self._connect()
         try:
@@ -99,7 +96,7 @@ class HeldEpoch:
 async def _become_current(session: OwnConnection, epoch: Epoch) -> None:
     if await session.fetchval(sql("queries/store/epoch_is_current"), epoch.id):
         return
-    if not await session.fetchval(sql("queries/store/epoch_take")):
+    if not await session.fetchval(sql("queries/store/epoch_acquire")):
         await require_free_epoch(session, epoch)
         raise PreconditionError("workers with other settings come and go: start this one again")
     await begin_epoch(session, epoch)

@@ -1,4 +1,4 @@
-"""Whose report database it is, and since when windows are its business."""
+"""The installation: the instance that owns a report database, and since when its windows count."""
 
 from datetime import datetime
 
@@ -13,7 +13,7 @@ from streams.store.migrations import Migration, migrate
 async def install(
     source: Connection, facts: Connection, instance: str, *, dry_run: bool = False
 ) -> list[Migration]:
-    """Bring the schema up to date, note the first time, and return the migrations; with `dry_run` only those."""
+    """Bring the schema up to date, register the installation, return the migrations; with `dry_run` only return."""
     migrations = await migrate(facts, dry_run=dry_run)
     if not dry_run:
         await register_installation(facts, instance, await source.fetchval("select clock_timestamp()"))
@@ -30,7 +30,7 @@ async def register_installation(facts: Connection, instance: str, source_time: d
 
 
 async def require_installation(facts: Connection, instance: str) -> datetime:
-    """Return since when windows are this instance's business; raises PreconditionError before `migrate`."""
+    """Return the time of the instance's installation; raises PreconditionError before `migrate`."""
     try:
         row = await facts.fetchrow(sql("queries/store/installation"))
     except asyncpg.UndefinedTableError:

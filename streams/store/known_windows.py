@@ -1,4 +1,4 @@
-"""Windows that the report database knows: those that something was counted in or that were closed."""
+"""Windows that the report database knows: windows with a count, and closed windows."""
 
 from collections.abc import Iterable
 

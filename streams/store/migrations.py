@@ -37,7 +37,7 @@ class Migration:
 
     @property
     def touches(self) -> tuple[str, ...]:
-        """What it does to the CRM's schema, one `dyno_crm.object: effect` each."""
+        """The effects on the CRM's schema, one `dyno_crm.object: effect` each."""
         return tuple(_TOUCHES.findall(self.text))
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Which windows are sealed: past their retention, so neither written nor revised any more."""
+"""Sealed windows: windows past their retention, neither written nor revised any more."""
 
 from collections.abc import Mapping
 

@@ -63,7 +63,7 @@ async def require_current_pairs(facts: Connection, pairs: StagePairs) -> None:
 
 
 def digest(pairs: StagePairs) -> UUID | None:
-    """Return what tells these pairs from others, in whatever order they were written; None for none."""
+    """Return a digest of the pairs, equal for every order of writing; None for no pairs."""
     if not pairs:
         return None
     told = sorted((*scope, sorted(those)) for scope, those in pairs.items())

@@ -1,4 +1,4 @@
-"""Which timezones calendar windows have had since when: what settings say now, after what they said before."""
+"""The timezones of calendar windows over time: the present setting, after the former ones."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class PlannedWindows:
     notes: tuple[tuple[str | None, Zone], ...]
 
     async def note(self, facts: Connection) -> None:
-        """Note what is new, and which tenants have windows of their own."""
+        """Note the new timezones, and the tenants that have windows of their own."""
         await facts.execute(
             sql("queries/store/timezone_note"),
             [tenant for tenant, _ in self.notes],

@@ -14,7 +14,7 @@ from pathlib import Path
 import asyncpg
 import psutil
 
-from streams.app import checkpoint_folder
+from streams.running import checkpoint_folder
 from streams.store.database import OwnConnection
 from tests.chaos.crm import Crm
 from tests.chaos.history import History

@@ -14,12 +14,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from streams.domain.tally import TallyKey
 from streams.fold.checkpoint import Checkpoints
+from streams.fold.observed import FlushTarget
 from tests.fakes.changes import StageEntry
 from tests.machine.calendar import CLOSES, ENTERED, SCOPES, STAGES, WINDOWS, stage_id
 from tests.machine.definition import counts_of
 from tests.machine.source import Source
 from tests.machine.topic import MemoryTopic
-from tests.machine.workers import PartialsLike, Then, Watched, Worker
+from tests.machine.workers import Then, Watched, Worker
 
 T = TypeVar("T")
 Farewell = Literal["nothing", "flush", "checkpoint", "works on", "wakes up late"]
@@ -80,7 +81,7 @@ class Fleet(RuleBasedStateMachine):
     def teardown(self) -> None:
         rmtree(self.folder)
 
-    def partials(self) -> PartialsLike:
+    def partials(self) -> FlushTarget:
         """Return what a new worker writes to."""
         raise NotImplementedError
 

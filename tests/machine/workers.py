@@ -1,12 +1,13 @@
 """Workers, and what comes between them and Postgres."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol, cast
+from typing import Literal, cast
 
 from streams.cdc.folded import FoldedTopic
-from streams.domain.tally import TallyKey
 from streams.fold.checkpoint import Checkpoints
-from streams.fold.partials import DeadLetter, Flushed, Partials, PartitionFlush, Takeover
+from streams.fold.checkpointing import Checkpointing
+from streams.fold.observed import FlushTarget
+from streams.fold.partials import Flushed, PartitionFlush, Takeover
 from streams.fold.processor import Processor
 from tests.machine.calendar import PLAN
 from tests.machine.topic import MemoryTopic, Reader
@@ -14,21 +15,10 @@ from tests.machine.topic import MemoryTopic, Reader
 Then = Literal["flush", "fail", "get no answer", "restore", "wait", "die"]
 
 
-class PartialsLike(Protocol):
-    """The part of `Partials` that a processor uses."""
-
-    @property
-    def sealed(self) -> Mapping[str, int]: ...
-    async def claim(self, partition: int, end: int) -> Takeover: ...
-    async def read(self, partition: int) -> dict[TallyKey, int]: ...
-    async def flush(self, flushes: Sequence[PartitionFlush]) -> Flushed: ...
-    async def record_dead_letters(self, partition: int, letters: Sequence[DeadLetter]) -> None: ...
-
-
 class Watched:
     """Partials that heed what they are told, and can be in trouble: before they write, or before they answer."""
 
-    def __init__(self, partials: PartialsLike, fence: list[int]) -> None:
+    def __init__(self, partials: FlushTarget, fence: list[int]) -> None:
         self._partials = partials
         self._fence = fence
         self._ends: dict[int, int] = {}
@@ -67,6 +57,5 @@ class Worker(Reader):
 
     def __init__(self, topic: MemoryTopic, partials: Watched, checkpoints: Checkpoints) -> None:
         folded = cast("FoldedTopic", topic)
-        told = cast("Partials", partials)
-        super().__init__(Processor(folded, told, checkpoints, PLAN, 0.2, 300.0), topic)
+        super().__init__(Processor(folded, partials, Checkpointing(checkpoints, 300.0), PLAN, 0.2), topic)
         self.partials = partials

@@ -15,7 +15,7 @@ from streams.domain.plan import WindowPlan, plan_for
 from streams.domain.proof import Marker, Proof
 from streams.domain.windows import Window, from_microseconds, to_microseconds
 from streams.fold.partials import Flushed, Partials, PartitionFlush
-from streams.publish.closing import Published
+from streams.publish.closing import Closing, Published
 from streams.publish.historic import HistoricClosing
 from streams.store.database import Connection, Pool
 from streams.store.epoch import Epoch, begin_epoch
@@ -46,7 +46,8 @@ class Desk:
     pool: Pool
     epoch: Epoch
     partials: Partials
-    closing: HistoricClosing
+    closing: Closing
+    historic: HistoricClosing
     changes: Changes = field(default_factory=Changes)
     states: list[PartitionState] = field(default_factory=list)
     after: dict[int, int] = field(default_factory=dict)
@@ -124,9 +125,8 @@ class Desk:
 def desk_with(pool: Pool, topic_id: str = "topic", plan: WindowPlan = PLAN) -> Desk:
     """A worker that has taken nothing over yet, and can close."""
     epoch = Epoch("data", topic_id, PARTITIONS, plan)
-    return Desk(
-        pool, epoch, Partials(pool, epoch, "worker"), HistoricClosing(pool, epoch, timedelta(0), "worker")
-    )
+    closing = Closing(pool, epoch, timedelta(0), "worker")
+    return Desk(pool, epoch, Partials(pool, epoch, "worker"), closing, HistoricClosing(pool, epoch))
 
 
 async def desk_of(pool: Pool, topic_id: str = "topic", plan: WindowPlan = PLAN) -> Desk:

@@ -23,6 +23,7 @@ from streams.domain.pairs import Stage
 from streams.domain.proof import Marker, Proof
 from streams.domain.tally import TallyKey, WindowScope
 from streams.domain.windows import Window, from_microseconds, to_microseconds
+from streams.fold.observed import FlushTarget
 from streams.fold.partials import Partials
 from streams.publish.closing import Closing
 from streams.publish.revising import request_present_pairs
@@ -33,7 +34,6 @@ from streams.store.epoch import Epoch, begin_epoch
 from streams.store.installation import register_installation
 from tests.machine.calendar import INSTALLED_AT, PLAN, SCOPES, STAGES, WINDOWS, stage_id
 from tests.machine.fleet import PARTITIONS, Fleet
-from tests.machine.workers import PartialsLike
 
 EPOCH = Epoch("data", "topic", PARTITIONS, PLAN)
 orders = st.sampled_from([*permutations(STAGES), *permutations(STAGES, 2)])
@@ -90,7 +90,7 @@ class PostgresFleet(Fleet):
             await register_installation(connection, "funnelproof", INSTALLED_AT)
         await begin_epoch(self.pool, EPOCH)
 
-    def partials(self) -> PartialsLike:
+    def partials(self) -> FlushTarget:
         return Partials(self.pool, EPOCH, "worker")
 
     def told(self) -> dict[int, tuple[int, dict[TallyKey, int]]]:

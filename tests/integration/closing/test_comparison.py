@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from streams.domain.change import Scope
-from streams.publish.historic import HistoricClosing
+from streams.publish.closing import Closing
 from streams.reconciliation import ReconcileResult, comparison
 from streams.reconciliation.comparison import Comparison
 from streams.store.closed_scope import ClosedScope
@@ -111,9 +111,7 @@ async def test_entries_that_the_stream_lost_are_found_where_a_dormant_pipeline_h
 ) -> None:
     """Neither a run nor a count tells of that window; only the CRM does."""
     desk = both.desk
-    desk.closing = HistoricClosing(
-        both.pool, desk.epoch, timedelta(0), "worker", dormant_after=timedelta(minutes=1)
-    )
+    desk.closing = Closing(both.pool, desk.epoch, timedelta(0), "worker", dormant_after=timedelta(minutes=1))
     await desk.close(660, scopes=SCOPES)
     assert (await both.compare()).runs == 18
     await both.enter("lost", 601, IDLE, streamed=False)

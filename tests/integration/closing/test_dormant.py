@@ -13,7 +13,7 @@ from datetime import timedelta
 import pytest
 
 from streams.domain.windows import Window, to_microseconds
-from streams.publish.closing import Published
+from streams.publish.closing import Closing, Published
 from streams.publish.historic import HistoricClosing
 from streams.store.database import Pool
 from tests.integration.closing.conftest import IDLE, KINDS, SALES, START, Desk, entry
@@ -26,9 +26,9 @@ def window(number: int) -> Window:
 @pytest.fixture
 def sleepy(desk: Desk, pool: Pool) -> Desk:
     """A desk where pipelines are dormant after two minutes."""
-    desk.closing = HistoricClosing(
-        pool, desk.epoch, timedelta(0), "worker", dormant_after=timedelta(minutes=2)
-    )
+    dormant_after = timedelta(minutes=2)
+    desk.closing = Closing(pool, desk.epoch, timedelta(0), "worker", dormant_after=dormant_after)
+    desk.historic = HistoricClosing(pool, desk.epoch, dormant_after)
     return desk
 
 
@@ -64,7 +64,7 @@ async def test_a_pipeline_that_never_had_an_entry_is_dormant_a_while_after_the_i
 async def test_a_historic_window_has_runs_of_pipelines_with_entries_only(sleepy: Desk) -> None:
     sleepy.write("a", entry(0, -30))
     await sleepy.flush()
-    published = await sleepy.closing.publish_historic(sleepy.proof(1, scopes=(SALES, IDLE)), [window(0)])
+    published = await sleepy.historic.publish(sleepy.proof(1, scopes=(SALES, IDLE)), [window(0)])
     assert (published.windows, published.closed_runs) == (1, 1)
     assert await sleepy.facts(window(0)) == [(1, 1, 0), (1, 0, 0)]
 

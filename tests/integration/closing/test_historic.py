@@ -63,7 +63,7 @@ async def test_a_backfill_closes_historic_windows_with_zero_rows_too(desk: Desk,
     desk.write("b", entry(1, -20))
     await desk.flush()
     windows = [window(-2), window(-1)]
-    published = await desk.closing.publish_historic(desk.proof(30, scopes=(SALES, IDLE)), windows)
+    published = await desk.historic.publish(desk.proof(30, scopes=(SALES, IDLE)), windows)
     assert published == Published(windows=2, closed_runs=4)
     assert published.pairs == 8
     assert await desk.facts(window(-1)) == [(1, 1, 1), (1, 1, 0)]
@@ -80,7 +80,7 @@ async def test_windows_with_doubts_are_told_from_others(desk: Desk, pool: Pool) 
         "compared_at) values ('topic', 0, 1, 'bad', $1, now(), now())",
         START - MINUTE,
     )
-    published = await desk.closing.publish_historic(desk.proof(30), [window(-2), window(-1)])
+    published = await desk.historic.publish(desk.proof(30), [window(-2), window(-1)])
     assert (published.completeness, published.estimated) == ("estimated", 1)
     assert published.reasons == ("before the last reconciliation: events could not be applied",)
     kinds = "select completeness from dyno_crm.stage_conversion_current group by window_start, 1 order by window_start"
@@ -89,15 +89,15 @@ async def test_windows_with_doubts_are_told_from_others(desk: Desk, pool: Pool) 
 
 async def test_a_second_backfill_does_nothing(desk: Desk) -> None:
     proof = desk.proof(30)
-    await desk.closing.publish_historic(proof, [window(-1)])
-    assert await desk.closing.publish_historic(proof, [window(-2), window(-1)]) == Published(1, 1)
-    assert await desk.closing.publish_historic(desk.proof(31), [window(-2), window(-1)]) == Published()
+    await desk.historic.publish(proof, [window(-1)])
+    assert await desk.historic.publish(proof, [window(-2), window(-1)]) == Published(1, 1)
+    assert await desk.historic.publish(desk.proof(31), [window(-2), window(-1)]) == Published()
 
 
 async def test_backfills_and_closers_at_once_close_each_window_once(desk: Desk, pool: Pool) -> None:
     windows = [window(minute) for minute in (-3, -2, -1)]
     published = await asyncio.gather(
-        *(desk.closing.publish_historic(desk.proof(60), windows) for _ in range(3)),
+        *(desk.historic.publish(desk.proof(60), windows) for _ in range(3)),
         *(desk.close(60) for _ in range(3)),
     )
     assert sum(each.windows for each in published) == 4
@@ -107,23 +107,23 @@ async def test_backfills_and_closers_at_once_close_each_window_once(desk: Desk, 
 
 async def test_a_backfill_leaves_the_closers_place_as_it_is(desk: Desk) -> None:
     """Nothing was closed yet, so the newest closed window is a historic one; the closer must not go on from there."""
-    await desk.closing.publish_historic(desk.proof(59), [window(-5)])
+    await desk.historic.publish(desk.proof(59), [window(-5)])
     assert await desk.close(60) == Published(windows=1, closed_runs=1)
     assert await desk.facts(window(-4)) == []
-    await desk.closing.publish_historic(desk.proof(61), [window(-4)])
+    await desk.historic.publish(desk.proof(61), [window(-4)])
     assert await desk.close(120) == Published(windows=1, closed_runs=1)
 
 
 async def test_a_closer_with_an_earlier_proof_is_not_held_up_by_a_backfill(desk: Desk) -> None:
     earlier = desk.proof(60)
-    await desk.closing.publish_historic(desk.proof(90), [window(-1)])
+    await desk.historic.publish(desk.proof(90), [window(-1)])
     assert await desk.closing.publish(earlier, [window(0)]) == Published(windows=1, closed_runs=1)
 
 
 async def test_a_correction_of_a_backfilled_window_is_a_revision(desk: Desk, pool: Pool) -> None:
     desk.write("a", entry(0, -30))
     await desk.flush()
-    await desk.closing.publish_historic(desk.proof(30), [window(-1)])
+    await desk.historic.publish(desk.proof(30), [window(-1)])
     desk.write("b", entry(1, -20))
     await desk.flush()
     assert await desk.close(31) == Published(revised_runs=1)
@@ -138,7 +138,7 @@ async def test_a_flush_that_commits_beside_a_backfill_becomes_a_revision(desk: D
         await connection.execute("select from funnelproof.partition_progress for update")
         flush = asyncio.create_task(desk.flush())
         await asyncio.sleep(0.1)
-        await desk.closing.publish_historic(desk.proof(30), [window(-1)])
+        await desk.historic.publish(desk.proof(30), [window(-1)])
         assert not flush.done()
     await flush
     assert await desk.facts(window(-1)) == [(1, 0, 0), (1, 0, 0)]
@@ -151,7 +151,7 @@ async def test_a_backfill_whose_session_dies_has_closed_nothing_of_its_batch(des
     async with pool.acquire() as blocker, blocker.transaction():
         # Marking the window as closed is the last thing a batch does, and waits here.
         await blocker.execute("insert into funnelproof.time_window values ('1m', $1, $2)", *span(window(-1)))
-        batch = asyncio.create_task(desk.closing.publish_historic(desk.proof(30), [window(-1)]))
+        batch = asyncio.create_task(desk.historic.publish(desk.proof(30), [window(-1)]))
         pid = None
         while pid is None:
             await asyncio.sleep(0.02)
@@ -162,7 +162,7 @@ async def test_a_backfill_whose_session_dies_has_closed_nothing_of_its_batch(des
         with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
             await batch
     assert await pool.fetchval("select count(*) from dyno_crm.report_run") == 0
-    assert await desk.closing.publish_historic(desk.proof(31), [window(-1)]) == Published(1, 1)
+    assert await desk.historic.publish(desk.proof(31), [window(-1)]) == Published(1, 1)
 
 
 async def test_windows_past_their_retention_are_not_backfilled(pool: Pool) -> None:
@@ -181,7 +181,7 @@ async def test_windows_of_every_timezone_are_backfilled_for_the_tenants_that_hav
     assert [from_microseconds(each.start).hour for each in windows] == [15]
     windows = (await found(pool, START - timedelta(days=3), START, plan)).open
     assert len(windows) == 4
-    closed = await desk.closing.publish_historic(desk.proof(30, scopes=(SALES, tokyo)), windows)
+    closed = await desk.historic.publish(desk.proof(30, scopes=(SALES, tokyo)), windows)
     assert closed == Published(windows=4, closed_runs=4)
     hours = await pool.fetch(
         "select distinct tenant_id = $1 as own, extract(hour from window_start)::int from funnelproof.window_run",

@@ -342,15 +342,15 @@ async def test_windows_close_while_the_broker_is_away_and_are_published_when_it_
     async with running(publisher):
         for minute in (1, 2, 3):
             assert (await desk.close(60 * minute)).windows == 1
-        await soon(lambda: asyncio.sleep(0, publisher.trouble))
-        assert "no Kafka broker answers" in str(publisher.trouble)
+        await soon(lambda: asyncio.sleep(0, publisher.trouble.why))
+        assert "no Kafka broker answers" in str(publisher.trouble.why)
         assert publisher.unpublished
         assert publisher.waiting_since is not None
         assert (await desk.close(60 * 4)).windows == 1
         os.kill(paused_broker, signal.SIGCONT)
         await soon(lambda: is_published(outlet.pool))
         await soon(lambda: asyncio.sleep(0, publisher.waiting_since is None))
-        assert publisher.trouble is None
+        assert publisher.trouble.why is None
     assert sorted({event.sequence for event in await outlet.events()}) == [1, 2, 3, 4]
 
 

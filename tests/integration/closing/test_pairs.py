@@ -12,8 +12,7 @@ from streams.domain.change import Scope
 from streams.domain.pairs import Stage, StagePairs
 from streams.errors import PreconditionError, SettingsError
 from streams.publish import revising
-from streams.publish.closing import Published
-from streams.publish.historic import HistoricClosing
+from streams.publish.closing import Closing, Published
 from streams.publish.revising import RevisionProgress, request_present_pairs, revision_progress
 from streams.resources import sql
 from streams.store.closed_scope import ClosedScope
@@ -40,7 +39,7 @@ async def configure(desk: Desk, pool: Pool, chosen: StagePairs) -> None:
     """Start the desk's worker anew with these pairs."""
     async with pool.acquire() as connection:
         await keep_pairs(connection, chosen)
-    desk.closing = HistoricClosing(pool, desk.epoch, timedelta(0), "worker", stage_pairs=chosen)
+    desk.closing = Closing(pool, desk.epoch, timedelta(0), "worker", stage_pairs=chosen)
 
 
 async def request(pool: Pool, scope: ClosedScope | None = None) -> int:
@@ -187,7 +186,7 @@ async def test_a_request_names_both_causes_where_counts_change_too(desk: Desk, p
 
 
 async def test_a_window_that_waits_for_its_changes_to_settle_can_be_asked_for(desk: Desk, pool: Pool) -> None:
-    patient = HistoricClosing(pool, desk.epoch, timedelta(hours=1), "worker")
+    patient = Closing(pool, desk.epoch, timedelta(hours=1), "worker")
     eager, desk.closing = desk.closing, patient
     await publish(desk, 60, "012")
     desk.write("a", entry(0, 1))

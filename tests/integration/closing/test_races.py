@@ -14,7 +14,8 @@ import pytest
 from streams.completeness.markers import Markers
 from streams.publish.closing import Published
 from streams.resources import sql
-from streams.store.database import PASSING_ERRORS, Connection, Pool
+from streams.store.database import Connection, Pool
+from streams.store.keep_trying import PASSING_ERRORS
 from tests.integration.closing.conftest import SALES, START, Desk, desk_with, entry, stage_id
 
 WAITING = """

@@ -274,7 +274,7 @@ async def test_a_zero_row_that_hides_an_entry_or_a_revision_stays(desk: Desk, po
 async def test_zero_rows_of_a_backfill_go_too(desk: Desk, pool: Pool) -> None:
     await busy(desk, 4)
     await pruner(pool, zeros=TWO_MINUTES).prune()
-    await desk.closing.publish_historic(desk.proof(241), [window(-3)])
+    await desk.historic.publish(desk.proof(241), [window(-3)])
     assert await pruner(pool, zeros=TWO_MINUTES).prune() == {"zero_runs": 1}
 
 

@@ -19,6 +19,7 @@ from streams.domain.change import Scope
 from streams.domain.tally import TallyKey
 from streams.errors import PreconditionError
 from streams.fold.checkpoint import Checkpoints
+from streams.fold.checkpointing import Checkpointing
 from streams.fold.partials import Flushed, Partials, PartitionFlush, Takeover
 from streams.fold.processor import Processor
 from streams.store.database import Pool
@@ -82,9 +83,9 @@ class Office:
     async def hire(self, name: str) -> Worker:
         partials = HeardPartials(self.pool, self.epoch, name)
         await begin_epoch(self.pool, self.epoch)
-        checkpoints = Checkpoints(self.folder, self.epoch.id)
+        checkpointing = Checkpointing(Checkpoints(self.folder, self.epoch.id), 300.0)
         folded = cast("FoldedTopic", self.log)
-        processor = Processor(folded, partials, checkpoints, PLAN, 0.2, 300.0)
+        processor = Processor(folded, partials, checkpointing, PLAN, 0.2)
         return Worker(processor, self.log, partials)
 
     async def told(self, partition: int = 0) -> dict[TallyKey, int]:

@@ -14,6 +14,7 @@ from streams.cdc.topics import Topics
 from streams.domain.plan import plan_for
 from streams.engine import PartitionRecords
 from streams.fold.checkpoint import Checkpoints
+from streams.fold.checkpointing import Checkpointing
 from streams.fold.partials import Partials
 from streams.fold.processor import Processor
 from streams.store.database import Pool
@@ -78,7 +79,8 @@ async def bench(kafka: str, database: str, tmp_path: Path) -> AsyncIterator[Benc
         partials = Partials(pool, epoch, "worker")
         await begin_epoch(pool, epoch)
         folded = FoldedTopic(kafka, topic)
-        processor = Processor(folded, partials, Checkpoints(tmp_path, epoch.id), PLAN, 0.05, 3600.0)
+        checkpointing = Checkpointing(Checkpoints(tmp_path, epoch.id), 3600.0)
+        processor = Processor(folded, partials, checkpointing, PLAN, 0.05)
         await processor.on_assigned({0, 1})
         yield Bench(processor, pool, topics, name)
     await topics.delete([name])

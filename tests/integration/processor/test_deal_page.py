@@ -1,9 +1,8 @@
 """What a worker says of a deal, whoever holds its partition. test_deals.py has it between real workers."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import httpx
@@ -11,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from streams.fold.processor import Processor
-from streams.operations.deals import show_deal
+from streams.operations.deals import Holder, show_deal
 from streams.operations.site import address_of, listen
 from streams.store.epoch import Epoch
 from tests.fakes.envelopes import ROW
@@ -20,20 +19,9 @@ from tests.integration.processor.conftest import PLAN, Bench, entered
 DEAL = str(uuid4())
 
 
-@dataclass
-class Holder:
-    """One worker of a group; the bench's processor is that of all of them."""
-
-    processor: Processor
-    epoch: Epoch
-    peers: Callable[[], Collection[str]] = tuple
-    opened: asyncio.Event = field(default_factory=asyncio.Event)
-
-
 @asynccontextmanager
 async def site(holder: Holder) -> AsyncIterator[httpx.AsyncClient]:
     """Serve a worker's deals."""
-    holder.opened.set()
 
     async def answer(request: web.Request) -> web.Response:
         return await show_deal(holder, request)
@@ -104,8 +92,7 @@ async def test_a_worker_that_does_not_answer_is_named_and_one_that_has_the_deal_
     with listen("127.0.0.1", 0) as silent:
         async with site(holder(bench)) as has_it:
             peers = [address_of(silent), str(has_it.base_url)]
-            empty = holder(bench, peers=peers)
-            empty.processor = nothing
+            empty = replace(holder(bench, peers=peers), processor=nothing)
             async with site(empty) as client:
                 answer = await client.get(f"/deals/{DEAL}")
                 assert answer.status_code == 307
@@ -113,8 +100,7 @@ async def test_a_worker_that_does_not_answer_is_named_and_one_that_has_the_deal_
                 followed = await client.get(f"/deals/{DEAL}", follow_redirects=True)
                 assert followed.json()["deal_id"] == DEAL
                 assert (await client.get(f"/deals/{UUID(int=5)}")).status_code == 404
-            empty.peers = lambda: peers[:1]
-            async with site(empty) as client:
+            async with site(replace(empty, peers=lambda: peers[:1])) as client:
                 answer = await client.get(f"/deals/{DEAL}")
                 assert answer.status_code == 503
                 assert f"asked: 0, 1; no answer from {peers[0]} (TimeoutError)" in answer.json()["error"]

@@ -52,12 +52,15 @@ class Funnel:
         return self.ids["pipeline"]
 
     async def create(self, connection: OwnConnection) -> None:
-        """Make both pipelines."""
-        for pipeline, stages in (("pipeline", "abc"), ("other_pipeline", "xy")):
-            for order, stage in enumerate(stages):
-                await connection.execute(
-                    ADD_STAGE, self.ids[stage], self.tenant, self.ids[pipeline], stage, order
-                )
+        """Make both pipelines, at once: a window that closes in between would have the pairs of half a pipeline."""
+        await connection.executemany(
+            ADD_STAGE,
+            [
+                (self.ids[stage], self.tenant, self.ids[pipeline], stage, order)
+                for pipeline, stages in (("pipeline", "abc"), ("other_pipeline", "xy"))
+                for order, stage in enumerate(stages)
+            ],
+        )
 
     async def enter(self, connection: OwnConnection, deal: UUID, stage: str, at: datetime) -> UUID:
         """Add one entry; return its id."""

@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, settings
 
 from streams.domain.tally import TallyKey, WindowScope
 from streams.domain.windows import to_microseconds
+from streams.fold.observed import FlushTarget
 from tests.depth import examples
 from tests.fakes.ledger import Ledger, LedgerPartials, Run
 from tests.machine.calendar import INSTALLED_AT, SCOPES, WINDOWS
 from tests.machine.fleet import Fleet
-from tests.machine.workers import PartialsLike
 
 ALL = [
     WindowScope(scope, window)
@@ -36,7 +36,7 @@ class LedgerFleet(Fleet):
         super().teardown()
         self.loop.close()
 
-    def partials(self) -> PartialsLike:
+    def partials(self) -> FlushTarget:
         return LedgerPartials(self.ledger)
 
     def told(self) -> dict[int, tuple[int, dict[TallyKey, int]]]:

@@ -1,35 +1,15 @@
 """What an operator is told when a worker stops."""
 
-import asyncio
-from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import pytest
 from aiokafka.errors import InvalidSessionTimeoutError
 
 from streams.engine import CorruptRecordsError, PositionError
-from streams.operations import ending
 from streams.operations.ending import explain
 from streams.settings import Settings
 
-if TYPE_CHECKING:
-    from streams.cdc.folded import FoldedTopic
-
-
-@dataclass
-class JoiningWorker:
-    """A worker before its first assignment: it knows of no topic yet."""
-
-    settings: Settings = field(default_factory=lambda: Settings(session_timeout=timedelta(seconds=1)))
-    opened: asyncio.Event = field(default_factory=asyncio.Event)
-    topic: "FoldedTopic" = field(init=False)
-
-    async def on_assigned(self, partitions: set[int]) -> dict[int, int]:
-        return dict.fromkeys(partitions, 0)
-
-    async def on_revoked(self, partitions: set[int]) -> None:
-        assert partitions
+SETTINGS = Settings(session_timeout=timedelta(seconds=1))
 
 
 @pytest.mark.parametrize(
@@ -47,43 +27,9 @@ class JoiningWorker:
     ],
 )
 async def test_the_engines_errors_are_told_with_what_to_do(reason: Exception, told: str) -> None:
-    assert told in str(await explain(reason, JoiningWorker()))
-
-
-async def test_a_loop_whose_request_was_cancelled_begins_again_and_one_that_was_cancelled_itself_ends(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(ending, "AGAIN_SECONDS", 0.0)
-    begun = 0
-
-    async def loop() -> None:
-        nonlocal begun
-        begun += 1
-        request: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if begun <= 2:
-            request.cancel()  # as a library that lost its server does
-        await request
-
-    task = asyncio.create_task(ending.keep_going(loop))
-    async with asyncio.timeout(5):
-        while begun < 3:
-            await asyncio.sleep(0.01)
-    await asyncio.sleep(0.05)
-    assert (begun, task.done()) == (3, False)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert begun == 3
-
-
-async def test_what_a_loop_raises_is_told() -> None:
-    async def loop() -> None:
-        raise ValueError("no longer")
-
-    with pytest.raises(ValueError, match="no longer"):
-        await ending.keep_going(loop)
+    assert told in str(await explain(reason, SETTINGS, None))
 
 
 async def test_an_error_that_says_enough_is_told_as_it_is() -> None:
     reason = OSError("no room")
-    assert await explain(reason, JoiningWorker()) is reason
+    assert await explain(reason, SETTINGS, None) is reason

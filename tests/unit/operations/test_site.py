@@ -1,10 +1,8 @@
 """What the site answers over HTTP, for a worker that has not been given partitions yet."""
 
-import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 import httpx
 import pytest
@@ -12,35 +10,8 @@ from aiohttp import web
 
 from streams.operations.metrics import Metrics
 from streams.operations.site import Pages, WebAddressError, address_of, listen
-
-if TYPE_CHECKING:
-    from streams.cdc.folded import FoldedTopic
-    from streams.fold.processor import Processor
-    from streams.operations.observed import ObservedCheckpoints, ObservedPartials
-    from streams.publish.closer import Closer
-    from streams.publish.outbox import OutboxPublisher
-    from streams.store.epoch import Epoch
-
-
-@dataclass
-class JoiningWorker:
-    """A worker before its first assignment; it has nothing yet that `opened` would promise."""
-
-    topic: "FoldedTopic" = field(init=False)
-    checkpoints: "ObservedCheckpoints" = field(init=False)
-    processor: "Processor" = field(init=False)
-    closer: "Closer" = field(init=False)
-    events: "OutboxPublisher" = field(init=False)
-    partials: "ObservedPartials" = field(init=False)
-    epoch: "Epoch" = field(init=False)
-    peers: Callable[[], Collection[str]] = tuple
-    name: str = "somewhere:1"
-    began: float = 1000.0
-    opened: asyncio.Event = field(default_factory=asyncio.Event)
-    trouble: str | None = None
-
-    async def ends(self) -> Mapping[int, int]:
-        raise AssertionError("nobody has to ask Kafka before there are partitions")
+from streams.settings import Settings
+from streams.worker import Worker
 
 
 @dataclass
@@ -48,7 +19,7 @@ class Visit:
     """A client of the site, and what decides the site's answers."""
 
     client: httpx.AsyncClient
-    worker: JoiningWorker
+    worker: Worker
     now: float = 1000.0
 
 
@@ -56,8 +27,11 @@ class Visit:
 async def visit() -> AsyncIterator[Visit]:
     listening = listen("127.0.0.1", 0)
     async with httpx.AsyncClient(base_url="http://{}:{}".format(*listening.getsockname())) as client:
-        visit = Visit(client, JoiningWorker())
-        runner = web.AppRunner(Pages(visit.worker, Metrics(), lambda: visit.now).application())
+        metrics = Metrics()
+        worker = Worker(Settings(), metrics)
+        worker.began = 1000.0
+        visit = Visit(client, worker)
+        runner = web.AppRunner(Pages(worker, tuple, metrics, lambda: visit.now).application())
         await runner.setup()
         await web.SockSite(runner, listening).start()
         yield visit
@@ -74,11 +48,11 @@ async def test_health_turns_with_time(visit: Visit) -> None:
 
 
 async def test_health_turns_with_what_fails(visit: Visit) -> None:
-    visit.worker.trouble = "cannot reach Postgres"
+    visit.worker.trouble.why = "cannot reach Postgres"
     answer = await visit.client.get("/healthz")
     assert answer.status_code == 503
     assert answer.json()["reasons"] == ["partitions cannot be taken over: cannot reach Postgres"]
-    visit.worker.trouble = None
+    visit.worker.trouble.why = None
     assert (await visit.client.get("/healthz")).status_code == 200
 
 
@@ -93,7 +67,7 @@ async def test_metrics_come_in_the_form_that_is_asked_for(visit: Visit) -> None:
 
 async def test_the_front_page_names_the_others(visit: Visit) -> None:
     text = (await visit.client.get("/")).text
-    assert "somewhere:1" in text
+    assert visit.worker.name in text
     assert "/metrics" in text
     assert "/healthz" in text
     assert "/deals/" in text

@@ -1,0 +1,57 @@
+"""A session in which proofs are made: a connection to the source, a reader of markers, and the prover on both."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from streams.cdc.topics import Topics
+from streams.completeness.markers import Markers
+from streams.completeness.proving import Prover
+from streams.settings import Settings
+from streams.store.database import (
+    SOURCE_SETTING,
+    STATEMENT_SECONDS,
+    OwnConnection,
+    Pool,
+    close_soon,
+    connect,
+)
+
+
+@dataclass(frozen=True)
+class ProvingSession:
+    """The connection on which markers are emitted, the markers' reader, and the prover."""
+
+    source: OwnConnection
+    markers: Markers
+    prover: Prover
+
+
+@asynccontextmanager
+async def proving_session(
+    settings: Settings,
+    report: Pool,
+    topics: Topics,
+    partitions: int,
+    role: str,
+    *,
+    statement_seconds: float | None = STATEMENT_SECONDS,
+) -> AsyncIterator[ProvingSession]:
+    """Open a session that proves the data topic, which has so many partitions; close it at the end.
+
+    `role` is shown in the source's list of sessions; `statement_seconds` bounds each statement there (None: nothing
+    does). Raises UnreachableError where the source or Kafka does not answer.
+    """
+    async with AsyncExitStack() as stack:
+        source = await connect(
+            settings.source_dsn,
+            SOURCE_SETTING,
+            application_name=f"{settings.instance} {role}",
+            command_timeout=statement_seconds,
+        )
+        stack.push_async_callback(close_soon, source)
+        markers = await stack.enter_async_context(
+            Markers(report, settings.kafka, settings.message_topic, settings.marker_prefix)
+        )
+        prover = Prover(report, topics, settings.data_topic, partitions, markers)
+        yield ProvingSession(source, markers, prover)

@@ -1,0 +1,30 @@
+"""The capture of changes, set up and taken down: the CRM's database, the connector, and its topics."""
+
+from collections.abc import Callable
+
+from streams.cdc.connector import Connector, ConnectorStatus
+from streams.cdc.source import drop_slot, prepare_source
+from streams.settings import Settings
+from streams.store.database import source_connection
+
+
+async def apply_connector(
+    settings: Settings, on_warning: Callable[[str], None] = lambda _: None
+) -> ConnectorStatus:
+    """Prepare the CRM's database, then make or update the topics and the connector, and wait until it runs.
+
+    `on_warning` is told what the source's owner should mend. Raises UnreachableError and PreconditionError.
+    """
+    async with source_connection(settings) as source:
+        for warning in await prepare_source(source):
+            on_warning(warning)
+    return await Connector(settings).apply()
+
+
+async def delete_connector(settings: Settings, *, topics: bool) -> bool:
+    """Delete the connector, with `topics` also its topics and its slot; return False where there was none."""
+    existed = await Connector(settings).delete(topics=topics)
+    if topics:
+        async with source_connection(settings) as source:
+            await drop_slot(source, settings.instance)
+    return existed

@@ -1,0 +1,147 @@
+"""One transaction that publishes runs, as a close and a backfill have it in common."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+
+from streams.domain.proof import Proof
+from streams.domain.windows import Window, to_microseconds
+from streams.publish.candidates import Candidate, columns
+from streams.resources import sql
+from streams.store.database import Connection
+from streams.store.doubts import unresolved_doubts
+from streams.store.epoch import Epoch, require_current_epoch
+
+
+@dataclass(frozen=True)
+class PublishedRuns:
+    """First runs, later runs, and their pairs; `by_doubts` has the published candidates by the doubts about them."""
+
+    closed: int
+    revised: int
+    pairs: int
+    by_doubts: Mapping[tuple[str, ...], Sequence[Candidate]]
+
+
+class Publication:
+    """Publishes one epoch's runs on the strength of `proof`, in the transaction that is open on `connection`.
+
+    A pipeline gets no zero rows any more `dormant_after` its last entry; None: it always gets them.
+    """
+
+    def __init__(
+        self, connection: Connection, epoch: Epoch, proof: Proof, dormant_after: timedelta | None
+    ) -> None:
+        self._connection = connection
+        self._epoch = epoch
+        self._proof = proof
+        self._dormant_after = dormant_after
+
+    async def begin(self) -> None:
+        """Take the closer's lock; raises PreconditionError where another epoch is the current one."""
+        await self._connection.execute(sql("queries/store/closing_lock"))
+        await require_current_epoch(self._connection, self._epoch)
+
+    async def doubts(self) -> list[str]:
+        """Return why every run of this proof is an estimate; none: runs are proven."""
+        unresolved = await unresolved_doubts(self._connection)
+        return [*self._proof.doubts, *(doubt.reason for doubt in unresolved)]
+
+    async def replace_stages(self) -> None:
+        """Keep the pipelines' stages as the proof has read them."""
+        stages = self._proof.marker.stages
+        await self._connection.execute(
+            sql("queries/publish/closing_stages"),
+            [stage.stage_id for stage in stages],
+            [stage.scope.tenant_id for stage in stages],
+            [stage.scope.pipeline_id for stage in stages],
+            [stage.name for stage in stages],
+            [stage.display_order for stage in stages],
+        )
+
+    async def publish(self, doubts: Sequence[str], candidates: Sequence[Candidate]) -> PublishedRuns:
+        """Publish candidates: those of equal doubts in one statement."""
+        closed = revised = pairs = 0
+        by_doubts = await self._by_doubts(doubts, candidates)
+        for reasons, some in by_doubts.items():
+            row = await self._publish(reasons, some)
+            closed, revised, pairs = closed + row[0], revised + row[1], pairs + row[2]
+        return PublishedRuns(closed, revised, pairs, by_doubts)
+
+    async def close(self, windows: Sequence[Window]) -> None:
+        """Mark windows as closed, for all pipelines."""
+        if windows:
+            await self._connection.execute(sql("queries/publish/closing_close"), *columns(windows))
+
+    async def _by_doubts(
+        self, doubts: Sequence[str], candidates: Sequence[Candidate]
+    ) -> dict[tuple[str, ...], list[Candidate]]:
+        """Sort candidates by the doubts about them: those of the proof, and of their window what was never compared."""
+        windows = list({candidate.window for candidate in candidates})
+        if not windows:
+            return {}
+        rows = await self._connection.fetch(sql("queries/publish/doubts_of_windows"), *columns(windows)[:2])
+        own = {(row["window_name"], to_microseconds(row["window_start"])): row["reasons"] for row in rows}
+        sorted_by_doubts: dict[tuple[str, ...], list[Candidate]] = {}
+        for candidate in candidates:
+            reasons = (*doubts, *own.get((candidate.window.name, candidate.window.start), ()))
+            sorted_by_doubts.setdefault(reasons, []).append(candidate)
+        return sorted_by_doubts
+
+    async def _publish(self, doubts: Sequence[str], candidates: Sequence[Candidate]) -> tuple[int, int, int]:
+        proof, marker = self._proof, self._proof.marker
+        proof_id = await self._connection.fetchval(
+            sql("queries/publish/closing_proof"),
+            marker.marker_id,
+            proof.source_time,
+            marker.source_lsn,
+            marker.snapshot,
+            marker.system_identifier,
+            marker.timeline,
+            json.dumps(proof.needed),
+            completeness(doubts),
+            doubts,
+            as_json(proof.open_transactions),
+            proof.marker_seconds,
+            proof.progress_seconds,
+            self._epoch.id,
+        )
+        row = await self._connection.fetchrow(
+            sql("queries/publish/closing_publish"),
+            self._epoch.id,
+            proof_id,
+            [candidate.run_id for candidate in candidates],
+            [candidate.tenant_id for candidate in candidates],
+            [candidate.pipeline_id for candidate in candidates],
+            *columns([candidate.window for candidate in candidates]),
+            [candidate.revision for candidate in candidates],
+            [candidate.previous_run_id for candidate in candidates],
+            [self._timezone(candidate) for candidate in candidates],
+            [candidate.purpose for candidate in candidates],
+            self._dormant_after,
+        )
+        return (row["closed"], row["revised"], int(row["pairs"])) if row else (0, 0, 0)
+
+    def _timezone(self, candidate: Candidate) -> str:
+        window = candidate.window
+        return self._epoch.plan.kind_of(candidate.tenant_id, window.name).timezone_at(window.start)
+
+
+async def not_closed(connection: Connection, windows: Sequence[Window]) -> list[Window]:
+    """Return the windows that are not closed yet, in their order."""
+    if not windows:
+        return []
+    rows = await connection.fetch(sql("queries/publish/closing_already_closed"), *columns(windows))
+    closed = {Window(row[0], to_microseconds(row[1]), to_microseconds(row[2])) for row in rows}
+    return [window for window in windows if window not in closed]
+
+
+def completeness(doubts: Sequence[str]) -> str:
+    """Return in a word whether runs with these doubts are proven."""
+    return "estimated" if doubts else "proven"
+
+
+def as_json(open_transactions: Iterable[object]) -> str:
+    """Return transactions as the database keeps them."""
+    return json.dumps([asdict(transaction) for transaction in open_transactions])  # type: ignore[call-overload]  # dataclasses

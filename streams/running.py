@@ -1,0 +1,227 @@
+"""A worker's parts, opened together and closed together: nobody sees a worker that is half open."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol
+
+from streams.cdc.folded import FoldedTopic
+from streams.cdc.session_limits import check_session_timeout
+from streams.cdc.topics import Topic, Topics
+from streams.completeness.slot import SlotWatch
+from streams.domain.proof import Proof
+from streams.errors import PreconditionError
+from streams.fold.checkpoint import Checkpoints, prepare_folder
+from streams.fold.checkpointing import Checkpointing
+from streams.fold.dead_letters import DeadLetterPublisher
+from streams.fold.observed import ObservedPartials
+from streams.fold.partials import Flushed, Partials, PartitionFlush
+from streams.fold.processor import Processor
+from streams.publish.closer import Closer
+from streams.publish.closing import Closing, Published
+from streams.publish.events import EventProducer
+from streams.publish.outbox import OutboxPublisher
+from streams.publish.pruning import Pruner, Retention
+from streams.settings import Settings
+from streams.store.database import (
+    STATEMENT_SECONDS,
+    Connection,
+    Pool,
+    close_soon,
+    create_pool,
+    facts_connection,
+    facts_setting,
+    source_connection,
+)
+from streams.store.epoch import Epoch, epoch_of
+from streams.store.held_epoch import HeldEpoch, require_free_epoch
+from streams.store.installation import require_installation
+from streams.store.keep_trying import Trouble, keep_trying
+from streams.store.stage_pairs import check_pairs, keep_pairs, require_free_pairs
+from streams.store.timezones import PlannedWindows, plan_windows
+
+LONGEST_REPLAY = timedelta(hours=6)
+"""Compaction must leave records alone for longer than any replay takes: a replay may not lose what it passes."""
+
+TOPIC_EVERY = 2.0
+"""Seconds between two looks at the topic of a worker that has nothing to flush."""
+
+
+class Observer(Protocol):
+    """Counts what a worker does."""
+
+    def count_flush(self, flushes: Sequence[PartitionFlush], flushed: Flushed | None, seconds: float) -> None:
+        """Count a flush by its result; see OnFlush."""
+
+    def count_checkpoint(self, written: bool) -> None:
+        """Count a checkpoint that was written, or could not be."""
+
+    def count_published(self, proof: Proof, published: Published, seconds: float) -> None:
+        """Count a proof and what was published on its strength; see OnPublished."""
+
+    def count_pruned(self, what: str, rows: int) -> None:
+        """Count rows that were deleted, by their kind."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """The parts of a worker that is open.
+
+    The worker that holds partition 0 closes windows, publishes events and prunes. Kafka moves that duty when the worker
+    dies, and two workers at once do no harm.
+    """
+
+    epoch: Epoch
+    hold: HeldEpoch
+    topic: FoldedTopic
+    partials: ObservedPartials
+    checkpointing: Checkpointing
+    processor: Processor
+    slot: SlotWatch
+    closer: Closer
+    pruner: Pruner
+    dead_letters: DeadLetterPublisher
+    events: OutboxPublisher
+
+    async def ends(self) -> Mapping[int, int]:
+        """Return where the log of each partition that is held ends; raises UnreachableError."""
+        return await self.topic.ends(self.epoch.topic, self.processor.partitions, committed=False)
+
+    async def watch_topic(self) -> None:
+        """Look at the topic again and again; raises PreconditionError as soon as it is not the same any more."""
+        await keep_trying(self.topic.confirm, Trouble("the topic could not be looked at"), TOPIC_EVERY)
+
+    def loops(
+        self, flushed: Callable[[dict[int, int]], Awaitable[None]]
+    ) -> Sequence[Callable[[], Awaitable[None]]]:
+        """Return the loops to run while the worker does; each ends with an error that the worker must end with.
+
+        `flushed` is told of each partition's position that Postgres has accepted.
+        """
+        return (
+            lambda: self.processor.keep_flushing(flushed),
+            self.hold.keep,
+            self.watch_topic,
+            self.slot.run,
+            self.closer.run,
+            self.pruner.run,
+            self.dead_letters.run,
+            self.events.run,
+        )
+
+
+@asynccontextmanager
+async def open_running(settings: Settings, name: str, observer: Observer) -> AsyncIterator[Running]:
+    """Connect, check what a worker depends on, and make its epoch the current one; close it all at the end.
+
+    `name` tells this worker from others. Raises UnreachableError for a server that does not answer, PreconditionError
+    where a worker that lives holds another epoch; then nothing stays open.
+    """
+    topic = await Topics(settings.kafka).require(settings.data_topic)
+    check_compaction(topic)
+    async with AsyncExitStack() as stack:
+        pool = await create_pool(
+            settings.facts_dsn,
+            facts_setting(settings),
+            max_size=6,
+            application_name=f"{settings.instance} worker",
+            command_timeout=STATEMENT_SECONDS,
+        )
+        stack.push_async_callback(close_soon, pool)
+        hold = HeldEpoch(
+            settings.facts_dsn,
+            facts_setting(settings),
+            lambda facts: _make_epoch(settings, topic, facts),
+            f"{settings.instance} worker {name}",
+        )
+        epoch = await hold.acquire()
+        stack.push_async_callback(hold.close)
+        yield put_together(settings, name, observer, FoldedTopic(settings.kafka, topic), hold, epoch, pool)
+
+
+def put_together(
+    settings: Settings,
+    name: str,
+    observer: Observer,
+    topic: FoldedTopic,
+    hold: HeldEpoch,
+    epoch: Epoch,
+    pool: Pool,
+) -> Running:
+    """Return the parts of a worker, on connections that are open; nothing is asked of them yet."""
+    partials = ObservedPartials(Partials(pool, epoch, name), observer.count_flush)
+    checkpointing = Checkpointing(
+        Checkpoints(checkpoint_folder(settings), epoch.id),
+        settings.checkpoint_interval.total_seconds(),
+        observer.count_checkpoint,
+    )
+    processor = Processor(topic, partials, checkpointing, epoch.plan, settings.flush_interval.total_seconds())
+    closing = Closing(
+        pool,
+        epoch,
+        settings.revision_debounce,
+        name,
+        stage_pairs=settings.stage_pairs,
+        dormant_after=settings.dormant_after,
+    )
+    retention = Retention(settings.retention, settings.zero_retention, settings.evidence_retention)
+
+    def is_prover() -> bool:
+        return 0 in processor.owned
+
+    return Running(
+        epoch=epoch,
+        hold=hold,
+        topic=topic,
+        partials=partials,
+        checkpointing=checkpointing,
+        processor=processor,
+        slot=SlotWatch(settings, pool, is_prover),
+        closer=Closer(settings, pool, topic, closing, epoch, is_prover, observer.count_published),
+        pruner=Pruner(pool, retention, is_prover, observer.count_pruned),
+        dead_letters=DeadLetterPublisher(pool, settings.kafka, settings.dead_letter_topic, processor.owned),
+        events=OutboxPublisher(pool, EventProducer(settings.kafka, settings.facts_topic), is_prover),
+    )
+
+
+async def _make_epoch(settings: Settings, topic: Topic, facts: Connection) -> Epoch:
+    async with source_connection(settings) as source:
+        planned = await _planned(settings, source, facts)
+    await planned.note(facts)
+    await keep_pairs(facts, settings.stage_pairs)
+    return epoch_of(topic, planned.plan)
+
+
+async def _planned(settings: Settings, source: Connection, facts: Connection) -> PlannedWindows:
+    now = await source.fetchval("select clock_timestamp()")
+    return await plan_windows(facts, settings.windows, settings.timezone, settings.own_timezones, now)
+
+
+def check_compaction(topic: Topic) -> None:
+    """Raise PreconditionError where compaction could remove what a replay still has to pass."""
+    if "compact" in topic.settings.get("cleanup.policy", "") and topic.compaction_lag < LONGEST_REPLAY:
+        raise PreconditionError(
+            f"topic {topic.name} may be compacted after {topic.compaction_lag}, during a replay: "
+            "run `funnelproof connector apply`, it sets min.compaction.lag.ms"
+        )
+
+
+def checkpoint_folder(settings: Settings) -> Path:
+    """Return where checkpoints are kept: apart for each instance, so that installations may share a folder."""
+    return settings.state_dir / settings.instance / "checkpoints"
+
+
+async def check_worker(settings: Settings) -> None:
+    """Raise what keeps a worker from starting: a server that does not answer, a topic or a schema that is missing."""
+    prepare_folder(checkpoint_folder(settings))
+    topic = await Topics(settings.kafka).require(settings.data_topic)
+    check_compaction(topic)
+    await check_session_timeout(settings.kafka, settings.session_timeout)
+    async with facts_connection(settings) as facts:
+        await require_installation(facts, settings.instance)
+        async with source_connection(settings) as source:
+            await require_free_epoch(facts, epoch_of(topic, (await _planned(settings, source, facts)).plan))
+            await require_free_pairs(facts, settings.stage_pairs)
+            await check_pairs(source, settings.stage_pairs)

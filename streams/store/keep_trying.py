@@ -1,0 +1,122 @@
+"""The one list of errors that pass, and the loops that try again until they have passed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NoReturn, TypeVar
+
+import asyncpg
+import structlog
+from aiokafka.errors import KafkaError
+from confluent_kafka import KafkaException
+
+from streams.errors import UnreachableError
+
+log = structlog.get_logger(__name__)
+
+PASSING_ERRORS = (
+    UnreachableError,
+    OSError,  # TimeoutError is one
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the session was ended, and its socket's end has not been seen yet
+    asyncpg.OperatorInterventionError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
+    KafkaError,
+    KafkaException,
+)
+"""Errors of a server that restarts, is full, fails over, cannot be reached, or ended a deadlock: try again."""
+
+T = TypeVar("T")
+ErrorTypes = tuple[type[Exception], ...]
+
+
+class Trouble:
+    """A failure that lasts: `why` is the reason, None while the work succeeds. A reason is logged once, not each time.
+
+    `failing` says in a log line what fails, as "dead letters could not be published".
+    """
+
+    def __init__(self, failing: str) -> None:
+        self._event = f"{failing}; trying again"
+        self.why: str | None = None
+
+    def tell(self, error: BaseException) -> None:
+        """Note an error after which the work is tried again."""
+        why = reason(error)
+        if why != self.why:
+            log.warning(self._event, error=why)
+        self.why = why
+
+    def end(self) -> None:
+        """Note that the work succeeds, or is not wanted now."""
+        self.why = None
+
+
+def reason(error: BaseException) -> str:
+    """Return the error's message, or its type where it has none."""
+    return str(error) or repr(error)
+
+
+async def keep_trying(
+    body: Callable[[], Awaitable[object]],
+    trouble: Trouble,
+    every: float,
+    *,
+    is_active: Callable[[], bool] = lambda: True,
+    on_idle: Callable[[], None] = lambda: None,
+    also: ErrorTypes = (),
+    delays: Sequence[float] = (),
+) -> NoReturn:
+    """Run `body` again and again, with pauses of `every` seconds, while `is_active`; else call `on_idle`.
+
+    After an error of PASSING_ERRORS or `also`, the pause is the first, second, ... of `delays`, where there are any,
+    and `body` runs again. Every other error is raised.
+
+    Example: with `every=0.2, delays=(1, 5)` and three failures in a row, the pauses are 1, 5 and 5 s, then 0.2 s again.
+    """
+    failures = 0
+    while True:
+        if not is_active():
+            trouble.end()
+            on_idle()
+        elif await _succeeds(body, trouble, also):
+            failures = 0
+        else:
+            failures += 1
+        await asyncio.sleep(delays[min(failures, len(delays)) - 1] if failures and delays else every)
+
+
+async def try_until_done(body: Callable[[], Awaitable[T]], trouble: Trouble, every: float) -> T:
+    """Run `body` until it succeeds, with pauses of `every` seconds after errors that pass; return its result."""
+    results: list[T] = []
+
+    async def attempt() -> None:
+        results.append(await body())
+
+    while not await _succeeds(attempt, trouble, ()):
+        await asyncio.sleep(every)
+    return results[0]
+
+
+async def _succeeds(body: Callable[[], Awaitable[object]], trouble: Trouble, also: ErrorTypes) -> bool:
+    try:
+        await body()
+    except (asyncio.CancelledError, *PASSING_ERRORS, *also) as error:
+        if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+            raise
+        trouble.tell(error)
+        return False
+    trouble.end()
+    return True
+
+
+def _is_cancelled() -> bool:
+    """Return whether this task itself is to end.
+
+    A library that loses its server in the wrong moment may cancel a request instead, and the loop would be gone without
+    a word.
+    """
+    task = asyncio.current_task()
+    return task is None or bool(task.cancelling())

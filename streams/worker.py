@@ -1,0 +1,71 @@
+"""The owner of a worker's partitions: takes them over when Kafka gives them, flushes when Kafka takes them back."""
+
+import asyncio
+import os
+import socket
+import time
+from contextlib import AsyncExitStack
+
+import structlog
+
+from streams.running import Observer, Running, open_running
+from streams.settings import Settings
+from streams.store.keep_trying import PASSING_ERRORS, Trouble, reason, try_until_done
+
+RETRY_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class Worker:
+    """One worker process. Its parts are opened when Kafka first gives it partitions; until then `running` is None.
+
+    `began` (of `time.monotonic`) is when the worker was made; `trouble` is why partitions cannot be taken over now;
+    `is_stopping` once the worker will not take any over again.
+    """
+
+    def __init__(self, settings: Settings, observer: Observer) -> None:
+        self.settings = settings
+        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self.began = time.monotonic()
+        self.trouble = Trouble("partitions could not be taken over")
+        self.is_stopping = False
+        self.running: Running | None = None
+        self._observer = observer
+        self._opened = asyncio.Event()
+        self._parts = AsyncExitStack()
+
+    async def opened(self) -> Running:
+        """Wait for the first assignment, and return the parts."""
+        await self._opened.wait()
+        assert self.running is not None  # noqa: S101 - set before the event
+        return self.running
+
+    async def on_assigned(self, partitions: set[int]) -> dict[int, int]:
+        """Take the partitions over; see Processor. A server that does not answer is asked until it does."""
+
+        async def take_over() -> dict[int, int]:
+            running = await self._open()
+            return await running.processor.on_assigned(partitions)
+
+        return await try_until_done(take_over, self.trouble, RETRY_SECONDS)
+
+    async def on_revoked(self, partitions: set[int]) -> None:
+        """Flush; what cannot be flushed is replayed by whoever comes next."""
+        del partitions  # with the eager protocol always all of them
+        if self.running is not None:
+            try:
+                await self.running.processor.on_revoked(stopping=self.is_stopping)
+            except PASSING_ERRORS as error:
+                log.warning("the last flush failed; the next owner will replay", error=reason(error))
+
+    async def close(self) -> None:
+        """Close the parts, after the last flush and once no loop runs any more."""
+        await self._parts.aclose()
+
+    async def _open(self) -> Running:
+        if self.running is None:
+            parts = open_running(self.settings, self.name, self._observer)
+            self.running = await self._parts.enter_async_context(parts)
+            self._opened.set()
+        return self.running
