@@ -1,6 +1,6 @@
-"""The worker as a Faust app: its agent folds record batches, and its tasks are the loops that flush and close.
+"""The worker as a Faust app. The app's agent folds record batches; the app's tasks are the loops that flush and close.
 
-`funnelproof worker` runs it; so does `faust -A streams.app worker`.
+`funnelproof worker` runs the app, and `faust -A streams.app worker` does, too.
 """
 
 import gc
@@ -16,13 +16,13 @@ from streams.settings import load_settings
 from streams.worker import Worker
 
 HEARTBEAT_SECONDS = 3.0
-"""The most seconds between two heartbeats, however long the session: a worker learns of a rebalance by one."""
+"""The most seconds between two heartbeats, even in a long session: a heartbeat tells a worker of a rebalance."""
 ANSWER_SECONDS = 90.0
-"""The least seconds that Kafka is given to answer: more than a rebalance takes."""
+"""The least seconds that Kafka is given to answer: longer than a rebalance."""
 
 
 class WorkerApp(BatchApp):
-    """The Faust app of one worker; `site` is the URL by which the group's other workers know it."""
+    """The Faust app of a worker; `site` is the URL under which other workers of the group reach the worker."""
 
     if TYPE_CHECKING:
         owner: Worker
@@ -37,7 +37,7 @@ class WorkerApp(BatchApp):
             datadir=Path(settings.state_dir).absolute() / "faust",
             broker_session_timeout=session,
             broker_heartbeat_interval=min(session / 5, HEARTBEAT_SECONDS),
-            # Faust refuses one that is shorter than the session.
+            # Faust refuses a request timeout shorter than the session.
             broker_request_timeout=max(session, ANSWER_SECONDS),
             stream_recovery_delay=0.0,
             web_enabled=False,
@@ -51,7 +51,7 @@ class WorkerApp(BatchApp):
         return [url for url in self.router.external_topics_metadata() if url != self._site]
 
     async def die(self, reason: BaseException) -> None:
-        """Stop the worker with exit status 1, and tell why in words that an operator can act upon; see BatchApp."""
+        """Stop the worker with exit status 1, and report a reason that an operator can act upon; see BatchApp."""
         running = self.owner.running
         told = await explain(reason, self.owner.settings, None if running is None else running.topic)
         if told is not reason:
@@ -59,18 +59,18 @@ class WorkerApp(BatchApp):
         await super().die(told)
 
     async def on_stop(self) -> None:
-        """Give the partitions up for good: the last flush leaves checkpoints behind."""
+        """Give the partitions up for good: the last flush also writes checkpoints."""
         self.owner.is_stopping = True
         await super().on_stop()
 
     async def on_shutdown(self) -> None:
-        """Close the worker's parts: agents and loops have ended."""
+        """Close the worker's parts, after agents and loops have ended."""
         await super().on_shutdown()
         await self.owner.close()
 
 
 def create_app(worker: Worker, site: str | None = None) -> WorkerApp:
-    """Return the Faust app of one worker; nothing connects before it is started."""
+    """Return the Faust app of a worker; nothing connects before the app is started."""
     app = WorkerApp(worker, site)
 
     @app.agent(app.batch_topic(worker.settings.data_topic))  # type: ignore[untyped-decorator]  # Faust has no types
@@ -84,7 +84,7 @@ def create_app(worker: Worker, site: str | None = None) -> WorkerApp:
     async def run(loop: Callable[[], Awaitable[None]]) -> None:
         try:
             await loop()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the worker must not go on without this loop
+        except Exception as error:  # noqa: BLE001 - after any error, the worker must not go on without the loop
             await app.die(error)
 
     @app.task  # type: ignore[untyped-decorator]  # Faust has no types
@@ -93,13 +93,13 @@ def create_app(worker: Worker, site: str | None = None) -> WorkerApp:
         for loop in running.loops(app.commit_positions):
             app.add_future(run(loop))
 
-    # State is millions of small objects that live long: looking for cycles among them often is wasted.
+    # The state is millions of small objects with long lives: a frequent search for cycles would be wasted.
     gc.set_threshold(200_000, 20, 100)
     return app
 
 
 def __getattr__(name: str) -> WorkerApp:
-    """Make `streams.app.app` when somebody asks for it (`faust -A streams.app`), not when the module is imported."""
+    """Make `streams.app.app` on access, for example by `faust -A streams.app`; an import alone makes no app."""
     if name != "app":
         raise AttributeError(name)
     settings = load_settings()

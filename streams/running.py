@@ -1,4 +1,4 @@
-"""A worker's parts, opened together and closed together: nobody sees a worker that is half open."""
+"""A worker's parts, opened together and closed together: nobody sees a half-open worker."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -43,34 +43,34 @@ from streams.store.stage_pairs import check_pairs, keep_pairs, require_free_pair
 from streams.store.timezones import PlannedWindows, plan_windows
 
 LONGEST_REPLAY = timedelta(hours=6)
-"""Compaction must leave records alone for longer than any replay takes: a replay may not lose what it passes."""
+"""The longest replay. Compaction must spare records for longer, or a replay might lose records on the way."""
 
 TOPIC_EVERY = 2.0
-"""Seconds between two looks at the topic of a worker that has nothing to flush."""
+"""Seconds between two checks of the topic, even in a worker without flushes."""
 
 
 class Observer(Protocol):
-    """Counts what a worker does."""
+    """Counts the events of a worker: flushes, checkpoints, publications, deleted rows."""
 
     def count_flush(self, flushes: Sequence[PartitionFlush], flushed: Flushed | None, seconds: float) -> None:
         """Count a flush by its result; see OnFlush."""
 
     def count_checkpoint(self, written: bool) -> None:
-        """Count a checkpoint that was written, or could not be."""
+        """Count a checkpoint, written or failed."""
 
     def count_published(self, proof: Proof, published: Published, seconds: float) -> None:
-        """Count a proof and what was published on its strength; see OnPublished."""
+        """Count a proof and the publication on the proof's strength; see OnPublished."""
 
     def count_pruned(self, what: str, rows: int) -> None:
-        """Count rows that were deleted, by their kind."""
+        """Count deleted rows by kind."""
 
 
 @dataclass(frozen=True)
 class Running:
-    """The parts of a worker that is open.
+    """The parts of an open worker.
 
-    The worker that holds partition 0 closes windows, publishes events and prunes. Kafka moves that duty when the worker
-    dies, and two workers at once do no harm.
+    The worker that holds partition 0 closes windows, publishes events and prunes. If the worker dies, Kafka gives
+    partition 0 to another worker, and with the partition the duty. Two workers on duty at once do no harm.
     """
 
     epoch: Epoch
@@ -86,19 +86,19 @@ class Running:
     events: OutboxPublisher
 
     async def ends(self) -> Mapping[int, int]:
-        """Return where the log of each partition that is held ends; raises UnreachableError."""
+        """Return the log's end of each held partition; raises as FoldedTopic does."""
         return await self.topic.ends(self.epoch.topic, self.processor.partitions, committed=False)
 
     async def watch_topic(self) -> None:
-        """Look at the topic again and again; raises PreconditionError as soon as it is not the same any more."""
+        """Confirm the topic again and again; raises PreconditionError once another topic has replaced the topic."""
         await keep_trying(self.topic.confirm, Trouble("the topic could not be looked at"), TOPIC_EVERY)
 
     def loops(
         self, flushed: Callable[[dict[int, int]], Awaitable[None]]
     ) -> Sequence[Callable[[], Awaitable[None]]]:
-        """Return the loops to run while the worker does; each ends with an error that the worker must end with.
+        """Return the loops of a running worker. A loop ends only with an error, and the error must end the worker.
 
-        `flushed` is told of each partition's position that Postgres has accepted.
+        `flushed` is called with the positions that Postgres has accepted, by partition.
         """
         return (
             lambda: self.processor.keep_flushing(flushed),
@@ -114,10 +114,10 @@ class Running:
 
 @asynccontextmanager
 async def open_running(settings: Settings, name: str, observer: Observer) -> AsyncIterator[Running]:
-    """Connect, check what a worker depends on, and make its epoch the current one; close it all at the end.
+    """Connect, check the topic, make the worker's epoch the current epoch; close everything at the end.
 
-    `name` tells this worker from others. Raises UnreachableError for a server that does not answer, PreconditionError
-    where a worker that lives holds another epoch; then nothing stays open.
+    `name` tells the worker from other workers. Raises UnreachableError if a server does not answer, PreconditionError
+    if a living worker holds another epoch. After an error nothing stays open.
     """
     topic = await Topics(settings.kafka).require(settings.data_topic)
     check_compaction(topic)
@@ -150,7 +150,7 @@ def put_together(
     epoch: Epoch,
     pool: Pool,
 ) -> Running:
-    """Return the parts of a worker, on connections that are open; nothing is asked of them yet."""
+    """Return the parts of a worker, on open connections. No request is sent yet."""
     partials = ObservedPartials(Partials(pool, epoch, name), observer.count_flush)
     checkpointing = Checkpointing(
         Checkpoints(checkpoint_folder(settings), epoch.id),
@@ -200,7 +200,7 @@ async def _planned(settings: Settings, source: Connection, facts: Connection) ->
 
 
 def check_compaction(topic: Topic) -> None:
-    """Raise PreconditionError where compaction could remove what a replay still has to pass."""
+    """Raise PreconditionError if compaction could remove records ahead of a replay."""
     if "compact" in topic.settings.get("cleanup.policy", "") and topic.compaction_lag < LONGEST_REPLAY:
         raise PreconditionError(
             f"topic {topic.name} may be compacted after {topic.compaction_lag}, during a replay: "
@@ -209,12 +209,12 @@ def check_compaction(topic: Topic) -> None:
 
 
 def checkpoint_folder(settings: Settings) -> Path:
-    """Return where checkpoints are kept: apart for each instance, so that installations may share a folder."""
+    """Return the folder of the checkpoints. Each instance has a folder: installations may share `state_dir`."""
     return settings.state_dir / settings.instance / "checkpoints"
 
 
 async def check_worker(settings: Settings) -> None:
-    """Raise what keeps a worker from starting: a server that does not answer, a topic or a schema that is missing."""
+    """Raise an error that keeps a worker from starting: a silent server, a missing topic, a missing schema."""
     prepare_folder(checkpoint_folder(settings))
     topic = await Topics(settings.kafka).require(settings.data_topic)
     check_compaction(topic)

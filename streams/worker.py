@@ -1,4 +1,4 @@
-"""The owner of a worker's partitions: takes them over when Kafka gives them, flushes when Kafka takes them back."""
+"""The owner of a worker's partitions: takes over assigned partitions, and flushes revoked partitions."""
 
 import asyncio
 import os
@@ -18,10 +18,10 @@ log = structlog.get_logger(__name__)
 
 
 class Worker:
-    """One worker process. Its parts are opened when Kafka first gives it partitions; until then `running` is None.
+    """A worker process. The first assignment of partitions opens the worker's parts; before, `running` is None.
 
-    `began` (of `time.monotonic`) is when the worker was made; `trouble` is why partitions cannot be taken over now;
-    `is_stopping` once the worker will not take any over again.
+    `began` (of `time.monotonic`) is the time of the worker's making. `trouble` has the reason why partitions cannot be
+    taken over now. `is_stopping` is True once the worker takes over no more partitions.
     """
 
     def __init__(self, settings: Settings, observer: Observer) -> None:
@@ -42,7 +42,7 @@ class Worker:
         return self.running
 
     async def on_assigned(self, partitions: set[int]) -> dict[int, int]:
-        """Take the partitions over; see Processor. A server that does not answer is asked until it does."""
+        """Take the partitions over, see Processor; try again until every server answers."""
 
         async def take_over() -> dict[int, int]:
             running = await self._open()
@@ -51,8 +51,8 @@ class Worker:
         return await try_until_done(take_over, self.trouble, RETRY_SECONDS)
 
     async def on_revoked(self, partitions: set[int]) -> None:
-        """Flush; what cannot be flushed is replayed by whoever comes next."""
-        del partitions  # with the eager protocol always all of them
+        """Flush. If the flush fails, the next owner of the partitions replays the lost changes."""
+        del partitions  # the eager protocol revokes every partition
         if self.running is not None:
             try:
                 await self.running.processor.on_revoked(stopping=self.is_stopping)
@@ -60,7 +60,7 @@ class Worker:
                 log.warning("the last flush failed; the next owner will replay", error=reason(error))
 
     async def close(self) -> None:
-        """Close the parts, after the last flush and once no loop runs any more."""
+        """Close the parts, after the last flush and after the end of every loop."""
         await self._parts.aclose()
 
     async def _open(self) -> Running:

@@ -31,10 +31,10 @@ def backfill(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Close historic windows: those that ended before the first `migrate`. Workers must run.
+    """Close historic windows: windows that ended before the first `migrate`. Workers must run.
 
-    Windows that lie wholly between the instants get a first run of every pipeline, oldest first. Stop it as you
-    like and run it again: it goes on where it was, and closes nothing twice.
+    A window that lies wholly between the instants gets a first run of every pipeline; old windows come first. Stop the
+    command as you like and run the command again: closed windows stay closed, and no window is closed twice.
 
     Example: `funnelproof backfill --from 2020-01-01 --to 2026-01-01 --window day`
     """

@@ -16,7 +16,7 @@ app = typer.Typer(help="The Debezium connector and its topics.", no_args_is_help
 
 @app.command()
 def apply(as_json: AsJson = False) -> None:
-    """Make or update the topics and the connector, and wait until it runs.
+    """Make or update the topics and the connector, and wait until the connector runs.
 
     Example: `funnelproof connector apply`
     """
@@ -26,7 +26,7 @@ def apply(as_json: AsJson = False) -> None:
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
-    """Show how the connector does; exit status 1 when it does not run.
+    """Show the state of the connector. Exit status 1 unless the connector runs.
 
     Example: `funnelproof connector status`
     """
@@ -42,7 +42,7 @@ def delete(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete the connector. Without --topics its replication slot stays, and keeps WAL, for the next one.
+    """Delete the connector. Without --topics the replication slot stays, and keeps WAL for the next connector.
 
     Example: `funnelproof connector delete`
     """

@@ -28,7 +28,7 @@ def reconcile(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Rerun the canonical SQL for closed windows and compare it with the facts, exact to the count.
+    """Rerun the canonical SQL for closed windows, and compare the results with the facts, exact to the count.
 
     Exit status: 0 equal, 1 different, 2 could not tell.
 

@@ -22,9 +22,9 @@ def revise(
     pipeline: Annotated[UUID | None, typer.Option(help="Only this pipeline.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Publish closed windows with the pairs of stages as they are now, as their next revision (`pairs_changed`).
+    """Publish closed windows with the present pairs of stages, as the next revision (`pairs_changed`).
 
-    Windows that have them already are left as they are. The workers publish; this waits for them.
+    Windows that already have the present pairs stay unchanged. The workers publish; the command waits for the workers.
 
     Example: `funnelproof revise --from 2026-11-01 --to 2026-12-01 --window day`
     """

@@ -38,13 +38,13 @@ def worker(
         ),
     ] = None,
 ) -> None:
-    """Run one worker until SIGTERM or SIGINT: it folds its share of the log, flushes, proves and closes.
+    """Run a worker until SIGTERM or SIGINT. The worker folds a share of the log, flushes, proves and closes.
 
-    Start as many as there are cores or machines; Kafka shares the partitions among them.
+    Start a worker for each core or machine; Kafka shares the partitions among the workers.
 
     Example: `funnelproof worker --web-port 9464`
     """
-    # Faust takes half a second to import, which no other command should wait for.
+    # Importing Faust takes half a second; no other command should wait for the import.
     import faust  # noqa: PLC0415 - see above
 
     from streams.app import create_app  # noqa: PLC0415 - see above
@@ -72,10 +72,10 @@ def worker(
             quiet=True,
             redirect_stdouts=False,
         )
-        process.spinner = None  # it writes escape sequences among the log's lines
+        process.spinner = None  # the spinner writes escape sequences into the log
         try:
-            process.execute_from_commandline()  # it exits
+            process.execute_from_commandline()  # exits the process
         finally:
-            if app.fatal is not None:  # once more, as the last line: others have stopped since, and said so
+            if app.fatal is not None:  # once more, as the last line: other services have logged since
                 reason = str(app.fatal) or repr(app.fatal)
                 log.critical("the worker has stopped", reason=reason)

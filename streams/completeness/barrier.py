@@ -1,7 +1,11 @@
-"""Waits for the transactions that had written to the stage table when a window ended.
+"""The barrier: waits for the transactions that had written to the stage table when a window fell due.
 
-As `create index concurrently` does: note the transactions that hold a writer's lock, and wait until they have ended. A
-transaction that holds none has written nothing yet; its later writes are revisions by definition.
+A writer holds a lock on the stage table until the transaction ends. The barrier notes the lock holders, and waits until
+the noted transactions have ended, as `create index concurrently` does. A transaction without the lock has written
+nothing yet; later writes are revisions by definition.
+
+Example: a window falls due at 12:00. Transaction A has written and is open; B begins to write at 12:01. The barrier
+waits for A, not for B. A ends at 12:02, and the window may close.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,9 +24,9 @@ class _Waiting:
 
 @dataclass
 class Barrier:
-    """Decides which due windows may close; a writer may hold a window back for `wait` at most.
+    """Decides which due windows may close. Writers hold a window back for `wait` at most.
 
-    `waited` is for how many seconds the windows cleared last had been held back.
+    `waited` is the longest wait, in seconds, of the windows cleared by the last call.
     """
 
     wait: timedelta
@@ -33,9 +37,10 @@ class Barrier:
     def cleared(
         self, source_time: datetime, holders: Mapping[str, OpenTransaction], due: Iterable[Window]
     ) -> tuple[list[Window], list[OpenTransaction]]:
-        """Return the due windows that may close, and the transactions that were waited for in vain.
+        """Return the due windows that may close, and the transactions that are still open after `wait`.
 
-        `due` are windows whose end plus grace has passed at `source_time`, when `holders` held their locks.
+        `due` are the open windows whose end plus grace has passed at `source_time`. `holders` are the writers at
+        `source_time`, by virtual transaction id.
         """
         due = list(due)
         self._looked_at = source_time
@@ -58,14 +63,14 @@ class Barrier:
         return [window for window in due if window.end in passed], list(still_open.values())
 
     def waiting_for(self, holders: Mapping[str, OpenTransaction]) -> list[OpenTransaction]:
-        """Return the transactions that hold windows back now."""
+        """Return the transactions that hold due windows back now."""
         names = (
             set().union(*(waiting.holders for waiting in self._waiting.values())) if self._waiting else set()
         )
         return [self._aged(holders[name]) for name in sorted(names & holders.keys())]
 
     def _aged(self, holder: OpenTransaction) -> OpenTransaction:
-        """Give a transaction whose age the source does not tell the time it has been waited for."""
+        """Return the transaction with an age: if the source hides the age, the time that the barrier has waited."""
         if holder.age is not None or self._looked_at is None:
             return holder
         since = min(each.since for each in self._waiting.values() if holder.virtual_id in each.holders)

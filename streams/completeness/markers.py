@@ -1,7 +1,8 @@
 """Markers: messages emitted into the source's log and met again in Kafka, behind everything committed before them.
 
-The protocol: write the marker down as intended, emit it, note its LSN; then read the message topic until it comes.
-A marker that never came while a later marker did means that changes may have been lost: a doubt is noted.
+The protocol: write the marker down, emit the marker, note the marker's LSN, then read the message topic until the
+marker comes. Example: markers 7 and 9 came, but marker 8 did not. Changes may have been lost along with marker 8, and a
+doubt is noted.
 """
 
 import base64
@@ -48,7 +49,7 @@ class _Body(msgspec.Struct):
 
 
 class MarkerMissingError(Exception):
-    """A marker did not come in time, so its proof fails."""
+    """A marker did not come in time, and the marker's proof fails."""
 
 
 class MarkerDeniedError(Exception):
@@ -56,7 +57,7 @@ class MarkerDeniedError(Exception):
 
 
 class Markers:
-    """Emits markers and waits for them; one reader of the message topic."""
+    """Emits markers, and waits for markers with a reader of the message topic."""
 
     def __init__(self, report: Pool, servers: str, topic: str, prefix: str) -> None:
         self._report = report
@@ -72,7 +73,7 @@ class Markers:
         self._seen: set[_Identity] = set()
 
     async def __aenter__(self) -> Self:
-        """Start reading the message topic from its beginning, so that no marker of an earlier prover is missed."""
+        """Start to read the message topic from the beginning, to miss no marker of an earlier prover."""
         try:
             await self._consumer.start()
         except (KafkaError, OSError) as error:
@@ -88,7 +89,7 @@ class Markers:
         return self
 
     async def require_topic(self) -> None:
-        """Raise UnreachableError where the message topic is missing: its reader would ask for it without a pause."""
+        """Raise UnreachableError if the message topic is missing: a reader would ask for the topic without a pause."""
         if self._place.topic not in await self._consumer.topics():
             raise UnreachableError(
                 f"topic {self._place.topic} is missing, so nothing can be proven: "
@@ -100,9 +101,9 @@ class Markers:
         await self._consumer.stop()
 
     async def emit(self, source: Connection, purpose: str) -> Marker:
-        """Emit a marker on `source`, outside any transaction, and read the pipelines' stages right after it.
+        """Emit a marker on `source`, outside any transaction, and right afterwards read the pipelines' stages.
 
-        Raises MarkerDeniedError.
+        Raises MarkerDeniedError if the source refuses the marker or the stages.
         """
         intended = await self._report.fetchrow(sql("queries/completeness/marker_intend"), purpose)
         assert intended is not None  # noqa: S101 - the statement always returns one row
@@ -131,7 +132,7 @@ class Markers:
         )
 
     async def arrival(self, marker: Marker, timeout: float) -> None:
-        """Wait until the marker comes, and note every marker that came. A marker passed over becomes a doubt.
+        """Wait until the marker comes, and note every marker that came. A missing earlier marker becomes a doubt.
 
         Raises MarkerMissingError after `timeout` seconds.
         """

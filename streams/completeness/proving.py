@@ -1,9 +1,13 @@
-"""One proof: everything visible in the source at a marker is in the partials.
+"""A proof: everything visible in the source at a marker is in the partials.
 
-Why it holds: a commit record enters the WAL before its transaction becomes visible, so the marker's commit is above
-that of every visible transaction; decoding emits in commit order; an exactly-once Connect producer commits
-sequentially and fences zombies. So once the marker is in Kafka, so is everything before it, below the high
-watermarks read after it; and once each partition's progress has reached those, it is in the partials.
+Why the proof holds:
+
+1. A commit record enters the WAL before the transaction becomes visible. The marker's commit is therefore above the
+   commit of every transaction that is visible at the marker.
+2. Decoding emits transactions in the order of commits.
+3. An exactly-once Connect producer commits sequentially, and fences zombies.
+4. Once the marker is in Kafka, everything before the marker is in Kafka, too, below high watermarks read afterwards.
+5. Once the progress of each partition has reached the high watermark, everything before the marker is in the partials.
 """
 
 import asyncio
@@ -32,7 +36,7 @@ class StagesUnknownError(Exception):
 
 
 class Prover:
-    """Makes proofs for one installation."""
+    """Makes proofs for an installation."""
 
     def __init__(
         self, report: Pool, topics: Topics, data_topic: str, partitions: int, markers: Markers
@@ -54,10 +58,10 @@ class Prover:
         marker_timeout: float = 30.0,
         progress_timeout: float = 30.0,
     ) -> Proof:
-        """Prove everything visible in `source` now; `source` must not be in a transaction.
+        """Prove that everything visible in `source` now is counted; `source` must not be in a transaction.
 
-        Raises MarkerMissingError or ProgressMissingError when the timeouts (seconds) have passed, MarkerDeniedError
-        where the source does not let this role prove anything.
+        Raises MarkerMissingError or ProgressMissingError after the timeouts (seconds), MarkerDeniedError if the source
+        does not let the role emit markers or read the stages.
         """
         began = time.monotonic()
         marker = await self._markers.emit(source, purpose)
@@ -80,9 +84,9 @@ class Prover:
     async def estimate(
         self, source: Connection, source_time: datetime, reason: str, *, progress_timeout: float = 30.0
     ) -> Proof:
-        """Return an estimate, made without a marker: wait until the whole log, as it is now, is folded.
+        """Wait until the whole present log is folded, and return an estimate: a proof without a marker.
 
-        Raises StagesUnknownError or ProgressMissingError.
+        `reason` becomes the doubt of the proof. Raises StagesUnknownError or ProgressMissingError.
         """
         began = time.monotonic()
         row = await source.fetchrow(sql("queries/completeness/proof_position"))

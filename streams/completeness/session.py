@@ -1,4 +1,4 @@
-"""A session in which proofs are made: a connection to the source, a reader of markers, and the prover on both."""
+"""A session for proofs: a connection to the source, a reader of markers, and a prover that uses both."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -20,7 +20,7 @@ from streams.store.database import (
 
 @dataclass(frozen=True)
 class ProvingSession:
-    """The connection on which markers are emitted, the markers' reader, and the prover."""
+    """A connection for emitting markers, a reader of markers, and a prover that uses both."""
 
     source: OwnConnection
     markers: Markers
@@ -37,10 +37,10 @@ async def proving_session(
     *,
     statement_seconds: float | None = STATEMENT_SECONDS,
 ) -> AsyncIterator[ProvingSession]:
-    """Open a session that proves the data topic, which has so many partitions; close it at the end.
+    """Open a session for proofs about the data topic with `partitions` partitions; close the session at the end.
 
-    `role` is shown in the source's list of sessions; `statement_seconds` bounds each statement there (None: nothing
-    does). Raises UnreachableError where the source or Kafka does not answer.
+    `role` is shown in the source's list of sessions. `statement_seconds` bounds each statement on the source; None is
+    no bound. Raises UnreachableError if the source or Kafka does not answer.
     """
     async with AsyncExitStack() as stack:
         source = await connect(

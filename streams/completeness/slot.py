@@ -1,8 +1,9 @@
 """Watches the connector's replication slot: a slot can pass over changes that nobody has read.
 
-Connect notes changes as delivered (`lsn_commit`), then confirms the slot up to there (`confirmed_flush_lsn`). Read slot
-first, the slot is therefore never ahead. Where it is ahead, somebody has moved it, and the changes between are in no
-topic.
+Connect notes the position of delivered changes (`lsn_commit`), then confirms the slot up to the noted position
+(`confirmed_flush_lsn`). The watch reads the slot first and the note second. The slot is therefore never ahead of the
+note, unless somebody has moved the slot; the changes between the two are in no topic. Example: the slot is confirmed up
+to 0/300, and the note says 0/200. The changes from 0/200 to 0/300 are lost.
 """
 
 import asyncio
@@ -22,12 +23,12 @@ from streams.store.keep_trying import Trouble, keep_trying
 log = structlog.get_logger(__name__)
 
 EVERY = 2.0
-"""Seconds between two samples. Connect reads a topic to its end to tell its offsets, too much for every proof; a slot
-that is moved over a marker in between is found by that."""
+"""Seconds between two samples. A sample costs too much for every proof, since Connect reads a topic to the end. If the
+slot moves over a marker between two samples, the missing marker reveals the move."""
 
 
 class SlotWatch:
-    """Runs in every worker, works while `is_active` says so. `doubts` are the unresolved doubts, as read last."""
+    """Runs in every worker, works while `is_active()` is true. `doubts` are the unresolved doubts, read last."""
 
     def __init__(self, settings: Settings, report: Pool, is_active: Callable[[], bool]) -> None:
         self._settings = settings
@@ -38,13 +39,13 @@ class SlotWatch:
         self.doubts: Sequence[Doubt] = ()
 
     async def run(self) -> None:
-        """Take samples while this worker is the active one. Never returns; raises errors that do not pass."""
+        """Take samples while the worker is active. Never returns; raises errors that do not pass."""
         await keep_trying(
             self._keep_sampling,
             self._trouble,
             EVERY,
             is_active=self._is_active,
-            also=(asyncpg.PostgresError,),  # whatever the source refuses: counting goes on without this watch
+            also=(asyncpg.PostgresError,),  # if the source refuses, counting goes on without the watch
         )
 
     async def _keep_sampling(self) -> None:
@@ -63,7 +64,7 @@ class SlotWatch:
     async def sample(self, source: Connection) -> dict[str, str]:
         """Return the reasons for doubt, by kind.
 
-        Where Connect does not answer, only the slot is judged: no marker arrives then, so nothing is proven anyway.
+        While Connect does not answer, only the slot is judged. Nothing is proven meanwhile, because no marker arrives.
         """
         name = self._settings.instance
         slot = await source.fetchrow(sql("queries/completeness/slot_sample"), name)

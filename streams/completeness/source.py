@@ -1,4 +1,4 @@
-"""The source database's clock, and who writes to the stage table now."""
+"""The source database's clock, and the present writers of the stage table."""
 
 import json
 from datetime import datetime
@@ -9,7 +9,7 @@ from streams.store.database import Connection
 
 
 async def read_source(source: Connection) -> tuple[datetime, dict[str, OpenTransaction]]:
-    """Return the source's clock, and by virtual transaction id who holds a writer's lock on the stage table."""
+    """Return the source's clock, and the transactions with a writer's lock on the stage table, by virtual id."""
     row = await source.fetchrow(sql("queries/completeness/proof_source"))
     assert row is not None  # noqa: S101 - the statement always returns one row
     holders = json.loads(row["holders"])

@@ -16,7 +16,7 @@ async def read_stages(source: Connection) -> list[Stage]:
 
 
 async def known_stages(report: Pool) -> list[Stage]:
-    """Return the stages as they were read last."""
+    """Return the stages read by the last published proof."""
     return _stages(await report.fetch(sql("queries/completeness/known_stages")))
 
 

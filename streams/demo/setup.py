@@ -14,7 +14,7 @@ WINDOWS = "15s,1m"
 
 
 class _DemoSettings(Settings):
-    """Settings that come from the demo alone: the user's variables and file are about another installation."""
+    """Settings from the demo alone: the user's variables and file concern another installation."""
 
     @classmethod
     def settings_customise_sources(
@@ -40,13 +40,13 @@ def demo_variables(stack: Mapping[str, str], folder: Path) -> dict[str, str]:
 
 
 def demo_settings(variables: Mapping[str, str]) -> Settings:
-    """Return the same as settings."""
+    """Return the variables of the demo as settings."""
     values = {name.removeprefix(PREFIX).lower(): value for name, value in variables.items()}
     return _DemoSettings(**values)  # type: ignore[arg-type]  # pydantic checks them
 
 
 async def set_up(settings: Settings) -> None:
-    """Migrate, make the topics and the connector; safe where it was done before."""
+    """Migrate, and make the topics and the connector; safe to repeat."""
     async with source_connection(settings) as source, facts_connection(settings) as facts:
         await install(source, facts, settings.instance)
     await apply_connector(settings)

@@ -11,9 +11,10 @@ from streams.store.database import source_connection
 async def apply_connector(
     settings: Settings, on_warning: Callable[[str], None] = lambda _: None
 ) -> ConnectorStatus:
-    """Prepare the CRM's database, then make or update the topics and the connector, and wait until it runs.
+    """Prepare the CRM's database, make or update the topics and the connector, and wait until the connector runs.
 
-    `on_warning` is told what the source's owner should mend. Raises UnreachableError and PreconditionError.
+    `on_warning` is called with each defect that the source's owner should mend. Raises UnreachableError and
+    PreconditionError.
     """
     async with source_connection(settings) as source:
         for warning in await prepare_source(source):
@@ -22,7 +23,7 @@ async def apply_connector(
 
 
 async def delete_connector(settings: Settings, *, topics: bool) -> bool:
-    """Delete the connector, with `topics` also its topics and its slot; return False where there was none."""
+    """Delete the connector, with `topics` also the topics and the slot; return False if no connector existed."""
     existed = await Connector(settings).delete(topics=topics)
     if topics:
         async with source_connection(settings) as source:

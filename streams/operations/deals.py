@@ -1,7 +1,7 @@
-"""One deal's rows and first entries, shown by the worker that holds its partition; the others send there.
+"""A deal's rows and first entries, shown by the worker that holds the deal's partition; other workers redirect.
 
-Only Debezium, which computed it, knows a deal's partition. So a worker looks into the partitions that it holds, and
-asks every other worker of the group once.
+Only Debezium computes the partition of a deal. A worker therefore looks into its own partitions first, then asks every
+other worker of the group once.
 """
 
 import asyncio
@@ -19,12 +19,12 @@ from streams.fold.processor import Processor
 from streams.store.epoch import Epoch
 
 ASK_SECONDS = 2.0
-"""The most seconds in which another worker says whether it has the deal."""
+"""The most seconds in which another worker answers."""
 HERE = "here"
-"""The parameter of a question that is not to be passed on."""
+"""The parameter of a request that the asked worker answers alone, without asking further workers."""
 
 Peers = Callable[[], Collection[str]]
-"""Tells the web sites of the group's other workers."""
+"""A call that returns the URLs of the group's other workers."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Holder:
 
 @dataclass(frozen=True)
 class Peer:
-    """Another worker's answer: `has` the deal or not; where not, `held` are the partitions in which it looked."""
+    """Another worker's answer: `has` is True if the worker has the deal; if not, `held` are the searched partitions."""
 
     has: bool
     held: frozenset[int] = frozenset()
@@ -46,9 +46,10 @@ class Peer:
 
 
 async def show_deal(worker: Holder | None, request: web.Request) -> web.Response:
-    """Return the deal (200), or say who has it (307), that nobody has (404), or that it cannot be told now (503).
+    """Return the deal (200), a redirect to the deal's worker (307), or an error.
 
-    `worker` is this one, None before its first assignment.
+    Errors: the id is no UUID (400), no worker has the deal (404), or some partitions cannot be searched now (503).
+    `worker` is the asked worker, None before the first assignment.
     """
     try:
         deal = UUID(request.match_info["deal_id"])

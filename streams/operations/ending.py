@@ -1,4 +1,4 @@
-"""The reason why a worker stops, in words that say what to do."""
+"""The reason why a worker stops, in words that name the remedy."""
 
 import asyncio
 
@@ -13,9 +13,9 @@ CONFIRM_SECONDS = 5.0
 
 
 async def explain(reason: BaseException, settings: Settings, topic: FoldedTopic | None) -> BaseException:
-    """Return the error to tell in place of `reason`: `reason` itself where that says enough.
+    """Return the error to report for `reason`: an error with a remedy, or `reason` itself if `reason` is clear enough.
 
-    `topic` is the topic that the worker folds, None before its first assignment.
+    `topic` is the topic that the worker folds, None before the first assignment.
     """
     if isinstance(reason, PositionError):
         return await _why_astray(reason, topic)
@@ -31,12 +31,12 @@ async def explain(reason: BaseException, settings: Settings, topic: FoldedTopic 
 
 
 async def _why_astray(reason: PositionError, topic: FoldedTopic | None) -> BaseException:
-    """Look whether the topic was made anew: the most frequent cause."""
+    """Return the error for a wrong position. The most frequent cause is a topic made anew, and is checked first."""
     if topic is not None:
         try:
             await asyncio.wait_for(topic.confirm(), CONFIRM_SECONDS)
         except PreconditionError as error:
             return error
         except (FunnelproofError, TimeoutError):
-            pass  # the position's own message is told
+            pass  # the message of `reason` is reported
     return PreconditionError(f"{reason}. Records that were deleted do not come back: {BEGIN_ANEW}")

@@ -1,4 +1,4 @@
-"""A worker's health: the reasons why it does not do its work, and what should be mended."""
+"""A worker's health: the reasons why the worker does not do its work, and the defects to mend."""
 
 from streams.operations.reading import Reading
 
@@ -10,11 +10,11 @@ UNPROVEN_SECONDS = 60.0
 """The most seconds of a proof, including attempts that fail."""
 
 UNPUBLISHED_SECONDS = 60.0
-"""The most seconds for which results wait for Kafka while none can be published."""
+"""The most seconds for which results wait for Kafka and no result can be published."""
 
 
 def troubles(now: Reading) -> list[str]:
-    """Return the worker's troubles, one line each; none: the worker does its work, or waits as it should."""
+    """Return the worker's troubles, a line each. Without troubles the worker works, or rightly waits."""
     found = []
     if now.takeover_trouble is not None:
         found.append(f"partitions cannot be taken over: {now.takeover_trouble}")
@@ -26,7 +26,7 @@ def troubles(now: Reading) -> list[str]:
         found.append(f"Postgres does not take the flush: {now.postgres_trouble}")
     elif now.partitions and not now.replaying and now.silent is not None and now.silent > SILENT_SECONDS:
         found.append(f"Postgres has not confirmed a flush for {now.silent:.0f} s")
-    # While a partition is replayed, every proof has to wait for it.
+    # Every proof has to wait for a partition that is replayed.
     if now.unproven is not None and not now.replaying and now.unproven > UNPROVEN_SECONDS:
         why = f": {now.proof_trouble}" if now.proof_trouble else ""
         found.append(f"no proof for {now.unproven:.0f} s{why}")
@@ -37,7 +37,7 @@ def troubles(now: Reading) -> list[str]:
 
 
 def warnings(now: Reading) -> list[str]:
-    """Return what should be mended though the worker does its work, one line each."""
+    """Return the defects to mend although the worker does its work, a line each."""
     found = [str(doubt) for doubt in now.doubts]
     if now.checkpoints_fail:
         found.append(

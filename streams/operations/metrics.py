@@ -1,7 +1,7 @@
-"""Every metric of a worker, in a registry of its own. docs/operations.md says what to do about them.
+"""Every metric of a worker, in a registry of its own. docs/operations.md says how to react to each metric.
 
-Events of a flush or a proof are counted as they happen. Records and state change too often for counters: they are plain
-numbers, read when somebody asks.
+Flushes and proofs are counted as they happen. Records and state change too often for counters; the metrics of records
+and state are plain numbers, read at each scrape.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,18 +29,18 @@ _PROOF_BUCKETS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
 
 
 class Metrics:
-    """The counters of a worker; `registry` has the counters, the process's own metrics, and those of `reading`."""
+    """The counters of a worker. `registry` adds the metrics of the process and of `reading`."""
 
     def __init__(self) -> None:
-        # No start time beside every counter: process_start_time_seconds says it once.
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library left it so
+        # No start time beside every counter: process_start_time_seconds is enough.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library left the function untyped
         registry = self.registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
 
-        # One for each partition of a flush. accepted; refused: another worker has taken the partition over; astray:
-        # Postgres is not where it was left, all counts are compared; failed: no answer, it is tried again.
+        # One for each partition of a flush. refused: another worker has taken the partition over. astray: Postgres is
+        # not in the state of the last flush, and every count is compared. failed: no answer, the flush is tried again.
         self.flushes = Counter(
             "funnelproof_flushes_total",
             "Flushed partitions by what Postgres made of them.",
@@ -48,15 +48,15 @@ class Metrics:
             registry=registry,
         )
         _begin_at_zero(self.flushes, "accepted", "refused", "astray", "failed")
-        # Rows of funnelproof.partial that were inserted or updated.
+        # Inserted and updated rows of funnelproof.partial.
         self.flushed_counts = Counter(
             "funnelproof_flushed_counts_total", "Counts written to Postgres.", registry=registry
         )
-        # One for each flush, pipeline and window past its retention.
+        # One for each flush, pipeline and sealed window.
         self.ignored_changes = Counter(
             "funnelproof_ignored_changes_total", "Late changes of sealed windows.", registry=registry
         )
-        # Of one transaction for all partitions of this worker; those that failed are not in it.
+        # A flush is a single transaction for all partitions of the worker. Failed flushes are left out.
         self.flush_seconds = Histogram(
             "funnelproof_flush_duration_seconds",
             "How long flushes took.",
@@ -64,20 +64,20 @@ class Metrics:
             registry=registry,
         )
 
-        # failed: no room, or no right to write; the worker goes on, a restart replays more.
+        # failed: no room, or no right to write. The worker goes on, and a restart replays more.
         self.checkpoints = Counter(
             "funnelproof_checkpoints_total", "Checkpoints by result.", ["result"], registry=registry
         )
         _begin_at_zero(self.checkpoints, "written", "failed")
 
-        # The others are 0 in a worker that is not the prover. proven; estimated: with doubts, which `status` names;
-        # superseded: another prover was faster, nothing was published.
+        # From here on, counters stay 0 in a worker that is not the prover. estimated: with doubts, named by `status`.
+        # superseded: another prover was faster, and nothing was published.
         self.proofs = Counter(
             "funnelproof_proofs_total", "Proofs by what they were worth.", ["completeness"], registry=registry
         )
         _begin_at_zero(self.proofs, "proven", "estimated", "superseded")
-        # barrier: how long windows that were closed had waited for writers. marker: from the source's log through
-        # Connect to Kafka. progress: until all workers had folded that far. publish: the transaction that closes.
+        # barrier: the wait of closed windows for writers. marker: the way from the source's log through Connect to
+        # Kafka. progress: the wait until every worker had folded up to the marker. publish: the closing transaction.
         self.proof_seconds = Histogram(
             "funnelproof_proof_duration_seconds",
             "How long the parts of a proof took.",
@@ -89,13 +89,13 @@ class Metrics:
         self.windows_closed = Counter(
             "funnelproof_windows_closed_total", "Windows closed, of all pipelines at once.", registry=registry
         )
-        # first: a pipeline's result of a window. revision: a later one, since the source was corrected.
+        # first: a pipeline's first result of a window. revision: a later result, for example after a correction.
         self.runs = Counter(
             "funnelproof_runs_published_total", "Runs published by kind.", ["kind"], registry=registry
         )
         _begin_at_zero(self.runs, "first", "revision")
 
-        # Rows that were deleted since they are past their retention or nobody needs them, by what they were.
+        # Rows past the retention and rows that nobody needs, by kind.
         self.pruned_rows = Counter(
             "funnelproof_pruned_rows_total", "Rows deleted by retention.", ["what"], registry=registry
         )
@@ -119,11 +119,11 @@ class Metrics:
         self.ignored_changes.inc(flushed.ignored)
 
     def count_checkpoint(self, written: bool) -> None:
-        """Count a checkpoint that was written, or could not be."""
+        """Count a checkpoint, written or failed."""
         self.checkpoints.labels("written" if written else "failed").inc()
 
     def count_published(self, proof: Proof, published: Published, seconds: float) -> None:
-        """Count a proof and what was published on its strength; see OnPublished."""
+        """Count a proof and the publication on the proof's strength; see OnPublished."""
         self.proof_seconds.labels("publish").observe(seconds)
         if published.windows:
             self.proof_seconds.labels("barrier").observe(proof.barrier_seconds)
@@ -135,43 +135,43 @@ class Metrics:
         self.runs.labels("revision").inc(published.revised_runs)
 
     def count_pruned(self, what: str, rows: int) -> None:
-        """Count rows that were deleted, by their kind (of PRUNED)."""
+        """Count deleted rows by kind (of PRUNED)."""
         self.pruned_rows.labels(what).inc(rows)
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the metrics of `reading`; the registry asks for them."""
+        """Yield the metrics of `reading`, for the registry."""
         yield from _of_the_log(self.reading)
         yield from _of_the_servers(self.reading)
         yield from _of_the_prover(self.reading)
 
 
 def _begin_at_zero(metric: Counter | Histogram, *labels: str) -> None:
-    """Show each label from the start: a rate needs a value before the first event."""
+    """Show every label from the start: a rate needs a value before the first event."""
     for label in labels:
         metric.labels(label)
 
 
 def _of_the_log(now: Reading) -> Iterator[Metric]:
-    # changed: an entry came, moved or went. unchanged: nothing that is counted (an exit, a redelivery, a tombstone).
-    # dead_letter: it could not be applied. A takeover replays, and counts again.
+    # changed: an entry came, moved or went. unchanged: no entry changed (an exit, a redelivery, a tombstone).
+    # dead_letter: the record could not be applied. A takeover replays records, and counts the records again.
     records = CounterMetricFamily("funnelproof_records", "Records read by what they did.", labels=["effect"])
     records.add_metric(["changed"], now.changes)
     records.add_metric(["unchanged"], now.records - now.changes - now.dead_letters)
     records.add_metric(["dead_letter"], now.dead_letters)
     yield records
-    # replaying: on the way to the log's end; nothing of it is published before.
+    # replaying: the partition has not reached the log's end, and publishes nothing yet.
     held = GaugeMetricFamily("funnelproof_partitions", "Partitions held by state.", labels=["state"])
     held.add_metric(["active"], len(now.partitions) - now.replaying)
     held.add_metric(["replaying"], now.replaying)
     yield held
-    # Deals of which rows are kept, those that were deleted included: memory grows with them.
+    # Deals with rows in the state, deleted rows included: memory grows with the number of deals.
     yield GaugeMetricFamily(
         "funnelproof_deals", "Deals held.", value=sum(each.deals for each in now.partitions.values())
     )
     positions = GaugeMetricFamily(
         "funnelproof_partition_position", "Offset folded up to.", labels=["partition"]
     )
-    # Between the position and the log's end, with Kafka's control records; absent while Kafka does not answer.
+    # Records between the position and the log's end, control records included; absent without an answer of Kafka.
     lags = GaugeMetricFamily("funnelproof_partition_lag_records", "Records to be read.", labels=["partition"])
     for number, partition in sorted(now.partitions.items()):
         positions.add_metric([str(number)], partition.position)
@@ -189,7 +189,7 @@ def _of_the_checkpoints(now: Reading) -> Iterator[Metric]:
     sizes = GaugeMetricFamily(
         "funnelproof_checkpoint_bytes", "Size of the newest checkpoint.", labels=["partition"]
     )
-    # Absent where a partition has none yet.
+    # A partition without a checkpoint has no value.
     for number, checkpoint in sorted(now.checkpoints.items()):
         ages.add_metric([str(number)], checkpoint.age)
         sizes.add_metric([str(number)], checkpoint.size)
@@ -202,9 +202,9 @@ def _of_the_servers(now: Reading) -> Iterator[Metric]:
     postgres = now.postgres_trouble is None and now.takeover_trouble is None
     yield GaugeMetricFamily("funnelproof_postgres_up", "Whether Postgres takes flushes.", value=postgres)
     if now.kafka_answers is not None:
-        # Of the question for the log's ends that the lag needs.
+        # The lag needs the log's ends: 1 if Kafka has answered the question for the ends.
         yield GaugeMetricFamily("funnelproof_kafka_up", "Whether Kafka answers.", value=now.kafka_answers)
-    # One worker of an installation proves and closes: the one that holds partition 0.
+    # The worker that holds partition 0 proves and closes, a single worker of an installation.
     yield GaugeMetricFamily(
         "funnelproof_prover", "Whether this worker proves.", value=now.unproven is not None
     )
@@ -212,14 +212,14 @@ def _of_the_servers(now: Reading) -> Iterator[Metric]:
 
 def _of_the_prover(now: Reading) -> Iterator[Metric]:
     if now.proven_until is not None:
-        # By the source's clock: everything committed before is in the counts. Its age is how fresh results are.
+        # By the source's clock: everything committed before is in the counts. The age tells how fresh results are.
         yield GaugeMetricFamily(
             "funnelproof_proven_until_timestamp_seconds",
             "When the last proof began.",
             value=now.proven_until.timestamp(),
         )
     if now.overdue is not None:
-        # 0 while nothing is due. It goes on counting while no proof succeeds.
+        # 0 while no window is due. The value keeps growing while no proof succeeds.
         yield GaugeMetricFamily(
             "funnelproof_window_overdue_seconds",
             "How long the oldest due window has waited to be closed.",
@@ -228,22 +228,22 @@ def _of_the_prover(now: Reading) -> Iterator[Metric]:
     if now.unproven is not None:
         yield from _of_the_doubts(now)
     if now.unpublished is not None:
-        # Runs that are committed in Postgres and not confirmed by Kafka yet.
+        # Runs committed in Postgres, but not confirmed by Kafka yet.
         yield GaugeMetricFamily(
             "funnelproof_outbox_unpublished", "Events that wait for Kafka.", value=now.unpublished
         )
-    # One for each run; 0 in a worker that is not the prover.
+    # An event for each run; 0 in a worker that is not the prover.
     yield CounterMetricFamily("funnelproof_events_published", "Events Kafka has confirmed.", now.published)
 
 
 def _of_the_doubts(now: Reading) -> Iterator[Metric]:
-    # 1 while results are estimates for this kind of reason; `status` says more.
+    # 1 while results are estimates because of a doubt of the kind; `status` says more.
     doubts = GaugeMetricFamily("funnelproof_doubts", "Unresolved doubts.", labels=["kind"])
     unresolved = {doubt.kind for doubt in now.doubts}
     for kind in sorted(REMEDIES.keys() | {"privilege"} | unresolved):
         doubts.add_metric([kind], kind in unresolved)
     yield doubts
-    # Gone once the transaction has ended, or the windows were closed without it.
+    # Absent once the transaction has ended, or the windows were closed without a further wait.
     holding = GaugeMetricFamily(
         "funnelproof_holding_transaction_seconds",
         "Age of transactions that due windows wait for.",

@@ -1,4 +1,4 @@
-"""A worker at one moment, as metrics show it and health judges it."""
+"""A worker's values at a moment, for the metrics and for the health."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,9 +10,9 @@ from streams.store.doubts import Doubt
 
 @dataclass(frozen=True)
 class PartitionReading:
-    """A partition that is held: the offset its fold has reached, whether its counts are published, its deals.
+    """A held partition. `position` is the folded offset, `deals` the number of deals.
 
-    `end` is the log's, None where Kafka did not say.
+    `active` is True once the partition publishes counts. `end` is the log's end, None without an answer of Kafka.
     """
 
     position: int
@@ -23,7 +23,7 @@ class PartitionReading:
 
 @dataclass(frozen=True)
 class CheckpointReading:
-    """A partition's newest checkpoint: its age, and its size in bytes."""
+    """A partition's newest checkpoint: the age in seconds, the size in bytes."""
 
     age: float
     size: int
@@ -31,13 +31,15 @@ class CheckpointReading:
 
 @dataclass(frozen=True)
 class Reading:
-    """Ages and lengths of time are in seconds.
+    """A worker's values at a moment. Ages and lengths of time are in seconds.
 
-    `joining` is how long the worker has waited for its first assignment, None once it had one; `silent`, for how long
-    Postgres has not confirmed a flush or a takeover; `unproven`, for how long the prover has not made a proof. Troubles
-    are the errors that are being tried again. `doubts` make results estimates, and due windows wait for `held_by`.
-    `unpublished` is how many events of results wait for Kafka, None where
-    another worker publishes; `unpublished_for`, for how long none of them could be published.
+    - `joining`: the wait for the worker's first assignment, None after the first assignment.
+    - `silent`: the time since Postgres last confirmed a flush or a takeover.
+    - `unproven`: the time since the prover's last proof, None if another worker proves.
+    - `takeover_trouble` and the other troubles: the last error of work that is being tried again.
+    - `doubts`: the reasons why results are estimates. `held_by`: the writers that due windows wait for.
+    - `unpublished`: the number of events that wait for Kafka, None if another worker publishes.
+    - `unpublished_for`: the time for which events wait and no event could be published.
     """
 
     joining: float | None = None
@@ -65,5 +67,5 @@ class Reading:
 
     @property
     def replaying(self) -> int:
-        """The number of partitions that publish nothing yet: they have not reached their log's end."""
+        """The number of partitions that publish nothing yet: the replay has not reached the log's end."""
         return sum(not partition.active for partition in self.partitions.values())

@@ -1,4 +1,4 @@
-"""The worker's web site: `/metrics` for Prometheus, `/healthz` for whoever watches processes, `/deals` for people."""
+"""The worker's web site: `/metrics` for Prometheus, `/healthz` for supervisors of processes, `/deals` for people."""
 
 import socket
 import time
@@ -23,11 +23,11 @@ STOP_SECONDS = 1.0
 
 
 class WebAddressError(FunnelproofError):
-    """The web site's address cannot be had; the message says which and why."""
+    """The web site cannot listen on the address; the message names the address and the reason."""
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket bound to the address, port 0 being a free one; raises WebAddressError."""
+    """Return a socket bound to the address; port 0 is any free port. Raises WebAddressError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
@@ -40,7 +40,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def address_of(listening: socket.socket) -> str:
-    """Return the URL of a site on this socket: by this machine's name where it listens on all of its addresses."""
+    """Return the URL of a site on the socket. A socket on every address has the machine's name in the URL."""
     host, port = listening.getsockname()[:2]
     if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
         host = socket.gethostname()
@@ -48,7 +48,7 @@ def address_of(listening: socket.socket) -> str:
 
 
 class Site(Service):  # type: ignore[misc]  # mode has no types
-    """Serves one worker's pages on a socket that listens already; starts before the worker and stops after it."""
+    """Serves a worker's pages on a listening socket; starts before the worker, and stops after the worker."""
 
     mundane_level = "debug"
 
@@ -101,13 +101,13 @@ class Pages:
         return application
 
     async def index(self, _: web.Request) -> web.Response:
-        """Say what there is."""
+        """List the pages."""
         return web.Response(
             text=f"funnelproof worker {self._worker.name}\n\n/metrics\n/healthz\n/deals/<deal id>\n"
         )
 
     async def deal(self, request: web.Request) -> web.Response:
-        """Show one deal, or send to the worker that can."""
+        """Show a deal, or redirect to the worker that has the deal."""
         running = self._worker.running
         holder = None if running is None else Holder(running.processor, running.epoch, self._peers)
         return await show_deal(holder, request)
@@ -119,9 +119,9 @@ class Pages:
         return web.Response(body=encode(self._metrics.registry), headers={"Content-Type": form})
 
     async def health(self, _: web.Request) -> web.Response:
-        """Return 200 while the worker does its work, 503 and the reasons where it does not.
+        """Return 200 while the worker does its work, else 503 and the reasons.
 
-        `degraded`, with 200: it does, and something is to be mended nonetheless.
+        `degraded`, with 200, means that the worker does its work although a defect should be mended.
         """
         reading = await read(self._worker, self._clock())
         reasons, concerns = troubles(reading), warnings(reading)

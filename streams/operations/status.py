@@ -21,7 +21,8 @@ from streams.store.installation import require_installation
 from streams.store.timezones import recorded_plan
 
 OVERDUE_AFTER = timedelta(seconds=10)
-"""The time after its end and grace from which an open window is overdue; writers may hold it for PROOF_WAIT more."""
+"""The time from a window's end plus grace until the open window is overdue. An overdue window is no error while writers
+hold the window back, for PROOF_WAIT at most."""
 
 UNPUBLISHED_AFTER = timedelta(seconds=60)
 """The time for which a result may wait to be published to Kafka."""
@@ -29,7 +30,7 @@ UNPUBLISHED_AFTER = timedelta(seconds=60)
 
 @dataclass(frozen=True)
 class PartitionStatus:
-    """A partition's progress; `lag` in records, None where nothing was flushed yet."""
+    """A partition's progress; `source_offset` and `lag` are None before the first flush."""
 
     partition: int
     source_offset: int | None
@@ -39,7 +40,7 @@ class PartitionStatus:
 
     @property
     def lag(self) -> int | None:
-        """Records (and control records) between the log's end and what is folded."""
+        """The number of records between the folded offset and the log's end, control records included."""
         return None if self.source_offset is None else max(0, self.end - self.source_offset)
 
 
@@ -66,12 +67,12 @@ class Status:
 
     @property
     def healthy(self) -> bool:
-        """True where nothing is overdue and nothing is wrong."""
+        """True if no window is overdue, and no trouble is known."""
         return not self.overdue and not self.troubles
 
 
 async def read_status(settings: Settings) -> Status:
-    """Ask every server; raises UnreachableError for the databases and Kafka, Connect's absence is a trouble."""
+    """Ask every server. Raises UnreachableError for the databases and Kafka; a silent Connect is a trouble."""
     async with facts_connection(settings) as facts_db:
         await require_installation(facts_db, settings.instance)
         row = await facts_db.fetchrow(sql("queries/operations/status_facts"))

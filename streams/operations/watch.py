@@ -16,7 +16,7 @@ KAFKA_SECONDS = 2.0
 
 
 async def read(worker: Worker, now: float, *, ask_kafka: bool = False) -> Reading:
-    """Return how `worker` is at `now` (of `time.monotonic`), with the log's ends if Kafka is to be asked."""
+    """Return the values of `worker` at `now` (of `time.monotonic`); with `ask_kafka`, also the log's ends."""
     running = worker.running
     if running is None:
         return Reading(joining=now - worker.began, takeover_trouble=worker.trouble.why)

@@ -1,9 +1,10 @@
-"""Closes historic windows: windows that ended before the installation. Their counts are in the partials already.
+"""Closes historic windows: windows that ended before the installation. The partials already hold the counts.
 
-Each batch of windows has a proof of its own, made as the closer makes its proofs. A proof costs a tenth of a second,
-publishing takes seconds; so a run's evidence, positions and stages are as fresh as those of any other run. A batch is
-one transaction behind the closer's lock. Closed windows stay closed: a backfill that was stopped goes on where it was,
-and a second backfill finds nothing to do.
+Each batch of windows has a proof of its own, made like a proof of the closer. A run's evidence, positions and stages
+are therefore as fresh as in a run of the closer. A proof costs a tenth of a second, the publishing of a batch seconds.
+
+A batch is a single transaction under the closer's lock. Closed windows stay closed: a stopped backfill continues from
+the first open window, and a second backfill finds no work.
 """
 
 import asyncio
@@ -37,17 +38,17 @@ from streams.store.installation import require_installation
 from streams.store.keep_trying import PASSING_ERRORS, reason
 
 RUNS_AT_ONCE = 5000
-"""The most first runs of one transaction, but one window at least: a close waits for the transaction, some seconds."""
+"""The most first runs of a transaction, unless a single window has more: a close waits for the transaction."""
 WINDOWS_AT_ONCE = 1000
 _PROOF_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
 class Backfilled:
-    """The result of a backfill, so far.
+    """The present result of a backfill.
 
-    `already_closed` and `sealed` as in HistoricWindows. `estimated` counts the windows that are not proven, for
-    `reasons`.
+    `already_closed` and `sealed` mean the windows left alone, as in HistoricWindows. `estimated` counts the windows
+    closed without proof, because of `reasons`.
     """
 
     windows_closed: int = 0
@@ -61,9 +62,9 @@ class Backfilled:
 
 
 class Backfill:
-    """Closes the historic windows of `[start, end)`: of one kind, or of all configured kinds.
+    """Closes the historic windows of `[start, end)`: of the kind `window_name`, or of every configured kind.
 
-    `on_progress` is told after each batch the result so far, and the number of windows to close.
+    `on_progress` is called after each batch, with the present result and the number of windows to close.
     """
 
     def __init__(
@@ -90,7 +91,8 @@ class Backfill:
     async def run(self) -> Backfilled:
         """Close the windows, and return the result.
 
-        Raises PreconditionError where no worker counts or the workers' settings differ; UnreachableError for servers.
+        Raises PreconditionError if no worker counts, the workers' settings differ or nothing can be proven, and
+        UnreachableError if a server does not answer.
         """
         settings = self._settings
         topics = Topics(settings.kafka)
@@ -139,7 +141,7 @@ class Backfill:
                 self._on_progress(self.done, len(found.open))
 
     async def _pass_writers(self, source: OwnConnection, latest: Window) -> list[OpenTransaction]:
-        """Wait for transactions that had written when the backfill began, as the closer waits when a window ends."""
+        """Wait for the writers of now, as the closer waits for the writers when a window falls due; see Barrier."""
         barrier = Barrier(self._settings.proof_wait)
         while True:
             source_time, holders = await read_source(source)
@@ -162,7 +164,7 @@ class Backfill:
                     marker_timeout=_PROOF_SECONDS,
                     progress_timeout=_PROOF_SECONDS,
                 )
-            except MarkerDeniedError as error:  # as the closer does; historic windows have waited long enough
+            except MarkerDeniedError as error:  # as in the closer; historic windows have waited long enough
                 reason = str(error)
                 return await prover.estimate(source, source_time, reason, progress_timeout=_PROOF_SECONDS)
         except (MarkerMissingError, ProgressMissingError, StagesUnknownError) as error:

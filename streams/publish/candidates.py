@@ -1,4 +1,4 @@
-"""Runs that may be published: first runs of windows that close, and next revisions of closed ones."""
+"""Runs that may be published: first runs of windows that close, and next revisions of closed windows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,8 @@ REVISIONS_AT_ONCE = 5000
 class Candidate:
     """A run that may be published: a pipeline, a window, and the window's next revision.
 
-    `purpose` is the reason: the window closes, its counts may differ, or its pairs do.
+    `purpose` is the reason: `close` closes the window, `counts` follows changed counts, `pairs` follows a request for
+    the present pairs.
     """
 
     tenant_id: str
@@ -31,7 +32,7 @@ class Candidate:
 
     @property
     def run_id(self) -> UUID:
-        """The run's id: equal for the same revision of the same window, whichever worker publishes it."""
+        """The run's id. Every worker computes an equal id for a given pipeline, window and revision."""
         window = self.window
         return uuid5(
             _RUNS,
@@ -40,7 +41,7 @@ class Candidate:
 
 
 async def first_runs(connection: Connection, plan: WindowPlan, windows: Sequence[Window]) -> list[Candidate]:
-    """Return a first run for each window and each pipeline that has pairs."""
+    """Return a first run for each pipeline with pairs, and each of the `windows` that lies in the tenant's tiling."""
     if not windows:
         return []
     pipelines = await connection.fetch(sql("queries/publish/closing_pipelines"))
@@ -53,7 +54,11 @@ async def first_runs(connection: Connection, plan: WindowPlan, windows: Sequence
 
 
 async def next_revisions(connection: Connection, debounce: timedelta) -> list[Candidate]:
-    """Return the next revisions of windows touched at least `debounce` ago, a bounded number at a time."""
+    """Return the next revisions of windows that were touched at least `debounce` ago, at most REVISIONS_AT_ONCE.
+
+    A touched window is a closed window marked for revision. Example: `debounce` is 10 s, a closed window's counts
+    change at 12:00:00 and again at 12:00:06. A single revision at 12:00:10 publishes both changes.
+    """
     rows = await connection.fetch(sql("queries/publish/closing_candidates"), debounce, REVISIONS_AT_ONCE)
     return [
         Candidate(

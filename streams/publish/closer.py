@@ -1,4 +1,4 @@
-"""The loop that proves and publishes: one proof a tick serves every window that is due, and every revision."""
+"""The loop that proves and publishes. The proof of a tick serves every due window and every revision."""
 
 import asyncio
 import time
@@ -27,15 +27,15 @@ from streams.store.keep_trying import Trouble, keep_trying
 log = structlog.get_logger(__name__)
 
 TICK = 1.0
-"""Seconds between two proofs; one starts earlier when a window falls due."""
+"""Seconds between two proofs, fewer when a window falls due earlier."""
 LAG_SECONDS = 600.0
-"""The most seconds in which workers fold the log up to a marker; a new proof would only ask for more."""
+"""The most seconds in which workers fold the log up to a marker. A new proof would only need more of the log."""
 ASK_AGAIN_SECONDS = 60.0
-"""Seconds between two tries to emit markers that the source refuses: each refusal is an error in the source's log."""
+"""Seconds between a refused marker and the next attempt: each refusal is an error in the source's log."""
 PRUNE_EVERY = 100
 """Markers between two prunings of old markers and proofs."""
 _ALSO_PASSING = (
-    asyncpg.PostgresError,  # whatever the source refuses: counting goes on while nothing can be proven
+    asyncpg.PostgresError,  # if the source refuses, counting goes on and nothing is proven
     ProgressMissingError,
     StagesUnknownError,
 )
@@ -45,11 +45,11 @@ OnPublished = Callable[[Proof, Published, float], None]
 
 
 class Closer:
-    """Runs in every worker, works while `is_active` says so, and does no harm where two workers are active.
+    """Runs in every worker, and works while `is_active()` is true. Two active workers do no harm.
 
     `proven_until` is the source's clock at the last proof. `unproven_since` (of `time.monotonic`) is the time of the
-    last proof, or of becoming active where none has succeeded yet; None while not active. `trouble` says why the last
-    attempt failed. Due windows wait for the writers in `held_by`.
+    last proof, or before the first proof the time of becoming active; None while not active. `trouble` has the reason
+    of the last failure. Due windows wait for the writers in `held_by`.
     """
 
     def __init__(
@@ -81,19 +81,19 @@ class Closer:
         self._next_due: float | None = None
 
     def overdue(self, now: float) -> float | None:
-        """Return for how many seconds the oldest open window has been due at `now` (of `time.monotonic`).
+        """Return the seconds since the oldest open window fell due, at `now` (of `time.monotonic`); 0 if none is due.
 
-        None before the first proof. While the source does not answer, the last answer is carried on.
+        None before the first tick. While the source does not answer, the last answer is carried on.
         """
         return None if self._next_due is None else max(0.0, now - self._next_due)
 
     @property
     def doubts(self) -> list[Doubt]:
-        """The doubts that only this worker knows of; all others are in the report database."""
+        """The doubts known to this worker alone; every other doubt is in the report database."""
         return [Doubt("privilege", self._denied, GRANT)] if self._denied else []
 
     async def run(self) -> None:
-        """Prove and publish while this worker is the active one. Never returns; raises errors that do not pass."""
+        """Prove and publish while the worker is active. Never returns; raises errors that do not pass."""
         await keep_trying(
             self._work,
             self.trouble,
@@ -117,7 +117,7 @@ class Closer:
                 began = asyncio.get_running_loop().time()
                 try:
                     next_end = await self._tick(session.source, session.prover)
-                except MarkerMissingError as error:  # Connect may be down: its next marker will do
+                except MarkerMissingError as error:  # Connect may be down: the next marker will do
                     self.trouble.tell(error)
                     await session.markers.require_topic()
                     next_end = TICK
@@ -125,7 +125,10 @@ class Closer:
                 await asyncio.sleep(max(0.05, min(TICK, next_end) - spent))
 
     async def _tick(self, source: Connection, prover: Prover) -> float:
-        """Prove and publish once; return in how many seconds from the tick's start the next window falls due."""
+        """Prove and publish once.
+
+        Return the seconds from the tick's start until a window falls due, or until writers are looked at again.
+        """
         source_time, holders = await read_source(source)
         until = to_microseconds(source_time - self._settings.grace)
         due = await self._closing.due(until)
@@ -162,7 +165,7 @@ class Closer:
     async def _estimate(
         self, source: Connection, prover: Prover, source_time: datetime, reason: str
     ) -> float:
-        """Close windows that have been due for `estimate_wait`, as estimates: without a marker there is no proof."""
+        """Close windows that have been due for `estimate_wait`, as estimates: a proof needs a marker."""
         until = to_microseconds(source_time - self._settings.grace - self._settings.estimate_wait)
         due = await self._closing.due(until)
         self._expect(due, until)
@@ -189,7 +192,7 @@ class Closer:
             )
 
     def _expect(self, due: Sequence[Window], until: int) -> None:
-        """Note when the next window is due, or the oldest of those that are due already was."""
+        """Note when the oldest window of `due` fell due; for an empty `due`, when the next window falls due."""
         ahead = (
             (min(window.end for window in due) - until) / 1_000_000
             if due

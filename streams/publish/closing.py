@@ -1,7 +1,11 @@
-"""Closes windows once they are proven, and revises closed windows whose counts have changed.
+"""Closes windows on the strength of a proof, and revises closed windows whose counts have changed.
 
-A closed result is never edited. A close is revision 1, and each later change is the next revision. Changes are found
-by reading the partials: a flush cannot know whether a close commits at the same time.
+A closed result is never edited. A close is revision 1, and each later change is the next revision.
+
+A closed window is *touched* when the window may need a revision. A flush cannot touch windows, because a flush cannot
+know whether a close commits at the same time. The closer looks for partials that were flushed after the closer's last
+look, and touches the partials' closed windows. Example: the closer has looked at flush 7 of a partition. Flush 8 writes
+a count of a closed window. The closer's next transaction touches the window, and a revision follows after the debounce.
 """
 
 import time
@@ -26,16 +30,16 @@ log = structlog.get_logger(__name__)
 
 WINDOWS_AT_ONCE = 100
 RUNS_AT_ONCE = 20_000
-"""The most windows of a kind, and first runs, of one transaction, but one window at least; after a long pause the rest
-follow in the next ticks."""
+"""The most windows of a kind, and the most first runs, of a transaction; a single window may have more runs. After a
+long pause the remaining windows follow in the next ticks."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """The result of one publishing transaction: windows closed, first and later runs, and pairs.
+    """The result of a publishing transaction: closed windows, first runs, later runs, and pairs.
 
-    `completeness` is "proven" or "estimated"; None where a later proof was published before, so that this transaction
-    published nothing. A backfill also tells how many windows are `estimated`, and for which `reasons`.
+    `completeness` is "proven" or "estimated". None means that a later proof was published before, and the transaction
+    published nothing. A backfill also tells the number of `estimated` windows, and the `reasons`.
     """
 
     windows: int = 0
@@ -48,7 +52,7 @@ class Published:
 
 
 class Closing:
-    """Closes and revises one epoch's windows."""
+    """Closes and revises the windows of an epoch."""
 
     def __init__(
         self,
@@ -77,9 +81,11 @@ class Closing:
             return await not_closed(connection, ending)
 
     async def publish(self, proof: Proof, windows: Sequence[Window]) -> Published:
-        """Close `windows` on the strength of `proof`, oldest first, and revise changed windows, in one transaction.
+        """Close `windows`, oldest first, and revise touched windows, in a transaction on the strength of `proof`.
 
-        However many closers race, each run exists once. A proof that is older than the last one changes nothing.
+        The transaction holds the closer's lock: of two racing closers, the second waits, then finds the windows closed.
+        Each run therefore exists once. A proof older than the last published proof publishes nothing. Example: closer A
+        proves at 12:00:01 and pauses, closer B proves and publishes at 12:00:05, then A wakes up and publishes nothing.
         """
         async with self._pool.acquire() as connection, connection.transaction():
             began = time.monotonic()
@@ -142,7 +148,7 @@ class Closing:
             )
 
     async def _know_open_windows(self, connection: Connection, proof: Proof) -> None:
-        """Make the windows around the source's present time known: a window is live before its first entry."""
+        """Register the windows around the source's present time: a window is live before the window's first entry."""
         present = to_microseconds(proof.source_time)
         await know_windows(connection, self._plan.present(present))
 

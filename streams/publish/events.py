@@ -1,4 +1,4 @@
-"""Sends events to Kafka in order: a batch is there as a whole, or not at all."""
+"""Sends events to Kafka in order. Kafka shows a batch as a whole, or not at all."""
 
 import asyncio
 import logging
@@ -11,22 +11,23 @@ from streams.cdc.facts_topic import make_facts_topic
 from streams.cdc.topics import Topics
 
 SEND_SECONDS = 5.0
-"""The most seconds in which Kafka begins, or confirms, a transaction."""
+"""The most seconds in which Kafka admits a sender, or confirms a transaction."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """A record to be sent: UTF-8 text."""
+    """A record to send. Key and value are sent in UTF-8."""
 
     key: str
     value: str
 
 
 class EventProducer:
-    """Sends batches to one topic, each in a Kafka transaction under the topic's name.
+    """Sends batches to a topic, each batch in a Kafka transaction under the topic's name.
 
-    A read_committed consumer therefore never sees part of an interrupted batch. After a change of sender, the new
-    sender's first batch shuts the former sender out, should the former sender wake up again.
+    A read_committed consumer therefore never sees part of an interrupted batch. The first batch of a new sender fences
+    the former sender. Example: worker A pauses, worker B takes over and sends a batch. A wakes up as a zombie and sends
+    on, but Kafka refuses A's transaction.
     """
 
     def __init__(self, servers: str, topic: str) -> None:
@@ -36,7 +37,7 @@ class EventProducer:
         self._producer: Producer | None = None
 
     async def prepare(self) -> None:
-        """Make the topic where it is missing. Call this before each batch: it costs nothing once a batch was sent.
+        """Make a missing topic. Call `prepare` before each batch: after a sent batch, the call costs nothing.
 
         Raises UnreachableError or KafkaException.
         """
@@ -46,13 +47,13 @@ class EventProducer:
     async def send(self, events: Sequence[Event]) -> None:
         """Return once every event is confirmed by all replicas, in this order for each key.
 
-        Raises KafkaException; whether Kafka has the events is then unknown.
+        Raises KafkaException. Kafka may then have the events, or not.
         """
         producer, self._producer = self._producer, None
         self._producer = await asyncio.to_thread(self._send, producer, events)
 
     def _send(self, producer: Producer | None, events: Sequence[Event]) -> Producer:
-        """Return the producer for the next batch; one that failed is forgotten, and shut out by its successor."""
+        """Return the producer for the next batch. A failed producer is dropped, and fenced by the next producer."""
         if producer is None:
             producer = self._start()
         producer.begin_transaction()
@@ -68,13 +69,11 @@ class EventProducer:
                 "transactional.id": self._topic,  # idempotent, and acknowledged by all replicas
                 "transaction.timeout.ms": int(2000 * SEND_SECONDS),
                 "compression.type": "zstd",
-                # As Kafka's own clients choose a key's partition, should the topic have several.
+                # Kafka's own clients choose a key's partition like this, in a topic with several partitions.
                 "partitioner": "murmur2_random",
                 "log_level": 0,
             },
-            logger=logging.getLogger(
-                __name__
-            ),  # what is fatal for it is raised, too: it need not be on stderr
+            logger=logging.getLogger(__name__),  # fatal errors are raised, too, and need not be on stderr
         )
         producer.init_transactions(SEND_SECONDS)
         return producer

@@ -1,4 +1,4 @@
-"""Historic windows: windows that ended before the installation. They close only on request."""
+"""Historic windows: windows that ended before the installation. Historic windows close only on request."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,10 +27,10 @@ WINDOWS_AT_MOST = 2_000_000
 
 @dataclass(frozen=True)
 class HistoricWindows:
-    """The windows of a span, as a backfill finds them: `open` are the windows to close, oldest first.
+    """The historic windows of a span: `open` are the windows to close, oldest first.
 
-    `already_closed` and `sealed` (past their retention) count the windows that are left alone. Windows that ended since
-    the installation are not among them: the closer closes these.
+    `already_closed` and `sealed` (past the retention) count the windows that are left alone. Windows that ended since
+    the installation are left to the closer, and not counted.
     """
 
     open: Sequence[Window]
@@ -48,7 +48,7 @@ async def historic_windows(
 ) -> HistoricWindows:
     """Return the windows of any tenant that lie wholly within `[start, end)` and ended by the installation.
 
-    Raises PreconditionError where the span has too many windows for one backfill.
+    Raises PreconditionError if the span has too many windows for a single backfill.
     """
     until = min(end, installed_at)
     kinds = [kind for kinds in plan.tilings.values() for kind in kinds if kind.name in names]
@@ -75,7 +75,7 @@ def _lying_within(kinds: Iterable[WindowKind], start: int, until: int) -> Iterat
 
 
 class HistoricClosing:
-    """Closes historic windows of one epoch, beside the closer, whose place and proofs stay as they are."""
+    """Closes historic windows of an epoch, beside the closer. The closer's place and proofs stay unchanged."""
 
     def __init__(self, pool: Pool, epoch: Epoch, dormant_after: timedelta = timedelta(0)) -> None:
         self._pool = pool
@@ -83,7 +83,7 @@ class HistoricClosing:
         self._dormant_after = dormant_after or None
 
     async def publish(self, proof: Proof, windows: Sequence[Window]) -> Published:
-        """Close the windows that are still open, in one transaction; publish first runs only, no revisions."""
+        """Close the windows that are still open, in a transaction; publish first runs only, no revisions."""
         async with self._pool.acquire() as connection, connection.transaction():
             publication = Publication(connection, self._epoch, proof, self._dormant_after)
             await publication.begin()
@@ -102,14 +102,14 @@ class HistoricClosing:
 async def workers_epoch(facts: Connection, topic: Topic, settings: Settings) -> Epoch:
     """Return the epoch that the workers count.
 
-    Raises PreconditionError where no worker has counted yet, or where the workers' settings are not these.
+    Raises PreconditionError if no worker has counted yet, or if the workers' settings differ from `settings`.
     """
     current = await facts.fetchrow(sql("queries/store/epoch_current"))
     if current is None:
         raise PreconditionError(
             "no worker has run yet, so nothing is counted that could be closed: start `funnelproof worker`"
         )
-    # Where another timezone would begin does not matter here: it would be another epoch, which is refused.
+    # Any beginning of a changed timezone will do: a changed timezone makes another epoch, which is refused.
     planned = await plan_windows(facts, settings.windows, settings.timezone, settings.own_timezones, EPOCH)
     epoch = epoch_of(topic, planned.plan)
     if epoch.id != current["epoch"]:

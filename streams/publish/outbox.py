@@ -1,7 +1,9 @@
-"""Publishes runs to Kafka after their commit, at least once and in the order of their commits.
+"""Publishes runs to Kafka after the runs' commits, at least once and in the order of the commits.
 
-The transaction that publishes a run also puts the run into the outbox; the run is taken out when Kafka has confirmed
-its event. A worker that dies in between loses nothing: the next one sends the event, if need be a second time.
+The transaction that publishes a run also puts an event into the outbox. A publisher sends the oldest events, and
+removes the events once Kafka has confirmed the batch; a lock lets a single publisher work at a time. Example: a worker
+sends events 1 and 2, and dies before their removal. The next worker sends events 1, 2 and 3. A consumer reads 1, 2,
+1, 2, 3: nothing is lost, and a consumer knows a repeated event by the event's `sequence`.
 """
 
 import time
@@ -16,17 +18,17 @@ from streams.store.keep_trying import Trouble, keep_trying
 EVERY = 0.5
 """Seconds between two looks into the outbox."""
 AT_ONCE = 1000
-"""The most events of one batch, and so of those in memory, however many events wait."""
+"""The most events of a batch. Memory holds a single batch, even if many events wait."""
 _BATCHES = 10
-"""Batches between two looks at how many events wait."""
+"""Batches between two counts of the waiting events."""
 
 
 class OutboxPublisher:
-    """Runs in every worker, works while `is_active` says so, and does no harm where two workers are active.
+    """Runs in every worker, and works while `is_active()` is true. Two active workers do no harm.
 
-    `published` counts events since the start. `unpublished` is the number of waiting events at the last count, None
-    while not active. `waiting_since` (of `time.monotonic`) is since when events wait and none could be published;
-    `trouble` says why none could.
+    `published` counts events since the start. `unpublished` is the number of waiting events by the last count, None
+    while not active. `waiting_since` (of `time.monotonic`) is the time since which events wait and no event could be
+    published; `trouble` has the reason.
     """
 
     def __init__(self, pool: Pool, producer: EventProducer, is_active: Callable[[], bool]) -> None:
@@ -39,7 +41,7 @@ class OutboxPublisher:
         self.trouble = Trouble("results could not be published to Kafka")
 
     async def run(self) -> None:
-        """Publish events as they are recorded. Never returns; raises errors that do not pass."""
+        """Publish the events of the outbox. Never returns; raises errors that do not pass."""
         await keep_trying(
             self._publish_all,
             self.trouble,
@@ -57,7 +59,7 @@ class OutboxPublisher:
             pass
 
     async def publish_some(self) -> bool:
-        """Publish some batches, at once; return whether more may wait."""
+        """Publish some batches without a pause; return True if more events may wait."""
         self.unpublished = await self._pool.fetchval(sql("queries/publish/outbox_count"))
         if not self.unpublished:
             self.waiting_since = None
@@ -67,7 +69,7 @@ class OutboxPublisher:
         await self._producer.prepare()
         for _ in range(_BATCHES):
             taken = await self._publish_batch()
-            if taken is None:  # another worker publishes: this one has nothing to answer for
+            if taken is None:  # another worker publishes, and answers for the waiting events
                 self.waiting_since = None
                 self.trouble.end()
                 return False
@@ -79,7 +81,7 @@ class OutboxPublisher:
         return True
 
     async def _publish_batch(self) -> int | None:
-        """Publish the oldest events; return the number taken out, None where another worker holds the lock."""
+        """Publish the oldest events; return the number of removed events, None if another worker holds the lock."""
         async with self._pool.acquire() as connection, connection.transaction():
             if not await connection.fetchval(sql("queries/publish/outbox_lock")):
                 return None

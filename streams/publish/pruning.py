@@ -1,7 +1,8 @@
-"""Deletes rows past their retention and rows that nobody needs: slowly, in small transactions.
+"""Deletes rows past the retention and rows that nobody needs: slowly, in small transactions.
 
-A window past its retention is *sealed* first, in one step behind the closer's lock. A sealed window is neither written
-nor revised, compared or shown, so its rows can be deleted at leisure. docs/decisions/retention.md.
+A window past the retention is first *sealed*, under the closer's lock. A sealed window is neither written nor revised
+nor compared nor shown, and the window's rows can be deleted at leisure. Without the seal, a late change might revise a
+window while half of the rows are deleted. See docs/decisions/retention.md.
 """
 
 import asyncio
@@ -26,10 +27,10 @@ ROWS_AT_ONCE = 1000
 WINDOWS_AT_ONCE = 5000
 """The most windows of a kind that one transaction seals."""
 _SHARE = 0.2
-"""The share of a round's time that Postgres is busy: after each transaction the round pauses four times as long."""
+"""The share of a round in which Postgres is busy: a pause is four times as long as the transaction before."""
 _LEAST_PAUSE = 0.02
 FORMER_EPOCHS = timedelta(days=7)
-"""The time for which a former epoch's counts are kept: a wrong setting can be taken back without a rebuild."""
+"""The time for which a former epoch's counts are kept: a return to the former settings needs no rebuild."""
 PRUNED = ("runs", "zero_runs", "counts", "notes", "former_counts", "reconciliations", "dead_letters")
 
 _GRANT = "grant delete on dyno_crm.report_run to the worker's role, or set no retention"
@@ -37,10 +38,10 @@ _GRANT = "grant delete on dyno_crm.report_run to the worker's role, or set no re
 
 @dataclass(frozen=True)
 class Retention:
-    """The times for which rows are kept: by kind of window, from the window's end by the source's clock.
+    """The times for which rows are kept: by window kind, from the window's end by the source's clock.
 
-    `windows` is for all of a window's rows, `zeros` for runs without entries, `evidence` for reconciliations and for
-    dead letters that are settled.
+    `windows` is for every row of a window, `zeros` for runs without entries, `evidence` for reconciliations and for
+    resolved dead letters.
     """
 
     windows: Mapping[str, timedelta]
@@ -49,9 +50,9 @@ class Retention:
 
 
 class Pruner:
-    """Runs in every worker, works while `is_active` says so, and does no harm where two workers are active.
+    """Runs in every worker, and works while `is_active()` is true. Two active workers do no harm.
 
-    `on_pruned` is told the kind of the deleted rows (of PRUNED) and their number.
+    `on_pruned` is called with the kind (of PRUNED) and the number of deleted rows.
     """
 
     def __init__(
@@ -68,8 +69,8 @@ class Pruner:
         self._pruned: Counter[str] = Counter()
 
     async def run(self) -> None:
-        """Prune once a minute while this worker is the active one. Never returns."""
-        await asyncio.sleep(EVERY)  # a worker that begins has more urgent work
+        """Prune once a minute while the worker is active. Never returns; raises errors that do not pass."""
+        await asyncio.sleep(EVERY)  # a starting worker has more urgent work
         await keep_trying(self._round, Trouble("pruning failed"), EVERY, is_active=self._is_active)
 
     async def _round(self) -> None:
@@ -82,7 +83,7 @@ class Pruner:
             log.info("pruned", **pruned)
 
     async def prune(self) -> dict[str, int]:
-        """Do one round; return the numbers of deleted rows by their kind."""
+        """Do a round; return the number of deleted rows by kind."""
         self._pruned.clear()
         await self._prune_by_itself()
         await self._seal()
@@ -126,7 +127,7 @@ class Pruner:
         while zeros and (
             window := await self._pool.fetchrow(sql("queries/publish/prune_zero_window"), *arguments)
         ):
-            # Behind the closer's lock: a run must not go while it is being revised.
+            # Under the closer's lock: a run must not be deleted while the closer revises the run.
             if not await self._all("zero_runs", "prune_zeros", *window, behind_closer=True):
                 return
             await self._once("prune_zeros_done", *window)
@@ -139,7 +140,7 @@ class Pruner:
         keeps_epoch: bool = False,
         behind_closer: bool = False,
     ) -> bool:
-        """Delete batch after batch until nothing is left; return False where another pruner is at work."""
+        """Delete batch after batch until no row is left; return False if another pruner is at work."""
         deleted: int | None = ROWS_AT_ONCE
         while deleted == ROWS_AT_ONCE:
             deleted = await self._once(
@@ -153,7 +154,7 @@ class Pruner:
     async def _once(
         self, query: str, *arguments: object, keeps_epoch: bool = False, behind_closer: bool = False
     ) -> int | None:
-        """Run one statement in a transaction of its own; return its rows, None where another pruner is at work."""
+        """Run a statement in its own transaction; return the number of rows, None if another pruner is at work."""
         began = time.monotonic()
         async with self._pool.acquire() as connection, connection.transaction():
             if not await connection.fetchval(sql("queries/publish/prune_lock")):

@@ -1,4 +1,4 @@
-"""One transaction that publishes runs, as a close and a backfill have it in common."""
+"""A transaction that publishes runs, for a close and for a backfill."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ from streams.store.epoch import Epoch, require_current_epoch
 
 @dataclass(frozen=True)
 class PublishedRuns:
-    """First runs, later runs, and their pairs; `by_doubts` has the published candidates by the doubts about them."""
+    """The numbers of first runs, later runs and pairs; `by_doubts` groups the candidates by doubts."""
 
     closed: int
     revised: int
@@ -25,9 +25,10 @@ class PublishedRuns:
 
 
 class Publication:
-    """Publishes one epoch's runs on the strength of `proof`, in the transaction that is open on `connection`.
+    """Publishes runs of an epoch on the strength of `proof`, in the open transaction of `connection`.
 
-    A pipeline gets no zero rows any more `dormant_after` its last entry; None: it always gets them.
+    Once `dormant_after` has passed since a pipeline's last entry, the pipeline gets no zero rows any more. None: a
+    pipeline always gets zero rows.
     """
 
     def __init__(
@@ -39,17 +40,21 @@ class Publication:
         self._dormant_after = dormant_after
 
     async def begin(self) -> None:
-        """Take the closer's lock; raises PreconditionError where another epoch is the current one."""
+        """Take the closer's lock until the transaction's end; raises PreconditionError if another epoch is current.
+
+        Under the lock, a single transaction publishes, seals or changes pairs at a time. Example: the closer and a
+        backfill both find a window open. The second transaction waits in `begin`, then reads the window as closed.
+        """
         await self._connection.execute(sql("queries/store/closing_lock"))
         await require_current_epoch(self._connection, self._epoch)
 
     async def doubts(self) -> list[str]:
-        """Return why every run of this proof is an estimate; none: runs are proven."""
+        """Return the reasons why every run of the proof is an estimate; without reasons, the proof holds."""
         unresolved = await unresolved_doubts(self._connection)
         return [*self._proof.doubts, *(doubt.reason for doubt in unresolved)]
 
     async def replace_stages(self) -> None:
-        """Keep the pipelines' stages as the proof has read them."""
+        """Keep the pipelines' stages that the proof has read."""
         stages = self._proof.marker.stages
         await self._connection.execute(
             sql("queries/publish/closing_stages"),
@@ -61,7 +66,7 @@ class Publication:
         )
 
     async def publish(self, doubts: Sequence[str], candidates: Sequence[Candidate]) -> PublishedRuns:
-        """Publish candidates: those of equal doubts in one statement."""
+        """Publish candidates, with a single statement for all candidates of equal doubts."""
         closed = revised = pairs = 0
         by_doubts = await self._by_doubts(doubts, candidates)
         for reasons, some in by_doubts.items():
@@ -77,7 +82,12 @@ class Publication:
     async def _by_doubts(
         self, doubts: Sequence[str], candidates: Sequence[Candidate]
     ) -> dict[tuple[str, ...], list[Candidate]]:
-        """Sort candidates by the doubts about them: those of the proof, and of their window what was never compared."""
+        """Group candidates by doubts: the doubts about the proof, and the resolved doubts about the candidate's window.
+
+        A resolved doubt still concerns a window that began before the doubt and was open at the reconciliation: the
+        reconciliation did not compare the window. Example: a doubt is noted at 12:10, and a reconciliation at 12:20 is
+        equal. The window from 12:00 to 13:00 keeps the doubt.
+        """
         windows = list({candidate.window for candidate in candidates})
         if not windows:
             return {}
@@ -129,7 +139,7 @@ class Publication:
 
 
 async def not_closed(connection: Connection, windows: Sequence[Window]) -> list[Window]:
-    """Return the windows that are not closed yet, in their order."""
+    """Return the windows that are not closed yet, in the given order."""
     if not windows:
         return []
     rows = await connection.fetch(sql("queries/publish/closing_already_closed"), *columns(windows))
@@ -138,10 +148,10 @@ async def not_closed(connection: Connection, windows: Sequence[Window]) -> list[
 
 
 def completeness(doubts: Sequence[str]) -> str:
-    """Return in a word whether runs with these doubts are proven."""
+    """Return "estimated" for runs with doubts, "proven" for runs without doubts."""
     return "estimated" if doubts else "proven"
 
 
 def as_json(open_transactions: Iterable[object]) -> str:
-    """Return transactions as the database keeps them."""
+    """Return transactions as JSON text for the database."""
     return json.dumps([asdict(transaction) for transaction in open_transactions])  # type: ignore[call-overload]  # dataclasses

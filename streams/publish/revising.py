@@ -1,7 +1,7 @@
 """Closed windows keep their pairs of stages. On request a window is revised to the present pairs.
 
-A request only marks windows. The workers' closer publishes them on its next proofs, a bounded number at a time and
-behind the revisions that corrections need.
+A request only touches windows. The workers' closer revises the touched windows with the next proofs, a bounded number
+at a time, and after the revisions for changed counts.
 """
 
 import asyncio
@@ -18,16 +18,16 @@ from streams.store.database import Connection, facts_connection, source_connecti
 from streams.store.installation import require_installation
 
 LOOKED_AT_ONCE = 20_000
-"""The most runs that one transaction looks at: a close has to wait for the transaction."""
+"""The most runs that a transaction looks at: a close has to wait for the transaction."""
 
 PATIENCE = 60.0
-"""Seconds without any progress after which no worker is expected to publish."""
+"""Seconds without any progress after which the wait for the workers fails."""
 _POLL = 0.2
 
 
 @dataclass(frozen=True)
 class Revised:
-    """The result: windows that lacked the present pairs, and windows that were revised."""
+    """The result: the numbers of windows without the present pairs, and of revised windows."""
 
     requested: int
     revised: int
@@ -36,7 +36,7 @@ class Revised:
 
 @dataclass(frozen=True)
 class RevisionProgress:
-    """The number of requested windows that still wait, and of those revised since the request."""
+    """The numbers of requested windows that still wait, and of windows revised since the request."""
 
     waiting: int
     revised: int
@@ -47,7 +47,7 @@ async def revise_to_present_pairs(
 ) -> Revised:
     """Request revisions of the windows in `scope`, and wait until the workers have published them.
 
-    Raises PreconditionError where for PATIENCE seconds no worker proves or publishes anything; requests are kept.
+    Raises PreconditionError if no worker proves or publishes anything for PATIENCE seconds; requests are kept.
     """
     began = time.monotonic()
     async with facts_connection(settings) as facts:
@@ -70,7 +70,7 @@ async def revise_to_present_pairs(
 
 
 async def _stages_are_read(settings: Settings, facts: Connection) -> None:
-    """Wait for a proof that begins after now, since it brings the CRM's stages as they are."""
+    """Wait for a proof that begins after now: the proof brings the CRM's present stages."""
     async with source_connection(settings) as source:
         now = await source.fetchval("select clock_timestamp()")
     deadline = time.monotonic() + PATIENCE
@@ -105,7 +105,7 @@ async def request_present_pairs(facts: Connection, scope: ClosedScope) -> int:
 
 
 async def revision_progress(facts: Connection, since: datetime) -> RevisionProgress:
-    """Return how many requests still wait, and how many were published since `since`."""
+    """Return the number of waiting requests, and the number of windows revised since `since`."""
     row = await facts.fetchrow(sql("queries/publish/revise_progress"), since)
     assert row is not None  # noqa: S101 - the statement always returns one row
     return RevisionProgress(row["waiting"], row["revised"])

@@ -7,7 +7,10 @@ from uuid import UUID
 
 @dataclass(frozen=True)
 class ClosedScope:
-    """A selection of closed windows; None selects all. Windows begin at `start` or later, and end by `end`."""
+    """A selection of closed windows. A field with None leaves nothing out.
+
+    A selected window begins at `start` or later, and ends at `end` or earlier.
+    """
 
     tenant_id: UUID | None = None
     pipeline_id: UUID | None = None

@@ -1,4 +1,4 @@
-"""Connections to Postgres. An error names the address, without the password, and the setting it came from."""
+"""Connections to Postgres. An error names the address, without the password, and the setting of the address."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -26,7 +26,7 @@ REPORT_SETTING = "FUNNELPROOF_REPORT_DSN"
 CONNECT_SECONDS = 10.0
 CLOSE_SECONDS = 2.0
 STATEMENT_SECONDS = 60.0
-"""The most seconds of a worker's statement: a server that vanishes without a word is noticed."""
+"""The most seconds of a worker's statement: a worker notices a server that vanishes without a word."""
 _DRIVERS_ERRORS = (
     OSError,
     ValueError,
@@ -34,17 +34,17 @@ _DRIVERS_ERRORS = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
 )
-"""All that asyncpg raises, to be translated; which errors pass says keep_trying."""
+"""The errors that asyncpg raises. PASSING_ERRORS lists the errors after which work is tried again."""
 
 
 async def connect(
     dsn: str, setting: str, *, application_name: str = "funnelproof", command_timeout: float | None = None
 ) -> OwnConnection:
-    """Open a connection whose session speaks UTC.
+    """Open a connection whose session uses UTC.
 
-    `setting` is the full name of the setting that `dsn` comes from; `command_timeout` (seconds) bounds each statement,
-    also where the server has vanished without a word. Raises UnreachableError that names both
-    when nothing usable answers within ten seconds, SettingsError when `dsn` is not a postgresql:// URL.
+    `setting` is the full name of the setting with `dsn`. `command_timeout` (seconds) bounds each statement, even after
+    the server has vanished without a word. Raises UnreachableError if no usable answer comes within ten seconds;
+    the error names the address and the setting. Raises SettingsError if `dsn` is not a usable postgresql:// URL.
     """
     try:
         return await asyncpg.connect(
@@ -58,9 +58,9 @@ async def connect(
 
 
 async def connect_to_source(settings: Settings, role: str) -> OwnConnection:
-    """Open a connection to the CRM's database, under the instance's name and `role`, for work that goes on and on.
+    """Open a connection to the CRM's database, under the instance's name and `role`, for work without an end.
 
-    Its statements are bounded by STATEMENT_SECONDS. Raises as `connect` does.
+    STATEMENT_SECONDS bounds each statement. Raises as `connect` does.
     """
     return await connect(
         settings.source_dsn,
@@ -79,7 +79,7 @@ async def create_pool(
     application_name: str = "funnelproof",
     command_timeout: float | None = None,
 ) -> Pool:
-    """Open a pool of such connections; raises as `connect` does. The caller closes it."""
+    """Open a pool of connections like a connection of `connect`, with equal errors. The caller closes the pool."""
     try:
         return await asyncpg.create_pool(
             dsn,
@@ -94,7 +94,7 @@ async def create_pool(
 
 
 async def close_soon(owned: Pool | OwnConnection) -> None:
-    """Close a pool or a connection; where the server does not answer for CLOSE_SECONDS, drop it."""
+    """Close a pool or a connection; terminate `owned` if the server does not answer within CLOSE_SECONDS."""
     try:
         await asyncio.wait_for(owned.close(), CLOSE_SECONDS)
     except _DRIVERS_ERRORS:
@@ -102,35 +102,35 @@ async def close_soon(owned: Pool | OwnConnection) -> None:
 
 
 def source_connection(settings: Settings) -> AbstractAsyncContextManager[OwnConnection]:
-    """Hold a connection to the CRM's database; raises as `connect` does, also if the server goes away."""
+    """Hold a connection to the CRM's database. Raises as `connect` does, even later if the server goes away."""
     return _held(settings.source_dsn, SOURCE_SETTING)
 
 
 def facts_connection(settings: Settings) -> AbstractAsyncContextManager[OwnConnection]:
-    """Hold a connection to the facts' database; raises as `connect` does, also if the server goes away."""
+    """Hold a connection to the facts' database. Raises as `connect` does, even later if the server goes away."""
     return _held(settings.facts_dsn, facts_setting(settings))
 
 
 def facts_setting(settings: Settings) -> str:
-    """Return the name of the setting that decides where the facts are."""
+    """Return the name of the setting with the address of the facts' database."""
     return SOURCE_SETTING if settings.report_dsn is None else REPORT_SETTING
 
 
 def address(dsn: str) -> str:
-    """Return host, port and database of `dsn` as one writes them, never its user or password."""
+    """Return the host, port and database of `dsn` as text, never the user or the password."""
     try:
         parts = urlsplit(dsn)
     except ValueError:
         return "an unreadable address"
     host, database = parts.netloc.rpartition("@")[2], parts.path.strip("/")
-    # An unescaped slash or question mark in a password moves part of it, and the "@", out of the host's part.
+    # An unescaped slash or question mark in a password moves the "@" out of the part with the host.
     if "@" in parts.path + parts.query + parts.fragment:
         return "an unreadable address"
     return f"{host or 'the local socket'}/{database}"
 
 
 def columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
-    """Return the columns of rows of one length, as statements take them for `unnest`."""
+    """Return the columns of rows of equal length: arguments for `unnest` in a statement."""
     return [list(column) for column in zip(*rows, strict=True)]
 
 
@@ -152,7 +152,7 @@ def _session_settings(application_name: str) -> dict[str, str]:
     return {
         "application_name": application_name,
         "timezone": "UTC",
-        # A process that is paused within a transaction must not hold its locks for as long as it is paused.
+        # A process paused within a transaction must not hold the transaction's locks for the whole pause.
         "idle_in_transaction_session_timeout": "15s",
     }
 

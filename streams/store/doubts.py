@@ -1,4 +1,10 @@
-"""Doubts: why results are estimates, until a reconciliation of everything is equal."""
+"""Doubts: the reasons why every result is an estimate.
+
+Example: a marker does not come, and at 12:10 the doubt `marker` is noted. Runs published from now on are `estimated`.
+At 12:20 an operator starts `funnelproof reconcile`. The reconciliation finds every closed window equal to the canonical
+SQL, and resolves the doubts noted before 12:20. Later runs are `proven` again. Only a window that began before 12:10
+and is still open keeps the doubt, because the reconciliation did not compare the window.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,14 +33,14 @@ REMEDIES = {
     "source": BEGIN_ANEW,
     "topic": BEGIN_ANEW,
 }
-"""The remedy, by kind of doubt."""
+"""The remedy for each kind of doubt."""
 
 
 @dataclass(frozen=True)
 class Doubt:
     """A reason why every result is an estimate.
 
-    `since_lsn` and `since_time` are those of the last proof before the doubt was noted.
+    `since_lsn` and `since_time` are the position and the time of the last proof before the doubt was noted.
     """
 
     kind: str
@@ -56,10 +62,13 @@ async def unresolved_doubts(report: Connection | Pool) -> Sequence[Doubt]:
 
 
 async def note_doubt(report: Connection | Pool, kind: str, reason: str) -> None:
-    """Note a doubt; where one of its kind is unresolved, replace the reason and keep the beginning."""
+    """Note a doubt. A doubt of the kind that is still unresolved gets the new reason, and keeps the beginning."""
     await report.execute(sql("queries/store/doubt_note"), kind, reason)
 
 
 async def resolve_doubts(report: Connection | Pool, reconciliation_id: int) -> None:
-    """Settle the doubts noted before a reconciliation began that found every closed window equal."""
+    """Resolve the doubts that were noted before a reconciliation began.
+
+    The reconciliation must have found every closed window equal.
+    """
     await report.execute(sql("queries/store/doubts_resolve"), reconciliation_id)

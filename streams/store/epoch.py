@@ -1,4 +1,4 @@
-"""An epoch: everything that a partition's counts depend on besides its log."""
+"""An epoch: everything besides the log that a partition's counts depend on."""
 
 from dataclasses import dataclass
 from uuid import UUID, uuid5
@@ -11,12 +11,16 @@ from streams.store.database import Connection, Pool
 
 _NAMESPACE = UUID("6f0b4b4e-6a0a-5c0e-9d6d-0f5b6f9f7f01")
 STATE_FORMAT = 1
-"""Raise it when the meaning of a partial changes: all counts are then rebuilt from the log."""
+"""The version of a partial's meaning. A higher version rebuilds all counts from the log."""
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """A topic as it is now, folded into these windows."""
+    """A topic of a certain id, folded into the windows of a plan.
+
+    Example: the setting of windows changes from `hour` to `hour,day`, or the topic is deleted and made anew. Either
+    change makes another epoch, and a new epoch counts from the log's beginning.
+    """
 
     topic: str
     topic_id: str
@@ -25,18 +29,18 @@ class Epoch:
 
     @property
     def id(self) -> UUID:
-        """The epoch's id: equal for equal contents, whichever worker computes it."""
+        """The epoch's id. Every worker computes an equal id from equal contents."""
         told = (self.topic_id, str(self.partitions), self.plan.description, str(STATE_FORMAT))
         return uuid5(_NAMESPACE, "\n".join(told))
 
 
 def epoch_of(topic: Topic, plan: WindowPlan) -> Epoch:
-    """Return the epoch of a topic as it is now, folded into the windows of a plan."""
+    """Return the epoch of `topic`, folded into the windows of `plan`."""
     return Epoch(topic.name, topic.topic_id, topic.partitions, plan)
 
 
 async def begin_epoch(connection: Connection | Pool, epoch: Epoch) -> None:
-    """Make the epoch the current one; raises PreconditionError before `migrate`."""
+    """Make `epoch` the current epoch; raises PreconditionError before `migrate`."""
     row = await connection.fetchrow(
         sql("queries/store/epoch_begin"),
         epoch.id,
@@ -53,7 +57,7 @@ async def begin_epoch(connection: Connection | Pool, epoch: Epoch) -> None:
 
 
 async def require_current_epoch(connection: Connection, epoch: Epoch) -> None:
-    """Raise PreconditionError where another worker has begun another epoch since."""
+    """Raise PreconditionError if another worker has begun another epoch."""
     if not await connection.fetchval(sql("queries/store/epoch_is_current"), epoch.id):
         raise PreconditionError(
             "a worker with other windows, another timezone or another topic has taken over since: "

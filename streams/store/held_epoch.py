@@ -1,7 +1,8 @@
-"""The current epoch, held by the workers that live: another becomes current only when none of them is left.
+"""The current epoch, held by the living workers. Another epoch becomes current only after the last holder has ended.
 
-Whether a worker lives is known from its session in the report database, which ends with its process, however that
-ends; no clock is asked. The session holds a shared advisory lock; to change the epoch one needs it exclusively.
+A worker lives as long as the worker's session in the report database. The session ends with the process, even with a
+killed process; no clock is asked. The session holds a shared advisory lock, and a change of the epoch needs the lock
+exclusively. Example: workers A and B count `hour` windows. Worker C with `day` windows is refused while A or B lives.
 """
 
 from collections.abc import Awaitable, Callable
@@ -15,14 +16,14 @@ from streams.store.epoch import STATE_FORMAT, Epoch, begin_epoch, require_curren
 from streams.store.keep_trying import Trouble, keep_trying
 
 EVERY = 1.0
-"""Seconds between two looks whether the session is still there."""
+"""Seconds between two checks that the session still lives."""
 ANSWER_SECONDS = 10.0
 NAME_LENGTH = 63
-"""Postgres cuts longer application names."""
+"""The most characters of an application name: Postgres cuts a longer name."""
 
 
 class HeldEpoch:
-    """One worker's hold on its epoch, by a session of its own."""
+    """A worker's hold on the worker's epoch, in a session for the hold alone."""
 
     def __init__(
         self, dsn: str, setting: str, epoch: Callable[[Connection], Awaitable[Epoch]], name: str
@@ -35,9 +36,10 @@ class HeldEpoch:
         self._session: OwnConnection | None = None
 
     async def acquire(self) -> Epoch:
-        """Make the epoch the current one, hold and return it; where it is refused, making it has noted nothing.
+        """Make the worker's epoch the current epoch, hold and return the epoch.
 
-        Raises PreconditionError where a worker that lives holds another, UnreachableError as `connect` does.
+        Raises PreconditionError if a living worker holds another epoch, UnreachableError as `connect` does. An error
+        rolls back every note in the report database that was written to make the epoch.
         """
         session = await self._connect()
         try:
@@ -53,14 +55,14 @@ class HeldEpoch:
         return epoch
 
     async def keep(self) -> None:
-        """Take hold again where the session was lost; never returns.
+        """Hold the epoch again after a lost session; never returns.
 
-        Raises PreconditionError where another epoch has become the current one meanwhile.
+        Raises PreconditionError if another epoch has become the current epoch in the meantime.
         """
         await keep_trying(self._look, Trouble("the hold on the epoch was lost"), EVERY)
 
     async def close(self) -> None:
-        """Let go."""
+        """Let the epoch go."""
         if self._session is not None:
             await close_soon(self._session)
 
@@ -104,7 +106,7 @@ async def _become_current(session: OwnConnection, epoch: Epoch) -> None:
 
 
 async def require_free_epoch(connection: Connection, epoch: Epoch) -> None:
-    """Raise PreconditionError where a worker that lives holds another epoch; the message tells what differs."""
+    """Raise PreconditionError if a living worker holds another epoch; the message lists the differences."""
     current = await connection.fetchrow(sql("queries/store/epoch_current"))
     if current is None or current["epoch"] == epoch.id:
         return
@@ -118,7 +120,7 @@ async def require_free_epoch(connection: Connection, epoch: Epoch) -> None:
 
 
 def differences(current: asyncpg.Record, epoch: Epoch) -> list[str]:
-    """Return in what the `current` epoch, as `epoch_current` reads it, is another one than `epoch`."""
+    """Return a text for each difference between `current`, a row of `epoch_current`, and `epoch`."""
     there, here = current, epoch
     told = [
         ("FUNNELPROOF_WINDOWS", ",".join(there["windows"]), ",".join(here.plan.names)),

@@ -1,4 +1,4 @@
-"""The installation: the instance that owns a report database, and since when its windows count."""
+"""The installation: the instance that owns a report database, and the time of the first migration."""
 
 from datetime import datetime
 
@@ -13,7 +13,7 @@ from streams.store.migrations import Migration, migrate
 async def install(
     source: Connection, facts: Connection, instance: str, *, dry_run: bool = False
 ) -> list[Migration]:
-    """Bring the schema up to date, register the installation, return the migrations; with `dry_run` only return."""
+    """Apply missing migrations, register the installation, return the migrations; with `dry_run` only return."""
     migrations = await migrate(facts, dry_run=dry_run)
     if not dry_run:
         await register_installation(facts, instance, await source.fetchval("select clock_timestamp()"))
@@ -21,9 +21,9 @@ async def install(
 
 
 async def register_installation(facts: Connection, instance: str, source_time: datetime) -> None:
-    """Note the first migration: windows that ended before it are historic. Later calls change nothing.
+    """Register the instance, installed at `source_time`: earlier windows are historic. Later calls change nothing.
 
-    Raises PreconditionError where another instance already keeps its facts in this database.
+    Raises PreconditionError if the database already holds the facts of another instance.
     """
     await facts.execute(sql("queries/store/installation_register"), instance, source_time)
     await require_installation(facts, instance)

@@ -1,4 +1,4 @@
-"""The one list of errors that pass, and the loops that try again until they have passed."""
+"""The list of passing errors, and the loops that try again after a passing error."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,10 +15,10 @@ log = structlog.get_logger(__name__)
 
 PASSING_ERRORS = (
     UnreachableError,
-    OSError,  # TimeoutError is one
+    OSError,  # a TimeoutError, too
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # the session was ended, and its socket's end has not been seen yet
+    asyncpg.InternalClientError,  # the session was ended, and asyncpg has not seen the socket's end yet
     asyncpg.OperatorInterventionError,
     asyncpg.TransactionRollbackError,
     asyncpg.InsufficientResourcesError,
@@ -26,16 +26,16 @@ PASSING_ERRORS = (
     KafkaError,
     KafkaException,
 )
-"""Errors of a server that restarts, is full, fails over, cannot be reached, or ended a deadlock: try again."""
+"""Errors of a server that restarts, fails over, is full, cannot be reached, or has ended a deadlock: try again."""
 
 T = TypeVar("T")
 ErrorTypes = tuple[type[Exception], ...]
 
 
 class Trouble:
-    """A failure that lasts: `why` is the reason, None while the work succeeds. A reason is logged once, not each time.
+    """A failure that lasts: `why` is the reason, None while the work succeeds. A repeated reason is logged once.
 
-    `failing` says in a log line what fails, as "dead letters could not be published".
+    `failing` names the failure in the log line, for example "dead letters could not be published".
     """
 
     def __init__(self, failing: str) -> None:
@@ -55,7 +55,7 @@ class Trouble:
 
 
 def reason(error: BaseException) -> str:
-    """Return the error's message, or its type where it has none."""
+    """Return the error's message, or `repr(error)` if the message is empty."""
     return str(error) or repr(error)
 
 
@@ -69,10 +69,10 @@ async def keep_trying(
     also: ErrorTypes = (),
     delays: Sequence[float] = (),
 ) -> NoReturn:
-    """Run `body` again and again, with pauses of `every` seconds, while `is_active`; else call `on_idle`.
+    """Run `body` while `is_active()` is true, else call `on_idle`; again and again, with pauses of `every` seconds.
 
-    After an error of PASSING_ERRORS or `also`, the pause is the first, second, ... of `delays`, where there are any,
-    and `body` runs again. Every other error is raised.
+    After an error of PASSING_ERRORS or `also`, `body` runs again. If `delays` are given, the pauses after the first,
+    second, ... failure are the first, second, ... of `delays`, and from then on the last. Every other error is raised.
 
     Example: with `every=0.2, delays=(1, 5)` and three failures in a row, the pauses are 1, 5 and 5 s, then 0.2 s again.
     """
@@ -89,7 +89,7 @@ async def keep_trying(
 
 
 async def try_until_done(body: Callable[[], Awaitable[T]], trouble: Trouble, every: float) -> T:
-    """Run `body` until it succeeds, with pauses of `every` seconds after errors that pass; return its result."""
+    """Run `body` until `body` succeeds, with pauses of `every` seconds after passing errors; return the result."""
     results: list[T] = []
 
     async def attempt() -> None:
@@ -113,10 +113,10 @@ async def _succeeds(body: Callable[[], Awaitable[object]], trouble: Trouble, als
 
 
 def _is_cancelled() -> bool:
-    """Return whether this task itself is to end.
+    """Return True if the current task is to end.
 
-    A library that loses its server in the wrong moment may cancel a request instead, and the loop would be gone without
-    a word.
+    A library that loses the server in a bad moment may cancel a single request. The CancelledError of the request must
+    not end the loop without a word.
     """
     task = asyncio.current_task()
     return task is None or bool(task.cancelling())

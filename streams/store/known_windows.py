@@ -1,4 +1,4 @@
-"""Windows that the report database knows: windows with a count, and closed windows."""
+"""Windows known to the report database: windows with counts, live windows, and closed windows."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from streams.store.database import Connection, columns
 
 
 async def know_windows(connection: Connection, windows: Iterable[tuple[Window, str]]) -> None:
-    """Make windows known, each with the name of a tiling that has it."""
+    """Register windows, each with the name of a tiling that contains the window."""
     arguments = columns(
         (window.name, from_microseconds(window.start), from_microseconds(window.end), tiling)
         for window, tiling in sorted(windows)

@@ -1,7 +1,7 @@
-"""The schema, brought up to date: each `sql/migrations/NNNN_name.sql` once, in order, in a transaction.
+"""The schema, brought up to date: each `sql/migrations/NNNN_name.sql` runs once, in order, in a transaction.
 
-A migration says in its head what it touches among the CRM's tables, a line for each object:
-`-- touches dyno_crm.report_run: what is done to it`.
+A migration's head lists the effects on the CRM's schema, with a line for each object:
+`-- touches dyno_crm.report_run: the effect`.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from streams.store.database import Connection
 
 _FILE_NAME = re.compile(r"(\d{4})_(\w+)")
 _TOUCHES = re.compile(r"^-- touches (dyno_crm\.\w+: .+)$", re.MULTILINE)
-# Waiting for a table's lock makes everyone behind us wait too, and the CRM is not ours to stop.
+# A migration that waits for a table's lock makes the CRM's later statements on the table wait, too.
 _LOCK_TIMEOUT = "5s"
 
 
@@ -32,12 +32,12 @@ class Migration:
 
     @property
     def checksum(self) -> str:
-        """The SHA-256 of the text, in hexadecimal: tells whether it was edited since."""
+        """The SHA-256 of the text, in hexadecimal: reveals a later edit."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
     @property
     def touches(self) -> tuple[str, ...]:
-        """The effects on the CRM's schema, one `dyno_crm.object: effect` each."""
+        """The effects on the CRM's schema, each as `dyno_crm.object: effect`."""
         return tuple(_TOUCHES.findall(self.text))
 
     def __str__(self) -> str:
@@ -53,11 +53,12 @@ def known_migrations() -> list[Migration]:
 async def migrate(
     connection: Connection, *, dry_run: bool = False, known: Sequence[Migration] | None = None
 ) -> list[Migration]:
-    """Apply what the database lacks and return it, in order; with `dry_run` only return it.
+    """Apply and return the migrations that the database lacks, in order; with `dry_run` only return the migrations.
 
-    Safe to run twice and by several processes at once: one at a time works, the others wait and find nothing
-    to do. What was applied before a failure stays applied. Raises PreconditionError when the database is of a
-    newer program, an applied migration was edited, a table is in use, or the role may not change the schema.
+    Safe to run twice, and safe in several processes at once: a single process works, and the processes that waited
+    find no work left. Migrations applied before a failure stay applied. Raises PreconditionError if the database
+    belongs to a newer program, an applied migration was edited, a table is in use, `connection` is in a transaction,
+    or the role may not change the schema.
     """
     known = known_migrations() if known is None else known
     if connection.is_in_transaction():
@@ -74,7 +75,7 @@ async def migrate(
 
 
 async def _applied(connection: Connection) -> dict[int, tuple[str, str]]:
-    """Return name and checksum of every applied migration by version; none where there is no ledger yet."""
+    """Return the name and checksum of every applied migration, by version; empty before the first migration."""
     try:
         if not await connection.fetchval("select to_regclass('funnelproof.schema_migration') is not null"):
             return {}
@@ -103,13 +104,13 @@ def _pending(known: Sequence[Migration], applied: dict[int, tuple[str, str]]) ->
 
 @asynccontextmanager
 async def _alone(connection: Connection) -> AsyncIterator[None]:
-    """Hold the lock that lets one process at a time migrate this database."""
+    """Hold the lock that lets a single process at a time migrate the database."""
     key = "hashtextextended('funnelproof.migrate', 0)"
     await connection.execute(f"select pg_advisory_lock({key})")
     try:
         yield
     finally:
-        if not connection.is_closed():  # a closed session has let go already
+        if not connection.is_closed():  # a closed session holds no lock
             await connection.execute(f"select pg_advisory_unlock({key})")
 
 

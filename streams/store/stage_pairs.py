@@ -1,6 +1,6 @@
-"""The pairs of stages that the settings give in place of each stage and the next.
+"""The pairs of stages from the settings, in place of the pairs of each stage and the next.
 
-They are no part of an epoch, since partials hold every ordered pair: other pairs need no recount.
+Partials hold every ordered pair of stages. New pairs therefore need no recount, and pairs are no part of an epoch.
 """
 
 import json
@@ -15,7 +15,7 @@ _NAMESPACE = UUID("f0a5a4f5-0d9e-5d0c-8a55-6b5b6c1d7a02")
 
 
 async def check_pairs(source: Connection, pairs: StagePairs) -> None:
-    """Raise SettingsError that names every pipeline and stage which the CRM does not have."""
+    """Raise SettingsError with the name of every pipeline and stage that the CRM does not have."""
     if not pairs:
         return
     rows = await source.fetch(sql("queries/store/pairs_strange"), *_columns(pairs))
@@ -29,9 +29,9 @@ async def check_pairs(source: Connection, pairs: StagePairs) -> None:
 
 
 async def keep_pairs(facts: Connection, pairs: StagePairs) -> None:
-    """Let windows that close from now on be reported on these pairs; raises as `require_free_pairs` does.
+    """Make `pairs` the pairs of windows that close from now on; raises as `require_free_pairs` does.
 
-    Workers that begin do so one after the other, so none with other pairs comes in between.
+    Workers begin in turn: no worker with other pairs comes in between.
     """
     async with facts.transaction():
         await facts.execute(sql("queries/store/closing_lock"))
@@ -42,7 +42,7 @@ async def keep_pairs(facts: Connection, pairs: StagePairs) -> None:
 
 
 async def require_free_pairs(facts: Connection, pairs: StagePairs) -> None:
-    """Raise PreconditionError where a worker that lives has other pairs."""
+    """Raise PreconditionError if a living worker has other pairs."""
     if await facts.fetchval(sql("queries/store/pairs_are_current"), digest(pairs)):
         return
     holders = [row["worker"] for row in await facts.fetch(sql("queries/store/epoch_holders"))]
@@ -54,7 +54,7 @@ async def require_free_pairs(facts: Connection, pairs: StagePairs) -> None:
 
 
 async def require_current_pairs(facts: Connection, pairs: StagePairs) -> None:
-    """Raise PreconditionError where another worker has begun with other pairs since."""
+    """Raise PreconditionError if a worker with other pairs has begun since."""
     if not await facts.fetchval(sql("queries/store/pairs_are_current"), digest(pairs)):
         raise PreconditionError(
             "a worker with other FUNNELPROOF_STAGE_PAIRS has taken over since: "
@@ -63,7 +63,7 @@ async def require_current_pairs(facts: Connection, pairs: StagePairs) -> None:
 
 
 def digest(pairs: StagePairs) -> UUID | None:
-    """Return a digest of the pairs, equal for every order of writing; None for no pairs."""
+    """Return a digest of the pairs, None for no pairs. The order of the pairs does not matter."""
     if not pairs:
         return None
     told = sorted((*scope, sorted(those)) for scope, those in pairs.items())

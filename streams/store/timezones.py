@@ -1,4 +1,4 @@
-"""The timezones of calendar windows over time: the present setting, after the former ones."""
+"""The timezones of calendar windows over time: the former settings, then the present setting."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,10 @@ from streams.store.database import Connection
 
 @dataclass(frozen=True)
 class PlannedWindows:
-    """A plan, and the timezones that are to be noted for it: (tenant or None for all others, timezone)."""
+    """A plan, and the timezones to note for the plan, each as (tenant, timezone).
+
+    The tenant None stands for every tenant without a timezone of its own.
+    """
 
     plan: WindowPlan
     notes: tuple[tuple[str | None, Zone], ...]
@@ -33,13 +36,13 @@ class PlannedWindows:
 async def plan_windows(
     facts: Connection, names: Sequence[str], timezone: str, tenants: Mapping[str, str], now: datetime
 ) -> PlannedWindows:
-    """Return the plan of windows with these timezones, after those that were noted before.
+    """Return the plan of windows with the given timezones, after the timezones noted before.
 
-    `now` is the source's clock: timezones that differ hold since then, for windows that start later.
+    A timezone that differs from the last noted timezone holds for windows that start after `now`, the source's clock.
     """
     zones, own = await _noted(facts)
     instant = to_microseconds(now)
-    # A tenant's own timezones begin with what it had as one of the many.
+    # A tenant's first own timezone comes after the common timezones, which the tenant had until now.
     notes: list[tuple[str | None, Zone]] = [
         (tenant, zone) for tenant in tenants.keys() - own.keys() for zone in zones
     ]
@@ -55,7 +58,7 @@ async def plan_windows(
 
 
 async def recorded_plan(facts: Connection, names: Sequence[str]) -> WindowPlan:
-    """Return the plan with the timezones that workers have noted; in UTC before the first of them."""
+    """Return the plan with the timezones noted by workers; UTC before the first worker."""
     zones, own = await _noted(facts)
     return WindowPlan(tuple(names), zones or (Zone(None, "UTC"),), own)
 
