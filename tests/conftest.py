@@ -5,7 +5,7 @@ and connectors of its own there. Tests that kill or pause servers do so on `own_
 """
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -60,10 +60,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = getattr(item, "fixturenames", ())
         if item.path.is_relative_to(UNIT) and {"servers", "own_servers"} & set(fixtures):
             raise pytest.UsageError(f"{item.nodeid} needs a server: it belongs under tests/integration")
+        if item.get_closest_marker("thorough"):
+            item.add_marker("no_cover")
         if "own_servers" in fixtures:
             item.add_marker(pytest.mark.xdist_group("own_servers"))
         elif item.path.is_relative_to(UNIT) or _shares_a_module(item):
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Trace no thorough test: coverage makes a search twice as long, and the quick tests reach nearly every line."""
+    with pytest.MonkeyPatch.context() as patch:
+        if item.get_closest_marker("thorough"):
+            patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+        return (yield)
 
 
 def _begin(item: pytest.Item) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import Fetcher, FetchError, FetchResult
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from streams.engine.batch import PartitionRecords, Record
 from streams.engine.errors import CorruptRecordsError, EngineError, PositionError
@@ -91,7 +91,7 @@ def _drain(buffer: FetchResult, limit: int) -> BufferRead | None:
 def _raise(tp: TopicPartition, failed: FetchError) -> None:
     try:
         failed.check_raise()
-    except OffsetOutOfRangeError as error:
+    except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
         raise PositionError(
             f"{tp.topic}[{tp.partition}]: the next offset is not in the log any more: the topic was recreated or "
             "its records were deleted before they were read; rebuild the state from the topic's beginning"

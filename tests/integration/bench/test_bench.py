@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 from bench.dataset import load
 from bench.work import Work
 from tests.fakes.funnel import brute_force
-from tests.servers import Servers
+from tests.servers import EmbeddedServers, Servers
 
 pytestmark = pytest.mark.thorough
 
@@ -38,7 +38,10 @@ async def names(servers: Servers) -> set[str]:
     return databases | {name for name in topics if not name.startswith("__")}
 
 
-async def test_a_benchmark_of_the_worker_and_the_loop_is_exact_and_leaves_nothing(servers: Servers) -> None:
+async def test_a_benchmark_of_the_worker_and_the_loop_is_exact_and_leaves_nothing(
+    own_servers: EmbeddedServers,
+) -> None:
+    servers = own_servers
     before = await names(servers)
     environment = {
         **os.environ,

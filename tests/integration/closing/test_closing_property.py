@@ -3,6 +3,7 @@
 import asyncio
 
 import asyncpg
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -17,6 +18,7 @@ SETTINGS = settings(
 )
 
 
+@pytest.mark.no_cover
 def test_closed_facts_are_what_the_canonical_sql_gives(database: str) -> None:
     loop = asyncio.new_event_loop()
     session = {"timezone": "UTC", "synchronous_commit": "off"}

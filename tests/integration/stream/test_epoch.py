@@ -46,7 +46,7 @@ async def test_a_worker_with_other_settings_waits_for_its_turn(install: Install)
             "select pg_terminate_backend(pid) from pg_stat_activity "
             "where datname = current_database() and application_name like '%:%'"
         )
-        await eventually(lambda: "taking it again" in worker.log(100))
+        await eventually(lambda: "the hold on the epoch was lost" in worker.log(100))
         await installation.wait_until(f"select ({HOLDERS}) = 1")
         worker.process.send_signal(signal.SIGSTOP)
         await refused(installation, worker)

@@ -4,7 +4,7 @@ from collections import OrderedDict
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import FetchError, FetchResult
-from aiokafka.errors import OffsetOutOfRangeError, TopicAuthorizationFailedError
+from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError, TopicAuthorizationFailedError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -125,6 +125,9 @@ async def test_a_refused_fetch_is_raised_after_what_was_read_before_it() -> None
         read_buffers(buffers, 100)
 
 
-async def test_an_offset_that_left_the_log_is_an_error_and_not_a_jump() -> None:
+@pytest.mark.parametrize(
+    "error", [OffsetOutOfRangeError({}), NoOffsetForPartitionError(TopicPartition("deals", 9))]
+)
+async def test_an_offset_that_left_the_log_is_an_error_and_not_a_jump(error: Exception) -> None:
     with pytest.raises(PositionError, match="rebuild the state"):
-        read_buffers(Refused(OffsetOutOfRangeError({})), 100)
+        read_buffers(Refused(error), 100)
