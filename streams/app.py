@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from streams.engine import BatchApp
 from streams.logs import configure_logging
 from streams.operations.ending import explain
@@ -19,6 +21,8 @@ HEARTBEAT_SECONDS = 3.0
 """The most seconds between two heartbeats, even in a long session: a heartbeat tells a worker of a rebalance."""
 ANSWER_SECONDS = 90.0
 """The least seconds that Kafka is given to answer: longer than a rebalance."""
+
+log = structlog.get_logger(__name__)
 
 
 class WorkerApp(BatchApp):
@@ -57,6 +61,11 @@ class WorkerApp(BatchApp):
         if told is not reason:
             told.__cause__ = reason
         await super().die(told)
+
+    def tell_end(self) -> None:
+        """Log the reason of a worker that died as the last line, since other services have logged after the death."""
+        if self.fatal is not None:
+            log.critical("the worker has stopped", reason=str(self.fatal) or repr(self.fatal))
 
     async def on_stop(self) -> None:
         """Give the partitions up for good: the last flush also writes checkpoints."""

@@ -58,7 +58,7 @@ def worker(
     configure_logging(settings.log_format, settings.log_level)
     if not IS_COMPILED:
         log.warning(
-            "events cost twice the CPU: install a C compiler, then funnelproof again, to have it compiled"
+            "events cost more than twice the CPU: install a C compiler, then funnelproof again, to have it compiled"
         )
     with listen(web_host, web_port) as listening:
         asyncio.run(check_worker(settings))
@@ -76,6 +76,4 @@ def worker(
         try:
             process.execute_from_commandline()  # exits the process
         finally:
-            if app.fatal is not None:  # once more, as the last line: other services have logged since
-                reason = str(app.fatal) or repr(app.fatal)
-                log.critical("the worker has stopped", reason=reason)
+            app.tell_end()

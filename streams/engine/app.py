@@ -128,6 +128,15 @@ class BatchApp(faust.App):
     def _exit_later(self, status: int) -> None:
         # Faust's services wait for each other when they stop, sometimes forever.
         if self.in_worker:
-            timer = threading.Timer(HARD_EXIT_SECONDS, os._exit, (status,))
+            timer = threading.Timer(HARD_EXIT_SECONDS, self._exit_now, (status,))
             timer.daemon = True
             timer.start()
+
+    def _exit_now(self, status: int) -> None:
+        try:
+            self.tell_end()
+        finally:
+            os._exit(status)
+
+    def tell_end(self) -> None:
+        """Write the last line of the log; called in a thread of its own before a stop that hangs is cut short."""

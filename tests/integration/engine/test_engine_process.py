@@ -100,6 +100,7 @@ def test_a_worker_that_cannot_stop_is_ended_with_the_right_status(
     assert asked.exit_status(10) == 0
     assert failing.exit_status(10) == 1
     assert failing.notes("batch")
+    assert "the agent fails on purpose" in failing.notes("end")[-1]["reason"]
 
 
 def test_a_worker_that_is_not_assigned_yet_stops_at_once(start: Start) -> None:

@@ -66,9 +66,16 @@ class Owner:
         note("revoked", partitions=sorted(partitions), positions=self.positions)
 
 
+class App(BatchApp):
+    """Notes its last words."""
+
+    def tell_end(self) -> None:
+        note("end", reason=repr(self.fatal))
+
+
 owner = Owner()
 session_timeout = SPEC.get("session_timeout", 10)
-app = BatchApp(
+app = App(
     SPEC["group"],
     owner=owner,
     broker=f"microbatch://{SPEC['kafka']}",
