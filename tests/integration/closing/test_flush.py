@@ -91,17 +91,6 @@ async def test_a_takeover_waits_for_a_flush_that_has_been_judged(desk: Desk, poo
     assert await asyncio.wait_for(claim, 5) == Takeover(None, 0)
 
 
-async def test_a_takeover_corrects_what_a_restored_postgres_has_wrong(desk: Desk, pool: Pool) -> None:
-    desk.write("a", entry(0, 1))
-    desk.write("b", entry(1, 2))
-    await desk.flush()
-    await pool.execute("update funnelproof.partial set deals = deals + 3 where from_stage_id = to_stage_id")
-    await pool.execute("delete from funnelproof.partial where from_stage_id <> to_stage_id")
-    await desk.take_over(0, 2)
-    await desk.flush()
-    assert await desk.partials.read(0) == desk.states[0].counts()
-
-
 async def test_a_takeover_writes_only_what_differs(desk: Desk, pool: Pool) -> None:
     desk.write("a", entry(0, 1))
     desk.write("b", entry(1, 2))
@@ -112,26 +101,6 @@ async def test_a_takeover_writes_only_what_differs(desk: Desk, pool: Pool) -> No
     await pool.execute("update funnelproof.partial set deals = 7 where from_stage_id <> to_stage_id")
     await successor.take_over(0, 2)
     assert [key.from_stage != key.to_stage for key in successor.states[0].drain().counts] == [True]
-
-
-async def test_a_postgres_that_went_back_under_a_running_worker_is_noticed_and_made_right(
-    desk: Desk, pool: Pool
-) -> None:
-    desk.write("a", entry(0, 1))
-    await desk.flush()
-    desk.write("b", entry(1, 2))
-    await desk.flush()
-    await pool.execute(
-        "update funnelproof.partition_progress set flushes = 1, source_offset = 1 where partition = 0"
-    )
-    await pool.execute("delete from funnelproof.partial where flush = 2")
-    await pool.execute("delete from funnelproof.time_window")
-    desk.write("c", entry(2, 3))
-    assert (await desk.flush()).astray == {0}
-    await desk.take_over(0, desk.states[0].position)
-    assert (await desk.flush()).accepted.keys() == {0, 1}
-    assert await desk.partials.read(0) == desk.states[0].counts()
-    assert await pool.fetchval("select count(*) from funnelproof.time_window") == 1
 
 
 async def test_a_postgres_that_has_lost_all_progress_is_noticed(desk: Desk, pool: Pool) -> None:

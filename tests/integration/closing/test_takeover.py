@@ -263,12 +263,14 @@ async def test_a_postgres_that_goes_back_under_a_running_worker_is_made_right_by
         "update funnelproof.partition_progress set source_offset = 1, flushes = 1 where partition = 0"
     )
     await pool.execute("delete from funnelproof.partial where from_stage_id <> to_stage_id")
+    await pool.execute("delete from funnelproof.time_window")
     office.log.enter(1, 0)
     worker.read()
     assert 0 not in await worker.processor.flush()
     assert (await worker.processor.flush())[0] == 3
     assert await office.told() == worker.processor.owned[0].state.counts()
     assert len(await office.told()) == 3
+    assert await pool.fetchval("select count(*) from funnelproof.time_window") > 0
 
 
 async def left_behind(office: Office) -> None:

@@ -103,9 +103,7 @@ def told(installation: Installation) -> tuple[int, dict[str, Any]]:
 async def begin_anew(installation: Installation) -> None:
     """What the remedy says."""
     assert await installation.workers[-1].stop() in (0, 1)
-    for command in (("connector", "delete", "--topics"), ("connector", "apply")):
-        done = await asyncio.to_thread(installation.run, *command)
-        assert done.returncode == 0, done.stderr
+    await installation.begin_anew()
     installation.start_worker()
     await installation.wait_until_folding()
     await installation.proven()

@@ -5,9 +5,7 @@ import json
 import socket
 import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
-from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from dataclasses import dataclass
 
 import httpx
 import pytest
@@ -16,44 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.integration.stream.conftest import Install
 from tests.integration.stream.funnel import Funnel
 from tests.integration.stream.installation import PATIENCE, Installation
+from tests.line import Line
 
 pytestmark = pytest.mark.timeout(180)
-
-
-@dataclass
-class Line:
-    """The line between a worker and Postgres, which can be cut: nobody else notices."""
-
-    host: str
-    port: int
-    own_port: int = 0
-    _server: asyncio.Server | None = None
-    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
-
-    async def mend(self) -> None:
-        """Let connections through, on the same port each time."""
-        self._server = await asyncio.start_server(self._connect, "127.0.0.1", self.own_port)
-        self.own_port = self._server.sockets[0].getsockname()[1]
-
-    def cut(self) -> None:
-        """End all connections and refuse new ones."""
-        if self._server is not None:
-            self._server.close()
-        for writer in self._writers:
-            writer.transport.abort()
-        self._writers.clear()
-
-    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection(self.host, self.port)
-        self._writers |= {writer, far_writer}
-        await asyncio.gather(self._pass_on(reader, far_writer), self._pass_on(far_reader, writer))
-
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
-            while some := await reader.read(65536):
-                writer.write(some)
-                await writer.drain()
-        writer.close()
 
 
 @dataclass
@@ -89,12 +52,9 @@ class Watched:
 @pytest.fixture(scope="module")
 async def watched(install: Install) -> AsyncIterator[Watched]:
     async with install(WINDOWS="3s,1h", LOG_FORMAT="json") as installation:
-        address = urlsplit(installation.settings.source_dsn)
-        line = Line(address.hostname or "", address.port or 5432)
+        line = Line(installation.settings.source_dsn)
         await line.mend()
-        user, _, _ = address.netloc.rpartition("@")
-        through_line = address._replace(netloc=f"{user}@127.0.0.1:{line.own_port}").geturl()
-        installation.environment["FUNNELPROOF_SOURCE_DSN"] = through_line
+        installation.environment["FUNNELPROOF_SOURCE_DSN"] = line.address
         worker = installation.start_worker()
         await installation.wait_until_folding()
         (url,) = [line["url"] for line in map(json.loads, worker.log(1000).splitlines()) if "url" in line]

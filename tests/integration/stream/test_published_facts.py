@@ -59,6 +59,7 @@ async def test_a_late_entry_is_published_as_a_revision_with_the_counts_before(
     assert (second_pair["entered_count"], second_pair["converted_count"]) == (3, 2)
 
 
+@pytest.mark.thorough
 async def test_a_worker_that_is_killed_after_a_close_has_told_kafka_nothing_and_the_next_one_does(
     installation: Installation, funnel: Funnel
 ) -> None:

@@ -28,10 +28,6 @@ async def make_anew(installation: Installation) -> None:
     await topics.ensure(name, installation.settings.partitions, DATA_TOPIC_SETTINGS)
 
 
-async def make_anew_by_the_commands(installation: Installation) -> None:
-    await begin_anew(installation)
-
-
 async def add_partitions(installation: Installation) -> None:
     """Two more; the connector goes on using the first four."""
     admin = AdminClient({"bootstrap.servers": installation.settings.kafka})
@@ -39,17 +35,11 @@ async def add_partitions(installation: Installation) -> None:
     await asyncio.wrap_future(admin.create_partitions([NewPartitions(name, 6)])[name])
 
 
-async def begin_anew(installation: Installation) -> None:
-    for command in (("connector", "delete", "--topics"), ("connector", "apply")):
-        done = await asyncio.to_thread(installation.run, *command)
-        assert done.returncode == 0, done.stderr
-
-
 @pytest.mark.parametrize(
     ("change", "message", "mend"),
     [
-        (make_anew, "was deleted and made anew", begin_anew),
-        (make_anew_by_the_commands, "was deleted", None),
+        (make_anew, "was deleted and made anew", Installation.begin_anew),
+        (Installation.begin_anew, "was deleted", None),
         (add_partitions, "has 6 partitions now, no longer 4", None),
     ],
 )
@@ -116,4 +106,4 @@ async def test_deals_are_not_spread_over_another_number_of_partitions_while_a_lo
         done = await asyncio.to_thread(installation.run, "connector", "apply")
         assert done.returncode == 2
         assert "spreads deals over 4 partitions, FUNNELPROOF_PARTITIONS says 6" in done.stderr
-        await begin_anew(installation)
+        await installation.begin_anew()
