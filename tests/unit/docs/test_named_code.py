@@ -78,7 +78,7 @@ def test_the_tour_leads_to_every_package() -> None:
 
 def test_the_tour_answers_what_a_newcomer_asks_first() -> None:
     text = prose(TOUR)
-    for question in ("an event refused", "facts written", "a zombie stopped", "a new alert hook in"):
+    for question in ("an event refused", "facts written", "stops a zombie", "a new alert hook in"):
         assert question in text
 
 
