@@ -152,7 +152,7 @@ async def test_a_dead_letter_is_recorded_once_and_resolved_by_a_later_event_of_i
         "select source_offset, key, value, reason, resolved_at from funnelproof.dead_letter"
     )
     assert [tuple(row) for row in rows] == [(3, b"key", b"\x00 no JSON", "no JSON", None)]
-    other = PartitionFlush(0, 9, 2, Delta({}, {}), superseded={b"other": 8})
+    other = PartitionFlush(0, 9, 2, Delta({}, {}), superseded={b"other": 8, b"key": 2})
     later = PartitionFlush(0, 9, 3, Delta({}, {}), superseded={b"key": 8})
     unresolved = "select count(*) from funnelproof.dead_letter where resolved_at is null"
     await desk.partials.flush([other])

@@ -271,6 +271,18 @@ def test_a_snapshot_row_is_older_than_anything_streamed_whatever_its_transaction
     assert state.counts() == {}
 
 
+@pytest.mark.parametrize("moved_by", [0, 1])
+def test_a_snapshot_row_makes_a_known_row_older_than_anything_streamed(
+    kind: type[PartitionState], moved_by: int
+) -> None:
+    """A transaction open across the snapshot has a smaller LSN than the row had, and is newer."""
+    state = new_state(kind)
+    state.apply(CHANGES.make("d", "r", ENTRY, 5, 0))
+    state.apply(CHANGES.make("d", "r", ENTRY._replace(at=ENTRY.at + moved_by), None, 0))
+    assert state.apply(CHANGES.make("d", "r", None, 3, 0)) is True
+    assert state.counts() == {}
+
+
 def test_a_deleted_row_does_not_come_back_by_a_redelivery(kind: type[PartitionState]) -> None:
     state = new_state(kind)
     state.apply(CHANGES.make("d", "r", ENTRY, 5, 0))
