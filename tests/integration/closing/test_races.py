@@ -1,6 +1,7 @@
 """What happens beside a close, step by step: each test holds one side where it matters, with a lock of its own."""
 
 import asyncio
+import json
 import random
 import subprocess
 import sys
@@ -109,6 +110,28 @@ async def test_a_closer_that_waited_for_the_lock_sees_what_the_one_before_it_clo
     assert await first == Published(windows=1, closed_runs=1, revised_runs=1)
     assert await second == Published()
     assert await runs(pool) == [(0, 1), (0, 2), (1, 1)]
+
+
+HOLD_THE_PROOF = """
+create function public.hold() returns trigger language plpgsql
+as 'begin perform pg_advisory_xact_lock(4711); return null; end';
+create trigger hold after insert on funnelproof.proof execute function public.hold()
+"""
+
+
+async def test_the_positions_of_a_run_are_those_of_its_counts(desk: Desk, pool: Pool, database: str) -> None:
+    """A flush commits between the statement that notes the proof and the one that publishes."""
+    await pool.execute(HOLD_THE_PROOF)
+    await desk.flush()
+    async with locked(database, "select pg_advisory_xact_lock(4711)"):
+        closing = asyncio.create_task(desk.close(60))
+        await waiting(pool, FOR_CLOSING)
+        desk.write("a", entry(0, 1))
+        await desk.flush()
+    await closing
+    assert await desk.facts() == [(1, 1, 0), (1, 0, 0)]
+    positions = await pool.fetchval("select positions from funnelproof.window_run")
+    assert json.loads(positions) == {"0": 1, "1": 0}
 
 
 @pytest.mark.parametrize("what", ["session", "process"])

@@ -87,7 +87,7 @@ class Installation:
     async def wait_until_folding(self) -> None:
         """Wait until the workers fold all partitions and the prover proves: from now on, everything is quick."""
         now = await self.now()
-        await self.wait_until("select source_time > $1 from funnelproof.prover", now, seconds=60)
+        await self.wait_until("select source_time > $1 from funnelproof.prover", now, seconds=100)
 
     async def now(self) -> datetime:
         """Return the source's clock."""
