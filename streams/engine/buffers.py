@@ -32,6 +32,9 @@ def read_buffers(fetcher: Fetcher, limit: int) -> list[BufferRead]:
     for tp in list(buffers):
         buffer = buffers[tp]
         if not isinstance(buffer, FetchResult):
+            if _awaits_position(buffer):
+                del buffers[tp]
+                continue
             if reads:
                 break  # the records read before the failure are delivered first
             _raise(tp, buffer)
@@ -88,10 +91,23 @@ def _drain(buffer: FetchResult, limit: int) -> BufferRead | None:
     return BufferRead(start, PartitionRecords(tp.partition, records, position)) if position > start else None
 
 
+def _awaits_position(failed: FetchError) -> bool:
+    """Return true if aiokafka found no committed offset before the owner's position was set.
+
+    In a rebalance aiokafka looks for a committed offset as soon as partitions are assigned. The owner's position follows
+    in every case (ReadingThread.begin), and the fetch begins there.
+    """
+    try:
+        failed.check_raise()
+    except KafkaError as error:
+        return isinstance(error, NoOffsetForPartitionError)
+    return False
+
+
 def _raise(tp: TopicPartition, failed: FetchError) -> None:
     try:
         failed.check_raise()
-    except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
+    except OffsetOutOfRangeError as error:
         raise PositionError(
             f"{tp.topic}[{tp.partition}]: the next offset is not in the log any more: the topic was recreated or "
             "its records were deleted before they were read; rebuild the state from the topic's beginning"

@@ -125,9 +125,18 @@ async def test_a_refused_fetch_is_raised_after_what_was_read_before_it() -> None
         read_buffers(buffers, 100)
 
 
-@pytest.mark.parametrize(
-    "error", [OffsetOutOfRangeError({}), NoOffsetForPartitionError(TopicPartition("deals", 9))]
-)
-async def test_an_offset_that_left_the_log_is_an_error_and_not_a_jump(error: Exception) -> None:
+async def test_an_offset_that_left_the_log_is_an_error_and_not_a_jump() -> None:
     with pytest.raises(PositionError, match="rebuild the state"):
-        read_buffers(Refused(error), 100)
+        read_buffers(Refused(OffsetOutOfRangeError({})), 100)
+
+
+async def test_a_partition_whose_position_is_not_set_yet_is_passed_over() -> None:
+    """In a rebalance aiokafka finds no committed offset before the owner says where reading starts."""
+    log = Log()
+    log.append(3)
+    unset = TopicPartition("deals", 9)
+    buffers = Refused(NoOffsetForPartitionError(unset), log.fetched(0))
+    buffers._records.move_to_end(unset, last=False)
+    assert [len(one.part.records) for one in read_buffers(buffers, 100)] == [3]
+    assert read_buffers(buffers, 100) == []
+    assert unset not in buffers._records
