@@ -94,8 +94,8 @@ def _drain(buffer: FetchResult, limit: int) -> BufferRead | None:
 def _awaits_position(failed: FetchError) -> bool:
     """Return true if aiokafka found no committed offset before the owner's position was set.
 
-    In a rebalance aiokafka looks for a committed offset as soon as partitions are assigned. The owner's position follows
-    in every case (ReadingThread.begin), and the fetch begins there.
+    In a rebalance aiokafka looks for a committed offset as soon as partitions are assigned. The owner's position
+    follows in every case (ReadingThread.begin), and the fetch begins there.
     """
     try:
         failed.check_raise()
