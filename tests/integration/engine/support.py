@@ -51,8 +51,8 @@ class Worker:
         return self._log.read_text("utf-8")
 
     def notes(self, event: str | None = None) -> list[dict[str, Any]]:
-        lines = self._notes.read_text("utf-8").splitlines()
-        notes = [json.loads(line) for line in lines if line.endswith("}")]
+        whole, _, _ = self._notes.read_text("utf-8").rpartition("\n")  # the last line may be half written
+        notes = [json.loads(line) for line in whole.splitlines()]
         return [note for note in notes if event in (None, note["event"])]
 
     def wait_for(self, what: Callable[["Worker"], object], seconds: float = 40) -> None:
