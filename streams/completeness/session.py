@@ -8,14 +8,7 @@ from streams.cdc.topics import Topics
 from streams.completeness.markers import Markers
 from streams.completeness.proving import Prover
 from streams.settings import Settings
-from streams.store.database import (
-    SOURCE_SETTING,
-    STATEMENT_SECONDS,
-    OwnConnection,
-    Pool,
-    close_soon,
-    connect,
-)
+from streams.store.database import STATEMENT_SECONDS, OwnConnection, Pool, close_soon, connect_to_source
 
 
 @dataclass(frozen=True)
@@ -43,12 +36,7 @@ async def proving_session(
     no bound. Raises UnreachableError if the source or Kafka does not answer.
     """
     async with AsyncExitStack() as stack:
-        source = await connect(
-            settings.source_dsn,
-            SOURCE_SETTING,
-            application_name=f"{settings.instance} {role}",
-            command_timeout=statement_seconds,
-        )
+        source = await connect_to_source(settings, role, statement_seconds=statement_seconds)
         stack.push_async_callback(close_soon, source)
         markers = await stack.enter_async_context(
             Markers(report, settings.kafka, settings.message_topic, settings.marker_prefix)

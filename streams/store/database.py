@@ -57,16 +57,18 @@ async def connect(
         raise _translated(error, dsn, setting) from None  # the driver's error may quote the password
 
 
-async def connect_to_source(settings: Settings, role: str) -> OwnConnection:
+async def connect_to_source(
+    settings: Settings, role: str, *, statement_seconds: float | None = STATEMENT_SECONDS
+) -> OwnConnection:
     """Open a connection to the CRM's database, under the instance's name and `role`, for work without an end.
 
-    STATEMENT_SECONDS bounds each statement. Raises as `connect` does.
+    `statement_seconds` bounds each statement; None is no bound. Raises as `connect` does.
     """
     return await connect(
         settings.source_dsn,
         SOURCE_SETTING,
         application_name=f"{settings.instance} {role}",
-        command_timeout=STATEMENT_SECONDS,
+        command_timeout=statement_seconds,
     )
 
 

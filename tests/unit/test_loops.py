@@ -82,7 +82,7 @@ def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> B
     server = Broken(request.param)
     monkeypatch.setattr(held_epoch, "connect", server.fail_later)
     monkeypatch.setattr(slot, "connect_to_source", server.fail_later)
-    monkeypatch.setattr("streams.completeness.session.connect", server.fail_later)
+    monkeypatch.setattr("streams.completeness.session.connect_to_source", server.fail_later)
     for module in (slot, dead_letters, outbox, pruning, held_epoch):
         monkeypatch.setattr(module, "EVERY", 0.001)
     monkeypatch.setattr(closer, "TICK", 0.001)
