@@ -72,6 +72,7 @@ class Fleet(RuleBasedStateMachine):
         self.workers: dict[int, Worker] = {}
         self.fence = [0] * PARTITIONS
         self.compacted = [0] * PARTITIONS
+        self.skipped = [0] * PARTITIONS
         self.latest = CLOSES[0]
         self.folder = Path(mkdtemp())
 
@@ -166,7 +167,7 @@ class Fleet(RuleBasedStateMachine):
             worker = self.hire(seat)
             self.run(worker.take_over(*taken))
             for partition in taken:
-                worker.read(partition=partition)
+                self.read(worker, partition)
             self.run(worker.processor.on_revoked(stopping=proven == "leaving checkpoints"))
             self.check_told()
             assert all(self.told()[partition][0] == self.topic.end(partition) for partition in taken)
@@ -178,7 +179,7 @@ class Fleet(RuleBasedStateMachine):
             if worker not in self.workers.values():
                 return
             for partition in some & worker.processor.partitions:
-                worker.read(worker.processor.owned[partition].state.position + count, partition)
+                self.read(worker, partition, count)
             self.check_state(worker)
             worker.partials.then = then
             if then == "die":
@@ -189,6 +190,13 @@ class Fleet(RuleBasedStateMachine):
                 self.check_told()
             if then == "restore":
                 self.restore()
+
+    def read(self, worker: Worker, partition: int, count: int | None = None) -> None:
+        """Let a worker read on, by `count` offsets or to the log's end; note the offsets that compaction took from it."""
+        position = worker.processor.owned[partition].state.position
+        if position < self.compacted[partition]:
+            self.skipped[partition] = self.compacted[partition]
+        worker.read(None if count is None else position + count, partition)
 
     def happen(self, happened: list[Any]) -> None:
         """Let things happen in the CRM, and the log tell of them."""

@@ -182,7 +182,11 @@ class PostgresFleet(Fleet):
             await self.compare(dict(positions), runs)
 
     def check_causes(self, run: Run, before: Run | None) -> None:
-        """Only where a snapshot lies between is a cause unknown: every flush that counts says what it knows."""
+        """A cause is unknown only after a snapshot, or after a replay of what compaction has thinned out.
+
+        Example of the second: a worker that replays from offset 0 sleeps at offset 1 for longer than the compaction
+        lag. A row's move at offset 2 then looks like an insert, since the row's event at offset 1 is gone.
+        """
         assert run.revision == (before.revision + 1 if before else 1)
         assert bool(run.causes) == (before is not None)
         if before is None:
@@ -191,7 +195,8 @@ class PostgresFleet(Fleet):
             same_pairs = {fact[:2] for fact in run.facts} == {fact[:2] for fact in before.facts}
             assert ("pairs_changed" in run.causes) != same_pairs
             if "unknown" in run.causes:
-                assert self.source.was_read_by_a_snapshot(before.positions, run.positions)
+                skipped = any(self.skipped[each] > position for each, position in before.positions.items())
+                assert skipped or self.source.was_read_by_a_snapshot(before.positions, run.positions)
 
     async def read_runs(self) -> dict[tuple[WindowScope, int], Run]:
         rows = await self.pool.fetch(
