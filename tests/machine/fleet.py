@@ -192,7 +192,7 @@ class Fleet(RuleBasedStateMachine):
                 self.restore()
 
     def read(self, worker: Worker, partition: int, count: int | None = None) -> None:
-        """Let a worker read on, by `count` offsets or to the log's end; note the offsets that compaction took from it."""
+        """Let a worker read on, by `count` offsets or to the log's end; note what compaction took ahead of it."""
         position = worker.processor.owned[partition].state.position
         if position < self.compacted[partition]:
             self.skipped[partition] = self.compacted[partition]
