@@ -70,6 +70,9 @@ class _Key(msgspec.Struct, gc=False):
     deal_id: _Identifier
 
 
+_NULL = msgspec.Raw(b"null")
+
+
 class _Source(msgspec.Struct, gc=False):
     ts_ms: int
     lsn: _Lsn | None = None
@@ -79,6 +82,7 @@ class _Envelope(msgspec.Struct, gc=False):
     op: Literal["c", "u", "d", "r"]
     source: _Source
     after: _Row | None = None
+    before: msgspec.Raw = _NULL
 
 
 class _Deletion(msgspec.Struct, gc=False):
@@ -167,6 +171,11 @@ class ChangeDecoder:
             else self._without_state(event.op, value)
             for event, value in zip(events, values, strict=True)
         ]
+        if any(event.op == "u" and event.before == _NULL for event in events):
+            # The row may have belonged to another deal before, and nothing tells that deal of its loss.
+            raise ValueError(
+                "an update without the row's former state in `before`: the table lacked REPLICA IDENTITY FULL"
+            )
         lsns = [None if event.op == "r" else event.source.lsn for event in events]
         if None in lsns:
             if lsns.count(None) != sum(event.op == "r" for event in events):

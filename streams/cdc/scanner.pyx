@@ -187,6 +187,8 @@ cdef Text envelope(Text at, Text end, Event* event, bint is_payload) noexcept no
         return at + 1 if seen == PAYLOAD else NULL
     if not (seen & SOURCE and seen & OP) or (event.op != c'r' and event.change.lsn < 0):
         return NULL
+    if event.op == c'u' and (before == NULL or before[0] == c'n'):
+        return NULL
     if event.op != c'd':
         return at + 1 if has_after else NULL
     if has_after or before == NULL or row(before, end, event, True) == NULL:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from streams.cdc.source import require_tables
 from streams.cli.output import AsJson, print_json, stdout
 from streams.settings import Settings, load_settings
 from streams.store.database import address, facts_connection, source_connection
@@ -37,6 +38,7 @@ def migrate(dry_run: DryRun = False, as_json: AsJson = False) -> None:
 
 async def _migrate(settings: Settings, *, dry_run: bool) -> list[Migration]:
     async with source_connection(settings) as source, facts_connection(settings) as facts:
+        await require_tables(source, settings)
         return await install(source, facts, settings.instance, dry_run=dry_run)
 
 

@@ -12,7 +12,7 @@ Why the proof holds:
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 import asyncpg
@@ -20,11 +20,15 @@ import asyncpg
 from streams.cdc.topics import Topics
 from streams.completeness.markers import Markers
 from streams.completeness.stages import known_stages, read_stages
+from streams.domain.fingerprint import Fingerprint
 from streams.domain.proof import Marker, OpenTransaction, Proof
 from streams.resources import sql
 from streams.store.database import Connection, Pool
 
 _POLL = 0.02
+
+Look = Callable[[Connection], Awaitable[Fingerprint]]
+"""Reads the source's fingerprint on the marker's connection."""
 
 
 class ProgressMissingError(Exception):
@@ -39,13 +43,14 @@ class Prover:
     """Makes proofs for an installation."""
 
     def __init__(
-        self, report: Pool, topics: Topics, data_topic: str, partitions: int, markers: Markers
+        self, report: Pool, topics: Topics, data_topic: str, partitions: int, markers: Markers, look: Look
     ) -> None:
         self._report = report
         self._topics = topics
         self._data_topic = data_topic
         self._partitions = partitions
         self._markers = markers
+        self._look = look
 
     async def prove(
         self,
@@ -65,6 +70,7 @@ class Prover:
         """
         began = time.monotonic()
         marker = await self._markers.emit(source, purpose)
+        fingerprint = await self._look(source)
         await self._markers.arrival(marker, marker_timeout)
         arrived = time.monotonic()
         needed = await self._topics.ends(self._data_topic, range(self._partitions), committed=False)
@@ -79,6 +85,7 @@ class Prover:
             arrived - began,
             time.monotonic() - arrived,
             barrier_seconds,
+            fingerprint,
         )
 
     async def estimate(
@@ -100,7 +107,17 @@ class Prover:
         marker = Marker(None, row["source_lsn"], row["snapshot"], None, None, stages)
         needed = await self._topics.ends(self._data_topic, range(self._partitions), committed=False)
         await self._progress_reaches(needed, progress_timeout)
-        return Proof(marker, source_time, needed, [reason], [], 0.0, time.monotonic() - began)
+        fingerprint = await self._look(source)
+        return Proof(
+            marker,
+            source_time,
+            needed,
+            [reason],
+            [],
+            0.0,
+            time.monotonic() - began,
+            fingerprint=fingerprint,
+        )
 
     async def _progress_reaches(self, needed: dict[int, int], timeout: float) -> None:
         deadline = time.monotonic() + timeout

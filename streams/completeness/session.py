@@ -3,7 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
+from streams.cdc.fingerprint import read_fingerprint, snapshot_reader
 from streams.cdc.topics import Topics
 from streams.completeness.markers import Markers
 from streams.completeness.proving import Prover
@@ -41,5 +43,6 @@ async def proving_session(
         markers = await stack.enter_async_context(
             Markers(report, settings.kafka, settings.message_topic, settings.marker_prefix)
         )
-        prover = Prover(report, topics, settings.data_topic, partitions, markers)
+        look = partial(read_fingerprint, publication=settings.instance, reader=snapshot_reader(settings))
+        prover = Prover(report, topics, settings.data_topic, partitions, markers, look)
         yield ProvingSession(source, markers, prover)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from streams.domain.fingerprint import Fingerprint
 from streams.domain.pairs import Stage
 
 
@@ -54,6 +55,7 @@ class Proof:
 
     `doubts` are the reasons to call the result an estimate. A proof without doubts is `proven`, unless the report
     database holds a doubt from elsewhere. `barrier_seconds` is the time that due windows waited for open writers.
+    `fingerprint` is the source's, read right after the marker; None where nobody has looked.
     """
 
     marker: Marker
@@ -64,3 +66,4 @@ class Proof:
     marker_seconds: float
     progress_seconds: float
     barrier_seconds: float = 0.0
+    fingerprint: Fingerprint | None = None

@@ -17,7 +17,7 @@ async def apply_connector(
     PreconditionError.
     """
     async with source_connection(settings) as source:
-        for warning in await prepare_source(source):
+        for warning in await prepare_source(source, settings):
             on_warning(warning)
     return await Connector(settings).apply()
 

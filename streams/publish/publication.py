@@ -9,6 +9,7 @@ from streams.domain.proof import Proof
 from streams.domain.windows import Window, to_microseconds
 from streams.publish.candidates import Candidate, columns
 from streams.resources import sql
+from streams.store.capture import note_source
 from streams.store.database import Connection
 from streams.store.doubts import unresolved_doubts
 from streams.store.epoch import Epoch, require_current_epoch
@@ -49,7 +50,14 @@ class Publication:
         await require_current_epoch(self._connection, self._epoch)
 
     async def doubts(self) -> list[str]:
-        """Return the reasons why every run of the proof is an estimate; without reasons, the proof holds."""
+        """Note the faults and changes of the source at the proof's marker as doubts.
+
+        Return the reasons why every run of the proof is an estimate; without reasons, the proof holds.
+        """
+        if self._proof.fingerprint is not None:
+            await note_source(
+                self._connection, self._epoch.topic_id, self._proof.fingerprint, self._proof.source_time
+            )
         unresolved = await unresolved_doubts(self._connection)
         return [*self._proof.doubts, *(doubt.reason for doubt in unresolved)]
 

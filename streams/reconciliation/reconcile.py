@@ -18,7 +18,7 @@ from streams.store.database import (
     facts_connection,
     facts_setting,
 )
-from streams.store.doubts import resolve_doubts
+from streams.store.doubts import note_doubt, resolve_doubts
 from streams.store.installation import require_installation
 
 _PROOF_SECONDS = 20.0
@@ -30,7 +30,8 @@ async def reconcile(
     """Compare every closed window in `scope`, and record the outcome.
 
     A run that stays in flux for `patience` is undecided. Every run is undecided if no worker folds the log.
-    An `equal` reconciliation without limits of scope resolves the doubts noted before the reconciliation began.
+    A `different` reconciliation is a doubt. An `equal` one without limits of scope resolves the doubts noted before the
+    reconciliation began.
     Raises UnreachableError and PreconditionError.
     """
     async with AsyncExitStack() as stack:
@@ -60,9 +61,15 @@ async def reconcile(
         reconciliation_id = await report.fetchval(sql("queries/reconciliation/reconcile_begin"))
         result = await comparison.run(patience)
         await _record(report, reconciliation_id, comparison.snapshot, result)
+        if result.outcome == "different":
+            await note_doubt(report, "reconciliation", _difference(result))
         if result.outcome == "equal" and comparison.scope == ClosedScope():
             await resolve_doubts(report, reconciliation_id)
         return result
+
+
+def _difference(result: ReconcileResult) -> str:
+    return f"the last reconciliation found {len(result.differences)} of {result.pairs} pairs different"
 
 
 async def _record(report: Pool, reconciliation_id: int, snapshot: str, result: ReconcileResult) -> None:

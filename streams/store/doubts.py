@@ -24,16 +24,33 @@ BEGIN_ANEW = (
 GRANT = (
     "grant the role what `sql/roles.sql` grants funnelproof_worker, and execute on pg_logical_emit_message"
 )
+MEND = f"mend the fault; then {BEGIN_ANEW}"
 REMEDIES = {
+    "columns": MEND,
     "connector": BEGIN_ANEW,
     "dead_letters": COMPARE,
+    "identity": MEND,
     "marker": COMPARE,
+    "publication": MEND,
+    "reconciliation": BEGIN_ANEW,
+    "rewrite": COMPARE,
+    "row_security": COMPARE,
     "slot": BEGIN_ANEW,
     "snapshot": COMPARE,
     "source": BEGIN_ANEW,
+    "table": MEND,
     "topic": BEGIN_ANEW,
+    "trigger": COMPARE,
+    "wal_level": MEND,
 }
 """The remedy for each kind of doubt."""
+NEW_LOG = frozenset({"columns", "identity", "publication", "slot", "source", "table", "topic", "wal_level"})
+"""The kinds of doubt that only a new log settles: events were lost, and equal counts do not bring the events back.
+
+Example: the publication sends no updates for a minute, and a deal's second entry into a stage is backdated meanwhile.
+The counts are still equal, because the first entry counts. A day later the first entry is deleted. The log then has a
+wrong instant for the entry that counts from now on.
+"""
 
 
 @dataclass(frozen=True)
@@ -69,6 +86,7 @@ async def note_doubt(report: Connection | Pool, kind: str, reason: str) -> None:
 async def resolve_doubts(report: Connection | Pool, reconciliation_id: int) -> None:
     """Resolve the doubts that were noted before a reconciliation began.
 
-    The reconciliation must have found every closed window equal.
+    The reconciliation must have found every closed window equal. A doubt of the kinds in NEW_LOG is resolved only if
+    the log was begun anew since.
     """
-    await report.execute(sql("queries/store/doubts_resolve"), reconciliation_id)
+    await report.execute(sql("queries/store/doubts_resolve"), reconciliation_id, sorted(NEW_LOG))

@@ -26,6 +26,9 @@ class FakeRecord:
 
 
 def envelope(op: str, *, before: object = None, after: object = None, lsn: int | None = 24_790_896) -> bytes:
+    """An event; an update without a given `before` left the row as it was."""
+    if op == "u" and before is None:
+        before = after
     source = {
         "version": "3.7.0.Final",
         "connector": "postgresql",

@@ -1,7 +1,16 @@
 -- The source's clock at the start of a tick, and the transactions that may still be writing to the stage table.
--- Every write takes a RowExclusiveLock on the table, so the locks' holders are the possible writers. A prepared
+-- Every write takes a RowExclusiveLock on the table or on the partition, so the locks' holders are the possible writers. A prepared
 -- transaction has a name but no process. `since` of another user's transaction is visible only to members of
 -- pg_read_all_stats.
+with recursive
+followed as (
+    select 'dyno_crm.deal_pipeline_stage_state'::regclass::oid as relation
+    union all
+    select inherited.inhrelid
+    from followed
+    inner join pg_inherits as inherited on followed.relation = inherited.inhparent
+)
+
 select
     clock_timestamp() as source_time,
     coalesce(
@@ -34,7 +43,7 @@ select
             where
                 holder.locktype = 'relation'
                 and holder.database = (select oid from pg_database where datname = current_database())
-                and holder.relation = 'dyno_crm.deal_pipeline_stage_state'::regclass
+                and holder.relation in (select followed.relation from followed)
                 and holder.granted
                 and holder.mode = 'RowExclusiveLock'
         ),

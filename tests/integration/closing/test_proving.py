@@ -11,6 +11,7 @@ from confluent_kafka import Producer
 from streams.cdc.connector import DATA_TOPIC_SETTINGS
 from streams.cdc.topics import Topics
 from streams.completeness.proving import ProgressMissingError, Prover
+from streams.domain.fingerprint import Fingerprint
 from streams.domain.proof import Marker, Proof
 from streams.store.database import Pool
 from tests.integration.closing.conftest import PARTITIONS, START, Desk
@@ -29,6 +30,11 @@ class ArrivedMarker:
         return self._marker
 
     async def arrival(self, *_: object) -> None: ...
+
+
+async def look(_: object) -> Fingerprint:
+    """The source's fingerprint: these tests are about the data topic."""
+    return cast("Fingerprint", None)
 
 
 class Log:
@@ -54,7 +60,7 @@ async def log(desk: Desk, pool: Pool, kafka: str) -> AsyncIterator[Log]:
     topics, name = Topics(kafka), f"proving_{uuid4().hex[:8]}"
     await topics.ensure(name, PARTITIONS, DATA_TOPIC_SETTINGS)
     markers = cast("Any", ArrivedMarker(desk.proof(1).marker))
-    yield Log(topics, name, kafka, Prover(pool, topics, name, PARTITIONS, markers))
+    yield Log(topics, name, kafka, Prover(pool, topics, name, PARTITIONS, markers, look))
     await topics.delete([name])
 
 

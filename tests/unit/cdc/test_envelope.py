@@ -147,6 +147,13 @@ def test_a_delete_without_the_old_row_names_the_replica_identity() -> None:
     assert "REPLICA IDENTITY FULL" in refusal(envelope("d", before={**ROW, "deal_id": ""}))
 
 
+@pytest.mark.parametrize("before", [b'"before":null,', b""])
+def test_an_update_without_the_old_row_names_the_replica_identity(before: bytes) -> None:
+    update = envelope("u", after=ROW)
+    begin, end = update.index(b'"before"'), update.index(b'"after"')
+    assert "REPLICA IDENTITY FULL" in refusal(update[:begin] + before + update[end:])
+
+
 def test_an_unwrapped_event_names_the_transformation() -> None:
     assert "ExtractNewRecordState" in refusal(json.dumps({**ROW, "__op": "c"}).encode())
 
