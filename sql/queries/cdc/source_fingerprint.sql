@@ -65,7 +65,11 @@ reader as (
 
 select
     jsonb_build_object(
-        'database', (select base.oid::bigint from pg_database as base where base.datname = current_database()),
+        'database', (
+            select base.oid::bigint
+            from pg_database as base
+            where base.datname = current_database()
+        ),
         'server_version', current_setting('server_version_num')::integer,
         'wal_level', current_setting('wal_level'),
         'has_stages', to_regclass('dyno_crm.pipeline_stage') is not null,

@@ -10,7 +10,7 @@ from streams.fold.partials import DeadLetter, PartitionFlush
 from streams.publish.closing import Published
 from streams.resources import sql
 from streams.store.database import Pool
-from streams.store.doubts import REMEDIES, note_doubt, resolve_doubts, unresolved_doubts
+from streams.store.doubts import NEW_LOG, REMEDIES, note_doubt, resolve_doubts, unresolved_doubts
 from tests.integration.closing.conftest import START, Desk, desk_of, entry
 
 AGO = timedelta(days=1)
@@ -64,15 +64,15 @@ async def test_windows_are_estimated_with_the_reason_until_a_reconciliation_is_e
     desk: Desk, pool: Pool
 ) -> None:
     await desk.close(30)
-    await note_doubt(pool, "slot", "the slot was moved")
+    await note_doubt(pool, "marker", "a marker is missing")
     await desk.close(60)
     (doubt,) = await unresolved_doubts(pool)
-    assert (doubt.reason, doubt.remedy) == ("the slot was moved", REMEDIES["slot"])
+    assert (doubt.reason, doubt.remedy) == ("a marker is missing", REMEDIES["marker"])
     assert doubt.since_time == START + timedelta(seconds=30)
     assert doubt.since_lsn is not None
     reasons = await pool.fetchval("select parameters -> 'reasons' from dyno_crm.report_run")
-    assert reasons == '["the slot was moved"]'
-    assert await pool.fetchval("select reasons from funnelproof.prover") == ["the slot was moved"]
+    assert reasons == '["a marker is missing"]'
+    assert await pool.fetchval("select reasons from funnelproof.prover") == ["a marker is missing"]
     await pool.execute("update funnelproof.doubt set last_noted_at = $1", START - AGO)
     await reconciled(pool, began=START)
     await desk.close(120)
@@ -82,16 +82,27 @@ async def test_windows_are_estimated_with_the_reason_until_a_reconciliation_is_e
 
 @pytest.mark.usefixtures("desk")
 async def test_a_reconciliation_settles_nothing_that_was_noted_again_since_it_began(pool: Pool) -> None:
-    await note_doubt(pool, "slot", "moved")
+    await note_doubt(pool, "marker", "lost")
     began = await pool.fetchval("select clock_timestamp()")
-    await note_doubt(pool, "slot", "moved again")
+    await note_doubt(pool, "marker", "lost again")
     await reconciled(pool, began=began)
-    assert await kinds(pool) == ["slot"]
+    assert await kinds(pool) == ["marker"]
     await reconciled(pool)
     assert await kinds(pool) == []
-    await note_doubt(pool, "slot", "moved a third time")
-    assert await kinds(pool) == ["slot"]
+    await note_doubt(pool, "marker", "lost a third time")
+    assert await kinds(pool) == ["marker"]
     assert await pool.fetchval("select count(*) from funnelproof.doubt") == 2
+
+
+@pytest.mark.usefixtures("desk")
+@pytest.mark.parametrize("kind", sorted(NEW_LOG))
+async def test_what_a_log_has_lost_only_a_new_log_brings_back(pool: Pool, kind: str) -> None:
+    await note_doubt(pool, kind, "events were lost")
+    await reconciled(pool)
+    assert await kinds(pool) == [kind]
+    await desk_of(pool, "another topic")
+    await reconciled(pool)
+    assert await kinds(pool) == []
 
 
 async def test_a_window_that_was_open_across_a_doubt_was_not_compared_and_stays_an_estimate(
@@ -120,7 +131,7 @@ async def test_a_window_that_was_open_across_a_doubt_was_not_compared_and_stays_
 
 @pytest.mark.usefixtures("desk")
 async def test_a_log_that_was_begun_anew_leaves_settled_doubts_behind(pool: Pool) -> None:
-    await note_doubt(pool, "slot", "gone")
+    await note_doubt(pool, "marker", "lost")
     await pool.execute("update funnelproof.doubt set last_noted_at = $1", START + timedelta(seconds=80))
     await reconciled(pool, began=START + timedelta(seconds=90))
     anew = await desk_of(pool, "another topic")
@@ -196,7 +207,7 @@ async def test_another_source_is_a_doubt(desk: Desk, pool: Pool, change: dict[st
     other = replace(proof, marker=replace(proof.marker, **change))  # type: ignore[arg-type]  # one field of its type
     await desk.closing.publish(other, [])
     assert await kinds(pool) == ["source"]
-    await reconciled(pool)
+    await pool.execute("delete from funnelproof.doubt")
     await desk.closing.publish(other, [])
     assert await kinds(pool) == []
 
@@ -276,7 +287,7 @@ async def test_a_source_whose_log_went_back_is_a_doubt_once(pool: Pool) -> None:
     await seen(pool, await emitted(pool, 50))
     await seen(pool, await emitted(pool, 40))
     assert await kinds(pool) == ["source"]
-    await reconciled(pool)
+    await pool.execute("delete from funnelproof.doubt")
     await seen(pool, await emitted(pool, 45))
     assert await kinds(pool) == []
 

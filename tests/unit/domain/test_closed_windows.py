@@ -58,7 +58,11 @@ class LedgerFleet(Fleet):
         self.backup = self.ledger.copy()
 
     def restore(self) -> None:
-        """Restore the Postgres of the last close; workers outlive that, unless they have slept for a compaction lag."""
+        """Restore the Postgres of the last close; workers outlive that, unless they have slept for a compaction lag.
+
+        A claim that the restored Postgres lacks is no fence: whoever made the claim is gone, or claims again within the
+        lag.
+        """
         survivors = [
             (seat, worker)
             for seat, worker in self.workers.items()
@@ -71,6 +75,11 @@ class LedgerFleet(Fleet):
         if not survivors:
             self.hire(0)
         vars(self.ledger).update(vars(self.backup.copy()))
+        known = self.ledger.progress
+        self.fence[:] = [
+            max(known[each].claimed, known[each].position or 0) if each in known else 0
+            for each in range(self.topic.partitions)
+        ]
         self.checked = {where: list(runs) for where, runs in self.ledger.runs.items()}
 
 
