@@ -1,21 +1,13 @@
 """The Debezium connector and its topics, made from the settings."""
 
 import asyncio
-import json
-import ssl
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from string import Template
-from typing import Any
-from urllib.parse import unquote, urlsplit
 
-import httpx
-
+from streams.cdc.connect_api import Connect
+from streams.cdc.connector_config import connector_config
 from streams.cdc.facts_topic import make_facts_topic
 from streams.cdc.topics import Topics
-from streams.errors import PreconditionError, UnreachableError
-from streams.resources import schema
+from streams.errors import PreconditionError
 from streams.settings import Settings
 
 DATA_TOPIC_SETTINGS = {
@@ -28,7 +20,6 @@ DATA_TOPIC_SETTINGS = {
 # A starting prover reads the whole topic: keep the topic short. Retention removes closed segments only.
 MESSAGE_TOPIC_SETTINGS = {"cleanup.policy": "delete", "retention.ms": "86400000", "segment.ms": "3600000"}
 _ROUTED = "transforms.route.partition.topic.num"
-_BUSY = 409  # Connect is rebalancing
 _STARTING_SECONDS = 90.0
 _TROUBLE_LENGTH = 300
 
@@ -48,30 +39,6 @@ class ConnectorStatus:
         return self.state == "RUNNING" and bool(self.tasks) and set(self.tasks) == {"RUNNING"}
 
 
-def connector_config(settings: Settings) -> dict[str, str]:
-    """Return the connector's configuration: `schemas/connectors/stage_state.json`, filled in from the settings."""
-    dsn = urlsplit(settings.cdc_dsn or settings.source_dsn)
-    values = {
-        "host": dsn.hostname or "127.0.0.1",
-        "port": str(dsn.port or 5432),
-        "user": unquote(dsn.username or "postgres"),
-        "password": unquote(dsn.password or ""),
-        "database": unquote(dsn.path.lstrip("/")) or "postgres",
-        "topic_prefix": settings.topic_prefix,
-        "instance": settings.instance,
-        "marker_prefix": settings.marker_prefix,
-        "partitions": str(settings.partitions),
-    }
-    template: dict[str, str] = json.loads(schema("connectors/stage_state.json"))
-    return {key: Template(value).substitute(values) for key, value in template.items()}
-
-
-@cache
-def _tls_context() -> ssl.SSLContext:
-    """Return a shared TLS context: a context takes a tenth of a second to make, and workers call every two seconds."""
-    return httpx.create_ssl_context(trust_env=False)
-
-
 class Connector:
     """The connector of an installation in a Kafka Connect cluster."""
 
@@ -79,6 +46,7 @@ class Connector:
         self._settings = settings
         self._name = settings.instance
         self._topics = Topics(settings.kafka)
+        self._connect = Connect(settings)
 
     async def apply(self) -> ConnectorStatus:
         """Make or update topics and connector; return once the connector runs. Raises PreconditionError if it fails."""
@@ -92,16 +60,18 @@ class Connector:
         await make_facts_topic(self._topics, settings.facts_topic)
         async with asyncio.timeout(_STARTING_SECONDS):
             while (
-                await self._call("PUT", f"/connectors/{self._name}/config", connector_config(settings))
+                await self._connect.call(
+                    "PUT", f"/connectors/{self._name}/config", connector_config(settings)
+                )
             ) is None:
                 await asyncio.sleep(0.3)
         if (await self.status()).state in ("STOPPED", "PAUSED"):
-            await self._call("PUT", f"/connectors/{self._name}/resume")
+            await self._connect.call("PUT", f"/connectors/{self._name}/resume")
         return await self._wait_until_running()
 
     async def status(self) -> ConnectorStatus:
         """Return the connector's status; the state of a missing connector is `ABSENT`."""
-        answer = await self._call("GET", f"/connectors/{self._name}/status")
+        answer = await self._connect.call("GET", f"/connectors/{self._name}/status")
         if answer is None:
             return ConnectorStatus(self._name, "ABSENT")
         traces = [
@@ -113,7 +83,7 @@ class Connector:
 
     async def committed_lsn(self) -> int | None:
         """Return the LSN up to which Connect has noted commits as delivered to Kafka; None if Connect has no note."""
-        answer = await self._call("GET", f"/connectors/{self._name}/offsets")
+        answer = await self._connect.call("GET", f"/connectors/{self._name}/offsets")
         noted = [
             each["offset"].get("lsn_commit") for each in (answer or {}).get("offsets", ()) if each["offset"]
         ]
@@ -127,7 +97,7 @@ class Connector:
         """
         if topics:
             await self._forget_offsets()
-        existed = await self._call("DELETE", f"/connectors/{self._name}") is not None
+        existed = await self._connect.call("DELETE", f"/connectors/{self._name}") is not None
         if topics:
             settings = self._settings
             heartbeats = f"__debezium-heartbeat.{settings.topic_prefix}"
@@ -140,7 +110,7 @@ class Connector:
         """Refuse a new number of partitions: the rows of a deal would lie on two partitions."""
         if await self._topics.identity(self._settings.data_topic) is None:
             return
-        running = await self._call("GET", f"/connectors/{self._name}/config") or {}
+        running = await self._connect.call("GET", f"/connectors/{self._name}/config") or {}
         before, now = running.get(_ROUTED), connector_config(self._settings)[_ROUTED]
         if before not in (None, now):
             raise PreconditionError(
@@ -150,7 +120,7 @@ class Connector:
 
     async def _forget_offsets(self) -> None:
         """Delete the connector's offsets: Connect keeps them for the next connector of equal name."""
-        if await self._call("PUT", f"/connectors/{self._name}/stop") is None:
+        if await self._connect.call("PUT", f"/connectors/{self._name}/stop") is None:
             return
         offsets = f"/connectors/{self._name}/offsets"
         for _ in range(int(_STARTING_SECONDS / 0.2)):
@@ -158,7 +128,7 @@ class Connector:
             if (
                 status.state == "STOPPED"
                 and not status.tasks
-                and await self._call("DELETE", offsets) is not None
+                and await self._connect.call("DELETE", offsets) is not None
             ):
                 return
             await asyncio.sleep(0.2)
@@ -177,24 +147,6 @@ class Connector:
         raise PreconditionError(
             f"connector {self._name} did not start within {_STARTING_SECONDS:.0f} s: see Connect's log"
         )
-
-    async def _call(self, method: str, path: str, body: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - JSON
-        """Return Connect's answer; None for "not found" and for "busy, ask again"."""
-        url = self._settings.connect_url.rstrip("/")
-        try:
-            async with httpx.AsyncClient(timeout=30, trust_env=False, verify=_tls_context()) as client:
-                answer = await client.request(method, url + path, json=body)
-        except httpx.HTTPError as error:
-            raise UnreachableError(
-                f"Kafka Connect does not answer at {url}: start it, or set FUNNELPROOF_CONNECT_URL"
-            ) from error
-        if answer.status_code in (404, _BUSY):
-            return None
-        if answer.is_error:
-            raise PreconditionError(
-                f"Kafka Connect refused the connector: {answer.json().get('message', answer.text)}"
-            )
-        return answer.json() if answer.content else {}
 
 
 def _root_cause(trace: str) -> str:
