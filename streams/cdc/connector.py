@@ -25,8 +25,8 @@ _IDENTITY = (
 Reading: TypeAlias = Callable[[], Awaitable[str | None]]
 """Asks the source what the connector reads, as `streams.cdc.source_objects.reading` does."""
 _STARTING_SECONDS = 90.0
-_SNAPSHOT_SECONDS = 15.0
-"""After so many seconds a first snapshot is not waited for any longer."""
+_SNAPSHOT_SECONDS = 5.0
+"""A first snapshot that has gone on for so long is not waited for; an attempt that fails takes less."""
 _LOOK_SECONDS = 0.2
 _TROUBLE_LENGTH = 300
 
@@ -98,10 +98,12 @@ class Connector:
     async def check(self, slot: SourceObject | None) -> None:
         """Raise PreconditionError if the installation's connector would harm another connector, or its own log.
 
-        `slot` is the replication slot of the instance, if it is there. Nothing is changed.
+        `slot` is the replication slot of the instance, if it is there. Connect tries the configuration, and connects to
+        the database. Nothing is changed.
         """
         await self.require_own()
         wanted = connector_config(self._settings)
+        await self._require_valid(wanted)
         for name, config in (await self._others()).items():
             if config.get(_PREFIX) == wanted[_PREFIX]:
                 raise PreconditionError(
@@ -185,6 +187,20 @@ class Connector:
         """Return True until Connect has noted the end of the first snapshot."""
         return all("snapshot" in offset for offset in await self._offsets())
 
+    async def _require_valid(self, config: Mapping[str, str]) -> None:
+        path = f"/connector-plugins/{config['connector.class']}/config/validate"
+        answer = await self._connect.call("PUT", path, {"name": self._name, **config})
+        if answer is None:
+            raise PreconditionError(
+                "Kafka Connect has no Debezium for Postgres: install the plugin debezium-connector-postgres there"
+            )
+        if errors := [
+            f"{each['value']['name']}: {error}"
+            for each in answer["configs"]
+            for error in each["value"]["errors"]
+        ]:
+            raise PreconditionError(f"Kafka Connect refuses the connector: {'; '.join(errors)}")
+
     async def _require_own_slot(self, slot: SourceObject) -> None:
         """Raise PreconditionError if a slot without a connector here belongs to a connector elsewhere."""
         if slot.active:
@@ -227,12 +243,15 @@ class Connector:
         raise PreconditionError(f"{otherwise}: see Connect's log, then try again")
 
     async def _wait_until_reading(self, reading: Reading) -> ConnectorStatus:
-        began = asyncio.get_running_loop().time()
-        while (spent := asyncio.get_running_loop().time() - began) < _STARTING_SECONDS:
+        looks_at_snapshot = 0
+        for _ in range(int(_STARTING_SECONDS / _LOOK_SECONDS)):
             status = await self.seen(reading)
             if status.failed:
                 raise PreconditionError(f"connector {self._name} failed: {status.trouble}")
-            if status.running and (spent > _SNAPSHOT_SECONDS or await reading() == "changes"):
+            if status.running and await reading() == "changes":
+                return status
+            looks_at_snapshot = looks_at_snapshot + 1 if status.running else 0
+            if looks_at_snapshot > _SNAPSHOT_SECONDS / _LOOK_SECONDS:
                 return status
             await asyncio.sleep(_LOOK_SECONDS)
         raise PreconditionError(

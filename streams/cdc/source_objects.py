@@ -68,6 +68,14 @@ async def reading(connection: "Connection", instance: str) -> str | None:
     return found
 
 
+async def require_reader(connection: "Connection", role: str) -> None:
+    """Raise PreconditionError, with the statements that mend it, if the connector's role could not follow the table."""
+    if statements := await connection.fetchval(sql("queries/cdc/source_reader_rights"), role):
+        raise PreconditionError(
+            f"the connector's role {role} (FUNNELPROOF_CDC_DSN) may not follow {TABLE}: {statements}"
+        )
+
+
 def require_own(objects: Sequence[SourceObject]) -> None:
     """Raise PreconditionError if a slot or a publication of the instance's name is not as the capture needs it."""
     for each in objects:

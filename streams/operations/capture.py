@@ -5,9 +5,17 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 from streams.cdc.connector import Connector, ConnectorStatus
+from streams.cdc.connector_config import connector_config
 from streams.cdc.own_topics import OwnTopics
 from streams.cdc.source import require_source
-from streams.cdc.source_objects import SLOT, make_objects, read_objects, reading, require_own
+from streams.cdc.source_objects import (
+    SLOT,
+    make_objects,
+    read_objects,
+    reading,
+    require_own,
+    require_reader,
+)
 from streams.operations.source_removal import SourceRemoval
 from streams.settings import Settings
 from streams.store.database import source_connection
@@ -35,6 +43,7 @@ async def apply_connector(
         await require_source(source)
         objects = await read_objects(source, settings.instance)
         require_own(objects)
+        await require_reader(source, connector_config(settings)["database.user"])
         await topics.check()
         await connector.check(next((each for each in objects if each.kind == SLOT), None))
         for made in await make_objects(
