@@ -38,6 +38,10 @@ class ReportRemoval:
                 f"something of another program rests on what would be removed ({error.detail or error}): drop it, or "
                 "run `funnelproof uninstall --keep-facts`; nothing was removed from the report database"
             ) from error
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise PreconditionError(
+                f"the role of the report database may not remove everything ({error}): nothing was removed from there"
+            ) from error
         return [step.what for step in self.steps]
 
 
@@ -46,7 +50,7 @@ async def plan_report_removal(report: OwnConnection, *, keep_facts: bool) -> Rep
 
     Raises PreconditionError if the role may not remove an object.
     """
-    found = await report.fetchrow(sql("queries/operations/uninstall_catalog"))
+    found = await report.fetchrow(sql("queries/operations/uninstall_catalog"), keep_facts)
     assert found is not None  # noqa: S101 - the statement always returns one row
     if found["of_others"]:
         raise PreconditionError(

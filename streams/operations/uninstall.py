@@ -16,10 +16,8 @@ from streams.settings import Settings
 from streams.store.database import OwnConnection, address, facts_connection
 from streams.store.installation import require_installation
 
-_NAMES = "funnelproof_cdc, funnelproof_worker, funnelproof_reader"
 _ROLES = (
-    f"the roles of sql/roles.sql with their rights: `drop owned by {_NAMES}` in each database and then "
-    f"`drop role {_NAMES}` remove them"
+    "the roles of sql/roles.sql, with their rights: an administrator drops them, see docs/installation.md"
 )
 
 

@@ -1,5 +1,5 @@
--- What `migrate` has made in the report database, as far as it is there. `*_may`: this session's role may drop it.
--- `runs_are_made_here`: report_run is exactly as `migrate` makes it, so `migrate` may have made it.
+-- What `migrate` has made in the report database, as far as it is there. `of_others`: this session's role may not drop it.
+-- $1: the tables of runs and facts stay. `runs_are_made_here`: report_run is exactly as `migrate` makes it, so `migrate` may have made it.
 with
 run_column as (
     select
@@ -84,6 +84,7 @@ select
                     'report_stage_conversion_fact',
                     'report_run'
                 )
+                and not ($1::boolean and relation.relkind <> 'v')
             union all
             select
                 'schema funnelproof',
