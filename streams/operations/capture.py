@@ -63,9 +63,16 @@ async def apply_connector(
 
 
 async def read_connector(settings: Settings) -> ConnectorStatus:
-    """Return the connector's status; a connector that Connect calls RUNNING and that reads nothing is not running."""
-    async with source_connection(settings) as source:
-        return await Connector(settings).seen(lambda: reading(source, settings.instance))
+    """Return the connector's status; a connector that Connect calls RUNNING and that reads nothing is not running.
+
+    The CRM's database is asked only about a connector that Connect calls RUNNING. Raises UnreachableError.
+    """
+
+    async def ask_source() -> str | None:
+        async with source_connection(settings) as source:
+            return await reading(source, settings.instance)
+
+    return await Connector(settings).seen(ask_source)
 
 
 async def delete_connector(settings: Settings, *, topics: bool, force: bool = False) -> Removed:

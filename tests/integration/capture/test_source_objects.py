@@ -16,6 +16,7 @@ from streams.cdc.source_objects import (
 from streams.errors import PreconditionError
 from streams.store.database import OwnConnection
 from tests.integration.capture.conftest import acting_as
+from tests.integration.partitioned import PARTITIONED
 
 TABLE = "dyno_crm.deal_pipeline_stage_state"
 UPDATE = "update dyno_crm.deal_pipeline_stage_state set exited_at = now()"
@@ -32,18 +33,6 @@ create function dyno_crm.catch() returns trigger language plpgsql security defin
 as 'begin insert into dyno_crm.caught values (old.id); return null; end';
 create trigger catch after delete on dyno_crm.deal_pipeline_stage_state for each row execute function dyno_crm.catch();
 alter table dyno_crm.deal_pipeline_stage_state enable always trigger catch;
-"""
-PARTITIONED = f"""
-drop table {TABLE};
-create table {TABLE} (
-    id uuid primary key, tenant_id uuid not null, deal_id uuid not null, pipeline_id uuid not null,
-    pipeline_stage_id uuid not null, entered_at timestamptz not null, exited_at timestamptz
-) partition by hash (id);
-create table dyno_crm.part_0 partition of {TABLE} for values with (modulus 2, remainder 0);
-create table dyno_crm.part_1 partition of {TABLE} for values with (modulus 2, remainder 1);
-alter table {TABLE} replica identity full;
-alter table dyno_crm.part_0 replica identity full;
-alter table dyno_crm.part_1 replica identity full;
 """
 
 

@@ -16,6 +16,7 @@ from streams.cdc.connect_api import Connect
 from streams.cdc.connector import Connector
 from streams.cdc.own_topics import OwnTopics
 from streams.cdc.topics import Topics
+from tests.integration.partitioned import PARTITIONED
 from tests.integration.stream.conftest import Install
 from tests.integration.stream.funnel import Funnel
 from tests.integration.stream.installation import Installation, installed
@@ -136,6 +137,28 @@ async def test_only_the_counted_columns_are_captured_and_no_value_of_another_col
         assert events[-2]["before"]["pipeline_stage_id"] == str(funnel.ids["a"])
         assert events[-1]["before"]["pipeline_stage_id"] == str(funnel.ids["b"])
         assert (await command(installation, "status"))[0] == 0
+
+
+async def test_rows_of_a_partitioned_table_reach_the_log_under_the_table_s_own_name(install: Install) -> None:
+    async with install(WINDOWS="1h") as installation:
+        crm, funnel = installation.connection, Funnel()
+        await funnel.create(crm)
+        assert (await command(installation, "delete", "--topics"))[0] == 0
+        await crm.execute(PARTITIONED)
+        moment = await installation.now()
+        rows = [await funnel.enter(crm, uuid4(), "a", moment) for _ in range(8)]
+        status, told = await command(installation, "apply")
+        assert status == 0, told
+        rows += [await funnel.enter(crm, uuid4(), "a", moment) for _ in range(8)]
+        for row in rows:
+            await crm.execute(
+                "update dyno_crm.deal_pipeline_stage_state set exited_at = now() where id = $1", row
+            )
+        await crm.execute("truncate dyno_crm.deal_pipeline_stage_state")
+        for number, row in enumerate(rows):
+            events = await events_of(installation, row, 3)
+            assert [event["op"] for event in events] == ["r" if number < 8 else "c", "u", "d"]
+            assert {event["source"]["table"] for event in events} == {"deal_pipeline_stage_state"}
 
 
 async def test_apply_tells_every_object_that_it_makes_and_the_second_time_nothing(install: Install) -> None:
@@ -364,3 +387,27 @@ async def test_a_connector_that_only_tries_again_is_not_called_running_and_heals
             while (await command(watched, "status"))[0] != 0:
                 await asyncio.sleep(1)
         assert (await command(watched, "delete"))[0] == 0
+
+
+@pytest.mark.thorough
+async def test_a_connector_that_can_never_go_on_ends_as_failed_with_its_cause(install: Install) -> None:
+    """Its session is ended whenever it has begun to read; with fewer and quicker attempts than usual."""
+    async with install(WINDOWS="1h") as installation:
+        crm, name = installation.connection, installation.settings.instance
+        usual = await config(installation)
+        assert usual["errors.max.retries"] == "30"
+        impatient = {"errors.max.retries": "2", "retriable.restart.connector.wait.ms": "1000"}
+        await connect(installation).call("PUT", f"/connectors/{name}/config", usual | impatient)
+        connector = Connector(installation.settings)
+        async with asyncio.timeout(90):
+            while not (await connector.status()).failed:
+                await crm.execute(
+                    "select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = $1",
+                    name,
+                )
+                await asyncio.sleep(0.1)
+        status, told = await command(installation, "status", "--json")
+        assert (status, json.loads(told)["tasks"]) == (1, ["FAILED"])
+        assert "terminating connection" in json.loads(told)["trouble"], told
+        assert (await command(installation, "apply"))[0] == 0
+        assert await config(installation) == usual
