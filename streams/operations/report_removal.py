@@ -14,7 +14,7 @@ _FACTS, _RUNS = "dyno_crm.report_stage_conversion_fact", "dyno_crm.report_run"
 
 @dataclass(frozen=True)
 class Step:
-    """A removal: a text for people, and the statement that does it."""
+    """One removal: a text for people, and the statement."""
 
     what: str
     statement: str
@@ -22,13 +22,16 @@ class Step:
 
 @dataclass(frozen=True)
 class ReportRemoval:
-    """The steps in their order, and a text for everything that stays."""
+    """The steps in the order of execution, and a text for each part that stays."""
 
     steps: Sequence[Step]
     left: Sequence[str]
 
     async def run(self, report: OwnConnection) -> list[str]:
-        """Do all steps in one transaction; return their texts. Raises PreconditionError if others rest on a table."""
+        """Do all steps in one transaction; return the steps' texts.
+
+        Raises PreconditionError if an object of another program rests on a table, or if a right is missing.
+        """
         try:
             async with report.transaction():
                 for step in self.steps:

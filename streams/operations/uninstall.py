@@ -23,7 +23,7 @@ _ROLES = (
 
 @dataclass(frozen=True)
 class Uninstall:
-    """Everything of an installation that is still there, with the sessions that remove it; made by `plan`."""
+    """The remaining parts of an installation, and the sessions that remove the parts; made by `plan`."""
 
     settings: Settings
     report: OwnConnection
@@ -67,7 +67,7 @@ class Uninstall:
 
     @property
     def lines(self) -> list[str]:
-        """A line for each thing that goes, with its place."""
+        """One line for each part to be removed, with the part's place."""
         crm, facts = (address(dsn) for dsn in (self.settings.source_dsn, self.settings.facts_dsn))
         return [
             f"Kafka Connect: connector {self.settings.instance}, and its offsets",
@@ -80,7 +80,7 @@ class Uninstall:
 
     @property
     def left(self) -> list[str]:
-        """A line for each thing that stays."""
+        """One line for each part that stays."""
         elsewhere = (
             f"the folder {self.settings.state_dir} (FUNNELPROOF_STATE_DIR) on other machines with workers"
         )
@@ -89,7 +89,7 @@ class Uninstall:
     async def run(self) -> list[str]:
         """Remove everything, the capture first and the results last; return the lines.
 
-        A run that fails on the way can be repeated: the next plan has the rest.
+        After a failure on the way, another plan has the parts that are left.
         """
         done = self.lines
         await self.connector.delete(offsets=True)
@@ -104,7 +104,7 @@ class Uninstall:
 
 
 def _folders(settings: Settings) -> list[Path]:
-    """Return the folders of the workers' files on this machine: that of the instance, and those that are empty then."""
+    """Return the folders of workers on this machine: the instance's folder, and folders that then hold no file."""
     own, faust = settings.state_dir / settings.instance, settings.state_dir / "faust"
     folders = [own] if own.is_dir() else []
     if faust.is_dir() and not any(path.is_file() for path in faust.rglob("*")):
