@@ -155,6 +155,11 @@ class Connector:
         await self._connect.call("PUT", f"{self._path}/resume")
         return await self._wait_until_reading(reading), former is None
 
+    async def stop(self) -> None:
+        """Stop the connector, if the connector exists: its sessions at the CRM's database end, nothing is forgotten."""
+        if await self._config() is not None:
+            await self._stop()
+
     async def delete(self, *, offsets: bool = False) -> bool:
         """Delete the connector; return True if the connector existed.
 

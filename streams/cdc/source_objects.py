@@ -5,7 +5,8 @@ truncate into deletes. Debezium makes the slot `funnelproof` when the connector 
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ SLOT, PUBLICATION, TRIGGER, FUNCTION = "replication slot", "publication", "trigg
 TABLE = "dyno_crm.deal_pipeline_stage_state"
 _LOOK_SECONDS = 0.2
 _LOOKS = 100
-# Making the trigger waits for the table's writers, and later writers wait meanwhile.
+# A change of the trigger waits for the table's writers, and later writers wait meanwhile.
 _LOCK_TIMEOUT = "5s"
 
 
@@ -128,15 +129,10 @@ async def _execute(connection: "Connection", statements: Sequence[str]) -> None:
     if not statements:
         return
     try:
-        async with connection.transaction():
-            await connection.execute(f"set local lock_timeout = '{_LOCK_TIMEOUT}'")
+        async with _briefly(connection):
             for statement in statements:
                 await connection.execute(statement)
             await _require_writable(connection)
-    except asyncpg.LockNotAvailableError:
-        raise PreconditionError(
-            f"a transaction has held {TABLE} for {_LOCK_TIMEOUT}: nothing was made; run this again when it has ended"
-        ) from None
     except asyncpg.InsufficientPrivilegeError as error:
         raise PreconditionError(f"{error}: {_for_the_owner(statements)}") from error
 
@@ -174,7 +170,24 @@ async def wait_for_release(connection: "Connection", instance: str) -> None:
 
 
 async def drop_object(connection: "Connection", each: SourceObject) -> None:
-    """Drop the object; raises PreconditionError if somebody goes on reading a slot."""
+    """Drop the object. Raises PreconditionError if somebody goes on reading a slot, or writing the trigger's table."""
     if each.kind == SLOT:
         await wait_for_release(connection, each.name)
-    await connection.execute(each.statement)
+        await connection.execute(each.statement)
+        return
+    async with _briefly(connection):
+        await connection.execute(each.statement)
+
+
+@asynccontextmanager
+async def _briefly(connection: "Connection") -> AsyncIterator[None]:
+    """Hold a transaction that gives up where the stage table is in use. Raises PreconditionError then."""
+    try:
+        async with connection.transaction():
+            await connection.execute(f"set local lock_timeout = '{_LOCK_TIMEOUT}'")
+            yield
+    except asyncpg.LockNotAvailableError:
+        raise PreconditionError(
+            f"a transaction has held {TABLE} for {_LOCK_TIMEOUT}: nothing was changed there; run this again when it "
+            "has ended"
+        ) from None

@@ -9,7 +9,10 @@ from streams.cdc.connector_config import connector_config
 from streams.cdc.own_topics import OwnTopics
 from streams.cdc.source import require_source
 from streams.cdc.source_objects import (
+    FUNCTION,
+    PUBLICATION,
     SLOT,
+    TRIGGER,
     make_objects,
     read_objects,
     reading,
@@ -92,8 +95,10 @@ async def delete_connector(settings: Settings, *, topics: bool, force: bool = Fa
     async with AsyncExitStack() as stack:
         source = await SourceRemoval.plan(settings, stack, strict=False)
         names = await own.existing(own.of_the_log)
+        await connector.stop()
+        removed = await source.run(TRIGGER, FUNCTION)
         existed = await connector.delete(offsets=True)
-        removed = [f"connector {settings.instance} in Kafka Connect, with its offsets"] if existed else []
-        removed += await source.run()
+        removed += [f"connector {settings.instance} in Kafka Connect, with its offsets"] if existed else []
+        removed += await source.run(SLOT, PUBLICATION)
         await own.delete(names)
         return Removed(existed, [*removed, *(f"topic {name}" for name in names)], source.left)

@@ -61,11 +61,14 @@ class SourceRemoval:
             )
         return plan
 
-    async def run(self) -> list[str]:
-        """Drop the objects; return a text for each."""
+    async def run(self, *kinds: str) -> list[str]:
+        """Drop the objects of these kinds; return a text for each. The trigger needs a moment without writers."""
+        done = []
         for connection, each in self.dropped:
-            await drop_object(connection, each)
-        return [str(each) for _, each in self.dropped]
+            if each.kind in kinds:
+                await drop_object(connection, each)
+                done.append(str(each))
+        return done
 
 
 async def _cdc_session(settings: Settings, stack: AsyncExitStack) -> OwnConnection | None:

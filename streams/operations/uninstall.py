@@ -8,6 +8,7 @@ from pathlib import Path
 
 from streams.cdc.connector import Connector
 from streams.cdc.own_topics import OwnTopics
+from streams.cdc.source_objects import FUNCTION, PUBLICATION, SLOT, TRIGGER
 from streams.errors import PreconditionError
 from streams.operations.report_removal import ReportRemoval, plan_report_removal
 from streams.operations.source_removal import SourceRemoval
@@ -92,8 +93,10 @@ class Uninstall:
         After a failure on the way, another plan has the parts that are left.
         """
         done = self.lines
+        await self.connector.stop()
+        await self.source.run(TRIGGER, FUNCTION)
         await self.connector.delete(offsets=True)
-        await self.source.run()
+        await self.source.run(SLOT, PUBLICATION)
         await self.topics.delete(self.topic_names)
         if self.has_group:
             await self.topics.delete_group()
