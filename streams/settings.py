@@ -82,6 +82,10 @@ class Settings(BaseSettings):
     partitions: int = Field(
         8, ge=1, le=1000, description="partitions of the CDC topic, for `connector apply`"
     )
+    truncate_trigger: Literal["on", "off"] = Field(
+        "on",
+        description="whether `connector apply` makes the trigger that turns a truncate of the stage table into deletes",
+    )
     state_dir: Path = Field(
         Path(".funnelproof"), description="folder of the files that a worker keeps between runs"
     )

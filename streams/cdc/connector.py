@@ -1,75 +1,63 @@
-"""The Debezium connector and its topics, made from the settings."""
+"""The Debezium connector of an installation, made from the settings."""
 
 import asyncio
-import json
-import ssl
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cache
-from string import Template
-from typing import Any
-from urllib.parse import unquote, urlsplit
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
 
-import httpx
-
-from streams.cdc.facts_topic import make_facts_topic
-from streams.cdc.topics import Topics
-from streams.errors import PreconditionError, UnreachableError
-from streams.resources import schema
+from streams.cdc.connect_api import Connect
+from streams.cdc.connector_config import connector_config
+from streams.cdc.source_objects import SourceObject
+from streams.errors import PreconditionError
 from streams.settings import Settings
 
-DATA_TOPIC_SETTINGS = {
-    "cleanup.policy": "compact",
-    # Longer than any replay (see Compaction in docs/architecture.md): a replay must not lose records ahead of it.
-    "min.compaction.lag.ms": "21600000",
-    # The topic is a table of all rows, and rows have no age limit.
-    "retention.ms": "-1",
-}
-# A starting prover reads the whole topic: keep the topic short. Retention removes closed segments only.
-MESSAGE_TOPIC_SETTINGS = {"cleanup.policy": "delete", "retention.ms": "86400000", "segment.ms": "3600000"}
 _ROUTED = "transforms.route.partition.topic.num"
-_BUSY = 409  # Connect is rebalancing
+_PREFIX = "topic.prefix"
+_IDENTITY = (
+    "connector.class",
+    "database.hostname",
+    "database.port",
+    "database.dbname",
+    "slot.name",
+    _PREFIX,
+)
+"""What a connector follows and where to; two installations differ in at least one."""
+Reading: TypeAlias = Callable[[], Awaitable[str | None]]
+"""Asks the source what the connector reads, as `streams.cdc.source_objects.reading` does."""
 _STARTING_SECONDS = 90.0
+_SNAPSHOT_SECONDS = 5.0
+"""A first snapshot that has gone on for so long is not waited for; an attempt that fails takes less."""
+_LOOK_SECONDS = 0.2
 _TROUBLE_LENGTH = 300
 
 
 @dataclass(frozen=True)
 class ConnectorStatus:
-    """State of the connector and of its tasks; `trouble` is the root cause of the first failure."""
+    """State of the connector and of its tasks; `trouble` is the root cause of the first failure.
+
+    `reads` is False if the connector reads no changes although Connect calls the connector RUNNING; None: not asked.
+    """
 
     name: str
     state: str
     tasks: list[str] = field(default_factory=list)
     trouble: str | None = None
+    reads: bool | None = None
 
     @property
     def running(self) -> bool:
-        """True if the connector and its task run."""
-        return self.state == "RUNNING" and bool(self.tasks) and set(self.tasks) == {"RUNNING"}
+        """True if the connector and its task run, and are not known to read nothing."""
+        return (
+            self.state == "RUNNING"
+            and bool(self.tasks)
+            and set(self.tasks) == {"RUNNING"}
+            and self.reads is not False
+        )
 
-
-def connector_config(settings: Settings) -> dict[str, str]:
-    """Return the connector's configuration: `schemas/connectors/stage_state.json`, filled in from the settings."""
-    dsn = urlsplit(settings.cdc_dsn or settings.source_dsn)
-    values = {
-        "host": dsn.hostname or "127.0.0.1",
-        "port": str(dsn.port or 5432),
-        "user": unquote(dsn.username or "postgres"),
-        "password": unquote(dsn.password or ""),
-        "database": unquote(dsn.path.lstrip("/")) or "postgres",
-        "topic_prefix": settings.topic_prefix,
-        "instance": settings.instance,
-        "marker_prefix": settings.marker_prefix,
-        "partitions": str(settings.partitions),
-    }
-    template: dict[str, str] = json.loads(schema("connectors/stage_state.json"))
-    return {key: Template(value).substitute(values) for key, value in template.items()}
-
-
-@cache
-def _tls_context() -> ssl.SSLContext:
-    """Return a shared TLS context: a context takes a tenth of a second to make, and workers call every two seconds."""
-    return httpx.create_ssl_context(trust_env=False)
+    @property
+    def failed(self) -> bool:
+        """True if the connector or a task has failed: neither tries again."""
+        return "FAILED" in (self.state, *self.tasks)
 
 
 class Connector:
@@ -78,30 +66,12 @@ class Connector:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._name = settings.instance
-        self._topics = Topics(settings.kafka)
-
-    async def apply(self) -> ConnectorStatus:
-        """Make or update topics and connector; return once the connector runs. Raises PreconditionError if it fails."""
-        settings = self._settings
-        await self._require_same_routing()
-        await self._topics.ensure(settings.data_topic, settings.partitions, DATA_TOPIC_SETTINGS)
-        await self._topics.ensure(settings.message_topic, 1, MESSAGE_TOPIC_SETTINGS)
-        await self._topics.ensure(
-            settings.dead_letter_topic, 1, {"cleanup.policy": "delete", "retention.ms": "-1"}
-        )
-        await make_facts_topic(self._topics, settings.facts_topic)
-        async with asyncio.timeout(_STARTING_SECONDS):
-            while (
-                await self._call("PUT", f"/connectors/{self._name}/config", connector_config(settings))
-            ) is None:
-                await asyncio.sleep(0.3)
-        if (await self.status()).state in ("STOPPED", "PAUSED"):
-            await self._call("PUT", f"/connectors/{self._name}/resume")
-        return await self._wait_until_running()
+        self._path = f"/connectors/{self._name}"
+        self._connect = Connect(settings)
 
     async def status(self) -> ConnectorStatus:
         """Return the connector's status; the state of a missing connector is `ABSENT`."""
-        answer = await self._call("GET", f"/connectors/{self._name}/status")
+        answer = await self._connect.call("GET", f"{self._path}/status")
         if answer is None:
             return ConnectorStatus(self._name, "ABSENT")
         traces = [
@@ -113,88 +83,190 @@ class Connector:
 
     async def committed_lsn(self) -> int | None:
         """Return the LSN up to which Connect has noted commits as delivered to Kafka; None if Connect has no note."""
-        answer = await self._call("GET", f"/connectors/{self._name}/offsets")
-        noted = [
-            each["offset"].get("lsn_commit") for each in (answer or {}).get("offsets", ()) if each["offset"]
-        ]
+        noted = [offset.get("lsn_commit") for offset in await self._offsets()]
         return max((lsn for lsn in noted if lsn is not None), default=None)
 
-    async def delete(self, *, topics: bool = False) -> bool:
+    async def seen(self, reading: Reading) -> ConnectorStatus:
+        """Return the status with `reads` filled in: Connect calls a connector RUNNING that only tries again."""
+        status = await self.status()
+        if not status.running:
+            return status
+        found = await reading()
+        reads = found == "changes" or (found == "snapshot" and await self._takes_snapshot())
+        return replace(status, reads=reads)
+
+    async def check(self, slot: SourceObject | None) -> None:
+        """Raise PreconditionError if the installation's connector would harm another connector, or its own log.
+
+        `slot` is the replication slot of the instance, if it is there. Connect tries the configuration, and connects to
+        the database. Nothing is changed.
+        """
+        await self.require_own()
+        wanted = connector_config(self._settings)
+        await self._require_valid(wanted)
+        for name, config in (await self._others()).items():
+            if config.get(_PREFIX) == wanted[_PREFIX]:
+                raise PreconditionError(
+                    f"connector {name} writes to the topics {wanted[_PREFIX]}.*, too: "
+                    "set FUNNELPROOF_TOPIC_PREFIX to a name of its own"
+                )
+        former = await self._config()
+        if former is None and slot is not None:
+            await self._require_own_slot(slot)
+        if former is not None and former.get(_ROUTED) != wanted[_ROUTED]:
+            raise PreconditionError(
+                f"connector {self._name} spreads deals over {former.get(_ROUTED)} partitions, FUNNELPROOF_PARTITIONS "
+                f"says {wanted[_ROUTED]}: set it to {former.get(_ROUTED)}, or begin anew with {wanted[_ROUTED]}: first "
+                "run `funnelproof connector delete --topics`"
+            )
+
+    async def require_own(self) -> None:
+        """Raise PreconditionError if the connector of the instance's name follows another database or other topics."""
+        running, wanted = await self._config(), connector_config(self._settings)
+        if running is None:
+            return
+        if strange := [key for key in _IDENTITY if running.get(key) != wanted[key]]:
+            told = ", ".join(f"{key} is {running.get(key)} there and {wanted[key]} here" for key in strange)
+            raise PreconditionError(
+                f"Kafka Connect has another connector {self._name} ({told}): set FUNNELPROOF_INSTANCE to a name of its "
+                "own; if that connector is this installation's and the address has changed, run "
+                "`funnelproof connector delete --force` first"
+            )
+
+    async def apply(self, reading: Reading) -> tuple[ConnectorStatus, bool]:
+        """Make, update or restart the connector; return the status, and True if the connector was new.
+
+        The result is that of the new attempt: a connector that reads, with an equal configuration, is left alone, and
+        every other connector is stopped first. Raises PreconditionError if the connector fails, or does not read
+        within a minute and a half.
+        """
+        config = connector_config(self._settings)
+        former = await self._config()
+        if former == config and (status := await self.seen(reading)).running:
+            return status, False
+        if former is None:
+            await self._make_stopped(config)
+        else:
+            await self._stop()
+            await self._until(
+                lambda: _is_released(reading), f"replication slot {self._name} is still read by somebody"
+            )
+            await self._connect.call("PUT", f"{self._path}/config", config)
+        await self._connect.call("PUT", f"{self._path}/resume")
+        return await self._wait_until_reading(reading), former is None
+
+    async def stop(self) -> None:
+        """Stop the connector, if the connector exists: its sessions at the CRM's database end, nothing is forgotten."""
+        if await self._config() is not None:
+            await self._stop()
+
+    async def delete(self, *, offsets: bool = False) -> bool:
         """Delete the connector; return True if the connector existed.
 
-        `topics` also deletes the topics and the connector's offsets in Connect: the next connector begins with a
-        snapshot of the table.
+        `offsets` also deletes the connector's offsets in Connect, even if only the offsets are left: Connect would
+        give the offsets to the next connector of equal name.
         """
-        if topics:
-            await self._forget_offsets()
-        existed = await self._call("DELETE", f"/connectors/{self._name}") is not None
-        if topics:
-            settings = self._settings
-            heartbeats = f"__debezium-heartbeat.{settings.topic_prefix}"
-            await self._topics.delete(
-                [settings.data_topic, settings.message_topic, settings.dead_letter_topic, heartbeats]
-            )
+        existed = await self._config() is not None
+        if offsets:
+            if not existed:
+                await self._make_stopped(connector_config(self._settings))
+            await self._stop()
+            await self._connect.call("DELETE", f"{self._path}/offsets")
+        if existed or offsets:
+            await self._connect.call("DELETE", self._path)
         return existed
 
-    async def _require_same_routing(self) -> None:
-        """Refuse a new number of partitions: the rows of a deal would lie on two partitions."""
-        if await self._topics.identity(self._settings.data_topic) is None:
-            return
-        running = await self._call("GET", f"/connectors/{self._name}/config") or {}
-        before, now = running.get(_ROUTED), connector_config(self._settings)[_ROUTED]
-        if before not in (None, now):
+    async def _config(self) -> dict[str, str] | None:
+        answer = await self._connect.call("GET", f"{self._path}/config")
+        return None if answer is None else {key: value for key, value in answer.items() if key != "name"}
+
+    async def _others(self) -> Mapping[str, Mapping[str, str]]:
+        answer = await self._connect.call("GET", "/connectors?expand=info")
+        return {name: each["info"]["config"] for name, each in answer.items() if name != self._name}
+
+    async def _offsets(self) -> list[Mapping[str, Any]]:
+        answer = await self._connect.call("GET", f"{self._path}/offsets")
+        return [each["offset"] for each in (answer or {}).get("offsets", ()) if each["offset"]]
+
+    async def _takes_snapshot(self) -> bool:
+        """Return True until Connect has noted the end of the first snapshot."""
+        return all("snapshot" in offset for offset in await self._offsets())
+
+    async def _require_valid(self, config: Mapping[str, str]) -> None:
+        path = f"/connector-plugins/{config['connector.class']}/config/validate"
+        answer = await self._connect.call("PUT", path, {"name": self._name, **config})
+        if answer is None:
             raise PreconditionError(
-                f"connector {self._name} spreads deals over {before} partitions, FUNNELPROOF_PARTITIONS says {now}: "
-                f"set it to {before}, or begin anew with {now}: first run `funnelproof connector delete --topics`"
+                "Kafka Connect has no Debezium for Postgres: install the plugin debezium-connector-postgres there"
+            )
+        if errors := [
+            f"{each['value']['name']}: {error}"
+            for each in answer["configs"]
+            for error in each["value"]["errors"]
+        ]:
+            raise PreconditionError(f"Kafka Connect refuses the connector: {'; '.join(errors)}")
+
+    async def _require_own_slot(self, slot: SourceObject) -> None:
+        """Raise PreconditionError if a slot without a connector here belongs to a connector elsewhere."""
+        if slot.active:
+            raise PreconditionError(
+                f"replication slot {slot.name} is read by a connector of another Kafka Connect cluster: set "
+                "FUNNELPROOF_INSTANCE to a name of its own, or FUNNELPROOF_CONNECT_URL to that cluster"
+            )
+        if not await self._remembers():
+            raise PreconditionError(
+                f"replication slot {slot.name} is there, and this Kafka Connect has never read it: set "
+                "FUNNELPROOF_INSTANCE to a name of its own; if the slot is a former one of this installation, begin "
+                "anew with `funnelproof connector delete --topics`, then `funnelproof connector apply`"
             )
 
-    async def _forget_offsets(self) -> None:
-        """Delete the connector's offsets: Connect keeps them for the next connector of equal name."""
-        if await self._call("PUT", f"/connectors/{self._name}/stop") is None:
-            return
-        offsets = f"/connectors/{self._name}/offsets"
-        for _ in range(int(_STARTING_SECONDS / 0.2)):
-            status = await self.status()
-            if (
-                status.state == "STOPPED"
-                and not status.tasks
-                and await self._call("DELETE", offsets) is not None
-            ):
+    async def _remembers(self) -> bool:
+        """Return True if Connect still has offsets of a former connector of this name."""
+        await self._make_stopped(connector_config(self._settings))
+        remembered = bool(await self._offsets())
+        await self._connect.call("DELETE", self._path)
+        return remembered
+
+    async def _make_stopped(self, config: Mapping[str, str]) -> None:
+        body = {"name": self._name, "config": config, "initial_state": "STOPPED"}
+        await self._connect.call("POST", "/connectors", body)
+        await self._until(self._is_stopped, "Kafka Connect does not show the new connector")
+
+    async def _stop(self) -> None:
+        await self._connect.call("PUT", f"{self._path}/stop")
+        await self._until(self._is_stopped, f"Kafka Connect did not stop connector {self._name}")
+
+    async def _is_stopped(self) -> bool:
+        status = await self.status()
+        return status.state == "STOPPED" and not status.tasks
+
+    async def _until(self, condition: Callable[[], Awaitable[bool]], otherwise: str) -> None:
+        for _ in range(int(_STARTING_SECONDS / _LOOK_SECONDS)):
+            if await condition():
                 return
-            await asyncio.sleep(0.2)
-        raise PreconditionError(
-            f"Kafka Connect did not stop connector {self._name}: see its log, then try again"
-        )
+            await asyncio.sleep(_LOOK_SECONDS)
+        raise PreconditionError(f"{otherwise}: see Connect's log, then try again")
 
-    async def _wait_until_running(self) -> ConnectorStatus:
-        for _ in range(int(_STARTING_SECONDS / 0.2)):
-            status = await self.status()
-            if status.running:
-                return status
-            if "FAILED" in (status.state, *status.tasks):
+    async def _wait_until_reading(self, reading: Reading) -> ConnectorStatus:
+        looks_at_snapshot = 0
+        for _ in range(int(_STARTING_SECONDS / _LOOK_SECONDS)):
+            status = await self.seen(reading)
+            if status.failed:
                 raise PreconditionError(f"connector {self._name} failed: {status.trouble}")
-            await asyncio.sleep(0.2)
+            if status.running and await reading() == "changes":
+                return status
+            looks_at_snapshot = looks_at_snapshot + 1 if status.running else 0
+            if looks_at_snapshot > _SNAPSHOT_SECONDS / _LOOK_SECONDS:
+                return status
+            await asyncio.sleep(_LOOK_SECONDS)
         raise PreconditionError(
-            f"connector {self._name} did not start within {_STARTING_SECONDS:.0f} s: see Connect's log"
+            f"connector {self._name} reads nothing after {_STARTING_SECONDS:.0f} s, and tries again and again: "
+            "see Connect's log"
         )
 
-    async def _call(self, method: str, path: str, body: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - JSON
-        """Return Connect's answer; None for "not found" and for "busy, ask again"."""
-        url = self._settings.connect_url.rstrip("/")
-        try:
-            async with httpx.AsyncClient(timeout=30, trust_env=False, verify=_tls_context()) as client:
-                answer = await client.request(method, url + path, json=body)
-        except httpx.HTTPError as error:
-            raise UnreachableError(
-                f"Kafka Connect does not answer at {url}: start it, or set FUNNELPROOF_CONNECT_URL"
-            ) from error
-        if answer.status_code in (404, _BUSY):
-            return None
-        if answer.is_error:
-            raise PreconditionError(
-                f"Kafka Connect refused the connector: {answer.json().get('message', answer.text)}"
-            )
-        return answer.json() if answer.content else {}
+
+async def _is_released(reading: Reading) -> bool:
+    return await reading() != "changes"
 
 
 def _root_cause(trace: str) -> str:

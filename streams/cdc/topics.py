@@ -9,6 +9,7 @@ from typing import Any
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import (
+    AclOperation,
     AdminClient,
     AlterConfigOpType,
     ConfigEntry,
@@ -98,11 +99,8 @@ class Topics:
     async def ensure(
         self, name: str, partitions: int, settings: Mapping[str, str], replication: int = -1
     ) -> Topic:
-        """Make the topic, or give an existing topic the settings.
-
-        Raises PreconditionError if the existing topic has a different number of partitions.
-        """
-        topic = await self.describe(name)
+        """Make the topic, or give an existing topic the settings. Raises as `check` does."""
+        topic = await self.check(name, partitions, settings)
         if topic is None:
             try:
                 new = NewTopic(name, partitions, replication, config=dict(settings))
@@ -111,11 +109,6 @@ class Topics:
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise
             return await self._appeared(name)
-        if topic.partitions != partitions:
-            raise PreconditionError(
-                f"topic {name} has {topic.partitions} partitions, FUNNELPROOF_PARTITIONS says {partitions}: set it "
-                "to the number the topic was made with, or run `funnelproof connector delete --topics` to begin anew"
-            )
         if any(topic.settings.get(key) != value for key, value in settings.items()):
             entries = [
                 ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET)
@@ -127,6 +120,47 @@ class Topics:
             )
             topic = await self.require(name)
         return topic
+
+    async def check(self, name: str, partitions: int, settings: Mapping[str, str]) -> Topic | None:
+        """Return the topic, None if the topic is missing; change nothing.
+
+        Raises PreconditionError if the existing topic has a different number of partitions, or if the topic should
+        keep the last record of every key (`compact`), and may have deleted records by age or size (`delete`).
+        """
+        topic = await self.describe(name)
+        if topic is None:
+            return None
+        if topic.partitions != partitions:
+            raise PreconditionError(
+                f"topic {name} has {topic.partitions} partitions, FUNNELPROOF_PARTITIONS says {partitions}: set it "
+                "to the number the topic was made with, or run `funnelproof connector delete --topics` to begin anew"
+            )
+        policy = topic.settings.get("cleanup.policy", "")
+        if settings.get("cleanup.policy") == "compact" and "delete" in policy:
+            raise PreconditionError(
+                f"topic {name} has cleanup.policy={policy}, so Kafka may have deleted rows' records: begin anew with "
+                "`funnelproof connector delete --topics`, then `funnelproof connector apply`"
+            )
+        return topic
+
+    async def may_delete(self, name: str) -> bool:
+        """Return True if the topic exists. Raises PreconditionError if this client may not delete the topic."""
+        try:
+            described = await self._ask(
+                self._admin.describe_topics(
+                    TopicCollection([name]), include_authorized_operations=True, request_timeout=_TIMEOUT
+                )[name]
+            )
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                return False
+            raise
+        # No operations are told where the broker has no rules.
+        if described.authorized_operations and AclOperation.DELETE not in described.authorized_operations:
+            raise PreconditionError(
+                f"Kafka does not let this client delete the topic {name}: grant it Delete"
+            )
+        return True
 
     async def ends(self, name: str, partitions: Iterable[int], *, committed: bool) -> dict[int, int]:
         """Return the offset after the last record of every partition.
@@ -153,6 +187,23 @@ class Topics:
         """Delete the existing topics among `names`."""
         for name in [name for name in names if await self.describe(name)]:
             await self._ask(self._admin.delete_topics([name], request_timeout=_TIMEOUT)[name])
+
+    async def has_group(self, name: str) -> bool:
+        """Return True if Kafka keeps positions or members of the consumer group."""
+        listed = await self._ask(self._admin.list_consumer_groups(request_timeout=_TIMEOUT))
+        return any(group.group_id == name for group in listed.valid)
+
+    async def delete_group(self, name: str) -> None:
+        """Delete the consumer group. Raises PreconditionError if the group has members."""
+        try:
+            await self._ask(self._admin.delete_consumer_groups([name], request_timeout=_TIMEOUT)[name])
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.NON_EMPTY_GROUP:
+                raise PreconditionError(
+                    f"the consumer group {name} has members: stop the workers, then run this again"
+                ) from error
+            if error.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
+                raise
 
     async def _appeared(self, name: str) -> Topic:
         for _ in range(5 * _ATTEMPTS):  # a broker learns of a new topic a moment after the controller

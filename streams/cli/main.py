@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from streams.cli import backfill, connector, demo, local, migrate, reconcile, report, revise, status, worker
+from streams.cli import (
+    backfill,
+    connector,
+    demo,
+    local,
+    migrate,
+    reconcile,
+    report,
+    revise,
+    status,
+    uninstall,
+    worker,
+)
 from streams.cli.output import stderr
 from streams.errors import FunnelproofError
 
@@ -47,6 +59,7 @@ app.command("backfill")(backfill.backfill)
 app.command("reconcile")(reconcile.reconcile)
 app.command("revise")(revise.revise)
 app.command("status")(status.status)
+app.command("uninstall")(uninstall.uninstall)
 app.command("worker")(worker.worker)
 app.add_typer(connector.app, name="connector")
 app.add_typer(local.app, name="local")

@@ -38,7 +38,7 @@ def migrate(dry_run: DryRun = False, as_json: AsJson = False) -> None:
 
 async def _migrate(settings: Settings, *, dry_run: bool) -> list[Migration]:
     async with source_connection(settings) as source, facts_connection(settings) as facts:
-        await require_tables(source, settings)
+        await require_tables(source, settings, may_be_missing=True)
         return await install(source, facts, settings.instance, dry_run=dry_run)
 
 

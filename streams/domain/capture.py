@@ -63,18 +63,6 @@ def changes(before: Fingerprint, now: Fingerprint) -> list[Fault]:
     return [*_changed_table(before, now), *_changed_publication(before, now), *_changed_trigger(before, now)]
 
 
-def publication_statement(source: Fingerprint, name: str) -> str:
-    """Return the statement that makes the publication `name`, exactly as the capture needs the publication."""
-    options = ["publish = 'insert, update, delete'"]
-    if source.table is not None and source.table.kind == "p":
-        options.append("publish_via_partition_root = true")
-    if source.server_version >= _GENERATED_IN_PUBLICATIONS and any(
-        c.generated == "s" for c in source.columns
-    ):
-        options.append("publish_generated_columns = stored")
-    return f'create publication "{name}" for table only {TABLE} with ({", ".join(options)})'
-
-
 def _table(source: Fingerprint) -> Iterator[Fault]:
     table = source.table
     if source.wal_level != "logical":

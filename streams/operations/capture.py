@@ -1,31 +1,125 @@
 """The capture of changes, set up and taken down: the CRM's database, the connector, and its topics."""
 
 from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import asyncpg
 
 from streams.cdc.connector import Connector, ConnectorStatus
-from streams.cdc.source import drop_slot, prepare_source
+from streams.cdc.connector_config import connector_config
+from streams.cdc.own_topics import OwnTopics
+from streams.cdc.source import require_capture, require_tables
+from streams.cdc.source_objects import (
+    FUNCTION,
+    PUBLICATION,
+    SLOT,
+    TRIGGER,
+    make_objects,
+    read_objects,
+    reading,
+    require_own,
+    require_reader,
+)
+from streams.domain.fingerprint import Fingerprint
+from streams.errors import UnreachableError
+from streams.operations.source_removal import SourceRemoval
 from streams.settings import Settings
-from streams.store.database import source_connection
+from streams.store.capture import begin_capture
+from streams.store.database import facts_connection, source_connection
+
+
+@dataclass(frozen=True)
+class Removed:
+    """The outcome of a removal: the objects that are gone, and the objects that were left, each with the reason."""
+
+    existed: bool
+    removed: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
 
 
 async def apply_connector(
-    settings: Settings, on_warning: Callable[[str], None] = lambda _: None
+    settings: Settings, on_made: Callable[[str], None] = lambda _: None
 ) -> ConnectorStatus:
-    """Prepare the CRM's database, make or update the topics and the connector, and wait until the connector runs.
+    """Make what the capture needs in the CRM's database, in Kafka and in Connect, and wait until the connector reads.
 
-    `on_warning` is called with each defect that the source's owner should mend. Raises UnreachableError and
-    PreconditionError.
+    Everything is checked before anything is made. `on_made` is called with each object that was made. Raises
+    UnreachableError and PreconditionError.
     """
+    connector, topics = Connector(settings), OwnTopics(settings)
     async with source_connection(settings) as source:
-        for warning in await prepare_source(source, settings):
-            on_warning(warning)
-    return await Connector(settings).apply()
+        await require_tables(source, settings)
+        objects = await read_objects(source, settings.instance)
+        require_own(objects)
+        await require_reader(source, connector_config(settings)["database.user"])
+        await topics.check()
+        await connector.check(next((each for each in objects if each.kind == SLOT), None))
+        for made in await make_objects(
+            source, settings.instance, truncate_trigger=settings.truncate_trigger == "on"
+        ):
+            on_made(made)
+        fingerprint = await require_capture(source, settings)
+        for name in await topics.make():
+            on_made(f"topic {name}")
+        now = await source.fetchval("select clock_timestamp()")
+        await _begin_capture(settings, await topics.log_id(), fingerprint, now)
+        status, is_new = await connector.apply(lambda: reading(source, settings.instance))
+        if is_new:
+            on_made(f"connector {settings.instance} in Kafka Connect")
+        before = {each.kind for each in objects}
+        for each in await read_objects(source, settings.instance):
+            if each.kind == SLOT and SLOT not in before:
+                on_made(f"{each}, by Debezium")
+    return status
 
 
-async def delete_connector(settings: Settings, *, topics: bool) -> bool:
-    """Delete the connector, with `topics` also the topics and the slot; return False if no connector existed."""
-    existed = await Connector(settings).delete(topics=topics)
-    if topics:
+async def _begin_capture(
+    settings: Settings, topic_id: str, fingerprint: Fingerprint, source_time: datetime
+) -> None:
+    """Keep the source's fingerprint for the log that begins now, so that a change before the first proof shows.
+
+    Whoever runs `connector apply` may have no access to the report tables: the first proof then keeps the fingerprint.
+    """
+    with suppress(UnreachableError, asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError):
+        async with facts_connection(settings) as report:
+            await begin_capture(report, topic_id, fingerprint, source_time)
+
+
+async def read_connector(settings: Settings) -> ConnectorStatus:
+    """Return the connector's status; a connector that Connect calls RUNNING and that reads nothing is not running.
+
+    The CRM's database is asked only about a connector that Connect calls RUNNING. Raises UnreachableError.
+    """
+
+    async def ask_source() -> str | None:
         async with source_connection(settings) as source:
-            await drop_slot(source, settings.instance)
-    return existed
+            return await reading(source, settings.instance)
+
+    return await Connector(settings).seen(ask_source)
+
+
+async def delete_connector(settings: Settings, *, topics: bool, force: bool = False) -> Removed:
+    """Delete the connector; with `topics` everything else of the log, too, so that the next log begins anew.
+
+    With `topics` every right is checked before anything is removed: Connect's offsets, slot, publication, truncate
+    trigger and topics then go. A publication or trigger that the role may not drop stays if it is as the capture
+    needs it. `force` deletes a connector that follows another database. Raises UnreachableError and PreconditionError.
+    """
+    connector = Connector(settings)
+    if not force:
+        await connector.require_own()
+    if not topics:
+        existed = await connector.delete()
+        return Removed(existed, [f"connector {settings.instance} in Kafka Connect"] if existed else [])
+    own = OwnTopics(settings)
+    async with AsyncExitStack() as stack:
+        source = await SourceRemoval.plan(settings, stack, strict=False)
+        names = await own.existing(own.of_the_log)
+        await connector.stop()
+        removed = await source.run(TRIGGER, FUNCTION)
+        existed = await connector.delete(offsets=True)
+        removed += [f"connector {settings.instance} in Kafka Connect, with its offsets"] if existed else []
+        removed += await source.run(SLOT, PUBLICATION)
+        await own.delete(names)
+        return Removed(existed, [*removed, *(f"topic {name}" for name in names)], source.left)

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from streams.cdc.connector import DATA_TOPIC_SETTINGS
+from streams.cdc.own_topics import DATA_TOPIC_SETTINGS
 from streams.cdc.topics import Topics
 
 CASES = {

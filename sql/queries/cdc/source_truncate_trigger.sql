@@ -1,6 +1,9 @@
--- Deletes every row before a truncate: the log then has a delete event per row.
+-- Deletes every row before a truncate: the log then has a delete event per row. The function runs with the rights of
+-- its owner, since whoever truncates may lack the right to delete. `always`: also in sessions that replicate.
 create or replace function dyno_crm.funnelproof_delete_before_truncate() returns trigger
 language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     delete from dyno_crm.deal_pipeline_stage_state;
@@ -8,6 +11,11 @@ begin
 end
 $$;
 
+revoke all on function dyno_crm.funnelproof_delete_before_truncate() from public;
+
 create or replace trigger funnelproof_delete_before_truncate
 before truncate on dyno_crm.deal_pipeline_stage_state
 for each statement execute function dyno_crm.funnelproof_delete_before_truncate();
+
+alter table dyno_crm.deal_pipeline_stage_state
+enable always trigger funnelproof_delete_before_truncate;

@@ -9,7 +9,8 @@ import asyncpg
 import pytest
 
 from streams.cdc.fingerprint import read_fingerprint
-from streams.domain.capture import TABLE, capture_faults, changes, publication_statement, table_faults
+from streams.cdc.source_objects import make_objects
+from streams.domain.capture import TABLE, capture_faults, changes, table_faults
 from streams.domain.fingerprint import Fingerprint
 from streams.publish.closing import Published
 from streams.resources import sql
@@ -59,10 +60,8 @@ async def run(crm: Connection, *statements: str) -> None:
 
 
 async def begin(crm: Connection) -> Fingerprint:
-    """A source that is followed as it should be, the truncate trigger included."""
-    await crm.execute(publication_statement(await look(crm), "funnelproof"))
-    await crm.execute(sql("queries/cdc/source_truncate_trigger"))
-    await crm.execute(f"alter table {TABLE} enable always trigger funnelproof_delete_before_truncate")
+    """A source that is followed as it should be."""
+    await make_objects(crm, "funnelproof", truncate_trigger=True)
     return await look(crm)
 
 

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from streams import worker as worker_module
-from streams.cdc.connector import DATA_TOPIC_SETTINGS
+from streams.cdc.own_topics import DATA_TOPIC_SETTINGS
 from streams.cdc.topics import Topics
 from streams.local.ports import claim
 from streams.operations.metrics import Metrics

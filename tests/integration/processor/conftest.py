@@ -8,8 +8,8 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from streams.cdc.connector import DATA_TOPIC_SETTINGS
 from streams.cdc.folded import FoldedTopic
+from streams.cdc.own_topics import DATA_TOPIC_SETTINGS
 from streams.cdc.topics import Topics
 from streams.domain.plan import plan_for
 from streams.engine import PartitionRecords

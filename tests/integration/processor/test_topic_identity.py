@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.cdc.connector import DATA_TOPIC_SETTINGS
+from streams.cdc.own_topics import DATA_TOPIC_SETTINGS
 from streams.errors import PreconditionError, UnreachableError
 from tests.integration.processor.conftest import Bench, entered
 

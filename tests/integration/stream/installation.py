@@ -18,6 +18,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from streams.cdc.connector import Connector
+from streams.cdc.own_topics import OwnTopics
 from streams.cdc.topics import Topics
 from streams.demo.setup import set_up
 from streams.domain.windows import from_microseconds, to_microseconds
@@ -158,45 +159,47 @@ async def installed(
     """Set an installation up as `migrate` and `connector apply` do, without a worker; remove every trace at the end."""
     name = f"e2e_{uuid4().hex[:10]}"
     async with new_database(servers.postgres_dsn, template, name) as dsn:
-        environment = {
-            "SOURCE_DSN": dsn,
-            "KAFKA": servers.kafka,
-            "CONNECT_URL": servers.connect_url,
-            "INSTANCE": name,
-            "TOPIC_PREFIX": name,
-            "PARTITIONS": "4",
-            "STATE_DIR": str(folder / "state"),
-            "SESSION_TIMEOUT": "4s",
-            "REVISION_DEBOUNCE": "300ms",
-            **chosen,
-        }
         connection = await asyncpg.connect(dsn)
-        installation = Installation(
-            Settings(**{key.lower(): value for key, value in environment.items()}),  # type: ignore[arg-type]  # parsed
-            {**_outside(), **{f"FUNNELPROOF_{key}": value for key, value in environment.items()}},
-            connection,
-            folder,
-        )
-        try:
+        async with prepared(servers, dsn, name, folder, connection, **chosen) as installation:
             await set_up(installation.settings)
             yield installation
-        finally:
-            for worker in installation.workers:
-                worker.kill()
-            await Connector(installation.settings).delete()
-            await _drop_slot(installation.connection, name)
-            await installation.connection.close()
-            settings = installation.settings
-            heartbeat = f"__debezium-heartbeat.{name}"
-            await Topics(settings.kafka).delete(
-                [
-                    settings.data_topic,
-                    settings.message_topic,
-                    settings.dead_letter_topic,
-                    settings.facts_topic,
-                    heartbeat,
-                ]
-            )
+
+
+@asynccontextmanager
+async def prepared(
+    servers: Servers, dsn: str, name: str, folder: Path, connection: OwnConnection, **chosen: str
+) -> AsyncIterator[Installation]:
+    """Have the settings of an installation that is not set up yet; remove every trace at the end."""
+    environment = {
+        "SOURCE_DSN": dsn,
+        "KAFKA": servers.kafka,
+        "CONNECT_URL": servers.connect_url,
+        "INSTANCE": name,
+        "TOPIC_PREFIX": name,
+        "PARTITIONS": "4",
+        "STATE_DIR": str(folder / "state"),
+        "SESSION_TIMEOUT": "4s",
+        "REVISION_DEBOUNCE": "300ms",
+        **chosen,
+    }
+    installation = Installation(
+        Settings(**{key.lower(): value for key, value in environment.items()}),  # type: ignore[arg-type]  # parsed
+        {**_outside(), **{f"FUNNELPROOF_{key}": value for key, value in environment.items()}},
+        connection,
+        folder,
+    )
+    try:
+        yield installation
+    finally:
+        for worker in installation.workers:
+            worker.kill()
+        await Connector(installation.settings).delete()
+        await connection.close()
+        crm = await asyncpg.connect(dsn)
+        await _drop_slot(crm, name)
+        await crm.close()
+        settings = installation.settings
+        await Topics(settings.kafka).delete([*OwnTopics(settings).of_the_log, settings.facts_topic])
 
 
 def _outside() -> dict[str, str]:

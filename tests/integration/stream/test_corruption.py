@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from confluent_kafka import Producer
 
-from streams.cdc.connector import DATA_TOPIC_SETTINGS
+from streams.cdc.own_topics import DATA_TOPIC_SETTINGS
 from streams.cdc.topics import Topics
 from streams.local.kafka import Kafka
 from streams.settings import Settings

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from confluent_kafka.admin import AdminClient, NewPartitions
 
-from streams.cdc.connector import DATA_TOPIC_SETTINGS
+from streams.cdc.own_topics import DATA_TOPIC_SETTINGS
 from streams.cdc.topics import Topics
 from tests.integration.stream.conftest import Install
 from tests.integration.stream.funnel import Funnel

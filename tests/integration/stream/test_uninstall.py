@@ -1,0 +1,183 @@
+"""`funnelproof uninstall` leaves both databases, Kafka, Connect and the machine as they were before `migrate`."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from streams.resources import sql
+from streams.store.database import OwnConnection
+from tests.integration.stream.funnel import Funnel
+from tests.integration.stream.installation import Installation, prepared
+from tests.servers import Servers, new_database
+
+pytestmark = pytest.mark.timeout(180)
+
+WITHOUT_REPORTS = "drop table dyno_crm.report_run"
+FOREIGN_RUN = """
+insert into dyno_crm.report_run (id, tenant_id, report_type, generated_at)
+values (gen_random_uuid(), gen_random_uuid(), 'REVENUE', now())
+"""
+CATALOG = """
+with spaces as (select oid, nspname from pg_namespace where nspname !~ '^(pg_|information_schema)')
+select 'schema' as kind, nspname::text as name from spaces
+union all
+select 'relation ' || c.relkind::text, c.oid::regclass::text || ' ' || c.relreplident::text
+from pg_class as c inner join spaces on c.relnamespace = spaces.oid
+union all
+select 'column', a.attrelid::regclass::text || '.' || a.attname || ' ' || a.atttypid::regtype || a.attnotnull::text
+from pg_attribute as a inner join pg_class as c on a.attrelid = c.oid inner join spaces on c.relnamespace = spaces.oid
+where a.attnum > 0
+union all
+select 'function', p.oid::regprocedure::text from pg_proc as p inner join spaces on p.pronamespace = spaces.oid
+union all
+select 'type', t.oid::regtype::text from pg_type as t inner join spaces on t.typnamespace = spaces.oid
+union all
+select 'constraint', con.conname || pg_get_constraintdef(con.oid)
+from pg_constraint as con inner join spaces on con.connamespace = spaces.oid
+union all
+select 'trigger', t.tgname || t.tgenabled::text from pg_trigger as t where not t.tgisinternal
+union all
+select 'publication', pubname from pg_publication
+union all
+select 'slot', slot_name from pg_replication_slots where database = current_database()
+union all
+select 'default privilege', defaclobjtype::text from pg_default_acl
+order by 1, 2
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """An installation that is not made yet, and the sessions to look with."""
+
+    installation: Installation
+    crm: OwnConnection
+    report: OwnConnection
+
+    async def seen(self) -> dict[str, object]:
+        """Everything that an installation could have made, by the servers' own catalogs."""
+        settings = self.installation.settings
+        admin = AdminClient({"bootstrap.servers": settings.kafka})
+        listed = await asyncio.wrap_future(admin.list_consumer_groups())
+        async with httpx.AsyncClient(timeout=30) as client:
+            connectors = (await client.get(f"{settings.connect_url}/connectors")).json()
+        return {
+            "crm": [tuple(row) for row in await self.crm.fetch(CATALOG)],
+            "report": [tuple(row) for row in await self.report.fetch(CATALOG)],
+            "topics": sorted(t for t in admin.list_topics(timeout=10).topics if settings.instance in t),
+            "groups": sorted(g.group_id for g in listed.valid if settings.instance in g.group_id),
+            "connectors": [name for name in connectors if name == settings.instance],
+            "files": settings.state_dir.exists(),
+        }
+
+    async def run(self, *words: str) -> tuple[int, str]:
+        done = await asyncio.to_thread(self.installation.run, *words)
+        return done.returncode, done.stdout + done.stderr
+
+    async def use(self) -> None:
+        """Install, and let a window close with facts, as a user would; end with a running worker."""
+        for words in (("migrate",), ("connector", "apply")):
+            status, told = await self.run(*words)
+            assert status == 0, told
+        funnel = Funnel()
+        await funnel.create(self.crm)
+        self.installation.start_worker()
+        await self.installation.wait_until_folding()
+        await funnel.enter_two_deals(self.crm, await self.installation.next_window())
+        await self.installation.wait_until(
+            "select exists (select from dyno_crm.stage_conversion_current where entered_count = 2)"
+        )
+
+
+@asynccontextmanager
+async def place(
+    servers: Servers, folder: Path, *statements: str, own_report: bool = False
+) -> AsyncIterator[Place]:
+    """Have a CRM, changed by `statements`, that has never seen funnelproof."""
+    name = f"e2e_{uuid4().hex[:10]}"
+    async with AsyncExitStack() as stack:
+        dsn = await stack.enter_async_context(new_database(servers.postgres_dsn, "template0", name))
+        report_dsn = dsn
+        if own_report:
+            report_dsn = await stack.enter_async_context(
+                new_database(servers.postgres_dsn, "template0", f"{name}_facts")
+            )
+        crm, report = await asyncpg.connect(dsn), await asyncpg.connect(report_dsn)
+        for statement in (sql("local/crm"), *statements):
+            await crm.execute(statement)
+        chosen = {"REPORT_DSN": report_dsn} if own_report else {}
+        async with prepared(servers, dsn, name, folder, report, WINDOWS="3s,1h", **chosen) as installation:
+            yield Place(installation, crm, report)
+        await crm.close()
+
+
+@pytest.mark.parametrize(
+    ("statements", "own_report"),
+    [((WITHOUT_REPORTS,), False), ((FOREIGN_RUN,), False), ((WITHOUT_REPORTS,), True)],
+    ids=["a CRM without reports", "a CRM with reports of its own", "two databases"],
+)
+async def test_nothing_is_left_and_nothing_of_others_is_gone(
+    servers: Servers, tmp_path: Path, statements: tuple[str, ...], own_report: bool
+) -> None:
+    async with place(servers, tmp_path, *statements, own_report=own_report) as its:
+        before = await its.seen()
+        await its.use()
+        status, told = await its.run("uninstall", "--yes")
+        assert (status, "workers live" in told) == (2, True), told
+        assert await its.installation.workers[0].stop() == 0
+        status, told = await its.run("uninstall")
+        assert (status, "give --yes" in told) == (2, True), told
+        installed = await its.seen()
+        status, told = await its.run("uninstall", "--dry-run", "--json")
+        assert (status, await its.seen()) == (0, installed), told
+        status, done = await its.run("uninstall", "--yes", "--json")
+        assert (status, json.loads(done)["removed"]) == (0, json.loads(told)["removed"]), done
+        assert await its.seen() == before
+        assert await its.crm.fetchval("select count(*) from dyno_crm.deal_pipeline_stage_state") == 5
+        if FOREIGN_RUN in statements:
+            assert await its.crm.fetchval("select array_agg(report_type) from dyno_crm.report_run") == [
+                "REVENUE"
+            ]
+        status, told = await its.run("uninstall", "--yes")  # finds nothing, and harms nothing
+        assert (status, await its.seen()) == (0, before), told
+        await its.use()  # and funnelproof can be installed again
+
+
+async def test_facts_can_be_kept(servers: Servers, tmp_path: Path) -> None:
+    async with place(servers, tmp_path, WITHOUT_REPORTS) as its:
+        await its.use()
+        assert await its.installation.workers[0].stop() == 0
+        facts = "select count(*) from dyno_crm.report_stage_conversion_fact"
+        before = await its.report.fetchval(facts)
+        status, told = await its.run("uninstall", "--yes", "--keep-facts")
+        assert status == 0, told
+        assert before > 0
+        assert await its.report.fetchval(facts) == before
+        assert await its.report.fetchval("select to_regnamespace('funnelproof') is null")
+        assert await its.crm.fetchval("select count(*) from pg_publication") == 0
+
+
+async def test_a_table_on_which_another_program_rests_stops_the_removal_of_the_facts(
+    servers: Servers, tmp_path: Path
+) -> None:
+    async with place(servers, tmp_path, WITHOUT_REPORTS) as its:
+        await its.use()
+        assert await its.installation.workers[0].stop() == 0
+        await its.report.execute(
+            "create view dyno_crm.of_others as select * from dyno_crm.report_stage_conversion_fact"
+        )
+        status, told = await its.run("uninstall", "--yes")
+        assert (status, "another program" in told, "--keep-facts" in told) == (2, True, True), told
+        assert await its.report.fetchval("select to_regclass('funnelproof.window_run') is not null")
+        status, told = await its.run("uninstall", "--yes", "--keep-facts")
+        assert status == 0, told
+        assert await its.report.fetchval("select count(*) > 0 from dyno_crm.of_others")
