@@ -13,9 +13,13 @@ from streams.store.migrations import Migration, migrate
 async def install(
     source: Connection, facts: Connection, instance: str, *, dry_run: bool = False
 ) -> list[Migration]:
-    """Apply missing migrations, register the installation, return the migrations; with `dry_run` only return."""
+    """Apply missing migrations, give the roles their privileges, register the installation; return the migrations.
+
+    With `dry_run` only return the migrations. Roles other than those of `sql/roles.sql` get nothing.
+    """
     migrations = await migrate(facts, dry_run=dry_run)
     if not dry_run:
+        await facts.execute(sql("queries/store/grants"))
         await register_installation(facts, instance, await source.fetchval("select clock_timestamp()"))
     return migrations
 
