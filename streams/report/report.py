@@ -49,12 +49,15 @@ async def run_stage_conversion_report(
     period_start: datetime,
     period_end: datetime,
     stage_pairs: Sequence[Mapping[str, UUID | str]] | None = None,
+    *,
+    report_conn: Connection | None = None,
 ) -> UUID:
     """Report the stage conversions in `[period_start, period_end)`, and return the id of the report's run.
 
-    `conn` is an asyncpg connection to the database of the CRM's and the report tables, outside of a transaction.
-    `stage_pairs` is a list of `{"from_stage_id": uuid, "to_stage_id": uuid}`; None or an empty list means each
-    stage and the next.
+    `conn` is an asyncpg connection to the CRM's database, outside of a transaction. `report_conn` is an asyncpg
+    connection to the database of the report tables, outside of a transaction; None means that `conn` leads to the
+    report tables, too. `stage_pairs` is a list of `{"from_stage_id": uuid, "to_stage_id": uuid}`; None or an empty
+    list means each stage and the next.
 
     The run is committed as RUNNING first. The facts and the status COMPLETED are committed together afterwards.
     After an error or a cancellation in between, the run stays as FAILED without facts, and the error is raised.
@@ -64,7 +67,7 @@ async def run_stage_conversion_report(
     missing tables or privileges.
     """
     request = make_request(tenant_id, pipeline_id, period_start, period_end, stage_pairs)
-    return (await run_report(conn, conn, request)).run_id
+    return (await run_report(conn, report_conn or conn, request)).run_id
 
 
 async def run_report(source: Connection, facts: Connection, request: Request) -> Report:

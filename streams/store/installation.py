@@ -13,9 +13,13 @@ from streams.store.migrations import Migration, migrate
 async def install(
     source: Connection, facts: Connection, instance: str, *, dry_run: bool = False
 ) -> list[Migration]:
-    """Apply missing migrations, register the installation, return the migrations; with `dry_run` only return."""
+    """Apply missing migrations, give the roles their privileges, register the installation; return the migrations.
+
+    With `dry_run` only return the migrations. Roles other than those of `sql/roles.sql` get nothing.
+    """
     migrations = await migrate(facts, dry_run=dry_run)
     if not dry_run:
+        await facts.execute(sql("queries/store/grants"))
         await register_installation(facts, instance, await source.fetchval("select clock_timestamp()"))
     return migrations
 
@@ -30,7 +34,11 @@ async def register_installation(facts: Connection, instance: str, source_time: d
 
 
 async def require_installation(facts: Connection, instance: str) -> datetime:
-    """Return the time of the instance's installation; raises PreconditionError before `migrate`."""
+    """Return the time of the instance's installation.
+
+    Raises PreconditionError if the database lacks a migration of this program, has a migration of a newer program, or
+    holds the facts of another instance.
+    """
     try:
         row = await facts.fetchrow(sql("queries/store/installation"))
     except asyncpg.UndefinedTableError:
@@ -41,6 +49,11 @@ async def require_installation(facts: Connection, instance: str) -> datetime:
         raise PreconditionError(
             f"this report database belongs to the instance {row['instance']!r}, not to {instance!r}: "
             "give each instance a database of its own with FUNNELPROOF_REPORT_DSN, or set FUNNELPROOF_INSTANCE"
+        )
+    if missing := await migrate(facts, dry_run=True):
+        raise PreconditionError(
+            f"the report database lacks migration {missing[0]} of this version: stop all workers, "
+            "then run `funnelproof migrate`"
         )
     installed_at: datetime = row["installed_at"]
     return installed_at

@@ -19,16 +19,20 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from streams import run_stage_conversion_report
+from funnelproof import run_stage_conversion_report
 from streams.cdc.topics import Topics
 from streams.resources import sql
 from streams.settings import PREFIX, Settings
+from streams.store.migrations import migrate
 from tests.servers import Servers, new_database
 
 pytestmark = pytest.mark.thorough
 
 SECTION = re.compile(r"^## Use it on your CRM\n(.*?)^## ", re.MULTILINE | re.DOTALL)
 ENTERED = datetime(2025, 10, 15, 9, tzinfo=UTC)
+CONVERSIONS = (
+    "select count(*) from dyno_crm.report_stage_conversion_fact where run_id = $1 and converted_count = 1"
+)
 ADD_STAGE = "insert into dyno_crm.pipeline_stage values ($1, $2, $3, $4, $5)"
 ADD_ENTRY = "insert into dyno_crm.deal_pipeline_stage_state values (gen_random_uuid(), $1, $2, $3, $4, $5)"
 
@@ -39,10 +43,12 @@ def section() -> str:
     return found[1]
 
 
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", section(), re.MULTILINE | re.DOTALL)
+
+
 def block(language: str) -> str:
-    found = re.search(rf"^```{language}\n(.*?)^```", section(), re.MULTILINE | re.DOTALL)
-    assert found
-    return found[1]
+    return blocks(language)[0]
 
 
 @dataclass(frozen=True)
@@ -160,26 +166,37 @@ async def test_the_readme_s_lines_do_what_they_say(shop: Shop) -> None:
     assert tuple(current or ()) == (1, 1, 2)
 
 
-async def test_the_readme_s_views_and_its_report_from_python_are_there(shop: Shop) -> None:
+async def test_the_readme_s_views_and_its_report_from_python_are_there(shop: Shop, servers: Servers) -> None:
     await asyncio.to_thread(shop.shell, "funnelproof migrate")
     views = re.findall(r"^\| `(dyno_crm\.\w+)` \|", section(), re.MULTILINE)
     assert len(views) == 3
     for view in views:
         assert await shop.connection.fetch(f"select * from {view}") == []  # noqa: S608 - the README's names
     values: dict[str, Any] = {
-        "connection": shop.connection,
+        "source_dsn": shop.environment[f"{PREFIX}SOURCE_DSN"],
         "tenant_id": shop.tenant,
         "pipeline_id": shop.pipeline,
         "period_start": ENTERED,
         "period_end": ENTERED + timedelta(days=1),
     }
-    code = compile(block("python"), "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    await eval(code, values)  # noqa: S307 - the README's own lines
+    in_crm, elsewhere = blocks("python")
+    await run_lines(in_crm, values)
     assert values["run_stage_conversion_report"] is run_stage_conversion_report
-    facts = (
-        "select count(*) from dyno_crm.report_stage_conversion_fact where run_id = $1 and converted_count = 1"
-    )
-    assert await shop.connection.fetchval(facts, values["run_id"]) == 2
+    assert await shop.connection.fetchval(CONVERSIONS, values["run_id"]) == 2
+    async with new_database(servers.postgres_dsn, "template0") as values["report_dsn"]:
+        there = await asyncpg.connect(values["report_dsn"])
+        await migrate(there)
+        await run_lines(elsewhere, values)
+        assert await there.fetchval(CONVERSIONS, values["run_id"]) == 2
+        assert await shop.connection.fetchval(CONVERSIONS, values["run_id"]) == 0
+        for connection in (there, values["report"], values["crm"]):
+            await connection.close()
+
+
+async def run_lines(lines: str, values: dict[str, Any]) -> None:
+    """Run lines of the README, which may await, on `values` and whatever earlier lines have added."""
+    code = compile(lines, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    await eval(code, values)  # noqa: S307 - the README's own lines
 
 
 def test_the_settings_that_the_readme_exports_are_settings() -> None:

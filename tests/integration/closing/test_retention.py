@@ -379,6 +379,7 @@ async def test_old_evidence_goes_but_never_the_last_reconciliation(desk: Desk, p
 async def test_a_worker_that_may_not_delete_runs_is_told_so(desk: Desk, pool: Pool, database: str) -> None:
     await busy(desk, 4)
     await pool.execute(sql("roles"))
+    await pool.execute(sql("queries/store/grants"))
     async with asyncpg.create_pool(
         database, min_size=1, max_size=1, server_settings={"role": "funnelproof_worker"}
     ) as own:

@@ -15,6 +15,7 @@ from streams.errors import PreconditionError
 from streams.resources import sql
 from streams.store import migrations
 from streams.store.database import OwnConnection
+from streams.store.installation import install, require_installation
 from streams.store.migrations import Migration, known_migrations, migrate
 
 # What is in a schema, table by table: columns, constraints, indexes, triggers, a view's text.
@@ -214,6 +215,20 @@ async def test_a_table_in_use_is_not_waited_for_long(
         with pytest.raises(PreconditionError, match="9999_touching waited 100ms"):
             await migrate(connection, known=known)
     assert await migrate(connection, known=known) == [touching]
+
+
+async def test_no_command_works_on_the_schema_of_another_version(connection: OwnConnection) -> None:
+    await install(connection, connection, "mine")
+    assert await require_installation(connection, "mine") <= await connection.fetchval("select now()")
+    ledger = "funnelproof.schema_migration"
+    newest = known_migrations()[-1]
+    await connection.execute(f"delete from {ledger} where version = {newest.version}")  # noqa: S608 - a number
+    with pytest.raises(PreconditionError, match=rf"lacks migration {newest} .* run `funnelproof migrate`"):
+        await require_installation(connection, "mine")
+    for version in (newest.version, 9999):
+        await connection.execute(f"insert into {ledger} values ($1, 'later', $2)", version, newest.checksum)  # noqa: S608 - the test's own name
+    with pytest.raises(PreconditionError, match="migrated by a newer one"):
+        await require_installation(connection, "mine")
 
 
 async def test_a_role_that_may_not_is_told_so(empty_connection: OwnConnection) -> None:

@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -18,7 +20,7 @@ from tests.unit.docs.pages import PAGES, ROOT, console_lines, inline_code, name_
 
 MAKE_TARGETS = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
 INLINE = re.compile(r"(?:make|funnelproof) [a-z-].*")
-OUTSIDE = ("curl", "export")
+OUTSIDE = ("curl", "export", "pip", "psql")
 
 
 def group_of(command: Callable[..., None]) -> Any:  # noqa: ANN401 - typer's own copy of click has no public types
@@ -66,6 +68,9 @@ def wrong(line: str, *, complete: bool = False) -> str | None:
     if program == "python" and words[1] == "-m":
         module = ROOT / Path(*words[2].split("."))
         return None if module.is_dir() or module.with_suffix(".py").exists() else f"no module {words[2]}"
+    if program == "python" and words[1] == "-c":
+        done = subprocess.run([sys.executable, "-c", words[2]], capture_output=True, check=False)
+        return None if done.returncode == 0 and done.stdout else "prints nothing"
     return None if program in OUTSIDE else f"no test knows {program}"
 
 
