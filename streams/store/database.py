@@ -147,7 +147,7 @@ async def _held(dsn: str, setting: str) -> AsyncIterator[OwnConnection]:
         lost = f"the connection to Postgres at {address(dsn)} ({setting}) was lost: run this again when it is back"
         raise UnreachableError("; ".join([lost, *getattr(error, "__notes__", [])])) from error
     finally:
-        await connection.close()
+        await close_soon(connection)  # a server that stands still answers no goodbye
 
 
 def _session_settings(application_name: str) -> dict[str, str]:
@@ -166,6 +166,12 @@ def _translated(error: Exception, dsn: str, setting: str) -> SettingsError | Unr
         return SettingsError(
             f"{setting} is not an address: write it as postgresql://user:password@host:5432/database, "
             "with special characters of the password percent-encoded"
+        )
+    if isinstance(error, asyncpg.ProtocolViolationError) and "startup parameter" in str(error):
+        return UnreachableError(
+            f"the pooler at {address(dsn)} ({setting}) refuses a session ({' '.join(str(error).split())}): set "
+            "ignore_startup_parameters = idle_in_transaction_session_timeout and pool_mode = session in PgBouncer, or "
+            "connect past the pooler"
         )
     reason = f"no answer within {CONNECT_SECONDS:.0f} s" if isinstance(error, TimeoutError) else str(error)
     return UnreachableError(
