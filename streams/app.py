@@ -14,6 +14,7 @@ from streams.engine import BatchApp
 from streams.logs import configure_logging
 from streams.operations.ending import explain
 from streams.operations.metrics import Metrics
+from streams.operations.replay import tell_replay
 from streams.settings import load_settings
 from streams.worker import Worker
 
@@ -99,7 +100,7 @@ def create_app(worker: Worker, site: str | None = None) -> WorkerApp:
     @app.task  # type: ignore[untyped-decorator]  # Faust has no types
     async def run_loops() -> None:
         running = await worker.opened()
-        for loop in running.loops(app.commit_positions):
+        for loop in (*running.loops(app.commit_positions), lambda: tell_replay(worker)):
             app.add_future(run(loop))
 
     # The state is millions of small objects with long lives: a frequent search for cycles would be wasted.
