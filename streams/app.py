@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from streams.engine import BatchApp
+from streams.errors import FunnelproofError
 from streams.logs import configure_logging
 from streams.operations.ending import explain
+from streams.operations.failures import explain as explain_error
+from streams.operations.failures import explained
 from streams.operations.metrics import Metrics
 from streams.operations.replay import tell_replay
 from streams.settings import load_settings
@@ -63,10 +66,15 @@ class WorkerApp(BatchApp):
             told.__cause__ = reason
         await super().die(told)
 
+    def is_clear(self, reason: BaseException) -> bool:
+        """Return true for an error that a server or a user has caused; see BatchApp."""
+        return isinstance(reason, FunnelproofError) or explained(reason) is not None
+
     def tell_end(self) -> None:
         """Log the reason of a worker that died as the last line, since other services have logged after the death."""
-        if self.fatal is not None:
-            log.critical("the worker has stopped", reason=str(self.fatal) or repr(self.fatal))
+        reason = self.fatal or self.crash_reason
+        if reason is not None:
+            log.critical("the worker has stopped", reason=explain_error(reason))
 
     async def on_stop(self) -> None:
         """Give the partitions up for good: the last flush also writes checkpoints."""

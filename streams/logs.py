@@ -15,17 +15,22 @@ from structlog.typing import Processor
 NOISY = {
     "aiokafka": logging.ERROR,
     "faust": logging.ERROR,
-    "mode": logging.ERROR,
+    "mode": logging.CRITICAL,  # its errors are tracebacks of a reason that the worker itself logs
     "httpx": logging.WARNING,
 }
 """The loggers whose lower lines are of use to nobody but a developer, who sees all lines at the level debug."""
+REPEATED = "Crashed reason=%r"
+"""mode's message for each part of a worker that stops, under the logger of the part: each repeats the traceback."""
 HELD = "aiokafka"
 HELD_SECONDS = 60.0
 """aiokafka repeats itself many times a second while a broker is away."""
 
 
 class OneAMinute(logging.Filter):
-    """Lets a line of `HELD` pass once in HELD_SECONDS, with the number of lines that were held back before."""
+    """Lets a line of `HELD` pass once in HELD_SECONDS, with the number of lines that were held back before.
+
+    Lets no line of `REPEATED` pass.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -36,7 +41,7 @@ class OneAMinute(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether the line may pass; every line of another logger may."""
         if record.name.partition(".")[0] != HELD:
-            return True
+            return record.msg != REPEATED
         now = self._clock()
         if self._passed is not None and now - self._passed < HELD_SECONDS:
             self._held += 1

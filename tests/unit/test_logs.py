@@ -39,6 +39,10 @@ def test_the_lines_of_others_all_pass() -> None:
     assert all(held.filter(record("streams.worker", "flushed")) for _ in range(3))
 
 
+def test_a_reason_is_not_repeated_for_each_part_of_a_worker_that_stops() -> None:
+    assert not OneAMinute(Clock()).filter(record("streams.app", "Crashed reason=%r", ValueError()))
+
+
 @pytest.fixture
 def restored_logging() -> object:
     root = logging.getLogger()
@@ -51,9 +55,13 @@ def restored_logging() -> object:
 @pytest.mark.usefixtures("restored_logging")
 def test_the_libraries_inner_lines_come_at_the_level_debug_alone() -> None:
     configure_logging("json", "info")
-    for name in ("faust.app", "mode.services", "aiokafka.client"):
-        assert not logging.getLogger(name).isEnabledFor(logging.WARNING)
-        assert logging.getLogger(name).isEnabledFor(logging.ERROR)
+    for name, least in {
+        "faust.app": logging.ERROR,
+        "mode.x": logging.CRITICAL,
+        "aiokafka.x": logging.ERROR,
+    }.items():
+        assert not logging.getLogger(name).isEnabledFor(least - 1)
+        assert logging.getLogger(name).isEnabledFor(least)
     configure_logging("json", "debug")
-    for name in ("faust.app", "mode.services", "aiokafka.client"):
+    for name in ("faust.app", "mode.x", "aiokafka.x"):
         assert logging.getLogger(name).isEnabledFor(logging.DEBUG)
