@@ -83,6 +83,7 @@ async def read_status(settings: Settings) -> Status:
         _heard(answers[3]),
     )
     partitions = _partitions(report, log)
+    doubts = [*(report.doubts if report else ()), *(source.doubts if source else ())]
     seen = Seen(
         facts=None if report is None else report.facts,
         living=None if report is None else _names(report, settings),
@@ -92,8 +93,8 @@ async def read_status(settings: Settings) -> Status:
         has_topic=None if log is None else log.has_topic,
         has_source=source is not None,
         slot=None if source is None else source.slot,
+        doubts={each.kind for each in doubts},
     )
-    doubts = [*(report.doubts if report else ()), *(source.doubts if source else ())]
     # A database that holds the CRM and the facts is asked twice, and told once.
     silent = dict.fromkeys(each for each in answers if isinstance(each, str))
     return Status(

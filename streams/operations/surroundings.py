@@ -41,12 +41,13 @@ class Surroundings:
             _asked("Kafka Connect", self._connector().status()),
             _asked("Postgres", running.report.fetchrow(sql("queries/operations/last_reconciliation"))),
         )
+        kinds = {doubt.kind for doubt in reading.doubts}
         return replace(
             reading,
             standing=standing,
             connector_trouble=trouble_of(connector) if isinstance(connector, ConnectorStatus) else connector,
             # A Postgres that does not answer is told by the flush.
-            difference=difference_of(dict(last)) if isinstance(last, asyncpg.Record) else None,
+            difference=difference_of(dict(last), kinds) if isinstance(last, asyncpg.Record) else None,
         )
 
     def standing(self, reading: Reading, readable: Mapping[int, int], now: float) -> dict[int, float]:

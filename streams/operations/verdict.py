@@ -1,6 +1,6 @@
 """The judgement on an installation: each reason why results are late, missing or in doubt, with the remedy."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -66,6 +66,7 @@ class Seen:
 
     `facts` and `living` (names of living workers) are None without an answer of the report database, `connector`
     without an answer of Connect, `has_topic` without an answer of Kafka. `slot` counts if `has_source` is true.
+    `doubts` are the kinds of the unresolved doubts.
     """
 
     facts: Mapping[str, Any] | None = None
@@ -76,6 +77,7 @@ class Seen:
     has_topic: bool | None = None
     has_source: bool = False
     slot: Mapping[str, Any] | None = None
+    doubts: Collection[str] = ()
 
     @property
     def proof_age(self) -> float | None:
@@ -116,9 +118,12 @@ def trouble_of(connector: ConnectorStatus) -> str | None:
     return f"the connector {connector.name} is {state}{cause}: {_CONNECTOR.get(state, 'see the log of Kafka Connect')}"
 
 
-def difference_of(last: Mapping[str, Any] | None) -> str | None:
-    """Return the line for the last finished reconciliation, a row of `last_reconciliation`, if it found differences."""
-    if last is None or last["outcome"] != "different":
+def difference_of(last: Mapping[str, Any] | None, doubts: Collection[str]) -> str | None:
+    """Return the line for the last finished reconciliation, a row of `last_reconciliation`, if it found differences.
+
+    Return None if one of `doubts`, by kind, says the same.
+    """
+    if last is None or last["outcome"] != "different" or "reconciliation" in doubts:
         return None
     return (
         f"the last reconciliation, {ago(last['age'])} ago, found {last['differences']} differences "
@@ -201,7 +206,7 @@ def _of_the_capture(seen: Seen) -> Iterator[str]:
 def _of_the_results(seen: Seen) -> Iterator[str]:
     if seen.facts is None:
         return
-    if difference := difference_of(seen.facts["last_reconciliation"]):
+    if difference := difference_of(seen.facts["last_reconciliation"], seen.doubts):
         yield difference
     since = seen.facts["unpublished_since"]
     if since and seen.facts["now"] - since > UNPUBLISHED_AFTER:

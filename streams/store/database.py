@@ -167,12 +167,6 @@ def _translated(error: Exception, dsn: str, setting: str) -> SettingsError | Unr
             f"{setting} is not an address: write it as postgresql://user:password@host:5432/database, "
             "with special characters of the password percent-encoded"
         )
-    if isinstance(error, asyncpg.ProtocolViolationError) and "startup parameter" in str(error):
-        return UnreachableError(
-            f"the pooler at {address(dsn)} ({setting}) refuses a session ({' '.join(str(error).split())}): set "
-            "ignore_startup_parameters = idle_in_transaction_session_timeout and pool_mode = session in PgBouncer, or "
-            "connect past the pooler"
-        )
     reason = f"no answer within {CONNECT_SECONDS:.0f} s" if isinstance(error, TimeoutError) else str(error)
     return UnreachableError(
         f"cannot reach Postgres at {address(dsn)} ({' '.join(reason.split()) or type(error).__name__}): "

@@ -45,6 +45,10 @@ def reconciled(outcome: str, differences: int = 0) -> dict[str, Any]:
         pytest.param(WELL, id="everything works"),
         pytest.param(replace(WELL, facts=reconciled("equal")), id="the last reconciliation was equal"),
         pytest.param(
+            replace(WELL, facts=reconciled("different", 3), doubts={"reconciliation"}),
+            id="the last reconciliation differed, which a doubt says already",
+        ),
+        pytest.param(
             replace(WELL, partitions=[replace(FOLDED, end=50, readable=50)]),
             id="records have come, and the position moves",
         ),
