@@ -49,14 +49,12 @@ class Replay:
         """Return the line to log at `now` (of `time.monotonic`), None if there is none to log."""
         replayed = [each for each in owned if not each.active]
         left = sum(each.end - each.state.position for each in replayed)
-        if new := {id(each) for each in replayed} - self._known:
+        known, self._known = self._known, {id(each) for each in replayed}
+        if self._known - known:
             self._began = self._told = now
             self._total = left
-            self._known |= new
         ended = bool(self._left) and not left
         self._left = left
-        if not left:
-            self._known.clear()
         seconds = now - self._began
         if ended:
             return ReplayLine("caught up", {"records": self._total, "seconds": round(seconds, 1)})
