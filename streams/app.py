@@ -14,9 +14,13 @@ import structlog
 
 from streams.cdc.folded import RecordsLostError
 from streams.engine import BatchApp
+from streams.errors import FunnelproofError
 from streams.logs import configure_logging
 from streams.operations.ending import explain
+from streams.operations.failures import explain as explain_error
+from streams.operations.failures import explained
 from streams.operations.metrics import Metrics
+from streams.operations.replay import tell_replay
 from streams.settings import load_settings
 from streams.store.keep_trying import PASSING_ERRORS
 from streams.worker import Worker
@@ -74,10 +78,15 @@ class WorkerApp(BatchApp):
                 await asyncio.wait_for(self.owner.running.log_watch.note_loss(told.reason), NOTE_SECONDS)
         await super().die(told)
 
+    def is_clear(self, reason: BaseException) -> bool:
+        """Return true for an error that a server or a user has caused; see BatchApp."""
+        return isinstance(reason, FunnelproofError) or explained(reason) is not None
+
     def tell_end(self) -> None:
         """Log the reason of a worker that died as the last line, since other services have logged after the death."""
-        if self.fatal is not None:
-            log.critical("the worker has stopped", reason=str(self.fatal) or repr(self.fatal))
+        reason = self.fatal or self.crash_reason
+        if reason is not None:
+            log.critical("the worker has stopped", reason=explain_error(reason))
 
     async def on_stop(self) -> None:
         """Give the partitions up for good: the last flush also writes checkpoints."""
@@ -111,7 +120,7 @@ def create_app(worker: Worker, site: str | None = None) -> WorkerApp:
     @app.task  # type: ignore[untyped-decorator]  # Faust has no types
     async def run_loops() -> None:
         running = await worker.opened()
-        for loop in running.loops(app.commit_positions):
+        for loop in (*running.loops(app.commit_positions), lambda: tell_replay(worker)):
             app.add_future(run(loop))
 
     # The state is millions of small objects with long lives: a frequent search for cycles would be wasted.

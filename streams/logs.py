@@ -5,6 +5,8 @@ Log lines always go to stderr.
 
 import logging
 import sys
+import time
+from collections.abc import Callable
 from typing import Literal
 
 import structlog
@@ -12,16 +14,49 @@ from structlog.typing import Processor
 
 NOISY = {
     "aiokafka": logging.ERROR,
-    "faust": logging.WARNING,
-    "mode": logging.WARNING,
+    "faust": logging.ERROR,
+    "mode": logging.CRITICAL,  # its errors are tracebacks of a reason that the worker itself logs
     "httpx": logging.WARNING,
 }
+"""The loggers whose lower lines are of use to nobody but a developer, who sees all lines at the level debug."""
+REPEATED = "Crashed reason=%r"
+"""mode's message for each part of a worker that stops, under the logger of the part: each repeats the traceback."""
+HELD = "aiokafka"
+HELD_SECONDS = 60.0
+"""aiokafka repeats itself many times a second while a broker is away."""
+
+
+class OneAMinute(logging.Filter):
+    """Lets a line of `HELD` pass once in HELD_SECONDS, with the number of lines that were held back before.
+
+    Lets no line of `REPEATED` pass.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._passed: float | None = None
+        self._held = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the line may pass; every line of another logger may."""
+        if record.name.partition(".")[0] != HELD:
+            return record.msg != REPEATED
+        now = self._clock()
+        if self._passed is not None and now - self._passed < HELD_SECONDS:
+            self._held += 1
+            return False
+        if self._held:
+            record.msg, record.args = f"{record.getMessage()} ({self._held} lines were held back before)", ()
+        self._passed, self._held = now, 0
+        return True
 
 
 def configure_logging(form: Literal["console", "json"], level: str) -> None:
     """Send every logger's lines to stderr in `form`, from `level` on.
 
-    The loggers of `NOISY` send lines from their own level on, if that level is higher.
+    The loggers of `NOISY` send lines from their own level on, except at the level debug. aiokafka sends a line a
+    minute, except at the level debug.
     """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -41,10 +76,13 @@ def configure_logging(form: Literal["console", "json"], level: str) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
         )
     )
+    if level != "debug":
+        handler.addFilter(OneAMinute())
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     logging.captureWarnings(capture=True)
-    for name, least in NOISY.items():
-        logging.getLogger(name).setLevel(max(least, logging.getLevelNamesMapping()[level.upper()]))
+    least = logging.getLevelNamesMapping()[level.upper()]
+    for name, own in NOISY.items():
+        logging.getLogger(name).setLevel(least if level == "debug" else max(own, least))
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

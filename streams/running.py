@@ -27,6 +27,7 @@ from streams.publish.outbox import OutboxPublisher
 from streams.publish.pruning import Pruner, Retention
 from streams.settings import Settings
 from streams.store.database import (
+    SOURCE_SETTING,
     STATEMENT_SECONDS,
     Connection,
     Pool,
@@ -41,6 +42,7 @@ from streams.store.epoch import Epoch, epoch_of
 from streams.store.held_epoch import HeldEpoch, require_free_epoch
 from streams.store.installation import require_installation
 from streams.store.keep_trying import Trouble, keep_trying
+from streams.store.pooling import require_own_sessions
 from streams.store.stage_pairs import check_pairs, keep_pairs, require_free_pairs
 from streams.store.timezones import PlannedWindows, plan_windows
 
@@ -75,6 +77,7 @@ class Running:
     partition 0 to another worker, and with the partition the duty. Two workers on duty at once do no harm.
     """
 
+    report: Pool
     epoch: Epoch
     hold: HeldEpoch
     topic: FoldedTopic
@@ -176,6 +179,7 @@ def put_together(
         return 0 in processor.owned
 
     return Running(
+        report=pool,
         epoch=epoch,
         hold=hold,
         topic=topic,
@@ -226,6 +230,9 @@ async def check_worker(settings: Settings) -> None:
     topic = await Topics(settings.kafka).require(settings.data_topic)
     check_retention(topic)
     await check_session_timeout(settings.kafka, settings.session_timeout)
+    await require_own_sessions(settings.facts_dsn, facts_setting(settings))
+    if settings.facts_dsn != settings.source_dsn:
+        await require_own_sessions(settings.source_dsn, SOURCE_SETTING)
     async with facts_connection(settings) as facts:
         await require_installation(facts, settings.instance)
         async with source_connection(settings) as source:

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from datetime import timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -236,7 +237,7 @@ class Settings(BaseSettings):
 def load_settings(**overrides: object) -> Settings:
     """Read the settings. Raises SettingsError with a list of the unknown and malformed settings."""
     problems = [
-        f"{name}: no such setting"
+        f"{name}: {_unknown(name)}"
         for name in sorted(os.environ)
         if name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() not in Settings.model_fields
     ]
@@ -254,8 +255,14 @@ def load_settings(**overrides: object) -> Settings:
 def _explain(problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
     name = PREFIX + "_".join(str(part) for part in problem["loc"][:1]).upper()
     message = (
-        "no such setting"
+        _unknown(name)
         if problem["type"] == "extra_forbidden"
         else problem["msg"].removeprefix("Value error, ")
     )
     return f"{name}: {message}"
+
+
+def _unknown(name: str) -> str:
+    known = [field.upper() for field in Settings.model_fields]
+    guesses = get_close_matches(name.removeprefix(PREFIX), known, n=1)
+    return f"no such setting, did you mean {PREFIX}{guesses[0]}?" if guesses else "no such setting"

@@ -4,10 +4,12 @@ import asyncio
 import os
 import socket
 import time
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
 import structlog
 
+from streams.fold.owned import OwnedPartition
 from streams.running import Observer, Running, open_running
 from streams.settings import Settings
 from streams.store.keep_trying import PASSING_ERRORS, Trouble, reason, try_until_done
@@ -46,7 +48,10 @@ class Worker:
 
         async def take_over() -> dict[int, int]:
             running = await self._open()
-            return await running.processor.on_assigned(partitions)
+            before = running.processor.partitions
+            starts = await running.processor.on_assigned(partitions)
+            _tell_takeover(running.processor.owned, before)
+            return starts
 
         return await try_until_done(take_over, self.trouble, RETRY_SECONDS)
 
@@ -69,3 +74,17 @@ class Worker:
             self.running = await self._parts.enter_async_context(parts)
             self._opened.set()
         return self.running
+
+
+def _tell_takeover(owned: Mapping[int, OwnedPartition], before: set[int]) -> None:
+    """Log the new partitions: the offset to read from, above 0 if a checkpoint was read, and the replay's end."""
+    new = sorted(owned.keys() - before)
+    log.info(
+        "took partitions over",
+        partitions=new,
+        from_offsets=[owned[number].state.position for number in new],
+        to_ends=[owned[number].end for number in new],
+        from_checkpoints=sum(owned[number].state.position > 0 for number in new),
+        kept=sorted(owned.keys() & before),
+        given_up=sorted(before - owned.keys()),
+    )

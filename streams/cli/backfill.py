@@ -5,10 +5,10 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from streams.cli.instants import parse_instant
-from streams.cli.output import AsJson, print_json, stderr, stdout
+from streams.cli.output import AsJson, print_json, progress_bar, stderr, stdout
+from streams.operations.living import with_workers
 from streams.publish.backfill import Backfill, Backfilled
 from streams.settings import load_settings
 
@@ -39,29 +39,21 @@ def backfill(
     Example: `funnelproof backfill --from 2020-01-01 --to 2026-01-01 --window day`
     """
     settings = load_settings()
-    columns = (
-        TextColumn("windows"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=stderr) as progress:
+    with progress_bar("windows", as_json=as_json) as progress:
         bar = progress.add_task("windows", total=None, rate="")
 
         def show(done: Backfilled, windows: int) -> None:
             rates = f"{_rate(done.windows_closed, done)} windows/s, {_rate(done.runs, done)} runs/s"
             progress.update(bar, total=windows, completed=done.windows_closed, rate=rates)
 
-        done = asyncio.run(
-            Backfill(
-                settings,
-                parse_instant(start, "--from", settings.timezone),
-                parse_instant(end, "--to", settings.timezone),
-                window,
-                show,
-            ).run()
+        backfill = Backfill(
+            settings,
+            parse_instant(start, "--from", settings.timezone),
+            parse_instant(end, "--to", settings.timezone),
+            window,
+            show,
         )
+        done = asyncio.run(with_workers(settings, backfill.run))
     if as_json:
         print_json(asdict(done) | {"seconds": round(done.seconds, 3)})
     else:

@@ -1,5 +1,6 @@
 """The command line: a module for each group of commands, errors as a single line, the documented exit statuses."""
 
+import re
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -21,6 +22,7 @@ from streams.cli import (
 )
 from streams.cli.output import stderr
 from streams.errors import FunnelproofError
+from streams.operations.failures import explain
 
 app = typer.Typer(
     name="funnelproof",
@@ -69,18 +71,23 @@ def main() -> None:
     """Run the command in `sys.argv` and exit: 0 done, 1 bad news, 2 wrong use or cannot tell, 130 interrupted."""
     try:
         status = app(standalone_mode=False)
-    except FunnelproofError as error:
-        if _debug:
-            raise
-        _complain(str(error))
-        status = error.exit_status
     except typer.TyperException as error:
         if error.format_message():  # empty if the help was printed instead
-            _complain(error.format_message())
+            _complain(_with_guess(error.format_message()))
         status = 2
     except (KeyboardInterrupt, typer.Abort):
         status = 130
+    except Exception as error:  # 1 would mean bad news, and a traceback helps no user
+        if _debug:
+            raise
+        _complain(explain(error))
+        status = error.exit_status if isinstance(error, FunnelproofError) else 2
     sys.exit(status)
+
+
+def _with_guess(message: str) -> str:
+    """Return the message with the options that the user may have meant as a question, as for commands."""
+    return re.sub(r" \(Possible options: (.+)\)$", r". Did you mean \1?", message)
 
 
 def _complain(message: str) -> None:

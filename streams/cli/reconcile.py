@@ -7,7 +7,8 @@ from uuid import UUID
 import typer
 
 from streams.cli.instants import parse_instant
-from streams.cli.output import AsJson, print_json, stderr, stdout
+from streams.cli.output import AsJson, print_json, progress_bar, stderr, stdout
+from streams.operations.living import with_workers
 from streams.reconciliation import Difference, ReconcileResult
 from streams.reconciliation import reconcile as compare
 from streams.settings import load_settings
@@ -42,7 +43,13 @@ def reconcile(
         parse_instant(start, "--from", settings.timezone) if start else None,
         parse_instant(end, "--to", settings.timezone) if end else None,
     )
-    result = asyncio.run(compare(settings, scope))
+    with progress_bar("runs", as_json=as_json) as progress:
+        bar = progress.add_task("runs", total=None, rate="")
+
+        def show(compared: int, expected: int) -> None:
+            progress.update(bar, total=max(compared, expected), completed=compared)
+
+        result = asyncio.run(with_workers(settings, lambda: compare(settings, scope, on_progress=show)))
     if as_json:
         print_json(result_as_json(result))
     else:

@@ -8,7 +8,8 @@ from uuid import UUID
 import typer
 
 from streams.cli.instants import parse_instant
-from streams.cli.output import AsJson, print_json, stderr, stdout
+from streams.cli.output import AsJson, print_json, progress_bar, stdout
+from streams.operations.living import with_workers
 from streams.publish.revising import RevisionProgress, revise_to_present_pairs
 from streams.settings import load_settings
 from streams.store.closed_scope import ClosedScope
@@ -36,12 +37,13 @@ def revise(
         parse_instant(start, "--from", settings.timezone),
         parse_instant(end, "--to", settings.timezone),
     )
-    with stderr.status("") as spinner:
+    with progress_bar("runs", as_json=as_json) as progress:
+        bar = progress.add_task("runs", total=None, rate="")
 
-        def show(progress: RevisionProgress) -> None:
-            spinner.update(f"{progress.revised} runs revised, {progress.waiting} to come")
+        def show(done: RevisionProgress) -> None:
+            progress.update(bar, total=done.revised + done.waiting, completed=done.revised)
 
-        revised = asyncio.run(revise_to_present_pairs(settings, scope, show))
+        revised = asyncio.run(with_workers(settings, lambda: revise_to_present_pairs(settings, scope, show)))
     if as_json:
         print_json(asdict(revised))
     else:

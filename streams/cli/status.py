@@ -2,8 +2,9 @@
 
 import asyncio
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Group
@@ -13,6 +14,7 @@ from rich.text import Text
 
 from streams.cli.output import AsJson, print_json, stdout
 from streams.operations.status import Status, read_status
+from streams.operations.verdict import PartitionStatus, ago
 from streams.settings import load_settings
 
 _WATCH_SECONDS = 2.0
@@ -24,9 +26,9 @@ def status(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show positions, lag, freshness, open and overdue windows, dead letters and the last reconciliation.
+    """Show positions, lag, freshness, living workers, open and overdue windows, and the last reconciliation.
 
-    Exit status 1 when a window is overdue or something is wrong.
+    Exit status 1 when a window is overdue or something is wrong; a line that begins with ! names each reason.
 
     Example: `funnelproof status --watch`
     """
@@ -49,6 +51,8 @@ def _as_json(found: Status) -> dict[str, object]:
         "healthy": found.healthy,
         **found.facts,
         "partitions": [asdict(each) | {"lag": each.lag} for each in found.partitions],
+        "living": found.living,
+        "gone": found.gone,
         "connector": found.connector and asdict(found.connector),
         "slot": found.slot,
         "overdue": [asdict(each) for each in found.overdue],
@@ -59,8 +63,33 @@ def _as_json(found: Status) -> dict[str, object]:
 
 
 def _view(found: Status) -> Group:
-    facts = found.facts
     lines = Table.grid(padding=(0, 2))
+    health = Text("healthy", style="green") if found.healthy else Text("unhealthy", style="red")
+    lines.add_row("health", health)
+    if found.facts:
+        _add_proof(lines, found.facts)
+    for window in found.overdue:
+        lines.add_row(
+            "overdue", Text(f"{window.window_name} ended {window.window_end:%H:%M:%S}", style="red")
+        )
+    for writer in found.writers:
+        lines.add_row("writing", writer.description)
+    _add_log(lines, found.partitions)
+    workers = [f"{name} lives" for name in found.living] + [f"{name} lives no more" for name in found.gone]
+    lines.add_row("workers", ", ".join(workers) or "none")
+    if found.connector is not None:
+        tasks = ", ".join(found.connector.tasks) or "none"
+        lines.add_row("connector", f"{found.connector.name} {found.connector.state}, tasks: {tasks}")
+    if found.slot is not None:
+        lines.add_row(
+            "slot", f"{found.slot['wal_status']}, keeps {found.slot['retained_bytes'] / 1e6:.1f} MB of WAL"
+        )
+    if found.facts:
+        _add_results(lines, found.facts)
+    return Group(lines, *(Text(f"! {trouble}", style="red") for trouble in found.troubles))
+
+
+def _add_proof(lines: Table, facts: Mapping[str, Any]) -> None:
     lines.add_row("instance", f"{facts['instance']}, since {facts['installed_at']:%Y-%m-%d %H:%M:%S %Z}")
     if facts["proven_until"] is None:
         lines.add_row("proof", "none yet")
@@ -84,31 +113,25 @@ def _view(found: Status) -> Group:
             f"{kind['window']} windows that ended by {kind['sealed_until']}; "
             f"{kind['ignored_changes']} later changes were ignored",
         )
-    for window in found.overdue:
-        lines.add_row(
-            "overdue", Text(f"{window.window_name} ended {window.window_end:%H:%M:%S}", style="red")
-        )
-    for writer in found.writers:
-        lines.add_row("writing", writer.description)
-    lags = [each.lag for each in found.partitions]
-    known = [lag for lag in lags if lag is not None]
-    lines.add_row(
-        "log", f"{len(lags)} partitions, {sum(known)} records behind, {len(lags) - len(known)} never folded"
-    )
-    lines.add_row(
-        "workers", ", ".join(sorted({each.worker for each in found.partitions if each.worker})) or "none"
-    )
-    if found.connector is not None:
-        lines.add_row("connector", f"{found.connector.name} {found.connector.state}")
-    if found.slot is not None:
-        lines.add_row(
-            "slot", f"{found.slot['wal_status']}, keeps {found.slot['retained_bytes'] / 1e6:.1f} MB of WAL"
-        )
+
+
+def _add_log(lines: Table, partitions: Sequence[PartitionStatus]) -> None:
+    lags = [each.lag for each in partitions if each.lag is not None]
+    unfolded = sum(each.source_offset is None for each in partitions)
+    told = [f"{len(partitions)} partitions"]
+    if lags:
+        told.append(f"{sum(lags)} records behind")
+    if unfolded:
+        told.append(f"{'all' if unfolded == len(partitions) else unfolded} not folded yet")
+    if partitions:
+        lines.add_row("log", ", ".join(told))
+
+
+def _add_results(lines: Table, facts: Mapping[str, Any]) -> None:
     lines.add_row("dead letters", str(facts["dead_letters"]))
     lines.add_row("unpublished", f"{facts['unpublished_events']} results wait for Kafka")
-    last = facts["last_reconciliation"]
-    if last:
+    if last := facts["last_reconciliation"]:
         lines.add_row(
-            "reconciled", f"{last['outcome']}: {last['runs']} runs, {last['differences']} differences"
+            "reconciled",
+            f"{ago(last['age'])} ago, {last['outcome']}: {last['runs']} runs, {last['differences']} differences",
         )
-    return Group(lines, *(Text(f"! {trouble}", style="red") for trouble in found.troubles))

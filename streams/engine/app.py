@@ -109,10 +109,15 @@ class BatchApp(faust.App):
         if self.fatal is not None:
             return
         self.fatal = reason
-        self.log.critical("The worker stops: %s", reason, exc_info=reason)
+        self.log.critical("The worker stops: %s", reason, exc_info=None if self.is_clear(reason) else reason)
         self._exit_later(1)
         self.consumer.holding.end()
         await self.crash(reason)
+
+    def is_clear(self, reason: BaseException) -> bool:
+        """Return true if the reason's message alone tells an operator enough; the log has no traceback then."""
+        del reason
+        return False
 
     async def on_stop(self) -> None:
         """Give up the partitions first, while every service still runs."""

@@ -229,7 +229,7 @@ class Processor:
         if checkpoint is None or checkpoint.snapshot.position > end:
             return state, set()
         state.restore(checkpoint.snapshot)
-        log.info("resumed from a checkpoint", partition=partition, position=state.position, end=end)
+        log.debug("resumed from a checkpoint", partition=partition, position=state.position, end=end)
         return state, set(checkpoint.poisoned)
 
     def _apply_records(self, owned: OwnedPartition, records: Sequence[Record]) -> int:

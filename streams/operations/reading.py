@@ -37,6 +37,9 @@ class Reading:
     - `silent`: the time since Postgres last confirmed a flush or a takeover.
     - `unproven`: the time since the prover's last proof, None if another worker proves.
     - `takeover_trouble` and the other troubles: the last error of work that is being tried again.
+    - `standing`: by partition with unread records, the time for which its position has not moved.
+    - `connector_trouble`, `difference`: why the connector delivers nothing, and what the last reconciliation found
+      different; for the prover alone.
     - `doubts`: the reasons why results are estimates. `held_by`: the writers that due windows wait for.
     - `unpublished`: the number of events that wait for Kafka, None if another worker publishes.
     - `unpublished_for`: the time for which events wait and no event could be published.
@@ -45,6 +48,10 @@ class Reading:
     joining: float | None = None
     takeover_trouble: str | None = None
     topic_trouble: str | None = None
+    session_trouble: str | None = None
+    standing: Mapping[int, float] = field(default_factory=dict)
+    connector_trouble: str | None = None
+    difference: str | None = None
     partitions: Mapping[int, PartitionReading] = field(default_factory=dict)
     records: int = 0
     changes: int = 0
@@ -69,3 +76,8 @@ class Reading:
     def replaying(self) -> int:
         """The number of partitions that publish nothing yet: the replay has not reached the log's end."""
         return sum(not partition.active for partition in self.partitions.values())
+
+    @property
+    def starting(self) -> bool:
+        """True until the worker has its first assignment, and until every partition is replayed."""
+        return self.joining is not None or self.replaying > 0

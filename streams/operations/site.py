@@ -2,7 +2,7 @@
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 from aiohttp import web
@@ -13,6 +13,8 @@ from streams.errors import FunnelproofError
 from streams.operations.deals import Holder, Peers, show_deal
 from streams.operations.health import troubles, warnings
 from streams.operations.metrics import Metrics
+from streams.operations.reading import Reading
+from streams.operations.surroundings import Surroundings
 from streams.operations.watch import read
 from streams.worker import Worker
 
@@ -86,6 +88,7 @@ class Pages:
         self._peers = peers
         self._metrics = metrics
         self._clock = clock
+        self._surroundings = Surroundings(worker.settings)
 
     def application(self) -> web.Application:
         """Return the pages as an aiohttp application."""
@@ -119,15 +122,19 @@ class Pages:
         return web.Response(body=encode(self._metrics.registry), headers={"Content-Type": form})
 
     async def health(self, _: web.Request) -> web.Response:
-        """Return 200 while the worker does its work, else 503 and the reasons.
+        """Return 200 while the worker does its work and the results are right, else 503 and the reasons.
 
-        `degraded`, with 200, means that the worker does its work although a defect should be mended.
+        With 200, `starting` means that the worker joins the group or replays the log, `degraded` that a defect should
+        be mended.
         """
-        reading = await read(self._worker, self._clock())
+        now = self._clock()
+        reading = await read(self._worker, now)
+        if self._worker.running is not None:
+            reading = await self._surroundings.add_to(reading, self._worker.running, now)
         reasons, concerns = troubles(reading), warnings(reading)
         return web.json_response(
             {
-                "status": "failing" if reasons else "degraded" if concerns else "ok",
+                "status": _status(reading, reasons, concerns),
                 "reasons": reasons,
                 "warnings": concerns,
                 "worker": self._worker.name,
@@ -138,3 +145,11 @@ class Pages:
             },
             status=503 if reasons else 200,
         )
+
+
+def _status(reading: Reading, reasons: Sequence[str], concerns: Sequence[str]) -> str:
+    if reasons:
+        return "failing"
+    if reading.starting:
+        return "starting"
+    return "degraded" if concerns else "ok"

@@ -1,47 +1,38 @@
 """The status of an installation: positions, lag, freshness, overdue windows and the reasons."""
 
-import json
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from streams.cdc.connector import Connector, ConnectorStatus
-from streams.cdc.topics import Topics
-from streams.completeness.source import read_source
 from streams.domain.plan import WindowPlan
 from streams.domain.proof import OpenTransaction
 from streams.domain.windows import from_microseconds, to_microseconds
-from streams.errors import FunnelproofError
-from streams.resources import sql
+from streams.operations.asking import (
+    LogAnswer,
+    ReportAnswer,
+    SourceAnswer,
+    answer_of,
+    ask_log,
+    ask_progress,
+    ask_report,
+    ask_source,
+)
+from streams.operations.verdict import PartitionStatus, Seen, judge
 from streams.settings import Settings
-from streams.store.database import facts_connection, source_connection
-from streams.store.doubts import GRANT, Doubt, unresolved_doubts
-from streams.store.installation import require_installation
-from streams.store.timezones import recorded_plan
+from streams.store.doubts import Doubt
+from streams.store.held_epoch import NAME_LENGTH
 
 OVERDUE_AFTER = timedelta(seconds=10)
 """The time from a window's end plus grace until the open window is overdue. An overdue window is no error while writers
 hold the window back, for PROOF_WAIT at most."""
+MOVING_SECONDS = 10.0
+"""The most seconds in which a partition with unread records must advance."""
+_LOOK_AGAIN = 0.5
 
-UNPUBLISHED_AFTER = timedelta(seconds=60)
-"""The time for which a result may wait to be published to Kafka."""
-
-
-@dataclass(frozen=True)
-class PartitionStatus:
-    """A partition's progress; `source_offset` and `lag` are None before the first flush."""
-
-    partition: int
-    source_offset: int | None
-    end: int
-    worker: str | None
-    flushed_at: str | None
-
-    @property
-    def lag(self) -> int | None:
-        """The number of records between the folded offset and the log's end, control records included."""
-        return None if self.source_offset is None else max(0, self.end - self.source_offset)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -54,15 +45,21 @@ class OverdueWindow:
 
 @dataclass(frozen=True)
 class Status:
-    """The contents of `funnelproof status`."""
+    """The contents of `funnelproof status`.
 
-    facts: dict[str, Any]
-    partitions: list[PartitionStatus]
+    `facts` is empty without an answer of the report database. `living` names the living workers, `gone` the workers
+    that flushed last and live no more.
+    """
+
+    facts: Mapping[str, Any]
+    partitions: Sequence[PartitionStatus]
+    living: Sequence[str]
+    gone: Sequence[str]
     connector: ConnectorStatus | None
-    slot: dict[str, Any] | None
-    overdue: list[OverdueWindow]
-    writers: list[OpenTransaction]
-    troubles: list[str] = field(default_factory=list)
+    slot: Mapping[str, Any] | None
+    overdue: Sequence[OverdueWindow]
+    writers: Sequence[OpenTransaction]
+    troubles: Sequence[str] = field(default_factory=list)
     doubts: Sequence[Doubt] = ()
 
     @property
@@ -72,97 +69,111 @@ class Status:
 
 
 async def read_status(settings: Settings) -> Status:
-    """Ask every server. Raises UnreachableError for the databases and Kafka; a silent Connect is a trouble."""
-    async with facts_connection(settings) as facts_db:
-        await require_installation(facts_db, settings.instance)
-        row = await facts_db.fetchrow(sql("queries/operations/status_facts"))
-        assert row is not None  # noqa: S101 - required above
-        facts = {key: json.loads(value) if key in _JSON and value else value for key, value in row.items()}
-        doubts = [*await unresolved_doubts(facts_db)]
-        closed = await facts_db.fetch(sql("queries/publish/closed_until"), list(settings.windows))
-        plan = await recorded_plan(facts_db, settings.windows)
-    async with source_connection(settings) as source:
-        source_time, writers = await read_source(source)
-        slot = await source.fetchrow(sql("queries/operations/status_slot"), settings.instance)
-        privileges = await source.fetchrow(sql("queries/operations/status_privileges"))
-        if privileges is not None and not all(privileges):
-            doubts.append(Doubt("privilege", "the role may not emit markers and read stages", GRANT))
-    topics = Topics(settings.kafka)
-    topic = await topics.describe(settings.data_topic)
-    ends = {} if topic is None else await topics.ends(topic.name, range(topic.partitions), committed=False)
-    told = {each["partition"]: each for each in facts.pop("partitions")}
-    partitions = [
-        PartitionStatus(
-            place,
-            told.get(place, {}).get("source_offset"),
-            end,
-            told.get(place, {}).get("worker"),
-            told.get(place, {}).get("flushed_at"),
-        )
-        for place, end in sorted(ends.items())
-    ]
-    closed_until = {row["window_name"]: row["closed_until"] for row in closed}
-    overdue = _overdue(settings, plan, source_time, closed_until)
-    connector, troubles = await _connector(settings)
-    troubles += _troubles(
-        facts, partitions, None if slot is None else dict(slot), has_topic=topic is not None
+    """Ask every server; a server that does not answer is a trouble. Raises NotInstalledError."""
+    answers = await asyncio.gather(
+        answer_of("Postgres with the facts", ask_report(settings)),
+        answer_of("Postgres of the CRM", ask_source(settings)),
+        answer_of("Kafka", ask_log(settings)),
+        answer_of("Kafka Connect", Connector(settings).status()),
     )
+    report, source, log, connector = (
+        _heard(answers[0]),
+        _heard(answers[1]),
+        _heard(answers[2]),
+        _heard(answers[3]),
+    )
+    partitions = _partitions(report, log)
+    doubts = [*(report.doubts if report else ()), *(source.doubts if source else ())]
+    seen = Seen(
+        facts=None if report is None else report.facts,
+        living=None if report is None else _names(report, settings),
+        partitions=partitions,
+        stuck=await _stuck(settings, report, partitions),
+        connector=connector,
+        has_topic=None if log is None else log.has_topic,
+        has_source=source is not None,
+        slot=None if source is None else source.slot,
+        doubts={each.kind for each in doubts},
+    )
+    # A database that holds the CRM and the facts is asked twice, and told once.
+    silent = dict.fromkeys(each for each in answers if isinstance(each, str))
     return Status(
-        facts,
-        partitions,
-        connector,
-        None if slot is None else dict(slot),
-        overdue,
-        list(writers.values()),
-        [*troubles, *map(str, doubts)],
-        doubts,
+        facts=seen.facts or {},
+        partitions=partitions,
+        living=seen.living or [],
+        gone=seen.gone,
+        connector=connector,
+        slot=seen.slot,
+        overdue=_overdue(settings, report, source),
+        writers=source.writers if source else (),
+        troubles=[*silent, *judge(seen), *map(str, doubts)],
+        doubts=doubts,
     )
 
 
-_JSON = ("partitions", "sealed", "open_transactions", "last_reconciliation")
+def _heard(answer: T | str) -> T | None:
+    return None if isinstance(answer, str) else answer
+
+
+def _names(report: ReportAnswer, settings: Settings) -> list[str]:
+    """Return the living workers' names as in `partition_progress`; a session's name is longer, and may be cut."""
+    prefix = f"{settings.instance} worker "
+    flushers = {each["worker"] for each in report.facts["partitions"]}
+    return sorted(
+        next(
+            (name for name in flushers if (prefix + name)[:NAME_LENGTH] == session),
+            session.removeprefix(prefix),
+        )
+        for session in report.living
+    )
+
+
+def _partitions(report: ReportAnswer | None, log: LogAnswer | None) -> list[PartitionStatus]:
+    told = {} if report is None else {each["partition"]: each for each in report.facts["partitions"]}
+    ends, readable = ({}, {}) if log is None else (log.ends, log.readable)
+    return [
+        PartitionStatus(
+            **{
+                "partition": place,
+                **told.get(place, {}),
+                "end": ends.get(place),
+                "readable": readable.get(place),
+            }
+        )
+        for place in sorted(told.keys() | ends.keys())
+    ]
+
+
+async def _stuck(
+    settings: Settings, report: ReportAnswer | None, partitions: Sequence[PartitionStatus]
+) -> list[int]:
+    """Return the partitions with unread records that do not advance, though a worker lives and flushes."""
+    if report is None or not report.living:
+        return []
+    waiting = {
+        each.partition: each.source_offset
+        for each in partitions
+        if each.source_offset is not None and each.unread and not each.is_replayed
+    }
+    give_up = asyncio.get_running_loop().time() + MOVING_SECONDS
+    while waiting and asyncio.get_running_loop().time() < give_up:
+        await asyncio.sleep(_LOOK_AGAIN)
+        now = await answer_of("Postgres with the facts", ask_progress(settings))
+        if isinstance(now, str):
+            return []
+        waiting = {place: offset for place, offset in waiting.items() if now.get(place) == offset}
+    return sorted(waiting)
 
 
 def _overdue(
-    settings: Settings, plan: WindowPlan, source_time: datetime, closed_until: dict[str, datetime]
+    settings: Settings, report: ReportAnswer | None, source: SourceAnswer | None
 ) -> list[OverdueWindow]:
-    until = to_microseconds(source_time - settings.grace - OVERDUE_AFTER)
-    after = {name: to_microseconds(instant) for name, instant in closed_until.items()}
+    if report is None or source is None:
+        return []
+    plan: WindowPlan = report.plan
+    until = to_microseconds(source.now - settings.grace - OVERDUE_AFTER)
+    after = {name: to_microseconds(instant) for name, instant in report.closed_until.items()}
     return [
         OverdueWindow(window.name, from_microseconds(window.end))
         for window in plan.ending_in(after, until, limit=1)
     ]
-
-
-async def _connector(settings: Settings) -> tuple[ConnectorStatus | None, list[str]]:
-    try:
-        connector = await Connector(settings).status()
-    except FunnelproofError as error:
-        return None, [str(error)]
-    if connector.running:
-        return connector, []
-    trouble = connector.trouble or "run `funnelproof connector apply`"
-    return connector, [f"the connector is {connector.state}: {trouble}"]
-
-
-def _troubles(
-    facts: dict[str, Any], partitions: list[PartitionStatus], slot: dict[str, Any] | None, *, has_topic: bool
-) -> list[str]:
-    troubles = []
-    if not has_topic:
-        troubles.append("Kafka has no CDC topic: run `funnelproof connector apply`")
-    if slot is None:
-        troubles.append("Postgres has no replication slot for the connector")
-    elif slot["wal_status"] == "lost":
-        troubles.append(
-            "the replication slot has lost WAL that was not read: delete the connector and the slot, snapshot anew"
-        )
-    unread = [each.partition for each in partitions if each.source_offset is None]
-    if unread:
-        troubles.append(f"partitions {unread} were never folded: run `funnelproof worker`")
-    if facts["unpublished_since"] and facts["now"] - facts["unpublished_since"] > UNPUBLISHED_AFTER:
-        waiting = (facts["now"] - facts["unpublished_since"]).total_seconds()
-        troubles.append(
-            f"{facts['unpublished_events']} results wait for Kafka, the oldest for {waiting:.0f} s: "
-            "/healthz and the log of the worker that proves say why"
-        )
-    return troubles

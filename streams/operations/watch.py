@@ -28,6 +28,7 @@ async def read(worker: Worker, now: float, *, ask_kafka: bool = False) -> Readin
     return Reading(
         takeover_trouble=worker.trouble.why,
         topic_trouble=running.topic.trouble,
+        session_trouble=running.hold.trouble.why,
         partitions={
             number: PartitionReading(
                 owned.state.position, owned.active, len(owned.state.deals), (ends or {}).get(number)

@@ -36,6 +36,8 @@ RUNS_AT_ONCE = 5000
 
 A single start of windows with more runs is not divided.
 """
+OnProgress = Callable[[int, int], None]
+"""A callback with the number of compared runs, and the number of runs to compare."""
 _PAUSE = 0.5
 _CONFIRMATIONS = 2
 
@@ -60,17 +62,25 @@ class Comparison:
     """A single comparison of the closed windows in `scope`.
 
     `prove()` returns once every change visible in `source` at the call is in the partials. `snapshot` is the last
-    snapshot of the source that was read.
+    snapshot of the source that was read. `on_progress` is called after each batch, with the number of compared runs and
+    the number of runs to compare; the latter counts all pipelines, even where `scope` has a single pipeline.
     """
 
     def __init__(
-        self, source: Connection, report: Pool, prove: Callable[[], Awaitable[object]], scope: ClosedScope
+        self,
+        source: Connection,
+        report: Pool,
+        prove: Callable[[], Awaitable[object]],
+        scope: ClosedScope,
+        on_progress: OnProgress = lambda *_: None,
     ) -> None:
         self._source = source
         self._report = report
         self._prove = prove
         self.scope = scope
         self.snapshot = ""
+        self._on_progress = on_progress
+        self._expected = 0
         self._runs = 0
         self._pairs = 0
         self._different: list[Difference] = []
@@ -90,6 +100,7 @@ class Comparison:
                     if in_flux := await self._round(batch):
                         left += in_flux
                         unsettled.append(batch)
+                    self._on_progress(self._runs, self._expected)
                 batches = unsettled
                 give_up = give_up or loop.time() + patience.total_seconds()
                 # A run that was different in one round gets a further round, to confirm the difference or not.
@@ -107,6 +118,7 @@ class Comparison:
         rows = await self._report.fetch(
             sql("queries/reconciliation/reconcile_windows"), scope.window_name, scope.start, scope.end
         )
+        self._expected = sum(row["runs"] for row in rows)
         batches: list[_Batch] = []
         runs = 0
         for row in rows:

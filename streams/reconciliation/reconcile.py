@@ -6,7 +6,7 @@ from datetime import timedelta
 from streams.cdc.topics import Topics
 from streams.completeness.session import proving_session
 from streams.completeness.source import read_source
-from streams.reconciliation.comparison import Comparison
+from streams.reconciliation.comparison import Comparison, OnProgress
 from streams.reconciliation.result import ReconcileResult
 from streams.resources import sql
 from streams.settings import Settings
@@ -25,9 +25,13 @@ _PROOF_SECONDS = 20.0
 
 
 async def reconcile(
-    settings: Settings, scope: ClosedScope | None = None, *, patience: timedelta = timedelta(seconds=60)
+    settings: Settings,
+    scope: ClosedScope | None = None,
+    *,
+    patience: timedelta = timedelta(seconds=60),
+    on_progress: OnProgress = lambda *_: None,
 ) -> ReconcileResult:
-    """Compare every closed window in `scope`, and record the outcome.
+    """Compare every closed window in `scope`, and record the outcome; `on_progress` as in Comparison.
 
     A run that stays in flux for `patience` is undecided. Every run is undecided if no worker folds the log.
     A `different` reconciliation is a doubt. An `equal` one without limits of scope resolves the doubts noted before the
@@ -57,7 +61,7 @@ async def reconcile(
                 progress_timeout=_PROOF_SECONDS,
             )
 
-        comparison = Comparison(source, report, prove, scope or ClosedScope())
+        comparison = Comparison(source, report, prove, scope or ClosedScope(), on_progress)
         reconciliation_id = await report.fetchval(sql("queries/reconciliation/reconcile_begin"))
         result = await comparison.run(patience)
         await _record(report, reconciliation_id, comparison.snapshot, result)

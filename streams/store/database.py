@@ -147,7 +147,7 @@ async def _held(dsn: str, setting: str) -> AsyncIterator[OwnConnection]:
         lost = f"the connection to Postgres at {address(dsn)} ({setting}) was lost: run this again when it is back"
         raise UnreachableError("; ".join([lost, *getattr(error, "__notes__", [])])) from error
     finally:
-        await connection.close()
+        await close_soon(connection)  # a server that stands still answers no goodbye
 
 
 def _session_settings(application_name: str) -> dict[str, str]:

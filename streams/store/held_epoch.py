@@ -24,7 +24,10 @@ NAME_LENGTH = 63
 
 
 class HeldEpoch:
-    """A worker's hold on the worker's epoch, in a session for the hold alone."""
+    """A worker's hold on the worker's epoch, in a session for the hold alone.
+
+    `trouble` has the reason why the session is lost, if it is lost.
+    """
 
     def __init__(
         self, dsn: str, setting: str, epoch: Callable[[Connection], Awaitable[Epoch]], name: str
@@ -35,6 +38,7 @@ class HeldEpoch:
         self._epoch: Epoch | None = None
         self._name = name[:NAME_LENGTH]
         self._session: OwnConnection | None = None
+        self.trouble = Trouble("the hold on the epoch was lost")
 
     async def acquire(self) -> Epoch:
         """Make the worker's epoch the current epoch, hold and return the epoch.
@@ -60,7 +64,7 @@ class HeldEpoch:
 
         Raises PreconditionError if another epoch has become the current epoch in the meantime.
         """
-        await keep_trying(self._look, Trouble("the hold on the epoch was lost"), EVERY)
+        await keep_trying(self._look, self.trouble, EVERY)
 
     async def close(self) -> None:
         """Let the epoch go."""
@@ -106,13 +110,25 @@ async def _become_current(session: OwnConnection, epoch: Epoch) -> None:
     await session.execute(sql("queries/store/epoch_release"))
 
 
+async def living_workers(connection: Connection) -> list[str]:
+    """Return the names of the sessions in which living workers hold the epoch."""
+    return [row["worker"] for row in await connection.fetch(sql("queries/store/epoch_holders"))]
+
+
+async def require_living_worker(connection: Connection) -> None:
+    """Raise PreconditionError if no worker lives: nobody folds the log, proves or publishes."""
+    if not await living_workers(connection):
+        raise PreconditionError(
+            "no worker lives, so nothing is counted or proven: start `funnelproof worker`"
+        )
+
+
 async def require_free_epoch(connection: Connection, epoch: Epoch) -> None:
     """Raise PreconditionError if a living worker holds another epoch; the message lists the differences."""
     current = await connection.fetchrow(sql("queries/store/epoch_current"))
     if current is None or current["epoch"] == epoch.id:
         return
-    holders = [row["worker"] for row in await connection.fetch(sql("queries/store/epoch_holders"))]
-    if holders:
+    if holders := await living_workers(connection):
         raise PreconditionError(
             f"another worker of this instance runs with other settings ({', '.join(holders)}): "
             f"{'; '.join(differences(current, epoch))}. Give this worker the same settings, or stop all "

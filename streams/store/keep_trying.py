@@ -23,6 +23,7 @@ PASSING_ERRORS = (
     asyncpg.TransactionRollbackError,
     asyncpg.InsufficientResourcesError,
     asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InvalidCachedStatementError,  # a column got another type; asyncpg has forgotten its statements by now
     KafkaError,
     KafkaException,
 )

@@ -36,6 +36,7 @@ PASSING = [
     asyncpg.DeadlockDetectedError("no longer"),
     asyncpg.TooManyConnectionsError("no longer"),
     asyncpg.ReadOnlySQLTransactionError("no longer"),
+    asyncpg.InvalidCachedStatementError("cached statement plan is invalid"),
     aiokafka.errors.KafkaConnectionError(),
     confluent_kafka.KafkaException(confluent_kafka.KafkaError._ALL_BROKERS_DOWN),
     asyncio.CancelledError(),

@@ -1,5 +1,5 @@
 -- The installation's state in the report database: the last proof, partitions, counts of windows and revisions, seals,
--- dead letters, unpublished events, the last reconciliation.
+-- dead letters, unpublished events.
 select
     installation.instance,
     installation.installed_at,
@@ -21,8 +21,10 @@ select
                     jsonb_build_object(
                         'partition', progress.partition,
                         'source_offset', progress.source_offset,
+                        'claimed', progress.claimed,
                         'worker', progress.worker,
-                        'flushed_at', progress.flushed_at
+                        'flushed_at', progress.flushed_at,
+                        'flushed_ago', extract(epoch from clock_timestamp() - progress.flushed_at)
                     )
                     order by progress.partition
                 ),
@@ -64,21 +66,6 @@ select
         order by outbox.event_id
         limit 1
     ) as unpublished_since,
-    (
-        select
-            jsonb_build_object(
-                'finished_at', last_one.finished_at,
-                'outcome', last_one.outcome,
-                'runs', last_one.runs,
-                'pairs', last_one.pairs,
-                'differences', last_one.differences,
-                'undecided', last_one.undecided
-            )
-        from funnelproof.reconciliation as last_one
-        where last_one.finished_at is not null
-        order by last_one.reconciliation_id desc
-        limit 1
-    ) as last_reconciliation,
     clock_timestamp() as now
 from funnelproof.installation
 left join funnelproof.prover on true

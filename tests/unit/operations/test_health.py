@@ -5,6 +5,7 @@ import pytest
 from streams.operations.health import (
     JOIN_SECONDS,
     SILENT_SECONDS,
+    STANDING_SECONDS,
     UNPROVEN_SECONDS,
     UNPUBLISHED_SECONDS,
     troubles,
@@ -62,6 +63,16 @@ def test_a_worker_is_healthy_while(reading: Reading) -> None:
             ),
             "no result published to Kafka for 61 s: no answer",
         ),
+        (
+            replace(PROVER, session_trouble="refused"),
+            "the session that tells others of this worker is lost: refused",
+        ),
+        (
+            replace(PROVER, standing={0: 3.0, 1: STANDING_SECONDS + 1}),
+            "partitions [1] have unread records, and their positions stand",
+        ),
+        (replace(PROVER, connector_trouble="the connector is PAUSED"), "the connector is PAUSED"),
+        (replace(PROVER, difference="the last reconciliation found"), "the last reconciliation found"),
     ],
 )
 def test_a_worker_that_does_not_do_its_work_says_why(reading: Reading, reason: str) -> None:
@@ -75,8 +86,29 @@ def test_every_trouble_is_named() -> None:
     assert len(troubles(reading)) == 3
 
 
-def test_a_doubt_is_a_warning_that_says_what_to_do() -> None:
+def test_a_doubt_fails_the_health_and_says_what_to_do() -> None:
     doubtful = replace(PROVER, doubts=[Doubt("slot", "it was moved", "begin anew")])
-    assert warnings(doubtful) == ["results are estimates: it was moved: begin anew"]
-    assert troubles(doubtful) == []
+    assert troubles(doubtful) == ["results are estimates: it was moved: begin anew"]
+
+
+def test_checkpoints_that_cannot_be_written_are_a_warning() -> None:
+    full = replace(PROVER, checkpoints_fail=True)
+    assert troubles(full) == []
+    assert warnings(full)[0].startswith("checkpoints cannot be written: make room")
     assert warnings(PROVER) == []
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [
+        pytest.param(Reading(joining=3.0), id="it joins the group"),
+        pytest.param(replace(PROVER, partitions={0: FOLDED, 1: REPLAYED}), id="it replays a partition"),
+    ],
+)
+def test_a_worker_starts_while(reading: Reading) -> None:
+    assert reading.starting
+
+
+def test_a_worker_without_partitions_has_started() -> None:
+    assert not Reading().starting
+    assert not PROVER.starting

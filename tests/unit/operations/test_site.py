@@ -40,7 +40,7 @@ async def visit() -> AsyncIterator[Visit]:
 
 async def test_health_turns_with_time(visit: Visit) -> None:
     answer = await visit.client.get("/healthz")
-    assert (answer.status_code, answer.json()["status"]) == (200, "ok")
+    assert (answer.status_code, answer.json()["status"]) == (200, "starting")
     visit.now += 121
     answer = await visit.client.get("/healthz")
     assert (answer.status_code, answer.json()["status"]) == (503, "failing")

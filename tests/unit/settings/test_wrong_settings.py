@@ -89,3 +89,14 @@ def test_the_settings_file_may_hold_everything(tmp_path: Path) -> None:
 def test_windows_that_cannot_be_are_refused(monkeypatch: pytest.MonkeyPatch, windows: str) -> None:
     monkeypatch.setenv(PREFIX + "WINDOWS", windows)
     assert [line.partition(":")[0] for line in complaints()] == [PREFIX + "WINDOWS"]
+
+
+def test_a_misspelt_setting_is_answered_with_a_guess(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FUNNELPROOF_SORCE_DSN", "x")
+    monkeypatch.setenv("FUNNELPROOF_XYZZY", "x")
+    Path("funnelproof.toml").write_text('repot_dsn = "x"', "utf-8")
+    assert set(complaints()) == {
+        "FUNNELPROOF_SORCE_DSN: no such setting, did you mean FUNNELPROOF_SOURCE_DSN?",
+        "FUNNELPROOF_XYZZY: no such setting",
+        "FUNNELPROOF_REPOT_DSN: no such setting, did you mean FUNNELPROOF_REPORT_DSN?",
+    }

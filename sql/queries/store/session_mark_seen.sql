@@ -1,0 +1,2 @@
+-- The mark of the session, null in a session without a mark.
+select current_setting('funnelproof.session', true)

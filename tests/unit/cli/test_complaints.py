@@ -1,0 +1,79 @@
+"""What a command says when it fails: a line on stderr, exit status 2, a traceback only with --debug."""
+
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+
+from streams.operations.failures import LOCAL_EXTRA
+
+command_line = import_module("streams.cli.main")  # `streams.cli.main` is also the function's name
+WITHOUT_THE_EXTRA = f"""
+import sys
+for name in {sorted(LOCAL_EXTRA)}:
+    sys.modules[name] = None
+from streams.cli import main
+main()
+"""
+
+
+def run(
+    *command: str, program: str = "from streams.cli import main; main()"
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", program, *command], capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+@pytest.mark.parametrize("command", [("local", "up"), ("demo",)])
+def test_without_the_embedded_servers_a_command_says_how_to_install_them(command: tuple[str, ...]) -> None:
+    done = run(*command, program=WITHOUT_THE_EXTRA)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "funnelproof: the embedded servers are not installed: pip install 'funnelproof[local]'\n"
+    )
+
+
+def test_other_commands_do_without_the_embedded_servers() -> None:
+    assert run("--version", program=WITHOUT_THE_EXTRA).stdout.startswith("funnelproof ")
+
+
+def test_an_error_that_nobody_foresaw_is_no_bad_news_and_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(**_: object) -> None:
+        raise KeyError("partition")
+
+    monkeypatch.setattr(command_line, "app", fail)
+    with pytest.raises(SystemExit) as ended:
+        command_line.main()
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert told.startswith("funnelproof: a defect of funnelproof, KeyError in test_complaints.py")
+    assert told.count("\n") == 1
+
+
+def test_with_debug_the_traceback_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**_: object) -> None:
+        raise KeyError("partition")
+
+    monkeypatch.setattr(command_line, "app", fail)
+    monkeypatch.setattr(command_line, "_debug", True)
+    with pytest.raises(KeyError):
+        command_line.main()
+
+
+@pytest.mark.parametrize(
+    ("command", "guess"),
+    [
+        (("statsu",), "Did you mean 'status'?"),
+        (("connector", "aply"), "Did you mean 'apply'?"),
+        (("status", "--wach"), "Did you mean --watch?"),
+    ],
+)
+def test_a_misspelt_word_is_answered_with_a_guess(command: tuple[str, ...], guess: str) -> None:
+    done = run(*command)
+    assert done.returncode == 2
+    assert done.stderr.endswith(f"{guess}\n")
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,67 @@
+"""Which lines of the libraries reach a worker's log."""
+
+import logging
+
+import pytest
+
+from streams.logs import HELD_SECONDS, OneAMinute, configure_logging
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def record(name: str, message: str, *arguments: object) -> logging.LogRecord:
+    return logging.LogRecord(name, logging.ERROR, __file__, 1, message, arguments, None)
+
+
+def test_one_line_a_minute_passes_and_says_how_many_were_held_back() -> None:
+    clock = Clock()
+    held = OneAMinute(clock)
+    assert held.filter(record("aiokafka.client", "no node %s", 1))
+    for _ in range(3):
+        assert not held.filter(record("aiokafka.consumer", "no node"))
+    clock.now += HELD_SECONDS
+    line = record("aiokafka.client", "no node %s", 1)
+    assert held.filter(line)
+    assert line.getMessage() == "no node 1 (3 lines were held back before)"
+    clock.now += HELD_SECONDS
+    line = record("aiokafka.client", "no node %s", 1)
+    assert held.filter(line)
+    assert line.getMessage() == "no node 1"
+
+
+def test_the_lines_of_others_all_pass() -> None:
+    held = OneAMinute(Clock())
+    assert all(held.filter(record("streams.worker", "flushed")) for _ in range(3))
+
+
+def test_a_reason_is_not_repeated_for_each_part_of_a_worker_that_stops() -> None:
+    assert not OneAMinute(Clock()).filter(record("streams.app", "Crashed reason=%r", ValueError()))
+
+
+@pytest.fixture
+def restored_logging() -> object:
+    root = logging.getLogger()
+    kept = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = kept[0], kept[1]
+    logging.captureWarnings(capture=False)
+
+
+@pytest.mark.usefixtures("restored_logging")
+def test_the_libraries_inner_lines_come_at_the_level_debug_alone() -> None:
+    configure_logging("json", "info")
+    for name, least in {
+        "faust.app": logging.ERROR,
+        "mode.x": logging.CRITICAL,
+        "aiokafka.x": logging.ERROR,
+    }.items():
+        assert not logging.getLogger(name).isEnabledFor(least - 1)
+        assert logging.getLogger(name).isEnabledFor(least)
+    configure_logging("json", "debug")
+    for name in ("faust.app", "mode.x", "aiokafka.x"):
+        assert logging.getLogger(name).isEnabledFor(logging.DEBUG)
