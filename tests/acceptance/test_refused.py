@@ -13,7 +13,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from streams.cdc.connector import DATA_TOPIC_SETTINGS
+from streams.cdc.own_topics import DATA_TOPIC_SETTINGS
 from streams.cdc.topics import Topics
 from streams.store.installation import register_installation
 from tests.fakes.pooler import refusing_pooler, sharing_pooler

@@ -2,7 +2,7 @@
 
 import re
 
-from streams.cdc.connector import DATA_TOPIC_SETTINGS, MESSAGE_TOPIC_SETTINGS
+from streams.cdc.own_topics import DATA_TOPIC_SETTINGS, MESSAGE_TOPIC_SETTINGS
 from streams.local.connect import SETTINGS as CONNECT
 from streams.store.migrations import known_migrations
 from tests.unit.docs.pages import DOCS, ROOT
