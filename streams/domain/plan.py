@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from streams.domain.windows import Window, WindowKind, Zone, window_kind
+from streams.domain.timezone import offsets_digest
+from streams.domain.windows import CALENDAR_UNITS, Window, WindowKind, Zone, window_kind
 
 Zones = tuple[Zone, ...]
 DEFAULT = ""
@@ -31,9 +32,25 @@ class WindowPlan:
 
     @property
     def description(self) -> str:
-        """A text that is equal for equal plans only."""
+        """A text that is equal for equal plans only: equal names, equal timezones, and equal boundaries of windows.
+
+        Example: a worker with tzdata 2022f and a worker with 2022e have equal settings, and different days in Mexico.
+        """
         own = [f"{tenant} {_name(zones)}" for tenant, zones in sorted(self.tenants.items())]
-        return "\n".join([",".join(self.names), _name(self.zones), *own])
+        boundaries = [self.boundaries] if self.boundaries else []
+        return "\n".join([",".join(self.names), _name(self.zones), *own, *boundaries])
+
+    @cached_property
+    def boundaries(self) -> str:
+        """The offsets from UTC of every timezone in use, as digests: `Asia/Tokyo=5f0c...,Europe/Berlin=91d2...`.
+
+        Timezones equal to UTC are left out, and all of them if no kind of window is a calendar unit.
+        """
+        if not any(name in CALENDAR_UNITS for name in self.names):
+            return ""
+        used = {zone.timezone for zones in (self.zones, *self.tenants.values()) for zone in zones}
+        digests = {name: offsets_digest(name) for name in sorted(used)}
+        return ",".join(f"{name}={digest}" for name, digest in digests.items() if digest)
 
     @cached_property
     def tilings(self) -> dict[str, tuple[WindowKind, ...]]:
@@ -60,10 +77,12 @@ class WindowPlan:
         raise KeyError(name)
 
     def has(self, tenant_id: str, window: Window) -> bool:
-        """Return True if the tenant has the window."""
-        return (
-            len(self.tilings) == 1 or self.kind_of(tenant_id, window.name).window_at(window.start) == window
-        )
+        """Return True if entries of the tenant are counted in exactly this window.
+
+        False for a window that was closed with the boundaries of an older tzdata. Raises KeyError for an unplanned
+        name.
+        """
+        return self.kind_of(tenant_id, window.name).window_at(window.start) == window
 
     def present(self, at: int) -> list[tuple[Window, str]]:
         """Return the windows around `at`, and for each window the name of a tiling."""

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from streams.domain.duration import parse_duration
+from streams.domain.timezone import zone_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -112,7 +113,7 @@ class WindowKind:
 
     def _zoned_bounds(self, at: int) -> tuple[int, int]:
         number = bisect_right(self._begins, at)
-        start, end = _calendar_bounds(self.name, ZoneInfo(self.zones[number].timezone), at)
+        start, end = _calendar_bounds(self.name, zone_of(self.zones[number].timezone), at)
         return (max(start, self._begins[number - 1]) if number else start), end
 
 

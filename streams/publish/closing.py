@@ -105,7 +105,8 @@ class Closing:
             await connection.execute(sql("queries/publish/closing_touched"), self._epoch.id)
             closing = await not_closed(connection, _oldest(windows, proof))
             revisions = await next_revisions(connection, self._debounce)
-            candidates = [*await first_runs(connection, self._plan, closing), *revisions]
+            counted = [each for each in revisions if self._plan.has(each.tenant_id, each.window)]
+            candidates = [*await first_runs(connection, self._plan, closing), *counted]
             runs = await publication.publish(doubts, candidates)
             await publication.close(closing)
             await self._untouch(connection, revisions)

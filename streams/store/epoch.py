@@ -1,6 +1,10 @@
 """An epoch: everything besides the log that a partition's counts depend on."""
 
+import zoneinfo
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
 from uuid import UUID, uuid5
 
 from streams.cdc.topics import Topic
@@ -18,8 +22,9 @@ STATE_FORMAT = 1
 class Epoch:
     """A topic of a certain id, folded into the windows of a plan.
 
-    Example: the setting of windows changes from `hour` to `hour,day`, or the topic is deleted and made anew. Either
-    change makes another epoch, and a new epoch counts from the log's beginning.
+    Example: the setting of windows changes from `hour` to `hour,day`, the topic is deleted and made anew, or a newer
+    tzdata moves days in a timezone in use. Each change makes another epoch, and a new epoch counts from the log's
+    beginning.
     """
 
     topic: str
@@ -39,6 +44,21 @@ def epoch_of(topic: Topic, plan: WindowPlan) -> Epoch:
     return Epoch(topic.name, topic.topic_id, topic.partitions, plan)
 
 
+def tzdata_version() -> str:
+    """Return the version of this machine's timezones, for example `2026a`; "unknown" where no file tells the version.
+
+    Python reads timezones from the folders of `zoneinfo.TZPATH`, or else from the package `tzdata`.
+    """
+    for folder in map(Path, zoneinfo.TZPATH):
+        with suppress(OSError), (folder / "tzdata.zi").open(encoding="utf-8") as file:
+            return file.readline().removeprefix("# version ").strip()
+        if (folder / "UTC").exists():
+            return "unknown"
+    with suppress(ImportError):
+        return str(import_module("tzdata").IANA_VERSION)
+    return "unknown"
+
+
 async def begin_epoch(connection: Connection | Pool, epoch: Epoch) -> None:
     """Make `epoch` the current epoch; raises PreconditionError before `migrate`."""
     row = await connection.fetchrow(
@@ -51,6 +71,8 @@ async def begin_epoch(connection: Connection | Pool, epoch: Epoch) -> None:
         epoch.plan.zones[-1].timezone,
         epoch.plan.tenant_timezones,
         STATE_FORMAT,
+        epoch.plan.boundaries,
+        tzdata_version(),
     )
     if row is None:
         raise PreconditionError("the report database is not set up: run `funnelproof migrate`")

@@ -5,14 +5,15 @@ killed process; no clock is asked. The session holds a shared advisory lock, and
 exclusively. Example: workers A and B count `hour` windows. Worker C with `day` windows is refused while A or B lives.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import asyncpg
 
 from streams.errors import PreconditionError
 from streams.resources import sql
 from streams.store.database import Connection, OwnConnection, close_soon, connect
-from streams.store.epoch import STATE_FORMAT, Epoch, begin_epoch, require_current_epoch
+from streams.store.epoch import STATE_FORMAT, Epoch, begin_epoch, require_current_epoch, tzdata_version
 from streams.store.keep_trying import Trouble, keep_trying
 
 EVERY = 1.0
@@ -119,7 +120,7 @@ async def require_free_epoch(connection: Connection, epoch: Epoch) -> None:
         )
 
 
-def differences(current: asyncpg.Record, epoch: Epoch) -> list[str]:
+def differences(current: asyncpg.Record | Mapping[str, Any], epoch: Epoch) -> list[str]:
     """Return a text for each difference between `current`, a row of `epoch_current`, and `epoch`."""
     there, here = current, epoch
     told = [
@@ -135,4 +136,15 @@ def differences(current: asyncpg.Record, epoch: Epoch) -> list[str]:
         ("the topic's id (made anew, or FUNNELPROOF_KAFKA)", there["topic_id"], here.topic_id),
         ("the format of counts (another version of funnelproof)", there["state_format"], STATE_FORMAT),
     ]
-    return [f"{what} is {theirs} there and {ours} here" for what, theirs, ours in told if theirs != ours]
+    found = [f"{what} is {theirs} there and {ours} here" for what, theirs, ours in told if theirs != ours]
+    if not found and there["boundaries"] != here.plan.boundaries:
+        found.append(
+            f"windows in {', '.join(_moved(there['boundaries'], here.plan.boundaries))} have other boundaries by "
+            f"tzdata {there['tzdata']} there and tzdata {tzdata_version()} here"
+        )
+    return found
+
+
+def _moved(there: str, here: str) -> list[str]:
+    """Return the timezones in one of the two texts only; see WindowPlan.boundaries."""
+    return sorted({each.partition("=")[0] for each in set(there.split(",")) ^ set(here.split(",")) if each})

@@ -1,5 +1,6 @@
 -- Touched windows whose changes were collected for long enough ($1), each with the run that a revision would follow; at
--- most $2. Windows touched by changed counts come first, windows of a `revise` request after them.
+-- most $2. Windows touched by changed counts come first, windows of a `revise` request after them. Windows of a kind
+-- that the epoch does not count stay touched; so do all windows while the log's beginning is in doubt.
 select
     touched.tenant_id::text,
     touched.pipeline_id::text,
@@ -23,6 +24,13 @@ left join lateral (
     order by run.revision desc
     limit 1
 ) as latest on true
-where touched.touched_at <= clock_timestamp() - $1::interval
+where
+    touched.touched_at <= clock_timestamp() - $1::interval
+    and touched.window_name = any(array(
+        select unnest(epoch.windows)
+        from funnelproof.installation
+        inner join funnelproof.epoch using (epoch)
+    ))
+    and not exists (select from funnelproof.beginning_in_doubt)
 order by touched.present_pairs, touched.touched_at
 limit $2

@@ -1,5 +1,6 @@
--- Requests the present pairs of stages for closed windows that have other pairs. Looks at $10 windows after the window
--- $6 to $9, the last window of the call before; returns the last window looked at, and the number of requests.
+-- Requests the present pairs of stages for closed windows that have other pairs, of the kinds that are counted now.
+-- Looks at $10 windows after the window $6 to $9, the last window of the call before; returns the last window looked
+-- at, and the number of requests.
 with
 looked_at as (
     select
@@ -10,6 +11,9 @@ looked_at as (
         run.window_start,
         run.window_end
     from funnelproof.latest_run as run
+    inner join funnelproof.installation on true
+    inner join funnelproof.epoch as present
+        on installation.epoch = present.epoch and run.window_name = any(present.windows)
     where
         ($1::uuid is null or run.tenant_id = $1)
         and ($2::uuid is null or run.pipeline_id = $2)

@@ -2,8 +2,11 @@
 with
 begun as (
     insert into funnelproof.epoch
-    (epoch, topic, topic_id, partitions, windows, timezone, tenant_timezones, state_format)
-    values ($1, $2, $3, $4, $5, $6, $7, $8)
+    (
+        epoch, topic, topic_id, partitions, windows, timezone, tenant_timezones, state_format,
+        boundaries, tzdata
+    )
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
     on conflict (epoch) do nothing
 )
 

@@ -7,6 +7,8 @@ select
     epoch.windows,
     epoch.timezone,
     epoch.tenant_timezones,
-    epoch.state_format
+    epoch.state_format,
+    epoch.boundaries,
+    epoch.tzdata
 from funnelproof.installation
 inner join funnelproof.epoch using (epoch)
