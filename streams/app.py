@@ -3,24 +3,30 @@
 `funnelproof worker` runs the app, and `faust -A streams.app worker` does, too.
 """
 
+import asyncio
 import gc
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from streams.cdc.folded import RecordsLostError
 from streams.engine import BatchApp
 from streams.logs import configure_logging
 from streams.operations.ending import explain
 from streams.operations.metrics import Metrics
 from streams.settings import load_settings
+from streams.store.keep_trying import PASSING_ERRORS
 from streams.worker import Worker
 
 HEARTBEAT_SECONDS = 3.0
 """The most seconds between two heartbeats, even in a long session: a heartbeat tells a worker of a rebalance."""
 ANSWER_SECONDS = 90.0
 """The least seconds that Kafka is given to answer: longer than a rebalance."""
+NOTE_SECONDS = 5.0
+"""The most seconds for noting a doubt at a worker's end; the next worker to start notes the doubt again."""
 
 log = structlog.get_logger(__name__)
 
@@ -55,11 +61,17 @@ class WorkerApp(BatchApp):
         return [url for url in self.router.external_topics_metadata() if url != self._site]
 
     async def die(self, reason: BaseException) -> None:
-        """Stop the worker with exit status 1, and report a reason that an operator can act upon; see BatchApp."""
+        """Stop the worker with exit status 1, and report a reason that an operator can act upon; see BatchApp.
+
+        Lost records become the doubt `log`.
+        """
         running = self.owner.running
         told = await explain(reason, self.owner.settings, None if running is None else running.topic)
         if told is not reason:
             told.__cause__ = reason
+        if isinstance(told, RecordsLostError) and self.owner.running is not None:
+            with suppress(TimeoutError, *PASSING_ERRORS):
+                await asyncio.wait_for(self.owner.running.log_watch.note_loss(told.reason), NOTE_SECONDS)
         await super().die(told)
 
     def tell_end(self) -> None:

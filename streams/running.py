@@ -16,6 +16,7 @@ from streams.errors import PreconditionError
 from streams.fold.checkpoint import Checkpoints, prepare_folder
 from streams.fold.checkpointing import Checkpointing
 from streams.fold.dead_letters import DeadLetterPublisher
+from streams.fold.log_watch import LogWatch
 from streams.fold.observed import ObservedPartials
 from streams.fold.partials import Flushed, Partials, PartitionFlush
 from streams.fold.processor import Processor
@@ -35,6 +36,7 @@ from streams.store.database import (
     facts_setting,
     source_connection,
 )
+from streams.store.doubts import KEEP_RECORDS
 from streams.store.epoch import Epoch, epoch_of
 from streams.store.held_epoch import HeldEpoch, require_free_epoch
 from streams.store.installation import require_installation
@@ -79,6 +81,7 @@ class Running:
     partials: ObservedPartials
     checkpointing: Checkpointing
     processor: Processor
+    log_watch: LogWatch
     slot: SlotWatch
     closer: Closer
     pruner: Pruner
@@ -104,6 +107,7 @@ class Running:
             lambda: self.processor.keep_flushing(flushed),
             self.hold.keep,
             self.watch_topic,
+            self.log_watch.run,
             self.slot.run,
             self.closer.run,
             self.pruner.run,
@@ -120,7 +124,7 @@ async def open_running(settings: Settings, name: str, observer: Observer) -> Asy
     if a living worker holds another epoch. After an error nothing stays open.
     """
     topic = await Topics(settings.kafka).require(settings.data_topic)
-    check_compaction(topic)
+    check_retention(topic)
     async with AsyncExitStack() as stack:
         pool = await create_pool(
             settings.facts_dsn,
@@ -178,6 +182,7 @@ def put_together(
         partials=partials,
         checkpointing=checkpointing,
         processor=processor,
+        log_watch=LogWatch(topic, pool, processor.owned),
         slot=SlotWatch(settings, pool, is_prover),
         closer=Closer(settings, pool, topic, closing, epoch, is_prover, observer.count_published),
         pruner=Pruner(pool, retention, is_prover, observer.count_pruned),
@@ -199,8 +204,10 @@ async def _planned(settings: Settings, source: Connection, facts: Connection) ->
     return await plan_windows(facts, settings.windows, settings.timezone, settings.own_timezones, now)
 
 
-def check_compaction(topic: Topic) -> None:
-    """Raise PreconditionError if compaction could remove records ahead of a replay."""
+def check_retention(topic: Topic) -> None:
+    """Raise PreconditionError if Kafka could delete records, or could compact the log ahead of a replay."""
+    if topic.deletion:
+        raise PreconditionError(f"{topic.deletion}. {KEEP_RECORDS[:1].upper()}{KEEP_RECORDS[1:]}")
     if "compact" in topic.settings.get("cleanup.policy", "") and topic.compaction_lag < LONGEST_REPLAY:
         raise PreconditionError(
             f"topic {topic.name} may be compacted after {topic.compaction_lag}, during a replay: "
@@ -217,7 +224,7 @@ async def check_worker(settings: Settings) -> None:
     """Raise an error that keeps a worker from starting: a silent server, a missing topic, a missing schema."""
     prepare_folder(checkpoint_folder(settings))
     topic = await Topics(settings.kafka).require(settings.data_topic)
-    check_compaction(topic)
+    check_retention(topic)
     await check_session_timeout(settings.kafka, settings.session_timeout)
     async with facts_connection(settings) as facts:
         await require_installation(facts, settings.instance)

@@ -6,11 +6,27 @@ alter table funnelproof.epoch
 add column boundaries text not null default '',
 add column tzdata text not null default 'unknown';
 
--- The doubts that the log folded now lacks its beginning. While there is one, closed windows keep their facts: a fold
--- without the first records counts too little.
+-- The reasons to think that the log folded now lacks its beginning. While there is a reason, closed windows keep their
+-- facts: a fold without the first records counts too little. A topic made anew beside former facts has its beginning
+-- once a marker has come through it, unless the doubt `topic` says that the topic has no snapshot.
 create view funnelproof.beginning_in_doubt as
-select doubt.*
+with
+folded as (
+    select epoch.topic_id
+    from funnelproof.installation
+    inner join funnelproof.epoch using (epoch)
+)
+
+select doubt.reason
 from funnelproof.doubt
-inner join funnelproof.epoch using (topic_id)
-inner join funnelproof.installation using (epoch)
-where doubt.resolved_at is null and doubt.kind in ('log', 'topic');
+inner join folded using (topic_id)
+where doubt.kind = 'topic' and doubt.resolved_at is null
+union all
+select 'no marker has come through the CDC topic that was made anew' as reason
+from folded
+where
+    coalesce(
+        (select followed.topic_id <> folded.topic_id from funnelproof.followed),
+        exists (select from funnelproof.epoch where epoch.topic_id <> folded.topic_id)
+        and exists (select from funnelproof.window_run)
+    );

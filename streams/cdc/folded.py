@@ -17,6 +17,14 @@ BEGIN_ANEW = (
 )
 
 
+class RecordsLostError(PreconditionError):
+    """Records of the log that must be counted are gone: `reason` tells the records, the message also the remedy."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(f"{reason}. {remedy}")
+        self.reason = reason
+
+
 class FoldedTopic(Topics):
     """Answers about the data topic, while Kafka confirms that the topic is still the topic the worker began to fold.
 
@@ -83,3 +91,32 @@ class FoldedTopic(Topics):
                 "again, it will rebuild the counts. The connector goes on using the former ones; to spread deals "
                 f"over all, set FUNNELPROOF_PARTITIONS={partitions} and {BEGIN_ANEW}"
             )
+
+
+def require_records(topic: str, partition: int, position: int, start: int, end: int) -> None:
+    """Raise RecordsLostError unless a partition's log from `start` to `end` continues a state at `position`.
+
+    A count without the first records would be too small, and would revise correct facts. Example: a worker has a
+    checkpoint at offset 500, and Kafka has deleted the records before offset 600.
+    """
+    if position < start:
+        raise RecordsLostError(
+            f"partition {partition} of {topic} begins at {start}: the records before were deleted, and the worker has "
+            f"a state up to {position} only",
+            "Start the worker where the checkpoints are (FUNNELPROOF_STATE_DIR); if there are none, begin anew: "
+            f"{BEGIN_ANEW}",
+        )
+    require_counted(topic, partition, position, end)
+
+
+def require_counted(topic: str, partition: int, counted: int | None, end: int) -> None:
+    """Raise RecordsLostError if a partition's log ends before the offset up to which records were counted.
+
+    Example: Kafka elects a leader that lacks the last records, and gives their offsets to other records.
+    """
+    if counted is not None and counted > end:
+        raise RecordsLostError(
+            f"partition {partition} of {topic} ends at {end}, before the {counted} already read: Kafka has lost the "
+            "records in between",
+            f"To go on without them: {BEGIN_ANEW}",
+        )

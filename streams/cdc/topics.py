@@ -44,6 +44,14 @@ class Topic:
         """The least age of a record that compaction removes."""
         return timedelta(milliseconds=int(self.settings.get("min.compaction.lag.ms", "0")))
 
+    @property
+    def deletion(self) -> str | None:
+        """The sentence that Kafka may delete records by their age or by the log's size; None if Kafka may not."""
+        policy = self.settings.get("cleanup.policy", "")
+        if "delete" not in policy:
+            return None
+        return f"topic {self.name} has cleanup.policy={policy}: Kafka deletes its oldest records"
+
 
 # The library's errors have names that look private, unlike the broker's.
 _NO_ANSWER = (KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN)  # noqa: SLF001 - see above
@@ -169,7 +177,19 @@ class Topics:
         watermark.
         """
         level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
-        wanted = {TopicPartition(name, partition): OffsetSpec.latest() for partition in partitions}
+        return await self._offsets(name, partitions, OffsetSpec.latest(), level)
+
+    async def starts(self, name: str, partitions: Iterable[int]) -> dict[int, int]:
+        """Return the offset at which the log of every partition begins: above 0 once records were deleted.
+
+        Compaction removes single records, and leaves the beginning where it is.
+        """
+        return await self._offsets(name, partitions, OffsetSpec.earliest(), IsolationLevel.READ_UNCOMMITTED)
+
+    async def _offsets(
+        self, name: str, partitions: Iterable[int], spec: OffsetSpec, level: IsolationLevel
+    ) -> dict[int, int]:
+        wanted = {TopicPartition(name, partition): spec for partition in partitions}
         for attempt in range(_ATTEMPTS):
             asked = self._admin.list_offsets(wanted, isolation_level=level, request_timeout=_TIMEOUT)
             try:

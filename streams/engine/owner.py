@@ -10,7 +10,8 @@ class PartitionOwner(Protocol):
         """Prepare the partitions now held, and return for every partition the offset to read next.
 
         Called after every rebalance, before any record is delivered, with the complete set of partitions,
-        perhaps an empty set. Offset 0 means the log's beginning. The call may take seconds. A rebalance that
+        perhaps an empty set. An offset outside of the log stops the worker; so
+        does offset 0 once the first records are deleted. The call may take seconds. A rebalance that
         begins in the meantime cancels the call; another call follows after the rebalance.
         """
 

@@ -58,25 +58,24 @@ class ReadingThread(AIOKafkaConsumerThread):
         return consumer
 
     async def begin(self, generation: int, positions: Mapping[TopicPartition, int]) -> dict[int, int]:
-        """Seek to the positions, and return the offset from which each partition is read.
+        """Seek to the positions, and return the positions.
 
-        Position 0 means the log's beginning. Raises PositionError for a position outside of the log, and
-        IllegalStateError for partitions lost in the meantime.
+        Raises PositionError for a position outside of the log: for position 0, too, if the first records were deleted.
+        Raises IllegalStateError for partitions lost in the meantime.
         """
         consumer = self._ensure_consumer()
         first = await consumer.beginning_offsets(list(positions))
         end = await consumer.end_offsets(list(positions))
-        starts = {tp: position or first[tp] for tp, position in positions.items()}
-        for tp, start in starts.items():
-            if not first[tp] <= start <= end[tp]:
+        for tp, position in positions.items():
+            if not first[tp] <= position <= end[tp]:
                 raise PositionError(
-                    f"{tp.topic}[{tp.partition}] has the offsets {first[tp]} to {end[tp]}, not {start}: the topic "
+                    f"{tp.topic}[{tp.partition}] has the offsets {first[tp]} to {end[tp]}, not {position}: the topic "
                     "was recreated or its records were deleted; rebuild the state from the topic's beginning"
                 )
-        for tp, start in starts.items():
-            consumer.seek(tp, start)
+        for tp, position in positions.items():
+            consumer.seek(tp, position)
         self._generation = generation
-        return {tp.partition: start for tp, start in starts.items()}
+        return {tp.partition: position for tp, position in positions.items()}
 
     async def read(self, generation: int, limit: int, timeout: float) -> list[BufferRead]:
         """Return the buffered records, as soon as there are any: at least `limit`, or all of them.

@@ -16,12 +16,11 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 import structlog
 
 from streams.cdc.envelope import ChangeDecoder, MalformedEventError
-from streams.cdc.folded import FoldedTopic
+from streams.cdc.folded import FoldedTopic, require_counted, require_records
 from streams.domain.codes import Vocabulary
 from streams.domain.partition import PartitionState
 from streams.domain.plan import WindowPlan
 from streams.engine import PartitionRecords, Record
-from streams.errors import PreconditionError
 from streams.fold.checkpoint import Checkpoint
 from streams.fold.checkpointing import Checkpointing
 from streams.fold.intake import Intake
@@ -78,26 +77,27 @@ class Processor:
         return set(self._owned)
 
     async def on_assigned(self, partitions: set[int]) -> dict[int, int]:
-        """Take over `partitions`, drop the remaining ones; return the next offset to read, by partition."""
+        """Take over `partitions`, drop the remaining ones; return the next offset to read, by partition.
+
+        Raises RecordsLostError if the log lacks records that the worker has not read, or records counted before.
+        """
         async with self._flushing:  # a flush under way ends first, and its outcome is known
             return await self._take_over(partitions)
 
     async def _take_over(self, partitions: set[int]) -> dict[int, int]:
         for partition in self._owned.keys() - partitions:
             del self._owned[partition]
-        ends = await self._topic.ends(self._topic.name, partitions, committed=True)
+        name = self._topic.name
+        starts = await self._topic.starts(name, partitions)
+        ends = await self._topic.ends(name, partitions, committed=True)
         for partition in sorted(partitions):
             kept = self._owned.get(partition)
             state, poisoned = (
                 (kept.state, kept.poisoned) if kept else await self._resume(partition, ends[partition])
             )
-            if state.position > ends[partition]:
-                raise PreconditionError(
-                    f"partition {partition} of {self._topic.name} ends at {ends[partition]}, before the "
-                    f"{state.position} already read: the topic was made anew; restart the worker, it will rebuild "
-                    "the counts"
-                )
+            require_records(name, partition, state.position, starts[partition], ends[partition])
             before = await self._partials.claim(partition, ends[partition])
+            require_counted(name, partition, before.told, ends[partition])
             known = await self._partials.read(partition)
             due = kept.checkpoint_due if kept else self._checkpointing.next_due()
             owned = OwnedPartition(

@@ -4,7 +4,7 @@ import asyncio
 
 from aiokafka.errors import InvalidSessionTimeoutError
 
-from streams.cdc.folded import BEGIN_ANEW, FoldedTopic
+from streams.cdc.folded import BEGIN_ANEW, FoldedTopic, RecordsLostError
 from streams.engine import CorruptRecordsError, PositionError
 from streams.errors import FunnelproofError, PreconditionError, SettingsError
 from streams.settings import Settings
@@ -39,4 +39,4 @@ async def _why_astray(reason: PositionError, topic: FoldedTopic | None) -> BaseE
             return error
         except (FunnelproofError, TimeoutError):
             pass  # the message of `reason` is reported
-    return PreconditionError(f"{reason}. Records that were deleted do not come back: {BEGIN_ANEW}")
+    return RecordsLostError(str(reason), f"Records that were deleted do not come back: {BEGIN_ANEW}")

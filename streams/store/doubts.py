@@ -25,14 +25,24 @@ GRANT = (
     "grant the role what `sql/roles.sql` grants funnelproof_worker, and execute on pg_logical_emit_message"
 )
 MEND = f"mend the fault; then {BEGIN_ANEW}"
+KEEP_RECORDS = (
+    "give the topic cleanup.policy=compact, for example with `kafka-configs --alter`, then run "
+    "`funnelproof reconcile`: an equal one settles it"
+)
+RESTORE = (
+    "start the worker where its checkpoints are (FUNNELPROOF_STATE_DIR), and run `funnelproof reconcile`; if there are "
+    f"none, {BEGIN_ANEW}"
+)
 REMEDIES = {
     "columns": MEND,
     "connector": BEGIN_ANEW,
     "dead_letters": COMPARE,
     "identity": MEND,
+    "log": RESTORE,
     "marker": COMPARE,
     "publication": MEND,
     "reconciliation": BEGIN_ANEW,
+    "retention": KEEP_RECORDS,
     "rewrite": COMPARE,
     "row_security": COMPARE,
     "slot": BEGIN_ANEW,

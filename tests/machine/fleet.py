@@ -109,6 +109,11 @@ class Fleet(RuleBasedStateMachine):
         self.workers[seat] = Worker(self.topic, Watched(self.partials(), self.fence), checkpoints)
         return self.workers[seat]
 
+    def give(self, worker: Worker, *partitions: int) -> bool:
+        """Let a worker take these partitions over, or all; return whether it could."""
+        self.run(worker.take_over(*partitions))
+        return True
+
     def dismiss(self, worker: Worker) -> None:
         """Let a worker be gone, unless there is no other."""
         if len(self.workers) > 1:
@@ -116,7 +121,7 @@ class Fleet(RuleBasedStateMachine):
 
     @initialize()
     def a_worker_takes_everything_over(self) -> None:
-        self.run(self.hire(0).take_over())
+        self.give(self.hire(0))
 
     @rule(happened=operations, seat=seats, some=some_partitions, shifts=shifts)
     def work(self, happened: list[Any], seat: int, some: set[int], shifts: list[tuple[int, Then]]) -> None:
@@ -150,7 +155,7 @@ class Fleet(RuleBasedStateMachine):
             self.check_told()
         if seat not in self.workers:
             self.hire(seat)
-        self.run(self.workers[seat].take_over(*taken))
+        self.give(self.workers[seat], *taken)
         if farewell == "wakes up late":
             for partition in taken:
                 self.compact(partition, 0)
@@ -165,12 +170,12 @@ class Fleet(RuleBasedStateMachine):
         """Close what has ended, whoever has read how far; or once a new worker has read some partitions."""
         if proven != "no":
             worker = self.hire(seat)
-            self.run(worker.take_over(*taken))
-            for partition in taken:
-                self.read(worker, partition)
-            self.run(worker.processor.on_revoked(stopping=proven == "leaving checkpoints"))
-            self.check_told()
-            assert all(self.told()[partition][0] == self.topic.end(partition) for partition in taken)
+            if self.give(worker, *taken):
+                for partition in taken:
+                    self.read(worker, partition)
+                self.run(worker.processor.on_revoked(stopping=proven == "leaving checkpoints"))
+                self.check_told()
+                assert all(self.told()[partition][0] == self.topic.end(partition) for partition in taken)
         self.latest = CLOSES[min(CLOSES.index(self.latest) + later, len(CLOSES) - 1)]
         self.publish()
 

@@ -19,13 +19,14 @@ class MemoryTopic:
     name = "data"
     partitions: int
     records: dict[int, list[FakeRecord]] = field(default_factory=dict)
+    begins: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.records = {partition: [] for partition in range(self.partitions)}
 
     def end(self, partition: int) -> int:
         records = self.records[partition]
-        return records[-1].offset + 1 if records else 0
+        return records[-1].offset + 1 if records else self.begins.get(partition, 0)
 
     def chunk(self, partition: int, begin: int, until: int | None = None) -> PartitionRecords:
         """Return what is there in `[begin, until)`, up to the end at most."""
@@ -42,6 +43,15 @@ class MemoryTopic:
         self.records[partition] = [
             each for each in records if each.offset >= point or newest[each.key] == each.offset
         ]
+
+    def delete(self, partition: int, until: int) -> None:
+        """Delete the records before an offset, as retention and DeleteRecords do."""
+        self.begins[partition] = max(self.begins.get(partition, 0), min(until, self.end(partition)))
+        self.records[partition] = [each for each in self.records[partition] if each.offset >= until]
+
+    async def starts(self, name: str, partitions: set[int]) -> dict[int, int]:
+        assert name == "data"
+        return {partition: self.begins.get(partition, 0) for partition in partitions}
 
     async def ends(self, name: str, partitions: set[int], *, committed: bool) -> dict[int, int]:
         assert (name, committed) == ("data", True)

@@ -15,7 +15,7 @@ from streams.completeness import slot
 from streams.domain.partition import PartitionState
 from streams.domain.plan import plan_for
 from streams.errors import UnreachableError
-from streams.fold import dead_letters
+from streams.fold import dead_letters, log_watch
 from streams.fold.owned import OwnedPartition
 from streams.operations.metrics import Metrics
 from streams.publish import closer, outbox, pruning
@@ -83,7 +83,7 @@ def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> B
     monkeypatch.setattr(held_epoch, "connect", server.fail_later)
     monkeypatch.setattr(slot, "connect_to_source", server.fail_later)
     monkeypatch.setattr("streams.completeness.session.connect_to_source", server.fail_later)
-    for module in (slot, dead_letters, outbox, pruning, held_epoch):
+    for module in (slot, dead_letters, log_watch, outbox, pruning, held_epoch):
         monkeypatch.setattr(module, "EVERY", 0.001)
     monkeypatch.setattr(closer, "TICK", 0.001)
     monkeypatch.setattr("streams.fold.processor.HEARTBEAT", 0.001)
@@ -109,7 +109,7 @@ async def test_a_loop_goes_on_after_an_error_that_passes(server: Broken, tmp_pat
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert ended == []
-    assert len(loops) == 8
+    assert len(loops) == 9
 
 
 @pytest.mark.parametrize("server", FOREIGN, ids=repr, indirect=True)

@@ -1,5 +1,7 @@
 -- Notes the followed source and topic. Another source or topic than at the last proof is a doubt. A new topic is no
--- doubt if the topic begins with a snapshot, for example after `connector delete --topics` and `connector apply`.
+-- doubt if the topic begins with a snapshot, for example after `connector delete --topics` and `connector apply`: the
+-- proof's marker has come through the topic's connector after the whole snapshot. Before the first proof with a marker,
+-- the former topics are known by the epochs.
 -- $1 system identifier, $2 timeline, $3 topic id
 with
 before as (
@@ -35,8 +37,11 @@ from (
     select
         'topic' as kind,
         'the CDC topic was made anew, and what was written before is not in it' as reason
-    from before
     where
-        before.topic_id <> $3
+        coalesce(
+            (select before.topic_id <> $3 from before),
+            exists (select from funnelproof.window_run)
+            and exists (select from funnelproof.epoch where epoch.topic_id <> $3)
+        )
         and not exists (select from funnelproof.snapshot where snapshot.topic_id = $3)
 ) as found

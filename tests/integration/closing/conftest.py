@@ -10,7 +10,7 @@ import pytest
 
 from streams.domain.change import Scope
 from streams.domain.pairs import Stage
-from streams.domain.partition import PartitionState
+from streams.domain.partition import Delta, PartitionState
 from streams.domain.plan import WindowPlan, plan_for
 from streams.domain.proof import Marker, Proof
 from streams.domain.windows import Window, from_microseconds, to_microseconds
@@ -81,6 +81,14 @@ class Desk:
             if flush.partition not in flushed.accepted:
                 self.states[flush.partition].give_back(flush.delta)
         return flushed
+
+    async def meet_snapshot(self, position: int, partition: int = 0) -> None:
+        """Flush the news of a snapshot's row, which was taken at that position."""
+        state = self.states[partition]
+        met = PartitionFlush(
+            partition, state.position, self.after[partition], Delta({}, {}), snapshots={position}
+        )
+        self.after.update((await self.partials.flush([met])).accepted)
 
     async def take_over(self, partition: int, end: int) -> None:
         """Claim a partition and let whatever Postgres has otherwise be written next."""

@@ -301,6 +301,7 @@ async def test_a_new_epoch_revises_closed_windows_whose_counts_have_vanished(des
     anew = await desk_of(pool, "another topic")
     anew.write("b", entry(0, 2), deal="stays")
     await anew.flush()
+    await anew.meet_snapshot(100)
     assert await anew.close(121) == Published(revised_runs=2)
     assert await anew.facts() == [(2, 1, 0), (2, 0, 0)]
     assert await anew.facts(KINDS[0].window_at(to_microseconds(START + MINUTE))) == [(2, 0, 0), (2, 0, 0)]

@@ -115,6 +115,7 @@ async def test_a_new_epoch_does_not_bring_sealed_windows_back(desk: Desk, pool: 
     await busy(desk, 4)
     await pruner(pool, TWO_MINUTES).prune()
     anew = await desk_of(pool, "another topic")
+    await anew.meet_snapshot(100)
     for minute in range(4):
         anew.write(f"a{minute}", entry(0, 60 * minute + 1), deal="one", partition=0)
     await anew.flush()

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import pytest
 
-from streams.cdc.folded import FoldedTopic
+from streams.cdc.folded import FoldedTopic, RecordsLostError
 from streams.domain.change import Scope
 from streams.domain.tally import TallyKey
 from streams.errors import PreconditionError
@@ -342,13 +342,57 @@ async def test_a_worker_that_stops_with_a_refused_flush_leaves_no_checkpoint_of_
     assert [path.name for path in office.folder.iterdir()] == ["partition-1.checkpoint"]
 
 
-async def test_a_checkpoint_from_beyond_the_logs_end_is_not_used(office: Office) -> None:
+async def test_a_checkpoint_from_beyond_the_logs_end_is_not_used(office: Office, pool: Pool) -> None:
+    """Postgres was restored, too, and has not counted beyond the end."""
+    office.log.enter(0, 0)
+    office.log.enter(1, 0)
+    await left_behind(office)
+    office.log.records[0].pop()
+    await pool.execute("update funnelproof.partition_progress set source_offset = 1 where partition = 0")
+    worker = await office.hire("worker")
+    assert await worker.take_over() == {0: 0, 1: 0}
+
+
+async def test_a_log_that_lost_records_which_are_counted_is_not_counted_anew_without_them(
+    office: Office,
+) -> None:
     office.log.enter(0, 0)
     office.log.enter(1, 0)
     await left_behind(office)
     office.log.records[0].pop()
     worker = await office.hire("worker")
-    assert await worker.take_over() == {0: 0, 1: 0}
+    with pytest.raises(RecordsLostError, match="ends at 1, before the 2 already read"):
+        await worker.take_over()
+
+
+async def test_a_partition_without_its_first_records_is_taken_over_with_a_checkpoint_beyond_them_only(
+    office: Office, pool: Pool
+) -> None:
+    """
+    log         0 | 1 | 2 | 3
+    deleted     -----
+    checkpoint          |       of the first worker
+    """
+    for row in range(2):
+        office.log.enter(row, 0)
+    await left_behind(office)
+    for row in range(2, 4):
+        office.log.enter(row, 0)
+    office.log.delete(0, 2)
+    worker = await office.hire("worker")
+    assert await worker.take_over() == {0: 2, 1: 0}
+    worker.read()
+    assert await worker.processor.flush() == {0: 4, 1: 0}
+    assert await office.entries() == 4
+    progress = await pool.fetch("select * from funnelproof.partition_progress order by partition")
+    for path in office.folder.iterdir():
+        path.unlink()
+    successor = await office.hire("on another machine")
+    with pytest.raises(RecordsLostError, match="partition 0 of data begins at 2"):
+        await successor.take_over()
+    after = await pool.fetch("select * from funnelproof.partition_progress order by partition")
+    assert (after, await office.entries()) == (progress, 4)
+    assert await worker.take_over() == {0: 4, 1: 0}  # its own state is beyond them, too
 
 
 async def test_a_worker_that_is_ahead_of_a_log_that_lost_its_end_does_not_go_on(office: Office) -> None:

@@ -85,6 +85,20 @@ def test_records_deleted_before_they_were_read_stop_the_worker(kafka: str, topic
     assert f"{topic}[0]: the next offset is not in the log any more" in worker.log
 
 
+def test_offset_0_is_no_jump_to_where_the_log_begins(kafka: str, topic: str, start: Start) -> None:
+    fill(kafka, topic, {0: numbers(10)})
+    admin = AdminClient({"bootstrap.servers": kafka})
+    for deleted in admin.delete_records([TopicPartition(topic, 0, 4)]).values():
+        deleted.result(20)
+    worker = start(start={"0": 0})
+    assert worker.exit_status() == 1
+    assert f"{topic}[0] has the offsets 4 to 10, not 0" in worker.log
+    assert worker.notes("batch") == []
+    worker = start(start={"0": 4})
+    worker.wait_for(lambda w: w.position(0) == 10)
+    assert worker.values(0) == numbers(10)[4:]
+
+
 def test_aborted_records_are_unseen_and_positions_pass_over_them(
     kafka: str, topic: str, start: Start
 ) -> None:

@@ -14,6 +14,7 @@ from tests.depth import examples
 from tests.fakes.ledger import Ledger, LedgerPartials, Run
 from tests.machine.calendar import INSTALLED_AT, SCOPES, WINDOWS
 from tests.machine.fleet import Fleet
+from tests.machine.forgetting import ForgettingFleet
 
 ALL = [
     WindowScope(scope, window)
@@ -90,3 +91,11 @@ LedgerFleet.TestCase.settings = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 TestClosedWindows = LedgerFleet.TestCase
+
+
+class ForgettingLedgerFleet(ForgettingFleet, LedgerFleet):
+    """Whatever of the log is deleted, no closed window is revised by what is left."""
+
+
+ForgettingLedgerFleet.TestCase.settings = LedgerFleet.TestCase.settings
+TestClosedWindowsOfALogThatLosesItsBeginning = ForgettingLedgerFleet.TestCase

@@ -1,0 +1,176 @@
+"""Kafka deletes the log's beginning, or somebody makes the topic anew: closed facts stay right, or in doubt.
+
+records    0 1 2 3 4 5 6 7 8 | 9 ...
+deleted    -----------------
+worker                       ^ has folded them, and goes on; another without its checkpoints is refused
+"""
+
+import asyncio
+import json
+import shutil
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from streams.cdc.connector import DATA_TOPIC_SETTINGS
+from streams.cdc.topics import Topics
+from tests.integration.deletion import delete_records, set_topic
+from tests.integration.stream.conftest import Install
+from tests.integration.stream.funnel import Funnel
+from tests.integration.stream.installation import Installation
+
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(240)]
+
+DOUBTS = (
+    "select coalesce(array_agg(kind order by kind), '{}') from funnelproof.doubt where resolved_at is null"
+)
+IN_DOUBT = "select exists (select from funnelproof.doubt where kind = $1 and resolved_at is null)"
+RUNS = "select jsonb_agg(r order by r) from funnelproof.window_run as r where r.revision > 1"
+CLOSED = """
+select min(completeness) from dyno_crm.stage_conversion_current
+where tenant_id = $1 and window_name = '3s' and window_start = $2
+"""
+
+
+async def enter(installation: Installation, funnel: Funnel) -> None:
+    """Let a new deal enter the first stage, then the second."""
+    deal = uuid4()
+    for stage in "ab":
+        await funnel.enter(installation.connection, deal, stage, await installation.now())
+
+
+async def ends(installation: Installation) -> dict[int, int]:
+    settings = installation.settings
+    return await Topics(settings.kafka).ends(settings.data_topic, range(settings.partitions), committed=False)
+
+
+async def next_close(installation: Installation, funnel: Funnel) -> str:
+    """Wait until a window that begins now is closed; return what it is worth."""
+    start = await installation.next_window()
+    await enter(installation, funnel)
+    await installation.wait_until(f"select ({CLOSED}) is not null", funnel.tenant, start, seconds=30)
+    found: str = await installation.connection.fetchval(CLOSED, funnel.tenant, start)
+    return found
+
+
+def checkpoints(installation: Installation) -> Path:
+    return installation.settings.state_dir / installation.settings.instance / "checkpoints"
+
+
+async def test_a_log_without_its_beginning_is_gone_on_with_by_those_who_have_folded_it_and_by_nobody_else(
+    install: Install,
+) -> None:
+    async with install(WINDOWS="3s,1h") as installation:
+        connection, funnel, settings = installation.connection, Funnel(), installation.settings
+        await funnel.create(connection)
+        worker = installation.start_worker()
+        await installation.wait_until_folding()
+        assert await next_close(installation, funnel) == "proven"
+
+        await set_topic(settings.kafka, settings.data_topic, {"cleanup.policy": "compact,delete"})
+        await delete_records(settings.kafka, settings.data_topic, await ends(installation))
+        await installation.wait_until(IN_DOUBT, "retention")
+        assert await next_close(installation, funnel) == "estimated"
+        await installation.right(funnel.tenant)
+        status = await asyncio.to_thread(installation.run, "status", "--json")
+        assert status.returncode == 1
+        assert "cleanup.policy" in json.dumps(json.loads(status.stdout)["doubts"])
+        assert await worker.stop() == 0
+        refused = await asyncio.to_thread(installation.run, "worker")
+        assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+        assert "cleanup.policy=compact,delete: Kafka deletes its oldest records" in refused.stderr
+
+        await set_topic(settings.kafka, settings.data_topic, DATA_TOPIC_SETTINGS)
+        revisions = await connection.fetchval(RUNS)
+        elsewhere = installation.folder / "checkpoints"
+        shutil.move(checkpoints(installation), elsewhere)
+        moved = installation.start_worker()
+        assert await asyncio.to_thread(moved.process.wait, 60) == 1
+        assert f"of {settings.data_topic} begins at" in moved.log(1)
+        assert "connector delete --topics" in moved.log(1)
+        assert await connection.fetchval(DOUBTS) == ["log", "retention"]
+        assert await connection.fetchval(RUNS) == revisions
+
+        shutil.rmtree(checkpoints(installation), ignore_errors=True)
+        shutil.move(elsewhere, checkpoints(installation))
+        worker = installation.start_worker()
+        await installation.wait_until_folding()
+        await installation.right(funnel.tenant)
+        outcome, found = await asyncio.to_thread(installation.reconcile)
+        assert (outcome, found["outcome"]) == (0, "equal"), found
+        assert await connection.fetchval(DOUBTS) == []
+        assert await next_close(installation, funnel) == "proven"
+        assert await worker.stop() == 0
+
+        shutil.rmtree(checkpoints(installation))
+        await installation.begin_anew()
+        installation.start_worker()
+        await installation.wait_until_folding()
+        await installation.proven()
+        await installation.right(funnel.tenant)
+        outcome, found = await asyncio.to_thread(installation.reconcile)
+        assert (outcome, found["outcome"]) == (0, "equal"), found
+        assert await next_close(installation, funnel) == "proven"
+
+
+async def test_a_worker_that_was_too_slow_for_the_deletion_of_records_stops_and_leaves_a_doubt(
+    install: Install,
+) -> None:
+    async with install(WINDOWS="3s,1h") as installation:
+        connection, funnel, settings = installation.connection, Funnel(), installation.settings
+        await funnel.create(connection)
+        worker = installation.start_worker()
+        await installation.wait_until_folding()
+        assert await next_close(installation, funnel) == "proven"
+        assert await worker.stop() == 0
+        before = await ends(installation)
+        async with asyncio.timeout(20):
+            while (behind := await ends(installation)) == before:
+                await enter(installation, funnel)
+                await asyncio.sleep(0.5)
+        await delete_records(settings.kafka, settings.data_topic, behind)
+        late = installation.start_worker()
+        assert await asyncio.to_thread(late.process.wait, 60) == 1
+        assert "the records before were deleted" in late.log(1)
+        assert await connection.fetchval(DOUBTS) == ["log"]
+
+
+async def test_a_topic_made_anew_by_hand_overwrites_no_fact_and_beginning_anew_ends_with_everything_equal(
+    install: Install,
+) -> None:
+    async with install(WINDOWS="3s,1h") as installation:
+        connection, funnel, settings = installation.connection, Funnel(), installation.settings
+        await funnel.create(connection)
+        worker = installation.start_worker()
+        await installation.wait_until_folding()
+        assert await next_close(installation, funnel) == "proven"
+        await installation.right(funnel.tenant)
+        assert await worker.stop() == 0
+        revisions = await connection.fetchval(RUNS)
+
+        topics = Topics(settings.kafka)
+        await topics.delete([settings.data_topic])
+        await topics.ensure(settings.data_topic, settings.partitions, DATA_TOPIC_SETTINGS)
+        worker = installation.start_worker()
+        await installation.wait_until_folding()
+        await installation.wait_until(IN_DOUBT, "topic")
+        start = await installation.next_window()
+        await installation.wait_until(f"select ({CLOSED}) is not null", funnel.tenant, start, seconds=30)
+        assert await connection.fetchval(CLOSED, funnel.tenant, start) == "estimated"
+        assert await connection.fetchval(RUNS) == revisions
+        assert await connection.fetchval("select count(*) > 0 from funnelproof.touched_window")
+        outcome, _ = await asyncio.to_thread(installation.reconcile)
+        assert await connection.fetchval(RUNS) == revisions
+        assert outcome != 0 or await connection.fetchval(DOUBTS) == ["topic"]
+
+        assert await worker.stop() == 0
+        await installation.begin_anew()
+        installation.start_worker()
+        await installation.wait_until_folding()
+        await installation.proven()
+        await installation.right(funnel.tenant)
+        outcome, found = await asyncio.to_thread(installation.reconcile)
+        assert (outcome, found["outcome"]) == (0, "equal"), found
+        assert await connection.fetchval(DOUBTS) == []
+        assert await next_close(installation, funnel) == "proven"
