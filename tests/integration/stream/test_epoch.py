@@ -2,9 +2,11 @@
 
 import asyncio
 import signal
+from datetime import UTC, datetime
 
 import pytest
 
+from tests.fakes.zone_files import zone_file
 from tests.integration.stream.conftest import Install
 from tests.integration.stream.funnel import Funnel
 from tests.integration.stream.installation import Installation, Worker, eventually
@@ -26,6 +28,21 @@ async def refused(installation: Installation, worker: Worker) -> None:
     assert "FUNNELPROOF_TIMEZONE is UTC there and Europe/Berlin here" in done.stderr
     assert f"{installation.settings.instance} worker " in done.stderr
     assert f":{worker.process.pid})" in done.stderr
+
+
+async def refused_for_its_zone_file(installation: Installation) -> None:
+    """As on a machine whose tzdata lets summer time begin a day later in one year."""
+    zones = installation.folder / "zones"
+    (zones / "Europe").mkdir(parents=True)
+    (zones / "UTC").write_bytes(zone_file(first=0))
+    (zones / "Europe" / "Berlin").write_bytes(zone_file((datetime(2031, 3, 31, 1, tzinfo=UTC), 7200)))
+    (zones / "tzdata.zi").write_text("# version 1999x\n", "utf-8")
+    installation.environment["PYTHONTZPATH"] = str(zones)
+    done = await asyncio.to_thread(installation.run, "worker")
+    del installation.environment["PYTHONTZPATH"]
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "windows in Europe/Berlin have other boundaries by tzdata" in done.stderr
+    assert "there and tzdata 1999x here" in done.stderr
 
 
 async def test_a_worker_with_other_settings_waits_for_its_turn(install: Install) -> None:
@@ -61,6 +78,7 @@ async def test_a_worker_with_other_settings_waits_for_its_turn(install: Install)
         await installation.wait_until(
             "select exists (select from dyno_crm.stage_conversion_live where window_name = '5s')"
         )
+        await refused_for_its_zone_file(installation)
         installation.environment = former
         done = await asyncio.to_thread(installation.run, "worker")
         assert "FUNNELPROOF_WINDOWS is 5s,1h there and 3s,1h here" in done.stderr

@@ -1,6 +1,5 @@
 """What windows are belongs to an epoch: timezones of one name that differ between two machines are told apart."""
 
-import struct
 import zoneinfo
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -11,21 +10,11 @@ import pytest
 from streams.domain.plan import WindowPlan, plan_for
 from streams.domain.timezone import offsets_digest, zone_of
 from streams.domain.windows import Window, Zone, to_microseconds
+from tests.fakes.zone_files import zone_file
 
 HERE = "Middle/Earth"
 TENANT = "a tenant of its own"
 Machine = Callable[..., None]
-
-
-def zone_file(*changes: tuple[datetime, int]) -> bytes:
-    """A zone file in which the offset, of an hour at first, is that many seconds from each of the instants on."""
-    version = b"TZif2" + bytes(15)
-    count = struct.pack(">6l", 0, 0, 0, len(changes), 1 + len(changes), 4)
-    instants = b"".join(struct.pack(">q", int(at.timestamp())) for at, _ in changes)
-    kinds = bytes(range(1, 1 + len(changes)))
-    offsets = b"".join(struct.pack(">lbb", offset, 0, 0) for offset in (3600, *(each[1] for each in changes)))
-    empty = version + struct.pack(">6l", 0, 0, 0, 0, 1, 4) + struct.pack(">lbb", 0, 0, 0) + b"ABC\0"
-    return empty + version + count + instants + kinds + offsets + b"ABC\0" + b"\n\n"
 
 
 @pytest.fixture
