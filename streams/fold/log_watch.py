@@ -52,5 +52,5 @@ class LogWatch:
             self._starts |= moved
 
     async def note_loss(self, lost: RecordsLostError) -> None:
-        """Note that records are gone which the worker needs; nobody counts their partition from now on."""
+        """Note the doubt about records that the worker needs; nobody counts the partition from now on."""
         await note_doubt(self._report, lost.doubt, lost.reason)
