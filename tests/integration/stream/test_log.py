@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from streams.cdc.connector import DATA_TOPIC_SETTINGS
+from streams.cdc.own_topics import DATA_TOPIC_SETTINGS
 from streams.cdc.topics import Topics
 from tests.integration.deletion import delete_records, set_topic
 from tests.integration.stream.conftest import Install
