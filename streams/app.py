@@ -67,7 +67,7 @@ class WorkerApp(BatchApp):
     async def die(self, reason: BaseException) -> None:
         """Stop the worker with exit status 1, and report a reason that an operator can act upon; see BatchApp.
 
-        Lost records become the doubt `log`.
+        Lost records become a doubt.
         """
         running = self.owner.running
         told = await explain(reason, self.owner.settings, None if running is None else running.topic)
@@ -75,7 +75,7 @@ class WorkerApp(BatchApp):
             told.__cause__ = reason
         if isinstance(told, RecordsLostError) and self.owner.running is not None:
             with suppress(TimeoutError, *PASSING_ERRORS):
-                await asyncio.wait_for(self.owner.running.log_watch.note_loss(told.reason), NOTE_SECONDS)
+                await asyncio.wait_for(self.owner.running.log_watch.note_loss(told), NOTE_SECONDS)
         await super().die(told)
 
     def is_clear(self, reason: BaseException) -> bool:

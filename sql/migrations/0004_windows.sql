@@ -6,10 +6,10 @@ alter table funnelproof.epoch
 add column boundaries text not null default '',
 add column tzdata text not null default 'unknown';
 
--- The reasons to think that the log folded now lacks its beginning. While there is a reason, closed windows keep their
--- facts: a fold without the first records counts too little. A topic made anew beside former facts has its beginning
--- once a marker has come through it, unless the doubt `topic` says that the topic has no snapshot.
-create view funnelproof.beginning_in_doubt as
+-- The reasons to think that the log folded now lacks records which closed windows were counted from. While there is a
+-- reason, the windows keep their facts: a fold without the records counts too little. A topic made anew beside former
+-- facts has its beginning once a marker has come through it, unless the doubt `topic` says that it has no snapshot.
+create view funnelproof.log_in_doubt as
 with
 folded as (
     select epoch.topic_id
@@ -20,7 +20,7 @@ folded as (
 select doubt.reason
 from funnelproof.doubt
 inner join folded using (topic_id)
-where doubt.kind = 'topic' and doubt.resolved_at is null
+where doubt.kind in ('topic', 'log_end') and doubt.resolved_at is null
 union all
 select 'no marker has come through the CDC topic that was made anew' as reason
 from folded

@@ -18,10 +18,14 @@ BEGIN_ANEW = (
 
 
 class RecordsLostError(PreconditionError):
-    """Records of the log that must be counted are gone: `reason` tells the records, the message also the remedy."""
+    """Records of the log that must be counted are gone: `reason` tells the records, the message also the remedy.
 
-    def __init__(self, reason: str, remedy: str) -> None:
+    `doubt` is the kind of doubt to note: `log` if the first records were deleted, `log_end` if the last were lost.
+    """
+
+    def __init__(self, doubt: str, reason: str, remedy: str) -> None:
         super().__init__(f"{reason}. {remedy}")
+        self.doubt = doubt
         self.reason = reason
 
 
@@ -101,6 +105,7 @@ def require_records(topic: str, partition: int, position: int, start: int, end: 
     """
     if position < start:
         raise RecordsLostError(
+            "log",
             f"partition {partition} of {topic} begins at {start}: the records before were deleted, and the worker has "
             f"a state up to {position} only",
             "Start the worker where the checkpoints are (FUNNELPROOF_STATE_DIR); if there are none, begin anew: "
@@ -116,6 +121,7 @@ def require_counted(topic: str, partition: int, counted: int | None, end: int) -
     """
     if counted is not None and counted > end:
         raise RecordsLostError(
+            "log_end",
             f"partition {partition} of {topic} ends at {end}, before the {counted} already read: Kafka has lost the "
             "records in between",
             f"To go on without them: {BEGIN_ANEW}",

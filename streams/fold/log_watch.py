@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 import structlog
 
-from streams.cdc.folded import FoldedTopic
+from streams.cdc.folded import FoldedTopic, RecordsLostError
 from streams.store.database import Pool
 from streams.store.doubts import note_doubt
 from streams.store.keep_trying import Trouble, keep_trying
@@ -51,6 +51,6 @@ class LogWatch:
                 )
             self._starts |= moved
 
-    async def note_loss(self, reason: str) -> None:
-        """Note the doubt `log`: records are gone that were not counted, and their partition stands still."""
-        await note_doubt(self._report, "log", reason)
+    async def note_loss(self, lost: RecordsLostError) -> None:
+        """Note the doubt about records that the worker needs; nobody counts the partition from now on."""
+        await note_doubt(self._report, lost.doubt, lost.reason)

@@ -39,4 +39,4 @@ async def _why_astray(reason: PositionError, topic: FoldedTopic | None) -> BaseE
             return error
         except (FunnelproofError, TimeoutError):
             pass  # the message of `reason` is reported
-    return RecordsLostError(str(reason), f"Records that were deleted do not come back: {BEGIN_ANEW}")
+    return RecordsLostError("log", str(reason), f"Records that were deleted do not come back: {BEGIN_ANEW}")

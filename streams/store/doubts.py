@@ -39,6 +39,7 @@ REMEDIES = {
     "dead_letters": COMPARE,
     "identity": MEND,
     "log": RESTORE,
+    "log_end": BEGIN_ANEW,
     "marker": COMPARE,
     "publication": MEND,
     "reconciliation": BEGIN_ANEW,
@@ -54,7 +55,9 @@ REMEDIES = {
     "wal_level": MEND,
 }
 """The remedy for each kind of doubt."""
-NEW_LOG = frozenset({"columns", "identity", "publication", "slot", "source", "table", "topic", "wal_level"})
+NEW_LOG = frozenset(
+    {"columns", "identity", "log_end", "publication", "slot", "source", "table", "topic", "wal_level"}
+)
 """The kinds of doubt that only a new log settles: events were lost, and equal counts do not bring the events back.
 
 Example: the publication sends no updates for a minute, and a deal's second entry into a stage is backdated meanwhile.

@@ -1,6 +1,6 @@
 -- Touched windows whose changes were collected for long enough ($1), each with the run that a revision would follow; at
 -- most $2. Windows touched by changed counts come first, windows of a `revise` request after them. Windows of a kind
--- that the epoch does not count stay touched; so do all windows while the log's beginning is in doubt.
+-- that the epoch does not count stay touched; so do all windows while the log is in doubt.
 select
     touched.tenant_id::text,
     touched.pipeline_id::text,
@@ -31,6 +31,6 @@ where
         from funnelproof.installation
         inner join funnelproof.epoch using (epoch)
     ))
-    and not exists (select from funnelproof.beginning_in_doubt)
+    and not exists (select from funnelproof.log_in_doubt)
 order by touched.present_pairs, touched.touched_at
 limit $2

@@ -1,6 +1,6 @@
 -- The runs to compare: the latest run of every closed window in scope, and the closed windows of pipelines that have
 -- counts but no run. `written` grows with every change of the window's partials. `pending`: a revision may be due;
--- a touched window waits for no revision while the log's beginning is in doubt.
+-- a touched window waits for no revision while the log is in doubt.
 -- $1 tenant, $2 pipeline, $3 window name; $4, $6 windows that start from $4 on and before $6; $5 windows that end by $5
 with
 written as (
@@ -107,7 +107,7 @@ select
     ) as facts,
     coalesce(written.written, 0) as written,
     coalesce(written.unseen, false)
-    or (touched.touched_at is not null and not exists (select from funnelproof.beginning_in_doubt)) as pending
+    or (touched.touched_at is not null and not exists (select from funnelproof.log_in_doubt)) as pending
 from (
     select * from published
     union all

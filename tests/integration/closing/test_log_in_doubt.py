@@ -21,7 +21,7 @@ from streams.store.doubts import note_doubt, unresolved_doubts
 from tests.integration.closing.conftest import Desk, desk_of, entry
 
 MINUTE = timedelta(minutes=1)
-IN_DOUBT = "select array_agg(reason) from funnelproof.beginning_in_doubt"
+IN_DOUBT = "select array_agg(reason) from funnelproof.log_in_doubt"
 
 
 async def waiting(pool: Pool) -> int:
@@ -82,6 +82,15 @@ async def test_closed_windows_that_waited_are_revised_once_the_log_has_begun_ane
     assert await anew.close(121) == Published(revised_runs=2)
     assert await anew.facts() == [(2, 2, 0), (2, 0, 0)]
     assert await waiting(pool) == 0
+
+
+async def test_a_log_that_lost_counted_records_revises_nothing(closed: Desk, pool: Pool) -> None:
+    await note_doubt(pool, "log_end", "lost")
+    closed.write("a", None)
+    await closed.flush()
+    assert await closed.close(61) == Published()
+    assert await closed.facts() == [(1, 1, 0), (1, 0, 0)]
+    assert await waiting(pool) == 1
 
 
 @pytest.mark.usefixtures("closed")

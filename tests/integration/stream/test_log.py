@@ -8,6 +8,7 @@ worker                       ^ has folded them, and goes on; another without its
 import asyncio
 import json
 import shutil
+import signal
 from pathlib import Path
 from uuid import uuid4
 
@@ -123,16 +124,18 @@ async def test_a_worker_that_was_too_slow_for_the_deletion_of_records_stops_and_
         worker = installation.start_worker()
         await installation.wait_until_folding()
         assert await next_close(installation, funnel) == "proven"
-        assert await worker.stop() == 0
         before = await ends(installation)
+        worker.process.send_signal(signal.SIGSTOP)
         async with asyncio.timeout(20):
             while (behind := await ends(installation)) == before:
                 await enter(installation, funnel)
                 await asyncio.sleep(0.5)
         await delete_records(settings.kafka, settings.data_topic, behind)
-        late = installation.start_worker()
-        assert await asyncio.to_thread(late.process.wait, 60) == 1
-        assert "the records before were deleted" in late.log(1)
+        worker.process.send_signal(signal.SIGCONT)
+        assert await asyncio.to_thread(worker.process.wait, 60) == 1
+        assert "records" in (last := worker.log(1))
+        assert "were deleted" in last
+        assert "connector delete --topics" in last
         assert await connection.fetchval(DOUBTS) == ["log"]
 
 

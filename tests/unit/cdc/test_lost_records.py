@@ -51,6 +51,10 @@ def test_the_reason_that_is_kept_as_a_doubt_has_no_remedy_in_it() -> None:
         require_records("deals", 3, 4, 5, 9)
     assert "FUNNELPROOF" in str(error.value)
     assert "FUNNELPROOF" not in error.value.reason
+    assert error.value.doubt == "log"
+    with pytest.raises(RecordsLostError) as error:
+        require_records("deals", 3, 10, 5, 9)
+    assert error.value.doubt == "log_end"
 
 
 @pytest.mark.parametrize(
