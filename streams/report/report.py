@@ -14,6 +14,7 @@ from streams.errors import PreconditionError, ReportError
 from streams.report.request import Request, make_request
 from streams.resources import sql
 from streams.store.database import Connection
+from streams.store.refusals import remedy_of
 
 
 @dataclass(frozen=True)
@@ -177,4 +178,6 @@ def _explained(tables: str) -> Iterator[None]:
         asyncpg.UndefinedColumnError,
         asyncpg.InsufficientPrivilegeError,
     ) as error:
-        raise PreconditionError(f"this database cannot be used for {tables}: {error}") from error
+        raise PreconditionError(
+            f"this database cannot be used for {tables}: {error}: {remedy_of(error)}"
+        ) from error

@@ -15,6 +15,7 @@ import asyncpg
 from streams.errors import PreconditionError
 from streams.resources import sql, sql_names
 from streams.store.database import Connection
+from streams.store.refusals import remedy_of
 
 _FILE_NAME = re.compile(r"(\d{4})_(\w+)")
 _TOUCHES = re.compile(r"^-- touches (dyno_crm\.\w+: .+)$", re.MULTILINE)
@@ -135,5 +136,5 @@ async def _apply(connection: Connection, migration: Migration) -> None:
         ) from error
     except asyncpg.PostgresError as error:
         raise PreconditionError(
-            f"migration {migration} does not fit this database ({error}): nothing of it was kept"
+            f"migration {migration} does not fit this database ({error}): nothing of it was kept: {remedy_of(error)}"
         ) from error

@@ -15,6 +15,7 @@ import pytest
 
 from streams.cdc.own_topics import DATA_TOPIC_SETTINGS
 from streams.cdc.topics import Topics
+from streams.store.database import OwnConnection
 from streams.store.installation import register_installation
 from tests.fakes.pooler import refusing_pooler, sharing_pooler
 
@@ -27,7 +28,7 @@ class Crm:
     """A database with the CRM's tables and an installation's schema, and the settings that name it."""
 
     dsn: str
-    connection: asyncpg.Connection[asyncpg.Record]
+    connection: OwnConnection
     environment: dict[str, str]
 
     async def run(self, *command: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -105,13 +106,18 @@ async def test_missing_rights_to_a_schema_and_to_a_table_are_refused_with_the_ro
 
 
 async def test_a_column_that_the_crm_has_renamed_or_retyped_is_named(crm: Crm) -> None:
-    rename = "alter table dyno_crm.deal_pipeline_stage_state rename column entered_at to stage_entered_at"
+    rename = "alter table dyno_crm.pipeline_stage rename column display_order to position"
     await crm.connection.execute(rename)
     line = await crm.refuses(*REPORT)
-    assert "entered_at" in line
+    assert 'column "display_order" does not exist' in line
     assert "give the CRM's table its former names and types back" in line
+    await crm.connection.execute(
+        "alter table dyno_crm.pipeline_stage rename column position to display_order"
+    )
     await crm.connection.execute("alter table dyno_crm.pipeline_stage alter column tenant_id type text")
-    assert "operator does not exist" in await crm.refuses(*REPORT)
+    line = await crm.refuses(*REPORT)
+    assert "operator does not exist" in line
+    assert "give the CRM's table its former names and types back" in line
 
 
 async def test_commands_that_wait_for_workers_say_at_once_that_none_lives(crm: Crm) -> None:
