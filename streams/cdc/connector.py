@@ -190,7 +190,11 @@ class Connector:
 
     async def _takes_snapshot(self) -> bool:
         """Return True until Connect has noted the end of the first snapshot."""
-        return all("snapshot" in offset for offset in await self._offsets())
+        return all(
+            "snapshot" in offset
+            and not (offset.get("snapshot_completed") or offset.get("last_snapshot_record"))
+            for offset in await self._offsets()
+        )
 
     async def _require_valid(self, config: Mapping[str, str]) -> None:
         path = f"/connector-plugins/{config['connector.class']}/config/validate"
