@@ -69,8 +69,9 @@ async def test_a_log_without_its_beginning_is_gone_on_with_by_those_who_have_fol
         await installation.wait_until_folding()
         assert await next_close(installation, funnel) == "proven"
 
-        await set_topic(settings.kafka, settings.data_topic, {"cleanup.policy": "compact,delete"})
-        await delete_records(settings.kafka, settings.data_topic, await ends(installation))
+        await delete_records(
+            settings.kafka, settings.data_topic, await ends(installation), policy="compact,delete"
+        )
         await installation.wait_until(IN_DOUBT, "retention")
         assert await next_close(installation, funnel) == "estimated"
         await installation.right(funnel.tenant)
