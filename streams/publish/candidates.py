@@ -41,15 +41,21 @@ class Candidate:
 
 
 async def first_runs(connection: Connection, plan: WindowPlan, windows: Sequence[Window]) -> list[Candidate]:
-    """Return a first run for each pipeline with pairs, and each of the `windows` that lies in the tenant's tiling."""
+    """Return a first run for each pipeline with pairs, and each of the `windows` that lies in the tenant's tiling.
+
+    A pipeline whose window of equal start has a run already gets no other first run.
+    """
     if not windows:
         return []
     pipelines = await connection.fetch(sql("queries/publish/closing_pipelines"))
+    rows = await connection.fetch(sql("queries/publish/closing_with_runs"), *columns(windows)[:2])
+    known = {(*row[:3], to_microseconds(row[3])) for row in rows}
     return [
         Candidate(row["tenant_id"], row["pipeline_id"], window, 1, None, "close")
         for window in windows
         for row in pipelines
         if plan.has(row["tenant_id"], window)
+        and (row["tenant_id"], row["pipeline_id"], window.name, window.start) not in known
     ]
 
 
