@@ -32,6 +32,8 @@ class BatchSchema(faust.Schema):
 class NoTables(TableManager):
     """Starts at once. Faust's own manager waits a second for tables, and the engine has no tables."""
 
+    mundane_level = "debug"
+
     async def on_start(self) -> None:
         """Allow the assignment of partitions."""
         await self._update_channels()
@@ -46,6 +48,8 @@ class BatchApp(faust.App):
     A batch holds at most `max_batch_records` records. The further options are Faust's.
     Raises ImproperlyConfigured for an option that contradicts the engine.
     """
+
+    mundane_level = "debug"
 
     def __init__(
         self,

@@ -30,6 +30,8 @@ _T = TypeVar("_T")
 class Consumer(driver.Consumer):
     """Decides positions and delivery; leaves group membership, assignment and streams to Faust."""
 
+    mundane_level = "debug"
+
     app: "BatchApp"
     _thread: ReadingThread
     _watching = False

@@ -43,6 +43,8 @@ class ReadingThread(AIOKafkaConsumerThread):
     positions on the same loop, so no record of an earlier generation can slip in.
     """
 
+    mundane_level = "debug"
+
     _generation: int | None = None
 
     def _create_worker_consumer(self, transport: TransportT) -> AIOKafkaConsumer:
