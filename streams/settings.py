@@ -18,6 +18,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from streams.access import Access
 from streams.domain.change import Scope
 from streams.domain.duration import parse_duration
 from streams.domain.pairs import parse_stage_pairs
@@ -58,7 +59,7 @@ Retention = Annotated[
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
 
 
-class Settings(BaseSettings):
+class Settings(Access):
     """Every setting with its default; a program calls `load_settings`."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
@@ -72,8 +73,6 @@ class Settings(BaseSettings):
         None,
         description="the CRM's database for Kafka Connect, with a replication role; default: SOURCE_DSN",
     )
-    kafka: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, host:port, comma-separated")
-    connect_url: str = Field("http://127.0.0.1:8083", description="Kafka Connect's REST address")
     instance: Name = Field(
         "funnelproof", description="names the slot, publication, consumer group and markers"
     )

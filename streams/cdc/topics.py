@@ -19,6 +19,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from streams.brokers import Brokers
 from streams.errors import PreconditionError, UnreachableError
 
 _TIMEOUT = 10.0
@@ -67,11 +68,9 @@ _LEADER_MOVED = (
 class Topics:
     """Describes, makes and deletes topics of a Kafka cluster."""
 
-    def __init__(self, servers: str) -> None:
-        self._servers = servers
-        self._admin = AdminClient(
-            {"bootstrap.servers": servers, "log_level": 0, "socket.connection.setup.timeout.ms": 5000}
-        )
+    def __init__(self, brokers: Brokers) -> None:
+        self._brokers = brokers
+        self._admin = AdminClient({**brokers.confluent(), "socket.connection.setup.timeout.ms": 5000})
 
     async def describe(self, name: str) -> Topic | None:
         """Return the topic, None if the topic is missing; raises UnreachableError."""
@@ -238,5 +237,5 @@ class Topics:
             return await asyncio.wrap_future(future)
         except KafkaException as error:
             if error.args[0].code() in _NO_ANSWER:
-                raise no_broker(self._servers) from error
+                raise no_broker(self._brokers.servers) from error
             raise

@@ -9,6 +9,7 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from streams.brokers import Brokers
 from streams.local import ports
 from streams.local.jars import JarCache
 from streams.local.java import java, write_properties
@@ -61,7 +62,7 @@ class Kafka(Server):
         if not self.ports_file.exists():
             return False
         # The client is quiet, because the broker may be down.
-        client = AdminClient({"bootstrap.servers": self.address, "log_level": 0})
+        client = AdminClient(Brokers(self.address).confluent())
         try:
             return bool(client.list_topics(timeout=2).brokers)
         except KafkaException:

@@ -199,7 +199,7 @@ async def prepared(
         await _drop_slot(crm, name)
         await crm.close()
         settings = installation.settings
-        await Topics(settings.kafka).delete([*OwnTopics(settings).of_the_log, settings.facts_topic])
+        await Topics(settings.brokers).delete([*OwnTopics(settings).of_the_log, settings.facts_topic])
 
 
 def _outside() -> dict[str, str]:

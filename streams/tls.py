@@ -1,0 +1,60 @@
+"""Certificates and keys of the program's own clients: PEM files, read and checked."""
+
+import ssl
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Tls:
+    """The PEM files of a client: whom the client trusts, and how the client shows who it is.
+
+    Without `ca` the client trusts the machine's own list of authorities. Without `key` the key lies in the file of the
+    certificate.
+    """
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    key_password: str | None = field(default=None, repr=False)
+
+    @cached_property
+    def context(self) -> ssl.SSLContext:
+        """The context for Python's own connections, which checks the server's certificate and host name."""
+        context = ssl.create_default_context(cafile=self.ca)
+        if self.certificate is not None:
+            context.load_cert_chain(self.certificate, self.key, lambda: self.key_password or "")
+        return context
+
+
+def check_authority(file: Path) -> None:
+    """Raise ValueError unless `file` holds certificates of authorities."""
+    require_file(file)
+    try:
+        ssl.create_default_context(cafile=file)
+    except ssl.SSLError as error:
+        raise ValueError(f"{file} holds no certificate in PEM form") from error
+
+
+def check_identity(tls: Tls) -> None:
+    """Raise ValueError unless certificate and key of `tls` belong together and can be read."""
+    for file in (tls.certificate, tls.key):
+        if file is not None:
+            require_file(file)
+    try:
+        Tls(None, tls.certificate, tls.key, tls.key_password).context  # noqa: B018 - the files are read by this
+    except ssl.SSLError as error:
+        raise ValueError(
+            f"{tls.certificate} and {tls.key or 'the key in the same file'} are not a PEM certificate and its key, or "
+            f"the key's password is wrong ({error.reason or error})"
+        ) from error
+
+
+def require_file(file: Path) -> None:
+    """Raise ValueError unless `file` is a file that can be read."""
+    try:
+        with file.open("rb"):
+            pass
+    except OSError as error:
+        raise ValueError(f"{file} cannot be read: {error.strerror}") from error
