@@ -64,15 +64,6 @@ class Settings(Access):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
-    source_dsn: str = Field(
-        "postgresql://postgres@127.0.0.1:5432/postgres",
-        description="the CRM's database, as a postgresql:// URL",
-    )
-    report_dsn: str | None = Field(None, description="the database of the facts; default: the CRM's database")
-    cdc_dsn: str | None = Field(
-        None,
-        description="the CRM's database for Kafka Connect, with a replication role; default: SOURCE_DSN",
-    )
     instance: Name = Field(
         "funnelproof", description="names the slot, publication, consumer group and markers"
     )
@@ -178,11 +169,6 @@ class Settings(Access):
     @classmethod
     def _known_timezone(cls, value: str) -> str:
         return check_timezone(value)
-
-    @property
-    def facts_dsn(self) -> str:
-        """The database of the facts: `report_dsn`, or the CRM's database."""
-        return self.report_dsn or self.source_dsn
 
     @property
     def window_kinds(self) -> tuple[WindowKind, ...]:
