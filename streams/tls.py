@@ -58,3 +58,11 @@ def require_file(file: Path) -> None:
             pass
     except OSError as error:
         raise ValueError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def tls_error(error: BaseException) -> ssl.SSLError | None:
+    """Return the TLS error behind `error`, None if there is none: client libraries wrap the error."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__ or cause.__context__
+    return cause

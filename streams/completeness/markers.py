@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams.brokers import Brokers
-from streams.cdc.topics import no_broker
+from streams.cdc.silence import why_silent
 from streams.completeness.stages import read_stages
 from streams.domain.proof import Marker
 from streams.errors import UnreachableError
@@ -79,7 +79,7 @@ class Markers:
             await self._consumer.start()
         except (KafkaError, OSError) as error:
             await self._consumer.stop()
-            raise no_broker(self._brokers.servers) from error
+            raise await why_silent(self._brokers) from error
         try:
             await self.require_topic()
         except UnreachableError:

@@ -1,0 +1,116 @@
+"""Why Kafka does not answer: the client's library waits in silence, one more connection tells the reason."""
+
+import asyncio
+import ssl
+
+from aiokafka.conn import AIOKafkaConnection, collect_hosts, create_conn
+from aiokafka.errors import (
+    IllegalSaslStateError,
+    KafkaConnectionError,
+    KafkaError,
+    SaslAuthenticationFailed,
+    UnsupportedSaslMechanismError,
+)
+from aiokafka.protocol.metadata import MetadataRequest
+
+from streams.brokers import Brokers
+from streams.errors import UnreachableError
+from streams.tls import tls_error
+
+_SECONDS = 2.0
+_PROTOCOL = "FUNNELPROOF_KAFKA_SECURITY_PROTOCOL"
+_CREDENTIALS = "FUNNELPROOF_KAFKA_SASL_USERNAME and FUNNELPROOF_KAFKA_SASL_PASSWORD"
+
+
+async def why_silent(brokers: Brokers) -> UnreachableError:
+    """Return the error to raise when no broker answers a request: one line with the reason and the setting.
+
+    The bootstrap servers are asked one after the other; the first reason that is more than an absent server counts.
+    """
+    for host, port, _ in collect_hosts(brokers.servers, randomize=False):
+        reason: str | None
+        try:
+            async with asyncio.timeout(_SECONDS):
+                await _ask(brokers, host, port)
+            reason = (
+                "answers, but the addresses that it gives out for the brokers do not: see advertised.listeners in the "
+                "broker's configuration"
+            )
+        except TimeoutError:
+            reason = await _why_no_answer(brokers, host, port)
+        except (OSError, KafkaError) as error:
+            reason = await _why_refused(error, brokers, host, port)
+        if reason:
+            return UnreachableError(f"the Kafka broker at {host}:{port} {reason}")
+    return no_broker(brokers)
+
+
+def no_broker(brokers: Brokers) -> UnreachableError:
+    """Return the error to raise when nothing answers at the addresses of `brokers`."""
+    return UnreachableError(
+        f"no Kafka broker answers at {brokers.servers}: start it, or set FUNNELPROOF_KAFKA"
+    )
+
+
+async def _ask(brokers: Brokers, host: str, port: int) -> None:
+    arguments = {key: value for key, value in brokers.aiokafka().items() if key != "bootstrap_servers"}
+    connection: AIOKafkaConnection = await create_conn(host, port, **arguments)
+    try:
+        await connection.send(MetadataRequest([]))
+    finally:
+        connection.close()
+
+
+async def _why_refused(error: Exception, brokers: Brokers, host: str, port: int) -> str | None:
+    """Return what the broker does, as the end of a sentence; None if the broker is absent."""
+    reason: str | None
+    match tls_error(error) or error:
+        case ssl.SSLCertVerificationError() as wrong:
+            reason = (
+                f"shows a certificate that is not trusted ({wrong.verify_message}): set FUNNELPROOF_KAFKA_SSL_CA, or "
+                "name the broker in FUNNELPROOF_KAFKA as its certificate does"
+            )
+        case ssl.SSLError() as wrong if "ALERT" in (wrong.reason or ""):
+            reason = (
+                f"refuses this client's certificate ({wrong.reason}): set FUNNELPROOF_KAFKA_SSL_CERT and "
+                "FUNNELPROOF_KAFKA_SSL_KEY"
+            )
+        case ssl.SSLError() | IllegalSaslStateError():
+            reason = f"does not speak {brokers.protocol}: set {_PROTOCOL} to the protocol of its listener"
+        case UnsupportedSaslMechanismError() as wrong:
+            reason = f"does not know this log-in: set FUNNELPROOF_KAFKA_SASL_MECHANISM ({wrong})"
+        case SaslAuthenticationFailed():
+            reason = f"refuses the user or the password: set {_CREDENTIALS}"
+        case KafkaConnectionError() | ConnectionResetError():
+            reason = await _why_closed(brokers, host, port)
+        case _:
+            reason = None
+    return reason
+
+
+async def _why_closed(brokers: Brokers, host: str, port: int) -> str:
+    if brokers.tls is None and await _speaks_tls(host, port):
+        return f"closes the connection during the handshake, it wants TLS: set {_PROTOCOL} to SSL or SASL_SSL"
+    if brokers.sasl is None:
+        wanted = "SASL_PLAINTEXT" if brokers.tls is None else "SASL_SSL, or FUNNELPROOF_KAFKA_SSL_CERT"
+        return f"closes the connection, it may want a log-in: set {_PROTOCOL} to {wanted}"
+    return f"closes the connection: is {_PROTOCOL}={brokers.protocol} the protocol of its listener?"
+
+
+async def _why_no_answer(brokers: Brokers, host: str, port: int) -> str | None:
+    """Return what a server does that accepts connections and stays silent; None if nobody accepts a connection."""
+    if brokers.tls is None and await _speaks_tls(host, port):
+        return f"wants TLS: set {_PROTOCOL} to SSL or SASL_SSL"
+    return None
+
+
+async def _speaks_tls(host: str, port: int) -> bool:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # nothing is sent
+    try:
+        async with asyncio.timeout(_SECONDS):
+            _, writer = await asyncio.open_connection(host, port, ssl=context)
+    except OSError:
+        return False
+    writer.close()
+    return True
