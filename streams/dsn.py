@@ -60,7 +60,9 @@ class Dsn:
         given = {name: values[-1] for name, values in query.items()}
         user, _, password = credentials.partition(":")
         hosts, ports = _places(places or given.get("host", ""), given.get("port", ""), in_url=bool(places))
-        database = unquote(url.path.removeprefix("/")) or given.get("dbname") or given.get("database")
+        database = given.get("dbname") or given.get("database")
+        if url.path:
+            database = unquote(url.path.removeprefix("/"))
         return cls(
             hosts,
             ports,

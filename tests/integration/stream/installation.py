@@ -184,7 +184,7 @@ async def prepared(
     }
     installation = Installation(
         Settings(**{key.lower(): value for key, value in environment.items()}),  # type: ignore[arg-type]  # parsed
-        {**_outside(), **{f"FUNNELPROOF_{key}": value for key, value in environment.items()}},
+        {**outside(), **{f"FUNNELPROOF_{key}": value for key, value in environment.items()}},
         connection,
         folder,
     )
@@ -202,7 +202,7 @@ async def prepared(
         await Topics(settings.brokers).delete([*OwnTopics(settings).of_the_log, settings.facts_topic])
 
 
-def _outside() -> dict[str, str]:
+def outside() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not key.startswith("FUNNELPROOF_")}
 
 
