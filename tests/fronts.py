@@ -17,13 +17,14 @@ class Front:
     """Listens at a port of 127.0.0.1 for a server at `target`.
 
     `postgres`: clients ask for TLS first, as Postgres' protocol says. `login`: the user and password, with a colon
-    between them, that an HTTP client must show.
+    between them, that an HTTP client must show. `clients`: the authority whose certificates clients must show.
     """
 
     target: tuple[str, int]
     certificate: Path
     postgres: bool = False
     login: str | None = None
+    clients: Path | None = None
 
     @contextmanager
     def listening(self) -> Iterator[int]:
@@ -48,6 +49,9 @@ class Front:
     def _context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.certificate)
+        if self.clients is not None:
+            context.load_verify_locations(self.clients)
+            context.verify_mode = ssl.CERT_REQUIRED
         return context
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -154,10 +154,10 @@ class Installation:
 
 @asynccontextmanager
 async def installed(
-    servers: Servers, template: str, folder: Path, **chosen: str
+    servers: Servers, template: str, folder: Path, name: str | None = None, **chosen: str
 ) -> AsyncIterator[Installation]:
     """Set an installation up as `migrate` and `connector apply` do, without a worker; remove every trace at the end."""
-    name = f"e2e_{uuid4().hex[:10]}"
+    name = name or f"e2e_{uuid4().hex[:10]}"
     async with new_database(servers.postgres_dsn, template, name) as dsn:
         connection = await asyncpg.connect(dsn)
         async with prepared(servers, dsn, name, folder, connection, **chosen) as installation:

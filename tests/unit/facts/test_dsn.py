@@ -34,7 +34,7 @@ def no_defaults_of_the_machine() -> Iterator[None]:
             "PGTARGETSESSIONATTRS",
         ):
             patch.delenv(name, raising=False)
-        patch.setenv("PGPASSFILE", "/dev/null")
+        patch.setenv("PGPASSFILE", "/nowhere")
         yield
 
 
