@@ -41,7 +41,7 @@ class Dsn:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     database: str | None = None
-    parameters: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def parse(cls, text: str) -> "Dsn":

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+_NOT_NOW = (9, 10)  # OpenSSL's numbers for "is not yet valid" and "has expired"
+_ANOTHER_HOST = (62, 64)  # and for another host name, another IP address
+
 
 @dataclass(frozen=True)
 class Tls:
@@ -68,3 +71,17 @@ def tls_error(error: BaseException) -> ssl.SSLError | None:
     while cause is not None and not isinstance(cause, ssl.SSLError):
         cause = cause.__cause__ or cause.__context__
     return cause
+
+
+def mistrust(error: ssl.SSLCertVerificationError, authority: str, address: str) -> str:
+    """Return a sentence's end: why the server's certificate is not trusted, and what to do.
+
+    `authority` and `address` name the settings of the trusted authority and of the server's address.
+    """
+    if error.verify_code in _NOT_NOW:
+        remedy = "renew the server's certificate"
+    elif error.verify_code in _ANOTHER_HOST:
+        remedy = f"name the server in {address} as its certificate does"
+    else:
+        remedy = f"set {authority} to the authority of the server's certificate"
+    return f"shows a certificate that is not trusted ({error.verify_message.rstrip('.')}): {remedy}"

@@ -23,7 +23,10 @@ class Authority:
         self._authority.cert_pem.write_to_path(str(self.file))
 
     def issue(self, name: str, *identities: str, expired: bool = False) -> Path:
-        """Write a key and its certificate, signed for `identities`, into one PEM file."""
+        """Write a key and its certificate, signed for `identities`, into one PEM file, and into files of their own.
+
+        These end in `.key` and `.crt`.
+        """
         end = datetime.now(UTC) - timedelta(days=1) if expired else None
         begin = datetime.now(UTC) - timedelta(days=30) if expired else None
         issued = self._authority.issue_cert(*identities, not_before=begin, not_after=end)
@@ -31,5 +34,8 @@ class Authority:
         # Java reads no other form.
         told = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         file = self._folder / f"{name}.pem"
-        file.write_bytes(told + b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+        chain = b"".join(blob.bytes() for blob in issued.cert_chain_pems)
+        file.write_bytes(told + chain)
+        file.with_suffix(".key").write_bytes(told)
+        file.with_suffix(".crt").write_bytes(chain)
         return file

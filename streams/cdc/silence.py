@@ -15,7 +15,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from streams.brokers import Brokers
 from streams.errors import UnreachableError
-from streams.tls import tls_error
+from streams.tls import mistrust, tls_error
 
 _SECONDS = 2.0
 _PROTOCOL = "FUNNELPROOF_KAFKA_SECURITY_PROTOCOL"
@@ -66,10 +66,7 @@ async def _why_refused(error: Exception, brokers: Brokers, host: str, port: int)
     reason: str | None
     match tls_error(error) or error:
         case ssl.SSLCertVerificationError() as wrong:
-            reason = (
-                f"shows a certificate that is not trusted ({wrong.verify_message}): set FUNNELPROOF_KAFKA_SSL_CA, or "
-                "name the broker in FUNNELPROOF_KAFKA as its certificate does"
-            )
+            reason = mistrust(wrong, "FUNNELPROOF_KAFKA_SSL_CA", "FUNNELPROOF_KAFKA")
         case ssl.SSLError() as wrong if "ALERT" in (wrong.reason or ""):
             reason = (
                 f"refuses this client's certificate ({wrong.reason}): set FUNNELPROOF_KAFKA_SSL_CERT and "

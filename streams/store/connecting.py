@@ -6,6 +6,7 @@ import asyncpg
 
 from streams.dsn import Dsn, check_dsn
 from streams.errors import PreconditionError, SettingsError, UnreachableError
+from streams.tls import mistrust
 
 DRIVERS_ERRORS = (
     OSError,
@@ -42,10 +43,7 @@ def explain(
 def _why(error: Exception, reason: str, address: str, setting: str) -> str:
     match error:
         case ssl.SSLCertVerificationError():
-            why = (
-                f"Postgres at {address} shows a certificate that is not trusted ({error.verify_message}): check "
-                f"sslrootcert and the host name in {setting}"
-            )
+            why = f"Postgres at {address} ({setting}) {mistrust(error, f'sslrootcert in {setting}', setting)}"
         case ssl.SSLError():
             why = (
                 f"no TLS connection to Postgres at {address} ({reason}): check sslrootcert, sslcert and sslkey in "

@@ -239,9 +239,18 @@ def tls_dsn(database: str, certificate: Path, authority: Authority, fronts: Call
     return behind_tls(database, fronts, certificate, authority.file)
 
 
-def behind_tls(dsn: str, fronts: Callable[[Front], int], certificate: Path, authority: Path) -> str:
-    """Put TLS before the server of `dsn`; return the address that checks certificate and host name."""
+def behind_tls(
+    dsn: str, fronts: Callable[[Front], int], certificate: Path, authority: Path, client: Path | None = None
+) -> str:
+    """Put TLS before the server of `dsn`; return the address that checks certificate and host name.
+
+    With `client` the server asks for a certificate of the authority, and the address has this one.
+    """
     url = urlsplit(dsn)
-    port = fronts(Front((url.hostname or "", url.port or 5432), certificate, postgres=True))
+    target, clients = (url.hostname or "", url.port or 5432), authority if client else None
+    port = fronts(Front(target, certificate, postgres=True, clients=clients))
+    query = f"sslmode=verify-full&sslrootcert={authority}"
+    if client is not None:
+        query += f"&sslcert={client.with_suffix('.crt')}&sslkey={client.with_suffix('.key')}"
     place = f"{url.username}:{url.password}@127.0.0.1:{port}"
-    return url._replace(netloc=place, query=f"sslmode=verify-full&sslrootcert={authority}").geturl()
+    return url._replace(netloc=place, query=query).geturl()

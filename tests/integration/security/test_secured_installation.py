@@ -1,4 +1,4 @@
-"""The whole way with everything secured: TLS to Postgres, log-in and TLS to Kafka, a password before Connect."""
+"""The whole way secured: certificates on both sides to Postgres, TLS and a log-in to Kafka and to Connect."""
 
 import asyncio
 import json
@@ -53,7 +53,7 @@ async def test_windows_close_proven_with_every_connection_secured(
     url = urlsplit(secured_connect.address)
     port = fronts(Front((url.hostname or "", url.port or 0), certificate, login=LOGIN))
     servers = SecuredServers(
-        behind_tls(postgres_dsn, fronts, certificate, authority.file),
+        behind_tls(postgres_dsn, fronts, certificate, authority.file, authority.issue("client", "me")),
         secured_kafka.server.address,
         f"https://{quote(LOGIN, safe=':')}@127.0.0.1:{port}",
     )
