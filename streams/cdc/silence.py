@@ -31,11 +31,8 @@ async def why_silent(brokers: Brokers) -> UnreachableError:
         reason: str | None
         try:
             async with asyncio.timeout(_SECONDS):
-                await _ask(brokers, host, port)
-            reason = (
-                "answers, but the addresses that it gives out for the brokers do not: see advertised.listeners in the "
-                "broker's configuration"
-            )
+                given_out = await _ask(brokers, host, port)
+            reason = await _why_out_of_reach(given_out)
         except TimeoutError:
             reason = await _why_no_answer(brokers, host, port)
         except (OSError, KafkaError) as error:
@@ -52,11 +49,13 @@ def no_broker(brokers: Brokers) -> UnreachableError:
     )
 
 
-async def _ask(brokers: Brokers, host: str, port: int) -> None:
+async def _ask(brokers: Brokers, host: str, port: int) -> list[tuple[str, int]]:
+    """Return the addresses of the cluster's brokers, as the broker at `host` and `port` gives them out."""
     arguments = {key: value for key, value in brokers.aiokafka().items() if key != "bootstrap_servers"}
     connection: AIOKafkaConnection = await create_conn(host, port, **arguments)
     try:
-        await connection.send(MetadataRequest([]))
+        answer = await connection.send(MetadataRequest([]))
+        return [(address, place) for _, address, place, *_ in answer.brokers]
     finally:
         connection.close()
 
@@ -92,6 +91,20 @@ async def _why_closed(brokers: Brokers, host: str, port: int) -> str:
         wanted = "SASL_PLAINTEXT" if brokers.tls is None else "SASL_SSL, or FUNNELPROOF_KAFKA_SSL_CERT"
         return f"closes the connection, it may want a log-in: set {_PROTOCOL} to {wanted}"
     return f"closes the connection: is {_PROTOCOL}={brokers.protocol} the protocol of its listener?"
+
+
+async def _why_out_of_reach(given_out: list[tuple[str, int]]) -> str:
+    for host, port in given_out:
+        try:
+            async with asyncio.timeout(_SECONDS):
+                _, writer = await asyncio.open_connection(host, port)
+            writer.close()
+        except OSError:
+            return (
+                f"gives out the address {host}:{port}, which this machine does not reach: see advertised.listeners in "
+                "the broker's configuration"
+            )
+    return "answers again, but a request has failed: is it starting, or has it too much to do?"
 
 
 async def _why_no_answer(brokers: Brokers, host: str, port: int) -> str | None:
