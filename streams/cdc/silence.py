@@ -85,12 +85,19 @@ async def _why_refused(error: Exception, brokers: Brokers, host: str, port: int)
 
 
 async def _why_closed(brokers: Brokers, host: str, port: int) -> str:
-    if brokers.tls is None and await _speaks_tls(host, port):
+    encrypted = await _speaks_tls(host, port)
+    if encrypted and brokers.tls is None:
         return f"closes the connection during the handshake, it wants TLS: set {_PROTOCOL} to SSL or SASL_SSL"
-    if brokers.sasl is None:
-        wanted = "SASL_PLAINTEXT" if brokers.tls is None else "SASL_SSL, or FUNNELPROOF_KAFKA_SSL_CERT"
-        return f"closes the connection, it may want a log-in: set {_PROTOCOL} to {wanted}"
-    return f"closes the connection: is {_PROTOCOL}={brokers.protocol} the protocol of its listener?"
+    if brokers.tls is not None and not encrypted:
+        return f"does not speak {brokers.protocol}: set {_PROTOCOL} to the protocol of its listener"
+    if brokers.sasl is not None:
+        return f"closes the connection: is {_PROTOCOL}={brokers.protocol} the protocol of its listener?"
+    if encrypted:
+        return (
+            f"closes the connection, it may want a log-in: set {_PROTOCOL} to SASL_SSL, or set "
+            "FUNNELPROOF_KAFKA_SSL_CERT to a certificate of this client"
+        )
+    return f"closes the connection, it may want a log-in: set {_PROTOCOL} to SASL_PLAINTEXT"
 
 
 async def _why_out_of_reach(given_out: list[tuple[str, int]]) -> str:

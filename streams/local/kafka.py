@@ -95,6 +95,7 @@ class Kafka(Server):
                 **SETTINGS,
                 "listeners": f"{protocol}://{client},CONTROLLER://{controller}",
                 "advertised.listeners": f"{protocol}://{client}",
+                "listener.security.protocol.map": f"CONTROLLER:PLAINTEXT,{protocol}:{protocol}",
                 "controller.quorum.voters": f"1@{controller}",
                 "log.dirs": str(data),
                 **self._settings,
