@@ -10,8 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import faust
 import structlog
 
+from streams.brokers import Brokers
 from streams.cdc.folded import RecordsLostError
 from streams.engine import BatchApp
 from streams.errors import FunnelproofError
@@ -48,6 +50,7 @@ class WorkerApp(BatchApp):
             settings.instance,
             owner=worker,
             broker="microbatch://" + settings.kafka.replace(",", ";"),
+            broker_credentials=_credentials(settings.brokers),
             datadir=Path(settings.state_dir).absolute() / "faust",
             broker_session_timeout=session,
             broker_heartbeat_interval=min(session / 5, HEARTBEAT_SECONDS),
@@ -126,6 +129,17 @@ def create_app(worker: Worker, site: str | None = None) -> WorkerApp:
     # The state is millions of small objects with long lives: a frequent search for cycles would be wasted.
     gc.set_threshold(200_000, 20, 100)
     return app
+
+
+def _credentials(brokers: Brokers) -> faust.types.auth.CredentialsT | None:
+    """Return the credentials in Faust's words; None if the brokers want neither TLS nor SASL."""
+    context = None if brokers.tls is None else brokers.tls.context
+    if brokers.sasl is None:
+        return None if context is None else faust.SSLCredentials(context)
+    sasl = brokers.sasl
+    return faust.SASLCredentials(
+        username=sasl.username, password=sasl.password, ssl_context=context, mechanism=sasl.mechanism
+    )
 
 
 def __getattr__(name: str) -> WorkerApp:

@@ -126,7 +126,7 @@ async def open_running(settings: Settings, name: str, observer: Observer) -> Asy
     `name` tells the worker from other workers. Raises UnreachableError if a server does not answer, PreconditionError
     if a living worker holds another epoch. After an error nothing stays open.
     """
-    topic = await Topics(settings.kafka).require(settings.data_topic)
+    topic = await Topics(settings.brokers).require(settings.data_topic)
     check_retention(topic)
     async with AsyncExitStack() as stack:
         pool = await create_pool(
@@ -145,7 +145,7 @@ async def open_running(settings: Settings, name: str, observer: Observer) -> Asy
         )
         epoch = await hold.acquire()
         stack.push_async_callback(hold.close)
-        yield put_together(settings, name, observer, FoldedTopic(settings.kafka, topic), hold, epoch, pool)
+        yield put_together(settings, name, observer, FoldedTopic(settings.brokers, topic), hold, epoch, pool)
 
 
 def put_together(
@@ -190,8 +190,8 @@ def put_together(
         slot=SlotWatch(settings, pool, is_prover),
         closer=Closer(settings, pool, topic, closing, epoch, is_prover, observer.count_published),
         pruner=Pruner(pool, retention, is_prover, observer.count_pruned),
-        dead_letters=DeadLetterPublisher(pool, settings.kafka, settings.dead_letter_topic, processor.owned),
-        events=OutboxPublisher(pool, EventProducer(settings.kafka, settings.facts_topic), is_prover),
+        dead_letters=DeadLetterPublisher(pool, settings.brokers, settings.dead_letter_topic, processor.owned),
+        events=OutboxPublisher(pool, EventProducer(settings.brokers, settings.facts_topic), is_prover),
     )
 
 
@@ -227,9 +227,9 @@ def checkpoint_folder(settings: Settings) -> Path:
 async def check_worker(settings: Settings) -> None:
     """Raise an error that keeps a worker from starting: a silent server, a missing topic, a missing schema."""
     prepare_folder(checkpoint_folder(settings))
-    topic = await Topics(settings.kafka).require(settings.data_topic)
+    topic = await Topics(settings.brokers).require(settings.data_topic)
     check_retention(topic)
-    await check_session_timeout(settings.kafka, settings.session_timeout)
+    await check_session_timeout(settings.brokers, settings.session_timeout)
     await require_own_sessions(settings.facts_dsn, facts_setting(settings))
     if settings.facts_dsn != settings.source_dsn:
         await require_own_sessions(settings.source_dsn, SOURCE_SETTING)

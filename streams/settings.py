@@ -18,6 +18,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from streams.access import Access
 from streams.domain.change import Scope
 from streams.domain.duration import parse_duration
 from streams.domain.pairs import parse_stage_pairs
@@ -58,22 +59,11 @@ Retention = Annotated[
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
 
 
-class Settings(BaseSettings):
+class Settings(Access):
     """Every setting with its default; a program calls `load_settings`."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
-    source_dsn: str = Field(
-        "postgresql://postgres@127.0.0.1:5432/postgres",
-        description="the CRM's database, as a postgresql:// URL",
-    )
-    report_dsn: str | None = Field(None, description="the database of the facts; default: the CRM's database")
-    cdc_dsn: str | None = Field(
-        None,
-        description="the CRM's database for Kafka Connect, with a replication role; default: SOURCE_DSN",
-    )
-    kafka: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, host:port, comma-separated")
-    connect_url: str = Field("http://127.0.0.1:8083", description="Kafka Connect's REST address")
     instance: Name = Field(
         "funnelproof", description="names the slot, publication, consumer group and markers"
     )
@@ -179,11 +169,6 @@ class Settings(BaseSettings):
     @classmethod
     def _known_timezone(cls, value: str) -> str:
         return check_timezone(value)
-
-    @property
-    def facts_dsn(self) -> str:
-        """The database of the facts: `report_dsn`, or the CRM's database."""
-        return self.report_dsn or self.source_dsn
 
     @property
     def window_kinds(self) -> tuple[WindowKind, ...]:

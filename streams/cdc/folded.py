@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from confluent_kafka import KafkaException
 
+from streams.brokers import Brokers
 from streams.cdc.topics import Topic, Topics
 from streams.errors import PreconditionError, UnreachableError
 
@@ -37,8 +38,8 @@ class FoldedTopic(Topics):
     hide the break; the id shows it. `trouble` is the reason why the last request for the id failed, if it failed.
     """
 
-    def __init__(self, servers: str, topic: Topic) -> None:
-        super().__init__(servers)
+    def __init__(self, brokers: Brokers, topic: Topic) -> None:
+        super().__init__(brokers)
         self._topic = topic
         self._missing_since: float | None = None
         self._confirmed: dict[int, int] = {}

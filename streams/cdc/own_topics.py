@@ -23,7 +23,7 @@ class OwnTopics:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._topics = Topics(settings.kafka)
+        self._topics = Topics(settings.brokers)
         self._wanted: Mapping[str, tuple[int, Mapping[str, str]]] = {
             settings.data_topic: (settings.partitions, DATA_TOPIC_SETTINGS),
             settings.message_topic: (1, MESSAGE_TOPIC_SETTINGS),

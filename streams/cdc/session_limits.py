@@ -6,18 +6,19 @@ from datetime import timedelta
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ConfigEntry, ConfigResource, ResourceType
 
+from streams.brokers import Brokers
 from streams.errors import SettingsError
 
 _TIMEOUT = 10.0
 _LEAST, _MOST = "group.min.session.timeout.ms", "group.max.session.timeout.ms"
 
 
-async def check_session_timeout(servers: str, wanted: timedelta) -> None:
+async def check_session_timeout(brokers: Brokers, wanted: timedelta) -> None:
     """Raise SettingsError if a broker would refuse the session timeout `wanted`.
 
     Reading the limits needs the right to describe the cluster's configuration; a worker without that right passes.
     """
-    admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})
+    admin = AdminClient(brokers.confluent())
     try:
         metadata = await asyncio.to_thread(admin.list_topics, timeout=_TIMEOUT)
         asked = admin.describe_configs(

@@ -19,15 +19,12 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from streams.errors import PreconditionError, UnreachableError
+from streams.brokers import Brokers
+from streams.cdc.silence import why_silent
+from streams.errors import PreconditionError
 
 _TIMEOUT = 10.0
 _ATTEMPTS = 10
-
-
-def no_broker(servers: str) -> UnreachableError:
-    """Return the error to raise when no broker of `servers` answers."""
-    return UnreachableError(f"no Kafka broker answers at {servers}: start it, or set FUNNELPROOF_KAFKA")
 
 
 @dataclass(frozen=True)
@@ -55,6 +52,7 @@ class Topic:
 
 # The library's errors have names that look private, unlike the broker's.
 _NO_ANSWER = (KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN)  # noqa: SLF001 - see above
+_FORBIDDEN = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED)
 # Errors of a client whose idea of a partition's leader is out of date.
 _LEADER_MOVED = (
     KafkaError._NOENT,  # noqa: SLF001 - see above
@@ -67,11 +65,9 @@ _LEADER_MOVED = (
 class Topics:
     """Describes, makes and deletes topics of a Kafka cluster."""
 
-    def __init__(self, servers: str) -> None:
-        self._servers = servers
-        self._admin = AdminClient(
-            {"bootstrap.servers": servers, "log_level": 0, "socket.connection.setup.timeout.ms": 5000}
-        )
+    def __init__(self, brokers: Brokers) -> None:
+        self._brokers = brokers
+        self._admin = AdminClient({**brokers.confluent(), "socket.connection.setup.timeout.ms": 5000})
 
     async def describe(self, name: str) -> Topic | None:
         """Return the topic, None if the topic is missing; raises UnreachableError."""
@@ -238,5 +234,10 @@ class Topics:
             return await asyncio.wrap_future(future)
         except KafkaException as error:
             if error.args[0].code() in _NO_ANSWER:
-                raise no_broker(self._servers) from error
+                raise await why_silent(self._brokers) from error
+            if error.args[0].code() in _FORBIDDEN:
+                raise PreconditionError(
+                    f"Kafka does not allow this to the user of this installation ({error.args[0].str()}): "
+                    "docs/security.md lists the rights that the user needs"
+                ) from error
             raise

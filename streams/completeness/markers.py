@@ -16,7 +16,8 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from streams.cdc.topics import no_broker
+from streams.brokers import Brokers
+from streams.cdc.silence import why_silent
 from streams.completeness.stages import read_stages
 from streams.domain.proof import Marker
 from streams.errors import UnreachableError
@@ -59,13 +60,13 @@ class MarkerDeniedError(Exception):
 class Markers:
     """Emits markers, and waits for markers with a reader of the message topic."""
 
-    def __init__(self, report: Pool, servers: str, topic: str, prefix: str) -> None:
+    def __init__(self, report: Pool, brokers: Brokers, topic: str, prefix: str) -> None:
         self._report = report
         self._prefix = prefix
-        self._servers = servers
+        self._brokers = brokers
         self._place = TopicPartition(topic, 0)
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=servers,
+            **brokers.aiokafka(),
             isolation_level="read_committed",
             enable_auto_commit=False,
             fetch_max_wait_ms=100,
@@ -78,7 +79,7 @@ class Markers:
             await self._consumer.start()
         except (KafkaError, OSError) as error:
             await self._consumer.stop()
-            raise no_broker(self._servers) from error
+            raise await why_silent(self._brokers) from error
         try:
             await self.require_topic()
         except UnreachableError:

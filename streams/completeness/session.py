@@ -41,7 +41,7 @@ async def proving_session(
         source = await connect_to_source(settings, role, statement_seconds=statement_seconds)
         stack.push_async_callback(close_soon, source)
         markers = await stack.enter_async_context(
-            Markers(report, settings.kafka, settings.message_topic, settings.marker_prefix)
+            Markers(report, settings.brokers, settings.message_topic, settings.marker_prefix)
         )
         look = partial(read_fingerprint, publication=settings.instance, reader=snapshot_reader(settings))
         prover = Prover(report, topics, settings.data_topic, partitions, markers, look)

@@ -17,9 +17,9 @@ class EventCounter:
         self.count = 0
         self._topic = settings.data_topic
         self._places = range(settings.partitions)
-        self._topics = Topics(settings.kafka)
+        self._topics = Topics(settings.brokers)
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=settings.kafka, isolation_level="read_committed", enable_auto_commit=False
+            **settings.brokers.aiokafka(), isolation_level="read_committed", enable_auto_commit=False
         )
 
     async def __aenter__(self) -> Self:

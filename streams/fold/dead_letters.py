@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 import asyncpg
 from aiokafka import AIOKafkaProducer
 
+from streams.brokers import Brokers
 from streams.resources import sql
 from streams.store.database import Pool
 from streams.store.keep_trying import Trouble, keep_trying
@@ -20,10 +21,10 @@ _AT_ONCE = 500
 class DeadLetterPublisher:
     """Publishes the dead letters of the worker's partitions; `partitions` has the partitions held now."""
 
-    def __init__(self, pool: Pool, servers: str, topic: str, partitions: Collection[int]) -> None:
+    def __init__(self, pool: Pool, brokers: Brokers, topic: str, partitions: Collection[int]) -> None:
         self._pool = pool
         self._partitions = partitions
-        self._servers = servers
+        self._brokers = brokers
         self._topic = topic
 
     async def run(self) -> None:
@@ -45,7 +46,7 @@ class DeadLetterPublisher:
         return len(rows)
 
     async def _send(self, rows: Sequence[asyncpg.Record]) -> None:
-        producer = AIOKafkaProducer(bootstrap_servers=self._servers, acks="all")
+        producer = AIOKafkaProducer(**self._brokers.aiokafka(), acks="all")
         await producer.start()
         try:
             sent = [

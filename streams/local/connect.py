@@ -36,12 +36,22 @@ SETTINGS: Mapping[str, str] = {
 
 
 class Connect(Server):
-    """A Kafka Connect worker; `kafka` returns the bootstrap servers at the worker's start."""
+    """A Kafka Connect worker; `kafka` returns the bootstrap servers at the worker's start.
+
+    `settings` add to `SETTINGS`, for example the worker's own way to a secured Kafka.
+    """
 
     name = "connect"
 
-    def __init__(self, folder: Path, jars: JarCache, kafka: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        jars: JarCache,
+        kafka: Callable[[], str],
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(folder)
+        self._settings = {**SETTINGS, **(settings or {})}
         self._jars = jars
         self._kafka = kafka
 
@@ -61,7 +71,11 @@ class Connect(Server):
         (port,) = ports.claim(self.ports_file, 1)
         properties = write_properties(
             self.folder / "connect.properties",
-            {**SETTINGS, "bootstrap.servers": self._kafka(), "listeners": f"http://{ports.HOST}:{port}"},
+            {
+                **self._settings,
+                "bootstrap.servers": self._kafka(),
+                "listeners": f"http://{ports.HOST}:{port}",
+            },
         )
         main = "org.apache.kafka.connect.cli.ConnectDistributed"
         return java(self.folder, self._jars.class_path(), main, properties)

@@ -3,12 +3,13 @@
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from streams.brokers import Brokers
 from streams.local import ports
 from streams.local.jars import JarCache
 from streams.local.java import java, write_properties
@@ -43,25 +44,42 @@ SETTINGS: Mapping[str, str] = {
 
 
 class Kafka(Server):
-    """A Kafka broker, ready as soon as `start` returns."""
+    """A Kafka broker, ready as soon as `start` returns.
+
+    `access` makes the way to the broker from the broker's address: a listener with TLS or SASL needs its `settings`,
+    and clients that know the listener.
+    """
 
     name = "kafka"
 
-    def __init__(self, folder: Path, jars: JarCache) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        jars: JarCache,
+        settings: Mapping[str, str] | None = None,
+        access: Callable[[str], Brokers] = Brokers,
+    ) -> None:
         super().__init__(folder)
         self._jars = jars
+        self._settings = settings or {}
+        self._access = access
 
     @property
     def address(self) -> str:
         """The bootstrap server: host and port."""
         return f"{ports.HOST}:{ports.read(self.ports_file)[0]}"
 
+    @property
+    def brokers(self) -> Brokers:
+        """The way to the broker."""
+        return self._access(self.address)
+
     def healthy(self) -> bool:
         """Return true if the broker answers a metadata request and has registered itself."""
         if not self.ports_file.exists():
             return False
         # The client is quiet, because the broker may be down.
-        client = AdminClient({"bootstrap.servers": self.address, "log_level": 0})
+        client = AdminClient(self.brokers.confluent())
         try:
             return bool(client.list_topics(timeout=2).brokers)
         except KafkaException:
@@ -69,15 +87,18 @@ class Kafka(Server):
 
     def _prepare(self) -> Launch:
         client, controller = (f"{ports.HOST}:{port}" for port in ports.claim(self.ports_file, 2))
+        protocol = self._access(client).protocol
         data = self.folder / "data"
         properties = write_properties(
             self.folder / "kafka.properties",
             {
                 **SETTINGS,
-                "listeners": f"PLAINTEXT://{client},CONTROLLER://{controller}",
-                "advertised.listeners": f"PLAINTEXT://{client}",
+                "listeners": f"{protocol}://{client},CONTROLLER://{controller}",
+                "advertised.listeners": f"{protocol}://{client}",
+                "listener.security.protocol.map": f"CONTROLLER:PLAINTEXT,{protocol}:{protocol}",
                 "controller.quorum.voters": f"1@{controller}",
                 "log.dirs": str(data),
+                **self._settings,
             },
         )
         class_path = self._jars.class_path()

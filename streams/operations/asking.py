@@ -120,7 +120,7 @@ async def ask_source(settings: Settings) -> SourceAnswer:
 
 async def ask_log(settings: Settings) -> LogAnswer:
     """Ask Kafka."""
-    topics = Topics(settings.kafka)
+    topics = Topics(settings.brokers)
     topic = await topics.describe(settings.data_topic)
     if topic is None:
         return LogAnswer(has_topic=False, ends={}, readable={})

@@ -48,11 +48,12 @@ async def apply_connector(
     UnreachableError and PreconditionError.
     """
     connector, topics = Connector(settings), OwnTopics(settings)
+    reader = connector_config(settings)["database.user"]  # raises if Debezium cannot use the address
     async with source_connection(settings) as source:
         await require_tables(source, settings)
         objects = await read_objects(source, settings.instance)
         require_own(objects)
-        await require_reader(source, connector_config(settings)["database.user"])
+        await require_reader(source, reader)
         await topics.check()
         await connector.check(next((each for each in objects if each.kind == SLOT), None))
         for made in await make_objects(

@@ -95,7 +95,7 @@ class Backfill:
         UnreachableError if a server does not answer.
         """
         settings = self._settings
-        topics = Topics(settings.kafka)
+        topics = Topics(settings.brokers)
         topic = await topics.require(settings.data_topic)
         async with facts_connection(settings) as facts:
             installed_at = await require_installation(facts, settings.instance)

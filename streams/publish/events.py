@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import Producer
 
+from streams.brokers import Brokers
 from streams.cdc.facts_topic import make_facts_topic
 from streams.cdc.topics import Topics
 
@@ -30,10 +31,10 @@ class EventProducer:
     on, but Kafka refuses A's transaction.
     """
 
-    def __init__(self, servers: str, topic: str) -> None:
-        self._servers = servers
+    def __init__(self, brokers: Brokers, topic: str) -> None:
+        self._brokers = brokers
         self._topic = topic
-        self._topics = Topics(servers)
+        self._topics = Topics(brokers)
         self._producer: Producer | None = None
 
     async def prepare(self) -> None:
@@ -65,13 +66,12 @@ class EventProducer:
     def _start(self) -> Producer:
         producer = Producer(
             {
-                "bootstrap.servers": self._servers,
+                **self._brokers.confluent(),
                 "transactional.id": self._topic,  # idempotent, and acknowledged by all replicas
                 "transaction.timeout.ms": int(2000 * SEND_SECONDS),
                 "compression.type": "zstd",
                 # Kafka's own clients choose a key's partition like this, in a topic with several partitions.
                 "partitioner": "murmur2_random",
-                "log_level": 0,
             },
             logger=logging.getLogger(__name__),  # fatal errors are raised, too, and need not be on stderr
         )

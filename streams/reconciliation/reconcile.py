@@ -43,7 +43,7 @@ async def reconcile(
             await require_installation(facts, settings.instance)
         report = await create_pool(settings.facts_dsn, facts_setting(settings), max_size=2)
         stack.push_async_callback(close_soon, report)
-        topics = Topics(settings.kafka)
+        topics = Topics(settings.brokers)
         topic = await topics.require(settings.data_topic)
         session = await stack.enter_async_context(
             # The canonical SQL takes as long as it takes.

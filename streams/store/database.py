@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, TypeAlias
-from urllib.parse import urlsplit
 
 import asyncpg
 
-from streams.errors import SettingsError, UnreachableError
+from streams.dsn import Dsn
+from streams.errors import UnreachableError
 from streams.settings import Settings
+from streams.store.connecting import DRIVERS_ERRORS, explain
 
 if TYPE_CHECKING:  # asyncpg's classes are generic for the type checker only
     from asyncpg.pool import PoolConnectionProxy
@@ -27,14 +28,6 @@ CONNECT_SECONDS = 10.0
 CLOSE_SECONDS = 2.0
 STATEMENT_SECONDS = 60.0
 """The most seconds of a worker's statement: a worker notices a server that vanishes without a word."""
-_DRIVERS_ERRORS = (
-    OSError,
-    ValueError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-)
-"""The errors that asyncpg raises. PASSING_ERRORS lists the errors after which work is tried again."""
 
 
 async def connect(
@@ -53,8 +46,10 @@ async def connect(
             command_timeout=command_timeout,
             server_settings=_session_settings(application_name),
         )
-    except _DRIVERS_ERRORS as error:
-        raise _translated(error, dsn, setting) from None  # the driver's error may quote the password
+    except DRIVERS_ERRORS as error:
+        raise explain(
+            error, dsn, setting, CONNECT_SECONDS
+        ) from None  # the driver's error may quote the password
 
 
 async def connect_to_source(
@@ -91,15 +86,15 @@ async def create_pool(
             command_timeout=command_timeout,
             server_settings=_session_settings(application_name),
         )
-    except _DRIVERS_ERRORS as error:
-        raise _translated(error, dsn, setting) from None
+    except DRIVERS_ERRORS as error:
+        raise explain(error, dsn, setting, CONNECT_SECONDS) from None
 
 
 async def close_soon(owned: Pool | OwnConnection) -> None:
     """Close a pool or a connection; terminate `owned` if the server does not answer within CLOSE_SECONDS."""
     try:
         await asyncio.wait_for(owned.close(), CLOSE_SECONDS)
-    except _DRIVERS_ERRORS:
+    except DRIVERS_ERRORS:
         owned.terminate()
 
 
@@ -121,14 +116,9 @@ def facts_setting(settings: Settings) -> str:
 def address(dsn: str) -> str:
     """Return the host, port and database of `dsn` as text, never the user or the password."""
     try:
-        parts = urlsplit(dsn)
+        return Dsn.parse(dsn).address
     except ValueError:
         return "an unreadable address"
-    host, database = parts.netloc.rpartition("@")[2], parts.path.strip("/")
-    # An unescaped slash or question mark in a password moves the "@" out of the part with the host.
-    if "@" in parts.path + parts.query + parts.fragment:
-        return "an unreadable address"
-    return f"{host or 'the local socket'}/{database}"
 
 
 def columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
@@ -141,7 +131,7 @@ async def _held(dsn: str, setting: str) -> AsyncIterator[OwnConnection]:
     connection = await connect(dsn, setting)
     try:
         yield connection
-    except _DRIVERS_ERRORS as error:
+    except DRIVERS_ERRORS as error:
         if not connection.is_closed():
             raise
         lost = f"the connection to Postgres at {address(dsn)} ({setting}) was lost: run this again when it is back"
@@ -157,18 +147,3 @@ def _session_settings(application_name: str) -> dict[str, str]:
         # A process paused within a transaction must not hold the transaction's locks for the whole pause.
         "idle_in_transaction_session_timeout": "15s",
     }
-
-
-def _translated(error: Exception, dsn: str, setting: str) -> SettingsError | UnreachableError:
-    if isinstance(error, asyncpg.ClientConfigurationError):
-        return SettingsError(f"{setting} cannot be used: {error}")
-    if isinstance(error, ValueError):
-        return SettingsError(
-            f"{setting} is not an address: write it as postgresql://user:password@host:5432/database, "
-            "with special characters of the password percent-encoded"
-        )
-    reason = f"no answer within {CONNECT_SECONDS:.0f} s" if isinstance(error, TimeoutError) else str(error)
-    return UnreachableError(
-        f"cannot reach Postgres at {address(dsn)} ({' '.join(reason.split()) or type(error).__name__}): "
-        f"is it running, and does {setting} point at it?"
-    )

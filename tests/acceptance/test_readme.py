@@ -20,6 +20,7 @@ import asyncpg
 import pytest
 
 from funnelproof import run_stage_conversion_report
+from streams.brokers import Brokers
 from streams.cdc.topics import Topics
 from streams.resources import sql
 from streams.settings import PREFIX, Settings
@@ -129,7 +130,7 @@ async def shop(servers: Servers, tmp_path: Path) -> AsyncIterator[Shop]:
             "select exists (select from pg_replication_slots where slot_name = $1)", name
         ):
             shop.shell("funnelproof connector delete --topics")
-            await Topics(servers.kafka).delete([f"{name}.facts"])
+            await Topics(Brokers(servers.kafka)).delete([f"{name}.facts"])
         await connection.close()
 
 

@@ -13,6 +13,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from streams.brokers import Brokers
 from streams.cdc.own_topics import DATA_TOPIC_SETTINGS
 from streams.cdc.topics import Topics
 from streams.store.database import OwnConnection
@@ -137,7 +138,7 @@ async def test_a_pooler_that_refuses_a_startup_parameter_is_named_with_the_param
 async def test_a_worker_is_refused_behind_a_pooler_that_lends_a_session_to_several_clients(
     crm: Crm, kafka: str
 ) -> None:
-    topics, prefix = Topics(kafka), f"pooled{uuid4().hex[:8]}"
+    topics, prefix = Topics(Brokers(kafka)), f"pooled{uuid4().hex[:8]}"
     topic = f"{prefix}.dyno_crm.deal_pipeline_stage_state"
     await topics.ensure(topic, 1, DATA_TOPIC_SETTINGS)
     try:

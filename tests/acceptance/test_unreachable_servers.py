@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from streams.brokers import Brokers
 from streams.cdc.own_topics import DATA_TOPIC_SETTINGS
 from streams.cdc.topics import Topics
 
@@ -42,7 +43,7 @@ async def environment(database: str, kafka: str) -> AsyncIterator[dict[str, str]
     """Postgres and Kafka answer, and the worker's topic is there."""
     prefix = f"nobody{uuid4().hex[:8]}"
     topic = f"{prefix}.dyno_crm.deal_pipeline_stage_state"
-    topics = Topics(kafka)
+    topics = Topics(Brokers(kafka))
     await topics.ensure(topic, 2, DATA_TOPIC_SETTINGS)
     outside = {key: value for key, value in os.environ.items() if not key.startswith("FUNNELPROOF_")}
     mine = {

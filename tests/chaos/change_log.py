@@ -97,7 +97,7 @@ def _places(settings: Settings) -> list[TopicPartition]:
 def _consumer(settings: Settings, isolation: str) -> Iterator[Consumer]:
     consumer = Consumer(
         {
-            "bootstrap.servers": settings.kafka,
+            **settings.brokers.confluent(),
             "group.id": "nobody",
             "enable.auto.commit": False,
             "isolation.level": isolation,

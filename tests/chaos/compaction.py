@@ -133,7 +133,7 @@ async def _compacted(stage: Stage, before: int) -> int:
 async def _compacting(stage: Stage) -> AsyncIterator[None]:
     """Have the data topic compacted at once; afterwards it is as it was."""
     settings = stage.installation.settings
-    topics = Topics(settings.kafka)
+    topics = Topics(settings.brokers)
     topic = await topics.require(settings.data_topic)
     former = {name: topic.settings[name] for name in AT_ONCE}
     await asyncio.to_thread(_clean_often, settings.kafka)

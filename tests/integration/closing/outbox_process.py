@@ -5,6 +5,7 @@ import sys
 
 import asyncpg
 
+from streams.brokers import Brokers
 from streams.publish.events import EventProducer
 from streams.publish.outbox import OutboxPublisher
 from tests.integration.closing.conftest import desk_of, entry
@@ -16,7 +17,7 @@ async def main(dsn: str, kafka: str, topic: str) -> None:
         desk.write("a", entry(0, 1))
         await desk.flush()
         await desk.close(60)
-        await OutboxPublisher(pool, EventProducer(kafka, topic), lambda: True).run()
+        await OutboxPublisher(pool, EventProducer(Brokers(kafka), topic), lambda: True).run()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from streams import worker as worker_module
+from streams.brokers import Brokers
 from streams.cdc.own_topics import DATA_TOPIC_SETTINGS
 from streams.cdc.topics import Topics
 from streams.local.ports import claim
@@ -31,9 +32,9 @@ async def settings(database: str, kafka: str, tmp_path: Path) -> AsyncIterator[S
     """Settings for a topic that is there, with everything else in one database."""
     prefix = f"opening_{uuid4().hex[:8]}"
     settings = Settings(source_dsn=database, kafka=kafka, topic_prefix=prefix, state_dir=tmp_path)
-    await Topics(kafka).ensure(settings.data_topic, 1, DATA_TOPIC_SETTINGS)
+    await Topics(Brokers(kafka)).ensure(settings.data_topic, 1, DATA_TOPIC_SETTINGS)
     yield settings
-    await Topics(kafka).delete([settings.data_topic])
+    await Topics(Brokers(kafka)).delete([settings.data_topic])
 
 
 @pytest.fixture

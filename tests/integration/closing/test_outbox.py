@@ -20,6 +20,7 @@ import jsonschema
 import pytest
 from confluent_kafka import KafkaException
 
+from streams.brokers import Brokers
 from streams.cdc.topics import Topics
 from streams.publish import outbox
 from streams.publish.events import Event, EventProducer
@@ -39,7 +40,7 @@ class CountingProducer(EventProducer):
     """A producer that notes how many events each batch had."""
 
     def __init__(self, servers: str, topic: str) -> None:
-        super().__init__(servers, topic)
+        super().__init__(Brokers(servers), topic)
         self.batches: list[int] = []
 
     async def send(self, events: Sequence[Event]) -> None:
@@ -56,7 +57,9 @@ class Outlet:
     topic: str
 
     def publisher(self, producer: EventProducer | None = None) -> OutboxPublisher:
-        return OutboxPublisher(self.pool, producer or EventProducer(self.kafka, self.topic), lambda: True)
+        return OutboxPublisher(
+            self.pool, producer or EventProducer(Brokers(self.kafka), self.topic), lambda: True
+        )
 
     async def events(self) -> list[PublishedEvent]:
         return await published(self.kafka, self.topic)
@@ -73,7 +76,7 @@ class Outlet:
 async def outlet(pool: Pool, kafka: str) -> AsyncIterator[Outlet]:
     topic = f"outbox_{uuid4().hex}.facts"
     yield Outlet(pool, kafka, topic)
-    await Topics(kafka).delete([topic])
+    await Topics(Brokers(kafka)).delete([topic])
 
 
 @pytest.fixture
@@ -277,7 +280,7 @@ async def published_again(outlet: Outlet) -> bool:
 async def test_a_publisher_that_wakes_up_after_another_took_over_cannot_publish_any_more(
     outlet: Outlet,
 ) -> None:
-    paused, successor = (EventProducer(outlet.kafka, outlet.topic) for _ in range(2))
+    paused, successor = (EventProducer(Brokers(outlet.kafka), outlet.topic) for _ in range(2))
     event = Event("key", "{}")
     await paused.prepare()
     await paused.send([event])
@@ -303,7 +306,7 @@ async def test_a_run_that_is_deleted_before_its_event_holds_nothing_up(desk: Des
 
 
 async def test_a_missing_topic_is_made_and_made_again(desk: Desk, outlet: Outlet) -> None:
-    topics, publisher = Topics(outlet.kafka), outlet.publisher()
+    topics, publisher = Topics(Brokers(outlet.kafka)), outlet.publisher()
     await desk.close(60)
     async with running(publisher):
         await soon(lambda: is_published(outlet.pool))
@@ -320,7 +323,7 @@ async def outlet_of_own(pool: Pool, own_servers: EmbeddedServers) -> AsyncIterat
     """An outlet to a broker that may be paused."""
     topic = f"outbox_{uuid4().hex}.facts"
     yield Outlet(pool, own_servers.kafka, topic)
-    await Topics(own_servers.kafka).delete([topic])
+    await Topics(Brokers(own_servers.kafka)).delete([topic])
 
 
 @pytest.fixture
@@ -357,13 +360,13 @@ async def test_windows_close_while_the_broker_is_away_and_are_published_when_it_
 async def test_publishers_that_are_not_active_do_nothing(desk: Desk, outlet: Outlet) -> None:
     await desk.close(60)
     publisher = OutboxPublisher(
-        outlet.pool, EventProducer(outlet.kafka, outlet.topic), is_active=lambda: False
+        outlet.pool, EventProducer(Brokers(outlet.kafka), outlet.topic), is_active=lambda: False
     )
     async with running(publisher):
         await asyncio.sleep(0.7)
     assert publisher.unpublished is None
     assert await outlet.pool.fetchval(UNPUBLISHED) == 1
-    assert await Topics(outlet.kafka).describe(outlet.topic) is None
+    assert await Topics(Brokers(outlet.kafka)).describe(outlet.topic) is None
 
 
 async def test_the_operations_page_says_how_to_publish_everything_again(desk: Desk, outlet: Outlet) -> None:

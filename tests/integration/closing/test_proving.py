@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Producer
 
+from streams.brokers import Brokers
 from streams.cdc.own_topics import DATA_TOPIC_SETTINGS
 from streams.cdc.topics import Topics
 from streams.completeness.proving import ProgressMissingError, Prover
@@ -57,7 +58,7 @@ class Log:
 
 @pytest.fixture
 async def log(desk: Desk, pool: Pool, kafka: str) -> AsyncIterator[Log]:
-    topics, name = Topics(kafka), f"proving_{uuid4().hex[:8]}"
+    topics, name = Topics(Brokers(kafka)), f"proving_{uuid4().hex[:8]}"
     await topics.ensure(name, PARTITIONS, DATA_TOPIC_SETTINGS)
     markers = cast("Any", ArrivedMarker(desk.proof(1).marker))
     yield Log(topics, name, kafka, Prover(pool, topics, name, PARTITIONS, markers, look))

@@ -12,6 +12,7 @@ from dataclasses import replace
 import asyncpg
 import pytest
 
+from streams.brokers import Brokers
 from streams.completeness.markers import Markers
 from streams.publish.closing import Published
 from streams.resources import sql
@@ -233,7 +234,7 @@ async def test_a_marker_that_was_never_emitted_because_its_session_broke_is_no_l
     pool: Pool, database: str
 ) -> None:
     """Written down as intended, then the session breaks; the next one starts again."""
-    markers = Markers(pool, "127.0.0.1:1", "never.read", "funnelproof.test")
+    markers = Markers(pool, Brokers("127.0.0.1:1"), "never.read", "funnelproof.test")
     first = await markers.emit(await asyncpg.connect(database), "close")
     assert await pool.fetch(sql("queries/completeness/marker_seen"), [first.marker_id], [first.token]) == []
     broken = await asyncpg.connect(database)
@@ -260,7 +261,7 @@ async def test_a_stage_that_is_added_while_the_marker_is_emitted_is_among_those_
     crm      add a stage .......... commit |
     marker        | emitted, noted, stages asked for ... told
     """
-    markers = Markers(pool, "127.0.0.1:1", "never.read", "funnelproof.test")
+    markers = Markers(pool, Brokers("127.0.0.1:1"), "never.read", "funnelproof.test")
     async with locked(database, "lock table dyno_crm.pipeline_stage in access exclusive mode") as adding:
         emitting = asyncio.create_task(markers.emit(await asyncpg.connect(database), "close"))
         await waiting(pool, WAITING.format("relation = 'dyno_crm.pipeline_stage'::regclass"))
@@ -279,7 +280,7 @@ async def test_a_window_closes_on_the_stages_of_its_marker_whatever_has_become_o
     await desk.close(1)
     for stage in range(2):
         await pool.execute(ADD_STAGE, stage_id(SALES, stage), *SALES, stage)
-    markers = Markers(pool, "127.0.0.1:1", "never.read", "funnelproof.test")
+    markers = Markers(pool, Brokers("127.0.0.1:1"), "never.read", "funnelproof.test")
     marker = await markers.emit(await asyncpg.connect(database), "close")
     await pool.execute(ADD_STAGE, stage_id(SALES, 2), *SALES, -1)
     proof = replace(desk.proof(60), marker=marker)

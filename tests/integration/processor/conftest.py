@@ -8,6 +8,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from streams.brokers import Brokers
 from streams.cdc.folded import FoldedTopic
 from streams.cdc.own_topics import DATA_TOPIC_SETTINGS
 from streams.cdc.topics import Topics
@@ -68,7 +69,7 @@ def entered(**changed: object) -> bytes:
 
 @pytest.fixture
 async def bench(kafka: str, database: str, tmp_path: Path) -> AsyncIterator[Bench]:
-    topics, name = Topics(kafka), f"bench-{uuid4().hex[:8]}"
+    topics, name = Topics(Brokers(kafka)), f"bench-{uuid4().hex[:8]}"
     topic = await topics.ensure(name, 2, DATA_TOPIC_SETTINGS)
     epoch = Epoch(name, topic.topic_id, 2, PLAN)
     async with asyncpg.create_pool(
@@ -78,7 +79,7 @@ async def bench(kafka: str, database: str, tmp_path: Path) -> AsyncIterator[Benc
             await register_installation(connection, "funnelproof", START)
         partials = Partials(pool, epoch, "worker")
         await begin_epoch(pool, epoch)
-        folded = FoldedTopic(kafka, topic)
+        folded = FoldedTopic(Brokers(kafka), topic)
         checkpointing = Checkpointing(Checkpoints(tmp_path, epoch.id), 3600.0)
         processor = Processor(folded, partials, checkpointing, PLAN, 0.05)
         await processor.on_assigned({0, 1})

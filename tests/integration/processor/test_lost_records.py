@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from streams.brokers import Brokers
 from streams.cdc.folded import FoldedTopic, RecordsLostError
 from streams.fold.checkpoint import Checkpoints
 from streams.fold.checkpointing import Checkpointing
@@ -48,7 +49,7 @@ async def another_worker(bench: Bench, kafka: str, folder: Path) -> Processor:
     topic = await bench.topics.require(bench.topic)
     epoch = Epoch(bench.topic, topic.topic_id, 2, PLAN)
     checkpointing = Checkpointing(Checkpoints(folder, epoch.id), 3600.0)
-    folded = FoldedTopic(kafka, topic)
+    folded = FoldedTopic(Brokers(kafka), topic)
     return Processor(folded, Partials(bench.pool, epoch, "another"), checkpointing, PLAN, 0.05)
 
 

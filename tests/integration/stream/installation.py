@@ -154,10 +154,10 @@ class Installation:
 
 @asynccontextmanager
 async def installed(
-    servers: Servers, template: str, folder: Path, **chosen: str
+    servers: Servers, template: str, folder: Path, name: str | None = None, **chosen: str
 ) -> AsyncIterator[Installation]:
     """Set an installation up as `migrate` and `connector apply` do, without a worker; remove every trace at the end."""
-    name = f"e2e_{uuid4().hex[:10]}"
+    name = name or f"e2e_{uuid4().hex[:10]}"
     async with new_database(servers.postgres_dsn, template, name) as dsn:
         connection = await asyncpg.connect(dsn)
         async with prepared(servers, dsn, name, folder, connection, **chosen) as installation:
@@ -184,7 +184,7 @@ async def prepared(
     }
     installation = Installation(
         Settings(**{key.lower(): value for key, value in environment.items()}),  # type: ignore[arg-type]  # parsed
-        {**_outside(), **{f"FUNNELPROOF_{key}": value for key, value in environment.items()}},
+        {**outside(), **{f"FUNNELPROOF_{key}": value for key, value in environment.items()}},
         connection,
         folder,
     )
@@ -199,10 +199,10 @@ async def prepared(
         await _drop_slot(crm, name)
         await crm.close()
         settings = installation.settings
-        await Topics(settings.kafka).delete([*OwnTopics(settings).of_the_log, settings.facts_topic])
+        await Topics(settings.brokers).delete([*OwnTopics(settings).of_the_log, settings.facts_topic])
 
 
-def _outside() -> dict[str, str]:
+def outside() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not key.startswith("FUNNELPROOF_")}
 
 

@@ -207,7 +207,7 @@ async def test_a_role_without_rights_changes_nothing_and_is_told_what_the_owner_
             assert (status, "nothing was changed" in told) == (2, True), told
             assert await config(installation) == {}
             assert (
-                await Topics(installation.settings.kafka).identity(installation.settings.data_topic) is None
+                await Topics(installation.settings.brokers).identity(installation.settings.data_topic) is None
             )
             await crm.execute(told.partition("\n\n")[2])
             status, told = await command(poor, "apply", "--json")
@@ -320,7 +320,7 @@ async def test_a_slot_that_this_connect_has_never_read_is_not_taken(install: Ins
 async def test_a_data_topic_that_may_have_deleted_records_is_refused(install: Install) -> None:
     async with install(WINDOWS="1h") as installation:
         assert (await command(installation, "delete", "--topics"))[0] == 0
-        topics, topic = Topics(installation.settings.kafka), installation.settings.data_topic
+        topics, topic = Topics(installation.settings.brokers), installation.settings.data_topic
         await topics.ensure(topic, 4, {"cleanup.policy": "compact,delete"})
         status, told = await command(installation, "apply")
         assert (status, "cleanup.policy=compact,delete" in told) == (2, True), told

@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 from confluent_kafka import Producer
 
+from streams.brokers import Brokers
 from streams.cdc.own_topics import DATA_TOPIC_SETTINGS
 from streams.cdc.topics import Topics
 from streams.local.kafka import Kafka
@@ -58,7 +59,7 @@ async def test_a_worker_stops_at_a_corrupt_batch_and_acknowledges_nothing_after_
     }
     settings = Settings(**{name.lower(): value for name, value in given.items()})  # type: ignore[arg-type]  # parsed
     topic, deals = settings.data_topic, [str(uuid4()) for _ in range(3)]
-    await Topics(address).ensure(topic, 1, DATA_TOPIC_SETTINGS)
+    await Topics(Brokers(address)).ensure(topic, 1, DATA_TOPIC_SETTINGS)
     connection = await asyncpg.connect(database)
     environment = {f"FUNNELPROOF_{name}": value for name, value in given.items()}
     installation = Installation(settings, environment, connection, tmp_path)

@@ -43,7 +43,9 @@ async def enter(installation: Installation, funnel: Funnel) -> None:
 
 async def ends(installation: Installation) -> dict[int, int]:
     settings = installation.settings
-    return await Topics(settings.kafka).ends(settings.data_topic, range(settings.partitions), committed=False)
+    return await Topics(settings.brokers).ends(
+        settings.data_topic, range(settings.partitions), committed=False
+    )
 
 
 async def next_close(installation: Installation, funnel: Funnel) -> str:
@@ -154,7 +156,7 @@ async def test_a_topic_made_anew_by_hand_overwrites_no_fact_and_beginning_anew_e
         assert await worker.stop() == 0
         revisions = await connection.fetchval(RUNS)
 
-        topics = Topics(settings.kafka)
+        topics = Topics(settings.brokers)
         await topics.delete([settings.data_topic])
         await topics.ensure(settings.data_topic, settings.partitions, DATA_TOPIC_SETTINGS)
         worker = installation.start_worker()

@@ -23,7 +23,7 @@ select
 
 async def make_anew(installation: Installation) -> None:
     """As an operator by mistake: the connector goes on where it was, so the new log has no snapshot."""
-    topics, name = Topics(installation.settings.kafka), installation.settings.data_topic
+    topics, name = Topics(installation.settings.brokers), installation.settings.data_topic
     await topics.delete([name])
     await topics.ensure(name, installation.settings.partitions, DATA_TOPIC_SETTINGS)
 
@@ -84,7 +84,7 @@ async def test_a_worker_does_not_start_on_a_topic_that_may_be_compacted_during_a
 ) -> None:
     async with install() as installation:
         settings = installation.settings
-        topics = Topics(settings.kafka)
+        topics = Topics(settings.brokers)
         almost = {"min.compaction.lag.ms": str(6 * 3_600_000 - 1)}
         await topics.ensure(settings.data_topic, settings.partitions, almost)
         done = await asyncio.to_thread(installation.run, "worker")

@@ -13,7 +13,7 @@ SECRET = "s3cret"  # noqa: S105 - what must not be shown
     ("dsn", "shown"),
     [
         (f"postgresql://me:{SECRET}@db.example:5432/crm", "db.example:5432/crm"),
-        (f"postgresql://db.example/crm?user=me&password={SECRET}", "db.example/crm"),
+        (f"postgresql://db.example/crm?user=me&password={SECRET}", "db.example:5432/crm"),
         (f"postgresql://me:{SECRET}@a:1,b:2/crm", "a:1,b:2/crm"),
         (f"postgresql:///crm?password={SECRET}", "the local socket/crm"),
         (f"postgresql://me:x/{SECRET}@db.example/crm", "an unreadable address"),
