@@ -24,7 +24,7 @@ async def refused(installation: Installation, worker: Worker) -> None:
     done = await asyncio.to_thread(installation.run, "worker")
     assert done.returncode == 2, done.stderr
     assert done.stderr.count("\n") == 1
-    assert "FUNNELPROOF_WINDOWS is 3s,1h there and 5s,1h here" in done.stderr
+    assert "FUNNELPROOF_WINDOWS is 3s,1h there and 5s,hour here" in done.stderr
     assert "FUNNELPROOF_TIMEZONE is UTC there and Europe/Berlin here" in done.stderr
     assert f"{installation.settings.instance} worker " in done.stderr
     assert f":{worker.process.pid})" in done.stderr
@@ -54,7 +54,7 @@ async def test_a_worker_with_other_settings_waits_for_its_turn(install: Install)
         await installation.wait_until_folding()
         former = dict(installation.environment)
         installation.environment |= {
-            "FUNNELPROOF_WINDOWS": "5s,1h",
+            "FUNNELPROOF_WINDOWS": "5s,hour",
             "FUNNELPROOF_TIMEZONE": "Europe/Berlin",
         }
         await refused(installation, worker)
@@ -81,7 +81,7 @@ async def test_a_worker_with_other_settings_waits_for_its_turn(install: Install)
         await refused_for_its_zone_file(installation)
         installation.environment = former
         done = await asyncio.to_thread(installation.run, "worker")
-        assert "FUNNELPROOF_WINDOWS is 5s,1h there and 3s,1h here" in done.stderr
+        assert "FUNNELPROOF_WINDOWS is 5s,hour there and 3s,1h here" in done.stderr
         assert await other.stop() == 0
         installation.start_worker()
         await installation.wait_until_folding()
