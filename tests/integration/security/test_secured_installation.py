@@ -18,7 +18,7 @@ from tests.integration.security.conftest import LOGIN, QUOTED, SECRET, SecuredKa
 from tests.integration.stream.funnel import Funnel
 from tests.integration.stream.installation import installed
 
-pytestmark = [pytest.mark.thorough, pytest.mark.timeout(240), pytest.mark.xdist_group("secured_kafka")]
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(400), pytest.mark.xdist_group("secured_kafka")]
 
 CLOSED = """
 select count(*) = 2 and bool_and(entered_count = 2) and bool_and(completeness = 'proven')
