@@ -25,7 +25,7 @@ class Authority:
     def issue(self, name: str, *identities: str, expired: bool = False) -> Path:
         """Write a key and its certificate, signed for `identities`, into one PEM file, and into files of their own.
 
-        These end in `.key` and `.crt`.
+        These end in `.key` and `.crt`, and `.pk8` for the key in Java's form.
         """
         end = datetime.now(UTC) - timedelta(days=1) if expired else None
         begin = datetime.now(UTC) - timedelta(days=30) if expired else None
@@ -37,5 +37,9 @@ class Authority:
         chain = b"".join(blob.bytes() for blob in issued.cert_chain_pems)
         file.write_bytes(told + chain)
         file.with_suffix(".key").write_bytes(told)
+        file.with_suffix(".pk8").touch(mode=0o600)  # Debezium's driver takes no file that others may read
+        file.with_suffix(".pk8").write_bytes(
+            key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        )
         file.with_suffix(".crt").write_bytes(chain)
         return file

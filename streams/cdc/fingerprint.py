@@ -1,11 +1,11 @@
 """Reads the source's fingerprint (see `streams.domain.fingerprint`)."""
 
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 from streams.domain.fingerprint import Fingerprint
+from streams.dsn import Dsn
 from streams.resources import sql
 from streams.settings import Settings
 
@@ -39,5 +39,4 @@ def snapshot_reader(settings: Settings) -> str | None:
     """Return the role in CDC_DSN; None where CDC_DSN is not set or names no role."""
     if settings.cdc_dsn is None:
         return None
-    user = urlsplit(settings.cdc_dsn).username
-    return unquote(user) if user else None
+    return Dsn.parse(settings.cdc_dsn).user

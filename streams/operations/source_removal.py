@@ -10,7 +10,7 @@ from streams.cdc.source_objects import (
     drop_object,
     read_objects,
 )
-from streams.errors import PreconditionError, UnreachableError
+from streams.errors import PreconditionError, SettingsError, UnreachableError
 from streams.settings import Settings
 from streams.store.database import OwnConnection, connect, source_connection
 
@@ -75,7 +75,7 @@ async def _cdc_session(settings: Settings, stack: AsyncExitStack) -> OwnConnecti
     """Return a session with the connector's role; None if only Kafka Connect reaches the address."""
     try:
         session = await connect(settings.cdc_dsn or "", _CDC_SETTING)
-    except UnreachableError:
+    except (UnreachableError, SettingsError):  # the files of the address lie where Connect runs
         return None
     stack.push_async_callback(session.close)
     return session

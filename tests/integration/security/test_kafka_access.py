@@ -59,6 +59,7 @@ async def test_a_secured_broker_tells_what_it_wants(
     assert await Topics(Brokers(address, tls, LOG_IN)).describe("nobodys") is None
 
 
+@pytest.mark.thorough
 async def test_a_broker_in_the_clear_tells_that_the_protocol_is_wrong(kafka: str) -> None:
     await expect(
         {
@@ -69,6 +70,7 @@ async def test_a_broker_in_the_clear_tells_that_the_protocol_is_wrong(kafka: str
     )
 
 
+@pytest.mark.thorough
 async def test_a_certificate_that_has_expired_or_names_another_host_is_told_with_the_reason(
     kafka: str, authority: Authority, certificate: Path, fronts: Callable[[Front], int]
 ) -> None:
@@ -108,6 +110,7 @@ async def test_a_user_without_rights_is_told_so(secured_kafka: SecuredKafka, aut
         await topics.ensure("forbidden", 1, {})
 
 
+@pytest.mark.thorough
 def test_commands_tell_one_line_and_no_password(
     commands: Callable[[Commands], dict[str, Told]], secured_kafka: SecuredKafka, database: str
 ) -> None:

@@ -124,7 +124,7 @@ def test_commands_tell_one_line_and_no_password(
     wrong = url._replace(netloc=f"me:{QUOTED}@{url.hostname}:{url.port}").geturl()
     cases = {
         "untrusted": ("migrate", {"SOURCE_DSN": untrusted}),
-        "json": ("status --json", {"SOURCE_DSN": wrong}),
+        "json": ("reconcile --json", {"SOURCE_DSN": wrong}),
         "wrong": ("reconcile", {"SOURCE_DSN": database, "REPORT_DSN": wrong}),
         "unreadable": ("worker", {"SOURCE_DSN": f"postgresql://me:{SECRET}@db/crm"}),
         "several": (
@@ -136,7 +136,9 @@ def test_commands_tell_one_line_and_no_password(
             {"SOURCE_DSN": f"postgresql:///crm?host=/nowhere&user=me&password={QUOTED}"},
         ),
     }
-    told = commands(cases)
+    told = commands(cases | {"status": ("status --json", {"SOURCE_DSN": wrong})})
+    assert told["status"].status == 1
+    assert "password authentication failed" in told["status"].out
     for name, part in {
         "untrusted": "shows a certificate that is not trusted",
         "json": "password authentication failed",

@@ -18,7 +18,7 @@ from tests.integration.security.conftest import LOGIN, QUOTED, SECRET, SecuredKa
 from tests.integration.stream.funnel import Funnel
 from tests.integration.stream.installation import installed
 
-pytestmark = [pytest.mark.thorough, pytest.mark.timeout(240), pytest.mark.xdist_group("secured_kafka")]
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(400), pytest.mark.xdist_group("secured_kafka")]
 
 CLOSED = """
 select count(*) = 2 and bool_and(entered_count = 2) and bool_and(completeness = 'proven')
@@ -57,14 +57,17 @@ async def test_windows_close_proven_with_every_connection_secured(
         secured_kafka.server.address,
         f"https://{quote(LOGIN, safe=':')}@127.0.0.1:{port}",
     )
-    secured_kafka.grant(name, name)
+    prefix = f"crm_{name}"
+    secured_kafka.grant(name, prefix)
     async with installed(
         servers,
         template,
         tmp_path,
         name,
         WINDOWS="3s,1h",
+        TOPIC_PREFIX=prefix,
         CONNECT_CA=str(authority.file),
+        CDC_DSN=_for_java(servers.postgres_dsn, name),
         CDC_PASSWORD_REFERENCE=f"${{file:{secrets}:password}}",
         **secured_kafka.settings,
     ) as installation:
@@ -96,3 +99,11 @@ async def test_windows_close_proven_with_every_connection_secured(
         for output in (worker.log(10_000), told.stdout, told.stderr, json.dumps(found)):
             for secret in (SECRET, QUOTED, password):
                 assert secret not in output
+
+
+def _for_java(dsn: str, database: str) -> str:
+    """Return the address of `database` for the connector: another form of the key, and no password."""
+    url = urlsplit(dsn)
+    place = f"{url.username}@{url.hostname}:{url.port}"
+    query = url.query.replace(".key", ".pk8")
+    return url._replace(netloc=place, path=f"/{database}", query=query).geturl()

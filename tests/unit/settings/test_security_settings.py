@@ -123,6 +123,12 @@ def test_what_cannot_be_used_is_refused_without_its_secret(
     assert len(refused(monkeypatch, **given)) == 1
 
 
+def test_a_key_without_its_certificate_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = refused(monkeypatch, KAFKA_SECURITY_PROTOCOL="SSL", KAFKA_SSL_KEY="my.key")
+    assert told.keys() == {"KAFKA_SSL_CERT"}
+    assert "is missing" in told["KAFKA_SSL_CERT"]
+
+
 def test_an_unknown_parameter_of_an_address_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     told = refused(monkeypatch, SOURCE_DSN="postgresql://me@db/crm?sslmode=require&channel_binding=require")
     assert "has the parameter channel_binding" in told["SOURCE_DSN"]
