@@ -20,7 +20,7 @@ NOISY = {
 }
 """The loggers whose lower lines are of use to nobody but a developer, who sees all lines at the level debug."""
 REPEATED = "Crashed reason=%r"
-"""The end of mode's message for each part of a worker that stops, under the part's logger: each repeats the traceback."""
+"""The end of mode's message for each part of a worker that stops: each repeats the traceback."""
 HELD = "aiokafka"
 HELD_SECONDS = 60.0
 """aiokafka repeats itself many times a second while a broker is away."""
