@@ -20,7 +20,7 @@ NOISY = {
 }
 """The loggers whose lower lines are of use to nobody but a developer, who sees all lines at the level debug."""
 REPEATED = "Crashed reason=%r"
-"""mode's message for each part of a worker that stops, under the logger of the part: each repeats the traceback."""
+"""The end of mode's message for each part of a worker that stops: each repeats the traceback."""
 HELD = "aiokafka"
 HELD_SECONDS = 60.0
 """aiokafka repeats itself many times a second while a broker is away."""
@@ -41,7 +41,7 @@ class OneAMinute(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether the line may pass; every line of another logger may."""
         if record.name.partition(".")[0] != HELD:
-            return record.msg != REPEATED
+            return not str(record.msg).endswith(REPEATED)
         now = self._clock()
         if self._passed is not None and now - self._passed < HELD_SECONDS:
             self._held += 1

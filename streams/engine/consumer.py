@@ -35,6 +35,7 @@ class Consumer(driver.Consumer):
     app: "BatchApp"
     _thread: ReadingThread
     _watching = False
+    _commits_fail = False
 
     def __post_init__(self) -> None:
         """Begin without partitions; Faust's end of a rebalance activates the assigned partitions."""
@@ -91,7 +92,7 @@ class Consumer(driver.Consumer):
         self.app.flow_control.clear()
 
     async def commit_positions(self, positions: Mapping[int, int]) -> None:
-        """Commit the group offsets of held partitions; failures are logged, never raised."""
+        """Commit the group offsets of held partitions; the first of several failures is logged, none is raised."""
         tenure = self.holding.tenure
         if tenure is None or self.app.fatal is not None:
             return
@@ -104,7 +105,13 @@ class Consumer(driver.Consumer):
             try:
                 await asyncio.wait_for(commit, COMMIT_SECONDS)
             except (KafkaError, GivenUpError, TimeoutError) as error:
-                self.log.warning("group offsets were not committed, lag monitors see older ones: %r", error)
+                if not self._commits_fail:
+                    self.log.warning(
+                        "group offsets are not committed, lag monitors see older ones: %r", error
+                    )
+                self._commits_fail = True
+            else:
+                self._commits_fail = False
 
     # Intake
 

@@ -57,6 +57,8 @@ class Trouble:
 
 def reason(error: BaseException) -> str:
     """Return the error's message, or `repr(error)` if the message is empty."""
+    if isinstance(error, asyncio.CancelledError):
+        return "the client of a server gave a request up"
     return str(error) or repr(error)
 
 

@@ -181,6 +181,7 @@ async def test_a_killed_broker_is_named_and_the_log_stays_short(healthy: Watched
     await asyncio.sleep(10)
     lines = [json.loads(line) for line in worker.log(100_000).splitlines()[before:]]
     assert sum(line["logger"].startswith("aiokafka") for line in lines) <= 1
+    assert sum("group offsets" in line["event"] for line in lines) <= 1
     assert len(lines) < 20, lines
     await asyncio.to_thread(healthy.servers.stack.kafka.start)
     await healthy.is_healthy()

@@ -40,7 +40,9 @@ def test_the_lines_of_others_all_pass() -> None:
 
 
 def test_a_reason_is_not_repeated_for_each_part_of_a_worker_that_stops() -> None:
-    assert not OneAMinute(Clock()).filter(record("streams.app", "Crashed reason=%r", ValueError()))
+    assert not OneAMinute(Clock()).filter(
+        record("streams.app", "[^-WorkerApp]: Crashed reason=%r", ValueError())
+    )
 
 
 @pytest.fixture

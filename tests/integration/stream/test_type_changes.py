@@ -51,7 +51,6 @@ async def test_a_worker_goes_on_while_columns_get_other_types_and_stages_a_fract
             "update dyno_crm.pipeline_stage set display_order = 0.5 where id = $1", funnel.ids["c"]
         )
         await closes(installation, funnel, ["ac", "cb"])
-        await installation.right(funnel.tenant)
         done = await asyncio.to_thread(installation.run, "reconcile")
         assert done.returncode == 0, done.stdout + done.stderr
 
