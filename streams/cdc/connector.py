@@ -274,8 +274,13 @@ async def _is_released(reading: Reading) -> bool:
 
 
 def _root_cause(trace: str) -> str:
-    causes = [line for line in trace.splitlines() if line and not line.startswith(("\t", " "))]
-    cause = causes[-1].removeprefix("Caused by: ") if causes else trace
-    return (
-        cause if len(cause) <= _TROUBLE_LENGTH else f"{cause[:_TROUBLE_LENGTH]}… (Connect's log has it all)"
+    """Return the last cause that says something: `java.io.EOFException` alone tells nobody what has happened."""
+    causes = [line for line in trace.splitlines() if line and not line.startswith(("\t", " "))] or [trace]
+    telling = next(
+        (line for line in reversed(causes) if ": " in line.removeprefix("Caused by: ")), causes[-1]
     )
+    cause = telling.removeprefix("Caused by: ")
+    if len(cause) <= _TROUBLE_LENGTH:
+        return cause
+    half = _TROUBLE_LENGTH // 2
+    return f"{cause[:half]} … {cause[-half:]} (Connect's log has it all)"

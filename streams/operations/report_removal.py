@@ -92,7 +92,7 @@ def _steps(found: asyncpg.Record, runs: asyncpg.Record, left: list[str]) -> Iter
         )
     if runs["has_other_facts"]:
         return
-    yield Step(f"table {_FACTS}, with about {runs['facts']} facts", f"drop table {_FACTS}")
+    yield Step(f"table {_FACTS}, with {runs['facts']} facts", f"drop table {_FACTS}")
     if drops_runs:
         yield Step(f"table {_RUNS}", f"drop table {_RUNS}")
         if found["has_no_crm"]:

@@ -193,14 +193,14 @@ async def test_a_role_without_rights_changes_nothing_and_is_told_what_the_owner_
     async with install(WINDOWS="1h") as installation:
         crm, name = installation.connection, installation.settings.instance
         assert (await command(installation, "delete", "--topics"))[0] == 0
-        await crm.execute(f"create role {name} login")
+        await crm.execute(f"create role {name} login password 'secret'")
         try:
             await crm.execute(f"grant usage on schema dyno_crm to {name}")
             await crm.execute(f"grant select on all tables in schema dyno_crm to {name}")
             parts = urlsplit(installation.settings.source_dsn)
             poor = altered(
                 installation,
-                SOURCE_DSN=parts._replace(netloc=f"{name}@{parts.netloc.rpartition('@')[2]}").geturl(),
+                SOURCE_DSN=parts._replace(netloc=f"{name}:secret@{parts.netloc.rpartition('@')[2]}").geturl(),
                 CDC_DSN=installation.settings.source_dsn,
             )
             status, told = await command(poor, "apply")
@@ -253,15 +253,15 @@ async def test_a_connector_that_cannot_go_on_fails_with_its_cause_and_not_with_a
     """The slot was dropped: the place in the log from which Connect would go on is gone."""
     async with install(WINDOWS="1h") as installation:
         crm, name = installation.connection, installation.settings.instance
-        await connect(installation).call("PUT", f"/connectors/{name}/pause")
-        await state_is(installation, "PAUSED")
+        await connect(installation).call("PUT", f"/connectors/{name}/stop")
+        await state_is(installation, "STOPPED")
         async with asyncio.timeout(30):
             while await crm.fetchval("select active from pg_replication_slots where slot_name = $1", name):
                 await asyncio.sleep(0.1)
         await crm.execute("select pg_drop_replication_slot($1)", name)
         for _ in range(2):  # the second attempt is as good as the first
             status, told = await command(installation, "apply")
-            assert (status, "no longer available on the server" in told) == (2, True), told
+            assert (status, "no longer available" in told) == (2, True), told
         await installation.begin_anew()
 
 
@@ -269,10 +269,10 @@ async def test_a_role_that_could_not_follow_the_table_is_refused_with_what_it_la
     async with install(WINDOWS="1h") as installation:
         crm, name = installation.connection, installation.settings.instance
         role = f"{name}_cdc"
-        await crm.execute(f"create role {role} login")
+        await crm.execute(f"create role {role} login password 'secret'")
         try:
             parts = urlsplit(installation.settings.source_dsn)
-            netloc = f"{role}@{parts.netloc.rpartition('@')[2]}"
+            netloc = f"{role}:secret@{parts.netloc.rpartition('@')[2]}"
             poor = altered(installation, CDC_DSN=parts._replace(netloc=netloc).geturl())
             status, told = await command(poor, "apply")
             assert (status, "may not follow" in told) == (2, True), told
@@ -297,6 +297,7 @@ async def test_another_installation_with_the_same_name_is_neither_taken_over_nor
             assert (status, "has another connector" in told or "another program's" in told) == (2, True), told
         assert await config(first) == before
         assert (await command(first, "status"))[0] == 0
+        assert (await command(second, "delete", "--topics"))[0] == 0
         status, told = await command(altered(second, TOPIC_PREFIX=first.settings.topic_prefix), "apply")
         assert (status, "FUNNELPROOF_TOPIC_PREFIX" in told) == (2, True), told
 
@@ -362,6 +363,7 @@ async def test_a_publication_of_all_tables_is_refused_and_not_dropped_for_its_ow
 
 
 @pytest.mark.thorough
+@pytest.mark.timeout(400)
 async def test_a_connector_that_only_tries_again_is_not_called_running_and_heals_by_itself(
     install: Install, line: Line, servers: Servers
 ) -> None:
@@ -369,21 +371,21 @@ async def test_a_connector_that_only_tries_again_is_not_called_running_and_heals
         line.dsn = servers.postgres_dsn
         path = urlsplit(installation.settings.source_dsn).path
         watched = altered(installation, CDC_DSN=urlsplit(line.address)._replace(path=path).geturl())
-        assert (await command(watched, "delete"))[0] == 0
+        assert (await command(installation, "delete"))[0] == 0
         assert (await command(watched, "apply"))[0] == 0
         line.cut()
         connector = Connector(watched.settings)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while (await command(watched, "status"))[0] == 0:
                 await asyncio.sleep(1)
-        for _ in range(10):
+        for _ in range(3):
             status, told = await command(watched, "status", "--json")
             found = json.loads(told)
             assert (status, found["running"], found["reads"]) == (1, False, False)
             assert (await connector.status()).state == "RUNNING", "Connect believes it"
             await asyncio.sleep(1)
         await line.mend()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while (await command(watched, "status"))[0] != 0:
                 await asyncio.sleep(1)
         assert (await command(watched, "delete"))[0] == 0
@@ -408,6 +410,6 @@ async def test_a_connector_that_can_never_go_on_ends_as_failed_with_its_cause(in
                 await asyncio.sleep(0.1)
         status, told = await command(installation, "status", "--json")
         assert (status, json.loads(told)["tasks"]) == (1, ["FAILED"])
-        assert "terminating connection" in json.loads(told)["trouble"], told
+        assert "connection failed" in json.loads(told)["trouble"], told
         assert (await command(installation, "apply"))[0] == 0
         assert await config(installation) == usual
