@@ -8,14 +8,18 @@
 --
 -- Change names and expressions in `uuid_of`, `entry_of` and the view, then run the file as the owner of both tables:
 --     psql -v ON_ERROR_STOP=1 -f sql/recipes/follow_another_table.sql crm
--- Part 1 waits for open transactions on the history and commits at once. Part 2 copies the history in batches while the CRM
--- goes on writing. After an interruption run the file again.
+-- Part 1 waits for open transactions on the history, at most five seconds, and commits at once. Part 2 copies the history in
+-- batches while the CRM goes on writing. After an interruption run the file again.
 --
 -- A row without one of the needed values, or with an infinite time, is no entry and is left out. Every other row of the history has
 -- exactly one row in the copy. If the copy cannot be written, for example because its table was dropped, then the CRM's write fails, too.
 
 -- Part 1: the copy, and what keeps the copy equal from now on.
 begin;
+
+-- First the lock on the history: whoever holds the copy already, and waits for the history, would wait with a writer in a circle.
+set local lock_timeout = '5s';
+lock table public.deal_stage_history in share row exclusive mode;
 
 create schema if not exists dyno_crm;
 

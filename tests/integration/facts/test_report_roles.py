@@ -143,7 +143,7 @@ async def test_after_the_file_the_owner_migrates_and_all_roles_work(empty_connec
 async def test_roles_that_are_made_after_the_tables_get_their_rights_from_the_next_migrate(
     empty_connection: OwnConnection,
 ) -> None:
-    await install(empty_connection, empty_connection, "mine")
+    await migrate(empty_connection)  # the roles of this server exist, so only the schema is made
     await empty_connection.execute(sql("roles"))
     async with acting_as(empty_connection, "funnelproof_reader"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
