@@ -30,6 +30,8 @@ class Step(Enum):
 
 WRITE, PROOF = Step.WRITE, Step.PROOF
 PROOF_SECONDS = 4.0
+LOST_DELETE = "delete from {rows} where id in (select id from {rows} order by id limit 3)"
+"""A write that shows in the counts if the log misses it."""
 Act = Callable[[World], Awaitable[None]]
 
 

@@ -17,6 +17,9 @@ async def follow(world: World, actions: list[Action], *, mend: bool) -> tuple[st
         for action in reversed(actions):
             for statement in action.mend:
                 await world.execute(statement)
+    if world.roles and mend:  # a worker asks only once a minute for a right that it lacked
+        await world.stop_workers()
+        world.start_worker()
     world.keep_a_worker()
     await world.proves(seconds=8)
     _, troubles = await world.status()

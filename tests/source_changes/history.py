@@ -17,8 +17,9 @@ from tests.source_changes.action import Action, Cost
 from tests.source_changes.advice import follow
 from tests.source_changes.catalogue import ACTIONS
 from tests.source_changes.look import Finding, Look, look
+from tests.source_changes.making import a_world
 from tests.source_changes.plan import Plan, Round
-from tests.source_changes.world import World, a_world
+from tests.source_changes.world import World
 from tests.source_changes.writes import Crm
 
 FOLLOW, GO_ON = 0.45, 0.2
@@ -90,10 +91,14 @@ class _Teller:
             await world.execute("create publication {publication} for table {rows}")
         if plan.early:
             await self._act(ACTIONS[plan.early])
+        could_write = await self._can_write()
         try:
             await world.install()
         except PreconditionError as error:
-            await self._refused(str(error))
+            self._refused(str(error))
+        if could_write and not await self._can_write():
+            history.findings.append(Finding("the CRM cannot write", tuple(world.crm.refused)[-3:]))
+        if history.end == "refused":
             return False
         world.start_worker()
         if not await world.proves():
@@ -102,17 +107,18 @@ class _Teller:
         self._note("installed" + (f" after: {plan.early}" if plan.early else ""), seen)
         return not history.findings and (not seen.doubts or await self._in_doubt(seen))
 
-    async def _refused(self, reason: str) -> None:
-        """A refusal must leave a CRM that can write, and refuse nothing harmless."""
+    async def _can_write(self) -> bool:
+        before = self._world.crm.refused.total()
+        await self._world.write()
+        return self._world.crm.refused.total() == before
+
+    def _refused(self, reason: str) -> None:
+        """Nothing harmless may be refused."""
         history = self._history
         history.end = "refused"
         history.steps.append(f"refused after {history.plan.early}: {reason}")
         if self._cost is Cost.NOTHING:
             history.findings.append(Finding("false doubt", (f"refused: {reason}",)))
-        before = self._world.crm.refused.total()
-        await self._world.write()
-        if self._world.crm.refused.total() > before:
-            history.findings.append(Finding("the CRM cannot write", tuple(self._world.crm.refused)[-3:]))
 
     async def _round(self, each: Round) -> Look:
         world, chance = self._world, random.Random(each.seed)

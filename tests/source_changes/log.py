@@ -4,12 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, ResourceType
 
 from streams.cdc.connector import DATA_TOPIC_SETTINGS, MESSAGE_TOPIC_SETTINGS
-from tests.source_changes.action import Action, Cost, next_proof
-from tests.source_changes.capture import LOST_DELETE
+from tests.source_changes.action import LOST_DELETE, Action, Cost, next_proof
 from tests.source_changes.world import World
 
 DROP_SLOT = "select pg_drop_replication_slot('{slot}')"
@@ -168,6 +167,13 @@ async def marker_topic_made_anew(world: World) -> None:
     await world.write()
 
 
+async def junk_written(world: World) -> None:
+    """A stranger's record lies in the log."""
+    producer = Producer({"bootstrap.servers": world.settings.kafka, "log_level": 0})
+    producer.produce(world.settings.data_topic, key=b"x", value=b"no change", partition=0)
+    await asyncio.to_thread(producer.flush, 10)
+
+
 async def slot_copied(world: World) -> None:
     await world.execute("select pg_copy_logical_replication_slot('{slot}', '{slot}_copy', true)")
     await next_proof(world)
@@ -216,6 +222,7 @@ TOPICS = (
     Action("the topic is made anew while nobody uses it", Cost.NEW_LOG, topic_made_anew_while_stopped),
     Action("the topic gets another partition", Cost.NEW_LOG, partitions_added),
     Action("the topic may be compacted early", Cost.NEW_LOG, compaction_lag_lowered),
+    Action("the log has a record of a stranger", Cost.NEW_LOG, junk_written),
     Action("the markers' records are deleted", Cost.COMPARISON, markers_deleted),
     Action("the markers' topic is made anew", Cost.NEW_LOG, marker_topic_made_anew),
 )

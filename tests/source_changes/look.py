@@ -13,7 +13,7 @@ A *finding* is one of:
 - `late`: a run was published on a proof of the quiet time, is called proven, and is not what the SQL says, though by
   the look somebody is told. The doubt came after the result.
 - `missing`: a closed window has no run where the SQL counts somebody, and nobody is told.
-- `silent`: no quiet moment comes for PATIENCE seconds, or results are estimates, and `status` exits with 0.
+- `silent`: no quiet moment comes for PATIENCE seconds, or a doubt is noted, and `status` exits with 0.
 
 A result called proven *before* a harmful action may be stale after the action: its promise ends at its position in the
 log. The result is a lie only while nothing tells of a doubt. An estimate may be wrong.
@@ -135,7 +135,7 @@ async def look(world: World) -> Look:
         await asyncio.sleep(LAG)
         settled = await _settle(world, since)
         found = await _read(world, since, settled=settled)
-    return await _judge(world, since, found)
+    return await _judge(world, found)
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,7 @@ class _Found:
     latest: list[Wrong]
     fresh: list[Wrong]
     doubts: list[str]
+    to_be_told: bool
     proven_since: bool
 
     @property
@@ -174,6 +175,7 @@ async def _settle(world: World, since: Quiet) -> bool:
 
 async def _read(world: World, since: Quiet, *, settled: bool) -> _Found:
     doubts = [f"{each.kind}: {each.reason}" for each in await unresolved_doubts(world.report)]
+    to_be_told = bool(doubts) or not settled
     prover = await world.report.fetchrow("select completeness, reasons from funnelproof.prover")
     if prover is not None and prover["completeness"] != "proven" and not doubts:
         doubts = [f"estimate: {reason}" for reason in prover["reasons"]]
@@ -185,18 +187,19 @@ async def _read(world: World, since: Quiet, *, settled: bool) -> _Found:
         missing = await referee.missing(await world.report.fetch(CLOSED))
         fresh = await referee.wrong(await world.report.fetch(FRESH, since.position))
     except asyncpg.PostgresError as error:  # the report's SQL itself does not run on the source as it is
-        return _Found(0, [], [], [*doubts, f"no referee: {error}"], proven_since=False)
+        doubts.append(f"no referee: {error}")
+        return _Found(0, [], [], doubts, to_be_told=to_be_told, proven_since=False)
     return _Found(
         len(referee.seen),
         latest + missing,
         [wrong for wrong in fresh if wrong.completeness == "proven"],
         doubts,
+        to_be_told,
         await world.report.fetchval(PROVEN_SINCE, since.instant),
     )
 
 
-async def _judge(world: World, since: Quiet, found: _Found) -> Look:
-    del since
+async def _judge(world: World, found: _Found) -> Look:
     seen = Look(found.windows, len(found.latest), found.doubts)
     if not (found.suspicious or found.doubts):
         return seen
@@ -209,7 +212,7 @@ async def _judge(world: World, since: Quiet, found: _Found) -> Look:
         seen.findings.append(Finding("late", (*map(str, found.fresh[:3]), *evidence)))
     if found.missing and not told:
         seen.findings.append(Finding("missing", (*map(str, found.missing[:3]), *evidence)))
-    if found.doubts and status == 0:
+    if found.to_be_told and status == 0:
         seen.findings.append(Finding("silent", evidence))
     return seen
 

@@ -12,8 +12,8 @@ from rich.console import Console
 
 from tests.servers import Servers
 from tests.source_changes.history import History, run, shorter
+from tests.source_changes.making import template_of
 from tests.source_changes.plan import Plan
-from tests.source_changes.world import template_of
 
 SHRUNK = 6
 """The most findings that are shrunk, each of another action or kind."""

@@ -6,6 +6,7 @@ FULL = "alter table {rows} replica identity full"
 COPY = "create table dyno_crm.copied (like {rows} including all); insert into dyno_crm.copied select * from {rows}"
 LOSE_TWO = "delete from {0} where id in (select id from {0} order by id limit 2)"
 RENAME_COPY = "alter table dyno_crm.copied rename to deal_pipeline_stage_state"
+LOSE_THREE = "delete from {0} where id in (select id from {0} order by id limit 3)"
 CHILD_ROWS = (
     "insert into dyno_crm.archived (id, tenant_id, deal_id, pipeline_id, pipeline_stage_id, entered_at) "
     "select gen_random_uuid(), tenant_id, gen_random_uuid(), pipeline_id, pipeline_stage_id, entered_at "
@@ -37,7 +38,7 @@ HARMLESS = (
         "a check and a comment are added",
         Cost.NOTHING,
         "alter table {rows} add check (entered_at > '1970-01-01')",
-        "comment on table {rows} is 'entries'",
+        "comment on table {rows} is 'entries'; alter table {rows} set (fillfactor = 80)",
     ),
     statements(
         "stage names become varchar",
@@ -180,6 +181,29 @@ STORAGE = (
         early=True,
     ),
 )
+NAMES = (
+    statements(
+        "the table has another name while rows are deleted",
+        Cost.NEW_LOG,
+        "alter table {rows} rename to renamed",
+        LOSE_THREE.format("dyno_crm.renamed"),
+        "alter table dyno_crm.renamed rename to deal_pipeline_stage_state",
+    ),
+    statements(
+        "the table is in another schema while rows are deleted",
+        Cost.NEW_LOG,
+        "alter table {rows} set schema public",
+        LOSE_THREE.format("public.deal_pipeline_stage_state"),
+        "alter table public.deal_pipeline_stage_state set schema dyno_crm",
+    ),
+    statements(
+        "the schema has another name while rows are deleted",
+        Cost.NEW_LOG,
+        "alter schema dyno_crm rename to renamed",
+        LOSE_THREE.format("renamed.deal_pipeline_stage_state"),
+        "alter schema renamed rename to dyno_crm",
+    ),
+)
 OTHERS_IN_PLACE = (
     statements(
         "a copy takes the table's place",
@@ -254,4 +278,4 @@ OTHERS_IN_PLACE = (
         early=True,
     ),
 )
-CHANGES: tuple[Action, ...] = HARMLESS + COLUMNS + STORAGE + OTHERS_IN_PLACE
+CHANGES: tuple[Action, ...] = HARMLESS + COLUMNS + STORAGE + NAMES + OTHERS_IN_PLACE

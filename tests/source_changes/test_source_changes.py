@@ -9,10 +9,10 @@ from tests.servers import Servers
 from tests.source_changes.catalogue import ACTIONS
 from tests.source_changes.history import run
 from tests.source_changes.look import look
+from tests.source_changes.making import a_world, template_of
 from tests.source_changes.plan import plan
 from tests.source_changes.restores import EDIT
 from tests.source_changes.session import story
-from tests.source_changes.world import a_world, template_of
 from tests.source_changes.writes import Crm
 
 SEED = 20261128
