@@ -40,8 +40,7 @@ async def hand_over(world: World) -> None:
     await world.write()
     await next_proof(world)
     for worker in first:
-        if worker.runs:
-            await worker.stop()
+        await worker.stop()
 
 
 async def edit_facts(world: World) -> None:

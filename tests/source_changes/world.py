@@ -3,8 +3,8 @@
 import asyncio
 import json
 import shutil
+import ssl
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
@@ -24,8 +24,8 @@ from streams.local.postgres_home import installed_programs
 from streams.running import checkpoint_folder
 from streams.settings import Settings
 from streams.store.database import OwnConnection
-from tests.integration.stream.installation import Worker
 from tests.servers import Servers
+from tests.source_changes.programs import Done, Program
 from tests.source_changes.writes import Crm
 
 WINDOW = "3s"
@@ -33,6 +33,8 @@ PROVES = "select source_time > $1 from funnelproof.prover"
 STARTING = 40.0
 """Seconds in which a worker takes over and makes the first proof."""
 CONNECT_SECONDS = 30.0
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Takes no time to make, unlike the default: Connect has no TLS here."""
 RESTART_SECONDS = 4.0
 """The least seconds between two starts of a worker that ends."""
 
@@ -56,9 +58,10 @@ class World:
     crm: Crm
     source: OwnConnection
     report: OwnConnection
-    workers: list[Worker] = field(default_factory=list)
+    workers: list[Program] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
     _started_at: float = 0.0
+    _commands: int = 0
 
     @property
     def separate(self) -> bool:
@@ -96,16 +99,11 @@ class World:
         """Do as `migrate` and `connector apply` do; raises PreconditionError if the source is refused."""
         await set_up(self.settings)
 
-    async def run(self, *command: str, admin: bool = False) -> subprocess.CompletedProcess[str]:
+    async def run(self, *command: str, admin: bool = False) -> Done:
         """Run a `funnelproof` command to its end."""
-        return await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-m", "streams", *command],
-            env=self.admin if admin else self.operator,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        self._commands += 1
+        log = self.folder / f"command{self._commands}"
+        return await Program(command, self.admin if admin else self.operator, log).done()
 
     async def status(self) -> tuple[int, list[str]]:
         """Return the exit status of `status`, and its troubles."""
@@ -117,25 +115,21 @@ class World:
     # Workers
 
     @property
-    def worker(self) -> Worker | None:
+    def worker(self) -> Program | None:
         """The latest worker that runs."""
         running = [worker for worker in self.workers if worker.runs]
         return running[-1] if running else None
 
-    def start_worker(self) -> Worker:
+    def start_worker(self) -> None:
         """Start a worker."""
-        worker = Worker(self.operator, self.folder / f"worker{len(self.workers)}.log")
-        self.workers.append(worker)
+        log = self.folder / f"worker{len(self.workers)}"
+        self.workers.append(Program(["worker"], self.operator, log))
         self._started_at = time.monotonic()
-        return worker
 
     async def stop_workers(self) -> None:
         """Ask every worker to end."""
         for worker in self.workers:
-            if worker.runs:
-                with suppress(subprocess.TimeoutExpired):
-                    await worker.stop()
-                worker.kill()
+            await worker.stop()
 
     async def kill_and_start(self, *, keep_checkpoints: bool) -> None:
         """End the workers as a crash would, let the CRM write, and start one again."""
@@ -182,7 +176,8 @@ class World:
     ) -> httpx.Response:
         """Ask Connect for the connector until it agrees: while it rebalances it does not."""
         url = f"{self.settings.connect_url}/connectors/{self.name}{what}"
-        async with httpx.AsyncClient(trust_env=False, timeout=30) as client, asyncio.timeout(CONNECT_SECONDS):
+        client = httpx.AsyncClient(trust_env=False, timeout=30, verify=NO_TLS)
+        async with client, asyncio.timeout(CONNECT_SECONDS):
             while not (answer := await client.request(method, url, json=body)).is_success:
                 if answer.status_code == 404:
                     break
@@ -194,8 +189,10 @@ class World:
         """Hold the connector stopped, so that nobody reads the slot."""
         await self.ask_connect("PUT", "/stop")
         await self._until("select not bool_or(active) from pg_replication_slots where slot_name = $1")
-        yield
-        await self.ask_connect("PUT", "/resume")
+        try:
+            yield
+        finally:
+            await self.ask_connect("PUT", "/resume")
 
     async def connector_runs(self) -> None:
         """Wait until the connector's task runs or has failed."""

@@ -34,9 +34,10 @@ EXIT = "update dyno_crm.deal_pipeline_stage_state set exited_at = clock_timestam
 DELETE = "delete from dyno_crm.deal_pipeline_stage_state where id = $1"
 DELETE_DEAL = "delete from dyno_crm.deal_pipeline_stage_state where deal_id = $1"
 REFRESH = """
-create temporary table refreshed on commit drop as select * from dyno_crm.deal_pipeline_stage_state;
+create temporary table refreshed as select * from dyno_crm.deal_pipeline_stage_state;
 delete from dyno_crm.deal_pipeline_stage_state;
-insert into dyno_crm.deal_pipeline_stage_state select * from refreshed
+insert into dyno_crm.deal_pipeline_stage_state select * from refreshed;
+drop table refreshed
 """
 TRUNCATE = "truncate dyno_crm.deal_pipeline_stage_state"
 
