@@ -1,4 +1,4 @@
-"""What an action is: something that people do to the source, the capture, the log or the facts."""
+"""Actions: things that people do to the source, the capture, the log or the facts."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -22,7 +22,7 @@ class Cost(IntEnum):
 
 
 class Step(Enum):
-    """What happens between the statements of an action."""
+    """Steps between the statements of an action."""
 
     WRITE = "the CRM writes"
     PROOF = "a proof is made, so the prover sees the source as it is now"
@@ -31,7 +31,7 @@ class Step(Enum):
 WRITE, PROOF = Step.WRITE, Step.PROOF
 PROOF_SECONDS = 4.0
 LOST_DELETE = "delete from {rows} where id in (select id from {rows} order by id limit 3)"
-"""A write that shows in the counts if the log misses it."""
+"""A write that the log must not miss: the counts would show the loss."""
 Act = Callable[[World], Awaitable[None]]
 
 

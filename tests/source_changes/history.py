@@ -30,7 +30,7 @@ MEND = 0.75
 
 @dataclass
 class History:
-    """What came of a plan. `steps` tells the story, a line for each round; `end` is proven, in doubt or refused."""
+    """The result of a plan. `steps` tells the story, a line for each round; `end` is proven, in doubt or refused."""
 
     plan: Plan
     steps: list[str] = field(default_factory=list)
@@ -43,7 +43,7 @@ class History:
 
     @property
     def is_right(self) -> bool:
-        """Whether nothing was found, and the history ran to its end."""
+        """True if the history ran to an end without findings."""
         return not self.findings and self.broken is None
 
 
@@ -171,7 +171,7 @@ class _Teller:
         return not healed.findings
 
     async def _end(self) -> None:
-        """A history in which nothing harmful happened must end healthy."""
+        """Without a harmful action, `status` must be healthy at the end."""
         if self._history.findings or self._cost is not Cost.NOTHING:
             return
         status, troubles = await self._world.status()

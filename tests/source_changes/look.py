@@ -72,7 +72,7 @@ select coalesce(bool_or(completeness = 'proven' and source_time > $1), false) fr
 
 @dataclass(frozen=True)
 class Quiet:
-    """The instant and the log's position since which nothing happens."""
+    """The beginning of a quiet time: an instant, and a position of the log."""
 
     instant: datetime
     position: str
@@ -103,7 +103,7 @@ class Wrong:
 
 @dataclass(frozen=True)
 class Finding:
-    """What must not be; see above for the kinds."""
+    """A result that must not be; the kinds are listed above."""
 
     kind: str
     details: tuple[str, ...]
@@ -111,7 +111,7 @@ class Finding:
 
 @dataclass
 class Look:
-    """What a look has seen. `doubts` are reasons why results are estimates, or why nothing is proven."""
+    """The result of a look. `doubts` are reasons why results are estimates, or why nothing is proven."""
 
     windows: int = 0
     wrong: int = 0

@@ -1,4 +1,4 @@
-"""Which actions happen in a history, and in which order: all from the seed."""
+"""The actions of a history and their order: the seed decides everything."""
 
 import random
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Plan:
-    """A history: how it is installed, an action before `connector apply` or none, then rounds."""
+    """The plan of a history: the kind of installation, an action before `connector apply` or none, then rounds."""
 
     name: str
     seed: str

@@ -20,7 +20,7 @@ from streams.cli.main import main
 _context = get_context("forkserver")
 _context.set_forkserver_preload(["__main__", __name__])
 ENDING = 30.0
-"""Seconds in which a worker that was asked to end has ended."""
+"""The most seconds between the request to end and a worker's end."""
 IMPORTED = (streams.app, streams.operations.site)
 
 
@@ -45,23 +45,23 @@ class Program:
 
     @property
     def runs(self) -> bool:
-        """Whether the command has not ended."""
+        """True until the command has ended."""
         return self._process.is_alive()
 
     def kill(self) -> None:
-        """End it as a crash would."""
+        """End the command as a crash would."""
         self._process.kill()
         self._process.join()
 
     async def stop(self) -> None:
-        """Ask it to end; kill it if it does not."""
+        """Ask the command to end; kill the command after ENDING seconds."""
         if self.runs and self._process.pid is not None:
             os.kill(self._process.pid, signal.SIGTERM)
             await asyncio.to_thread(self._process.join, ENDING)
         self.kill()
 
     async def done(self) -> Done:
-        """Wait for its end."""
+        """Wait for the command's end, and return the result."""
         await asyncio.to_thread(self._process.join)
         assert self._process.exitcode is not None
         return Done(self._process.exitcode, *(file.read_text("utf-8") for file in (self._out, self._err)))

@@ -44,7 +44,7 @@ async def hand_over(world: World) -> None:
 
 
 async def edit_facts(world: World) -> None:
-    """Nothing but a comparison can tell of it."""
+    """Only a comparison can tell of edited facts."""
     await next_proof(world)
     await world.execute(EDIT, world.report)
     await world.run("reconcile")

@@ -16,7 +16,7 @@ from tests.source_changes.making import template_of
 from tests.source_changes.plan import Plan
 
 SHRUNK = 6
-"""The most findings that are shrunk, each of another action or kind."""
+"""The most findings that are shrunk. Two findings differ in kind or last action."""
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Session:
     histories: list[History] = field(default_factory=list)
 
     async def run(self, plans: Sequence[Plan], *, shrink: bool) -> None:
-        """Run every plan, then find the shortest of those that went wrong."""
+        """Run every plan; with `shrink`, then look for a shorter plan with an equal finding."""
         waiting = iter(plans)
         async with template_of(self.servers) as template:
             workers = [asyncio.create_task(self._work(waiting, template)) for _ in range(self.jobs)]
@@ -71,7 +71,7 @@ class Session:
             self.console.print(story(history), markup=False)
 
     async def _shrink(self, template: str) -> None:
-        """Run the wrong ones with fewer rounds; tell the shortest that is still wrong."""
+        """Run histories with findings again with fewer rounds; tell the shortest plan with an equal finding."""
         wrong = {(each.findings[0].kind, each.done[-1]): each for each in self.histories if each.findings}
         for (kind, action), history in list(wrong.items())[:SHRUNK]:
             shortest = await self._shortest(history, kind, template)
@@ -97,7 +97,7 @@ class Session:
         return plan
 
     def summary(self) -> list[str]:
-        """Return how the histories ended, what they did and what was found, a line each."""
+        """Return lines about the histories' ends, actions and findings."""
         all_of = self.histories
         ends = Counter(each.end for each in all_of if each.is_right)
         done = Counter(name for each in all_of for name in each.done)
@@ -118,7 +118,7 @@ class Session:
 
 
 def story(history: History) -> str:
-    """Return what happened in a history, and its findings with their evidence."""
+    """Return the rounds of a history, and the findings with evidence."""
     plan = history.plan
     installed = [name for name in ("roles", "separate") if getattr(plan, name)]
     lines = [f"   {plan.name} {' '.join(installed)}", *(f"   {step}" for step in history.steps)]

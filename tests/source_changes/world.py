@@ -65,12 +65,12 @@ class World:
 
     @property
     def separate(self) -> bool:
-        """Whether the report database is another than the source."""
+        """True if source and facts have databases of their own."""
         return self.settings.report_dsn is not None
 
     @property
     def words(self) -> dict[str, str]:
-        """What stands for `{rows}` and the like in the statements of a change."""
+        """The names for `{rows}` and the other words in a change's statements."""
         return {
             "rows": "dyno_crm.deal_pipeline_stage_state",
             "stages": "dyno_crm.pipeline_stage",
@@ -150,7 +150,7 @@ class World:
             self.start_worker()
 
     async def proves(self, seconds: float = STARTING) -> bool:
-        """Wait for a proof of the present; return whether there was one."""
+        """Wait for a proof of the present; return True once the proof is there."""
         now = await self.source.fetchval("select clock_timestamp()")
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -174,7 +174,7 @@ class World:
     async def ask_connect(
         self, method: str, what: str = "", body: Mapping[str, str] | None = None
     ) -> httpx.Response:
-        """Ask Connect for the connector until it agrees: while it rebalances it does not."""
+        """Ask Connect about the connector until Connect agrees; a Connect that rebalances refuses."""
         url = f"{self.settings.connect_url}/connectors/{self.name}{what}"
         client = httpx.AsyncClient(trust_env=False, timeout=30, verify=NO_TLS)
         async with client, asyncio.timeout(CONNECT_SECONDS):
@@ -186,7 +186,7 @@ class World:
 
     @asynccontextmanager
     async def connector_stopped(self) -> AsyncIterator[None]:
-        """Hold the connector stopped, so that nobody reads the slot."""
+        """Hold the connector stopped: nobody reads the slot."""
         await self.ask_connect("PUT", "/stop")
         await self._until("select not bool_or(active) from pg_replication_slots where slot_name = $1")
         try:

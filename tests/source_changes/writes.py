@@ -1,4 +1,4 @@
-"""What a CRM writes: seeded transactions that enter, correct, merge and delete, on the rows that are there.
+"""The writes of a CRM: seeded transactions that enter, correct, merge and delete, on the present rows.
 
 A change of the source may keep the CRM from writing. Example: after `replica identity nothing`, Postgres refuses every
 update of a published table. A refused statement is counted, and the CRM goes on.
