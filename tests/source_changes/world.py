@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -161,14 +162,14 @@ class World:
 
     # Kafka and Connect
 
-    @property
+    @cached_property
     def topics(self) -> Topics:
         """The cluster's topics."""
         return Topics(self.settings.kafka)
 
-    @property
+    @cached_property
     def kafka(self) -> AdminClient:
-        """An administrator's client."""
+        """An administrator's client; its answers come as long as the client lives."""
         return AdminClient({"bootstrap.servers": self.settings.kafka, "log_level": 0})
 
     async def ask_connect(
