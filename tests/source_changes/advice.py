@@ -1,0 +1,54 @@
+"""Follows the advice of `status`, as an operator would: reconcile, or begin anew, until results are proven again."""
+
+from tests.source_changes.action import Action
+from tests.source_changes.look import Finding, Look, look
+from tests.source_changes.world import World
+
+ANEW = "connector delete --topics"
+COMPARE = "run `funnelproof reconcile`: an equal one settles it"
+
+
+async def follow(world: World, actions: list[Action], *, mend: bool) -> tuple[str, Look]:
+    """Put the source right (if `mend`), then do as `status` says; return what was done, and a look at the end.
+
+    Where the source was put right, results must be proven and right again, or the look has the finding `unhealed`.
+    """
+    if mend:
+        for action in reversed(actions):
+            for statement in action.mend:
+                await world.execute(statement)
+    if world.roles and mend:  # a worker asks only once a minute for a right that it lacked
+        await world.stop_workers()
+        world.start_worker()
+    world.keep_a_worker()
+    await world.proves(seconds=8)
+    _, troubles = await world.status()
+    done = ["mended"] if mend and any(action.mend for action in actions) else []
+    equal = False
+    if not any(ANEW in trouble and COMPARE not in trouble for trouble in troubles):
+        reconciled = await world.run("reconcile")
+        done.append(f"reconciled ({reconciled.returncode})")
+        equal = reconciled.returncode == 0 and (await world.status())[0] == 0
+    last = ""
+    if not equal:
+        last = await _begin_anew(world)
+        done.append(f"began anew ({last})")
+    seen = await look(world)
+    if mend and (seen.doubts or seen.wrong):
+        _, troubles = await world.status()
+        seen.findings.append(Finding("unhealed", (*done, *seen.doubts, *troubles)))
+    return ", ".join(done), seen
+
+
+async def _begin_anew(world: World) -> str:
+    await world.stop_workers()
+    for command in (("connector", "delete", "--topics"), ("connector", "apply")):
+        done = await world.run(*command, admin=True)
+        if done.returncode != 0:
+            world.start_worker()
+            return f"{' '.join(command)}: {done.stderr.strip()}"
+    world.start_worker()
+    if not await world.proves():
+        return "nothing is proven"
+    reconciled = await world.run("reconcile")
+    return f"reconciled ({reconciled.returncode})"
