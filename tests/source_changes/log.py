@@ -7,7 +7,7 @@ from contextlib import suppress
 from confluent_kafka import KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, ResourceType
 
-from streams.cdc.connector import DATA_TOPIC_SETTINGS, MESSAGE_TOPIC_SETTINGS
+from streams.cdc.own_topics import DATA_TOPIC_SETTINGS, MESSAGE_TOPIC_SETTINGS
 from tests.source_changes.action import LOST_DELETE, Action, Cost, next_proof
 from tests.source_changes.world import World
 

@@ -165,7 +165,7 @@ class World:
     @cached_property
     def topics(self) -> Topics:
         """The cluster's topics."""
-        return Topics(self.settings.kafka)
+        return Topics(self.settings.brokers)
 
     @cached_property
     def kafka(self) -> AdminClient:
