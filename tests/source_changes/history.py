@@ -87,8 +87,6 @@ class _Teller:
         world, history, plan = self._world, self._history, self._history.plan
         await world.crm.funnel.create(world.source)
         await world.write()
-        if world.roles:  # Debezium's role may make no publication
-            await world.execute("create publication {publication} for table {rows}")
         if plan.early:
             await self._act(ACTIONS[plan.early])
         could_write = await self._can_write()

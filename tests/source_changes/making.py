@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import asyncpg
 
+from streams.cdc.own_topics import OwnTopics
 from streams.resources import sql
 from streams.settings import Settings
 from streams.store.migrations import migrate
@@ -117,15 +118,7 @@ async def _clean(world: World) -> None:
     await world.ask_connect("DELETE")
     await _drop_slots(world)
     settings = world.settings
-    await world.topics.delete(
-        [
-            settings.data_topic,
-            settings.message_topic,
-            settings.dead_letter_topic,
-            settings.facts_topic,
-            f"__debezium-heartbeat.{settings.topic_prefix}",
-        ]
-    )
+    await world.topics.delete([*OwnTopics(settings).of_the_log, settings.facts_topic])
 
 
 async def _drop_slots(world: World) -> None:

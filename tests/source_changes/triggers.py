@@ -39,10 +39,10 @@ TRIGGERS = (
     statements(
         "the truncate trigger's function does nothing while rows are truncated",
         Cost.NEW_LOG,
-        "create or replace function dyno_crm.{trigger}() returns trigger language plpgsql as "
+        "create or replace function dyno_crm.{trigger}() returns trigger language plpgsql security definer as "
         "'begin return null; end'",
         "truncate {rows}",
-        "create or replace function dyno_crm.{trigger}() returns trigger language plpgsql as "
+        "create or replace function dyno_crm.{trigger}() returns trigger language plpgsql security definer as "
         "'begin delete from {rows}; return null; end'",
     ),
     statements(
