@@ -16,7 +16,7 @@ NEEDED_TYPES = {
 }
 _GENERATED_IN_PUBLICATIONS = 180000
 """From this server version on, Postgres refuses updates if the publication leaves a generated column out."""
-_COPY = "follow a copy of the table: docs/requirements.md has a recipe"
+_COPY = "follow a copy of the table, as docs/other-tables.md shows"
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,10 @@ BEGIN_ANEW = (
     "begin anew from a snapshot with `funnelproof connector delete --topics` and `funnelproof connector apply`, "
     "then run `funnelproof reconcile`: an equal one settles it"
 )
+APPLY = (
+    "run `funnelproof connector apply`, which starts the connector again, then `funnelproof reconcile`: an equal one "
+    "settles it"
+)
 GRANT = (
     "grant the role what `sql/roles.sql` grants funnelproof_worker, and execute on pg_logical_emit_message"
 )
@@ -35,7 +39,7 @@ RESTORE = (
 )
 REMEDIES = {
     "columns": MEND,
-    "connector": BEGIN_ANEW,
+    "connector": APPLY,
     "dead_letters": COMPARE,
     "identity": MEND,
     "log": RESTORE,
