@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from streams.domain.fingerprint import Column, Fingerprint, Publication
+from streams.domain.fingerprint import Column, Fingerprint, Publication, Relation
 
 TABLE = "dyno_crm.deal_pipeline_stage_state"
 NEEDED_TYPES = {
@@ -205,10 +205,10 @@ def _changed_table(before: Fingerprint, now: Fingerprint) -> Iterator[Fault]:
     known = {relation.oid: relation for relation in before.relations}
     present = {relation.oid: relation for relation in now.relations}
     for oid, relation in present.items():
-        if oid in known and known[oid].file != relation.file:
+        if oid in known and known[oid].file != relation.file and not _is_truncated(relation, now):
             yield Fault(
                 "rewrite",
-                f"{relation.name} was rewritten (vacuum full, cluster, alter table, or a truncate)",
+                f"{relation.name} was rewritten (vacuum full, cluster, alter table, or a truncate past the trigger)",
             )
         if oid not in known and relation != new and not relation.made_as_partition:
             yield Fault("table", f"{relation.name} was attached, perhaps with rows")
@@ -217,6 +217,11 @@ def _changed_table(before: Fingerprint, now: Fingerprint) -> Iterator[Fault]:
     numbers = _needed(before)
     if any(numbers.get(name, column.number) != column.number for name, column in _columns_of(now).items()):
         yield Fault("columns", f"a column of {TABLE} was replaced by another of its name")
+
+
+def _is_truncated(relation: Relation, now: Fingerprint) -> bool:
+    """Return true if the rewrite was a truncate before which the trigger has deleted every row, with an event each."""
+    return now.trigger is not None and now.trigger.enabled == "A" and now.trigger.fired_in == relation.version
 
 
 def _changed_publication(before: Fingerprint, now: Fingerprint) -> Iterator[Fault]:
@@ -233,7 +238,8 @@ def _changed_publication(before: Fingerprint, now: Fingerprint) -> Iterator[Faul
 
 
 def _changed_trigger(before: Fingerprint, now: Fingerprint) -> Iterator[Fault]:
-    if before.trigger is not None and before.trigger != now.trigger:
+    known = None if now.trigger is None else replace(now.trigger, fired_in=None)
+    if before.trigger is not None and replace(before.trigger, fired_in=None) != known:
         what = "gone" if now.trigger is None else "disabled" if now.trigger.enabled != "A" else "another one"
         yield Fault(
             "trigger",

@@ -17,9 +17,9 @@ class Relation:
     """The stage table, or a table below the stage table: a partition, or a table that inherits.
 
     `kind`, `persistence` and `identity` are letters of pg_class: `r` a table, `p` partitioned; `p` permanent; `f` full.
-    `file` is the relfilenode, which every rewrite changes; 0 for a partitioned table. `name_version` changes with the
-    table's name. `made_as_partition`: the table and its place below the parent came from one transaction, so the table
-    was empty.
+    `file` is the relfilenode, which every rewrite changes; 0 for a partitioned table. `version` changes with every DDL,
+    `name_version` with the table's name. `made_as_partition`: the table and its place below the parent came from one
+    transaction, so the table was empty.
     """
 
     oid: int
@@ -28,6 +28,7 @@ class Relation:
     persistence: str
     identity: str
     file: int
+    version: str
     owner: int
     name_version: str
     made_as_partition: bool = False
@@ -73,11 +74,15 @@ class Publication:
 
 @dataclass(frozen=True)
 class TruncateTrigger:
-    """The trigger that turns a truncate into deletes; `enabled` is tgenabled (`A` always)."""
+    """The trigger that turns a truncate into deletes; `enabled` is tgenabled (`A` always).
+
+    `fired_in` is the transaction of the last truncate that the trigger has met.
+    """
 
     version: str
     enabled: str
     function_version: str
+    fired_in: str | None = None
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ followed as (
             'persistence', relation.relpersistence::text,
             'identity', relation.relreplident::text,
             'file', relation.relfilenode::bigint,
+            'version', relation.xmin::text,
             'owner', relation.relowner::bigint,
             'name_version', type.xmin::text,
             -- An `attach partition` leaves the row type of the table as it was.
@@ -169,6 +170,11 @@ select
                 jsonb_build_object(
                     'version', wiper.xmin::text,
                     'enabled', wiper.tgenabled::text,
+                    'fired_in', (
+                        select note.xmin::text
+                        from pg_description as note
+                        where note.classoid = 'pg_trigger'::regclass and note.objoid = wiper.oid
+                    ),
                     'function_version', (
                         select function.xmin::text
                         from pg_proc as function

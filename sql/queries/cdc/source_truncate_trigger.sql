@@ -1,5 +1,6 @@
 -- Deletes every row before a truncate: the log then has a delete event per row. The function runs with the rights of
--- its owner, since whoever truncates may lack the right to delete. `always`: also in sessions that replicate.
+-- its owner, since whoever truncates may lack the right to delete. `always`: also in sessions that replicate. The
+-- comment has the truncate's transaction as its row version: the fingerprint tells the truncate from another rewrite.
 create or replace function dyno_crm.funnelproof_delete_before_truncate() returns trigger
 language plpgsql
 security definer
@@ -7,6 +8,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
     delete from dyno_crm.deal_pipeline_stage_state;
+    comment on trigger funnelproof_delete_before_truncate on dyno_crm.deal_pipeline_stage_state
+    is 'deletes every row before a truncate, and notes the truncate here';
     return null;
 end
 $$;

@@ -73,6 +73,21 @@ HARMLESS = {
     "nothing": ["select 1"],
     "a vacuum": [f"vacuum {TABLE}"],
     "statistics": [f"analyze {TABLE}"],
+    "a truncate": [f"truncate {TABLE}"],
+    "a truncate by a role that may do nothing else": [
+        "create role {role}",
+        "grant usage on schema dyno_crm to {role}",
+        f"grant truncate on {TABLE} to {{role}}",
+        "set role {role}",
+        f"truncate {TABLE}",
+        "reset role",
+    ],
+    "a truncate of a session that replicates": [
+        "set session_replication_role = replica",
+        f"truncate {TABLE}",
+        "reset session_replication_role",
+    ],
+    "vacuum full, then a truncate": [f"vacuum full {TABLE}", f"truncate {TABLE}"],
     "an index": [f"create index on {TABLE} (deal_id)"],
     "an index, concurrently": [f"create index concurrently on {TABLE} (deal_id)"],
     "a column more": [f"alter table {TABLE} add column note text default 'x'"],
@@ -117,7 +132,14 @@ HARMFUL = {
         "rewrite",
         f"alter table {TABLE} alter column entered_at type timestamptz using entered_at + interval '1 h'",
     ),
-    "truncate": ("rewrite", f"truncate {TABLE}"),
+    "truncate, vacuum full": ("rewrite", f"truncate {TABLE}", f"vacuum full {TABLE}"),
+    "truncate, then again past the trigger": (
+        "rewrite trigger",
+        f"truncate {TABLE}",
+        f"alter table {TABLE} disable trigger all",
+        f"truncate {TABLE}",
+        f"alter table {TABLE} enable trigger all",
+    ),
     "truncate past the trigger": (
         "rewrite trigger",
         f"alter table {TABLE} disable trigger all",
@@ -138,6 +160,11 @@ HARMFUL = {
     ),
     "a virtual column": ("columns", f"{IS_OPEN} virtual"),
     "a stored column that is not published": ("publication rewrite", f"{IS_OPEN} stored"),
+    "truncates that the trigger meets no more": (
+        "rewrite trigger",
+        f"truncate {TABLE}",
+        f"alter table {TABLE} enable {TRIGGER}",
+    ),
     "replica identity default": ("identity", f"alter table {TABLE} replica identity default"),
     "replica identity nothing": ("identity", f"alter table {TABLE} replica identity nothing"),
     "the table swapped": (
@@ -230,6 +257,7 @@ LEAVES = {
     "a partition dropped": ("table", "drop table dyno_crm.part_1"),
     "a partition rewritten": ("rewrite", "vacuum full dyno_crm.part_1"),
     "a partition truncated": ("rewrite", "truncate dyno_crm.part_1"),
+    "all partitions truncated": ("", f"truncate {TABLE}"),
     "a partition of another identity": (
         "identity",
         "alter table dyno_crm.part_1 replica identity default",
