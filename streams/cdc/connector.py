@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from streams.cdc.connect_api import Connect
-from streams.cdc.connector_config import connector_config
+from streams.cdc.connector_config import configuration_faults, connector_config
 from streams.cdc.source_objects import SourceObject
 from streams.errors import PreconditionError
 from streams.settings import Settings
@@ -85,6 +85,11 @@ class Connector:
         """Return the LSN up to which Connect has noted commits as delivered to Kafka; None if Connect has no note."""
         noted = [offset.get("lsn_commit") for offset in await self._offsets()]
         return max((lsn for lsn in noted if lsn is not None), default=None)
+
+    async def configuration_faults(self) -> list[str]:
+        """Return the settings by which the running connector loses changes; none for a missing connector."""
+        running = await self._config()
+        return [] if running is None else configuration_faults(running, self._settings)
 
     async def seen(self, reading: Reading) -> ConnectorStatus:
         """Return the status with `reads` filled in: Connect calls a connector RUNNING that only tries again."""

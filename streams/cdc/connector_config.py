@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from string import Template
 
 from streams.dsn import Dsn
@@ -14,6 +14,24 @@ _TLS = ("sslmode", "sslrootcert", "sslcert", "sslkey", "sslpassword")
 """The parameters of a Postgres address that Debezium has, too, as `database.<name>`."""
 _WITHOUT_MEANING = {"application_name", "target_session_attrs"}
 """The parameters without a meaning for a connection to one host that must be the primary."""
+_FILTERS = ("column.", "predicates", "schema.", "table.", "transforms")
+"""The beginnings of settings that choose, change or route events: one that is not of the template is a fault."""
+_CAPTURE = (
+    *_FILTERS,
+    "connector.class",
+    "exactly.once.support",
+    "key.converter",
+    "message.",
+    "offset.mismatch.strategy",
+    "plugin.name",
+    "publication.name",
+    "skipped.operations",
+    "slot.name",
+    "tombstones.on.delete",
+    "topic.prefix",
+    "value.converter",
+)
+"""The beginnings of settings without which the log would lack changes."""
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")  # Debezium's own rule
 
 
@@ -36,14 +54,40 @@ def connector_config(settings: Settings) -> dict[str, str]:
         "user": dsn.user or "",
         "password": settings.cdc_password_reference or dsn.password or "",
         "database": dsn.database or dsn.user or "",
+        **_names(settings),
+    }
+    return _filled(values) | _tls(dsn)
+
+
+def configuration_faults(running: Mapping[str, str], settings: Settings) -> list[str]:
+    """Return the settings by which a running connector leaves changes out, or sends changes to other places.
+
+    Credentials, addresses and tuning may differ from the settings here: they lose nothing.
+    """
+    wanted = {key: value for key, value in _filled(_names(settings)).items() if key.startswith(_CAPTURE)}
+    if "column.include.list" not in running:  # all columns: funnelproof's are among them
+        wanted.pop("column.include.list", None)
+    keys = wanted.keys() | {key for key in running if key.startswith(_FILTERS)}
+    return [
+        f"{key} is {running.get(key)!r}, not {wanted.get(key)!r}"
+        for key in sorted(keys)
+        if running.get(key) != wanted.get(key)
+    ]
+
+
+def _names(settings: Settings) -> dict[str, str]:
+    return {
         "topic_prefix": settings.topic_prefix,
         "instance": settings.instance,
         "marker_prefix": settings.marker_prefix,
         "partitions": str(settings.partitions),
     }
+
+
+def _filled(values: Mapping[str, str]) -> dict[str, str]:
+    """Return the entries of the template, filled in; an entry of an unknown value stays as the template has it."""
     template: dict[str, str] = json.loads(schema("connectors/stage_state.json"))
-    filled = {key: Template(value).substitute(values) for key, value in template.items()}
-    return filled | _tls(dsn)
+    return {key: Template(value).safe_substitute(values) for key, value in template.items()}
 
 
 def _problems(dsn: Dsn) -> Iterator[str]:

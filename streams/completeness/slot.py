@@ -1,13 +1,18 @@
-"""Watches the connector's replication slot: a slot can pass over changes that nobody has read.
+"""Watches the connector's replication slot, and the connector's configuration: both can lose changes without a word.
 
-Connect notes the position of delivered changes (`lsn_commit`), then confirms the slot up to the noted position
-(`confirmed_flush_lsn`). The watch reads the slot first and the note second. The slot is therefore never ahead of the
-note, unless somebody has moved the slot; the changes between the two are in no topic. Example: the slot is confirmed up
-to 0/300, and the note says 0/200. The changes from 0/200 to 0/300 are lost.
+A slot can pass over changes that nobody has read. Two looks find that. Connect notes the position of delivered changes
+(`lsn_commit`), then confirms the slot up to the noted position (`confirmed_flush_lsn`). The watch reads the slot first
+and the note second, so the slot is never ahead of the note, unless somebody has moved the slot. Example: the slot is
+confirmed up to 0/300, and the note says 0/200. The changes from 0/200 to 0/300 are lost.
+
+While nobody reads the slot, its position stands. The watch looks at the slot five times a second: a connector cannot
+stop and start again between two looks.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import asyncpg
 import structlog
@@ -23,8 +28,9 @@ from streams.store.keep_trying import Trouble, keep_trying
 log = structlog.get_logger(__name__)
 
 EVERY = 2.0
-"""Seconds between two samples. A sample costs too much for every proof, since Connect reads a topic to the end. If the
-slot moves over a marker between two samples, the missing marker reveals the move."""
+"""Seconds between two questions to Connect, which reads a topic to the end to answer."""
+LOOK_EVERY = 0.2
+"""Seconds between two looks at the slot."""
 
 
 class SlotWatch:
@@ -36,6 +42,7 @@ class SlotWatch:
         self._is_active = is_active
         self._connector = Connector(settings)
         self._trouble = Trouble("the slot cannot be looked at")
+        self._unread_at: int | None = None
         self.doubts: Sequence[Doubt] = ()
 
     async def run(self) -> None:
@@ -49,45 +56,74 @@ class SlotWatch:
         )
 
     async def _keep_sampling(self) -> None:
-        settings = self._settings
-        source = await connect_to_source(settings, "slot watch")
+        source = await connect_to_source(self._settings, "slot watch")
+        asked: asyncio.Task[None] | None = None
+        ask_at = 0.0
+        self._unread_at = None
         try:
             while self._is_active():
-                for kind, reason in (await self.sample(source)).items():
-                    await note_doubt(self._report, kind, reason)
-                self._tell(await unresolved_doubts(self._report))
-                self._trouble.end()
-                await asyncio.sleep(EVERY)
+                slot = await self._look(source)
+                if asked is not None and asked.done():
+                    await asked
+                    asked = None
+                if asked is None and time.monotonic() >= ask_at:
+                    # Connect may take long to answer; the looks at the slot go on.
+                    asked = asyncio.create_task(self._compare(slot))
+                    ask_at = time.monotonic() + EVERY
+                await asyncio.sleep(LOOK_EVERY)
         finally:
+            if asked is not None:
+                asked.cancel()
+                await asyncio.gather(asked, return_exceptions=True)
             await source.close(timeout=5)
 
-    async def sample(self, source: Connection) -> dict[str, str]:
-        """Return the reasons for doubt, by kind.
+    async def _look(self, source: Connection) -> asyncpg.Record | None:
+        """Return the slot; note a doubt if the slot was moved while nobody read it."""
+        name = self._settings.instance
+        slot = await source.fetchrow(sql("queries/completeness/slot_sample"), name)
+        before, self._unread_at = self._unread_at, None
+        if slot is not None and not slot["active"]:
+            self._unread_at = slot["confirmed_flush_lsn"]
+            if before is not None and before != self._unread_at:
+                await self._note(
+                    "slot",
+                    f"replication slot {name} was moved from {_lsn(before)} to {_lsn(self._unread_at)} while nobody "
+                    "read it: the changes in between are lost",
+                )
+        return slot
+
+    async def _compare(self, slot: asyncpg.Record | None) -> None:
+        """Judge the slot, read before, by what was known and by what Connect says now; read the unresolved doubts.
 
         While Connect does not answer, only the slot is judged. Nothing is proven meanwhile, because no marker arrives.
         """
         name = self._settings.instance
-        slot = await source.fetchrow(sql("queries/completeness/slot_sample"), name)
         was_there = await self._report.fetchval(sql("queries/completeness/slot_seen"), slot is not None)
-        if slot is None:
-            found = {"slot": f"replication slot {name} is gone"} if was_there else {}
-        elif slot["wal_status"] == "lost":
-            found = {"slot": f"Postgres removed WAL that replication slot {name} had not read"}
-        else:
-            found = {}
-        try:
+        if slot is None and was_there:
+            await self._note("slot", f"replication slot {name} is gone")
+        if slot is not None and slot["wal_status"] == "lost":
+            await self._note("slot", f"Postgres removed WAL that replication slot {name} had not read")
+        with suppress(FunnelproofError):
             status = await self._connector.status()
             committed = await self._connector.committed_lsn()
-        except FunnelproofError:
-            return found
-        if "FAILED" in (status.state, *status.tasks):
-            found["connector"] = f"connector {name} failed: {status.trouble}"
-        if slot is not None and committed is not None and slot["confirmed_flush_lsn"] > committed:
-            found["slot"] = (
-                f"replication slot {name} is confirmed up to {_lsn(slot['confirmed_flush_lsn'])}, but its connector "
-                f"has delivered only what was committed up to {_lsn(committed)}: what lies between is lost"
-            )
-        return found
+            if status.failed:
+                await self._note("connector", f"connector {name} failed: {status.trouble}")
+            if slot is not None and committed is not None and slot["confirmed_flush_lsn"] > committed:
+                await self._note(
+                    "slot",
+                    f"replication slot {name} is confirmed up to {_lsn(slot['confirmed_flush_lsn'])}, but its "
+                    f"connector has delivered only what was committed up to {_lsn(committed)}: what lies between is "
+                    "lost",
+                )
+            if faults := await self._connector.configuration_faults():
+                await self._note(
+                    "configuration", f"connector {name} was given another configuration: {faults[0]}"
+                )
+        self._tell(await unresolved_doubts(self._report))
+        self._trouble.end()
+
+    async def _note(self, kind: str, reason: str) -> None:
+        await note_doubt(self._report, kind, reason)
 
     def _tell(self, doubts: Sequence[Doubt]) -> None:
         for doubt in doubts:

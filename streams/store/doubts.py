@@ -39,6 +39,7 @@ RESTORE = (
 )
 REMEDIES = {
     "columns": MEND,
+    "configuration": f"run `funnelproof connector apply`; then {BEGIN_ANEW}",
     "connector": APPLY,
     "dead_letters": COMPARE,
     "identity": MEND,
@@ -60,7 +61,18 @@ REMEDIES = {
 }
 """The remedy for each kind of doubt."""
 NEW_LOG = frozenset(
-    {"columns", "identity", "log_end", "publication", "slot", "source", "table", "topic", "wal_level"}
+    {
+        "columns",
+        "configuration",
+        "identity",
+        "log_end",
+        "publication",
+        "slot",
+        "source",
+        "table",
+        "topic",
+        "wal_level",
+    }
 )
 """The kinds of doubt that only a new log settles: events were lost, and equal counts do not bring the events back.
 

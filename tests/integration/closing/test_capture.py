@@ -10,10 +10,12 @@ import pytest
 
 from streams.cdc.fingerprint import read_fingerprint
 from streams.cdc.source_objects import make_objects
+from streams.completeness.slot import SlotWatch
 from streams.domain.capture import TABLE, capture_faults, changes, table_faults
 from streams.domain.fingerprint import Fingerprint
 from streams.publish.closing import Published
 from streams.resources import sql
+from streams.settings import Settings
 from streams.store.capture import begin_capture
 from streams.store.database import OwnConnection as Connection
 from streams.store.database import Pool
@@ -394,3 +396,28 @@ async def test_a_closer_that_was_paused_takes_nothing_back(desk: Desk, pool: Poo
     assert await pool.fetchval("select source_time from funnelproof.capture") == START + timedelta(
         seconds=120
     )
+
+
+# The slot
+
+
+async def test_a_slot_that_moves_while_nobody_reads_it_is_a_doubt(
+    desk: Desk, pool: Pool, crm: Connection
+) -> None:
+    await desk.close(1)
+    name = f"slot_{uuid4().hex}"
+    dsn = f"postgresql://{name}@127.0.0.1/{name}"
+    watch = SlotWatch(Settings(source_dsn=dsn, instance=name), pool, lambda: True)
+    await crm.execute("select pg_create_logical_replication_slot($1, 'pgoutput')", name)
+    try:
+        for _ in range(2):
+            await watch._look(crm)
+        assert await kinds(pool) == []
+        await crm.execute("create table public.more as select 1")
+        await watch._look(crm)
+        assert await kinds(pool) == []
+        await crm.execute("select pg_replication_slot_advance($1, pg_current_wal_lsn())", name)
+        await watch._look(crm)
+        assert await kinds(pool) == ["slot"]
+    finally:
+        await crm.execute("select pg_drop_replication_slot($1)", name)
