@@ -1,10 +1,15 @@
 """Follows the advice of `status`, as an operator would: reconcile, or begin anew, until results are proven again."""
 
+import re
+
 from tests.source_changes.action import Action
 from tests.source_changes.look import Finding, Look, look
 from tests.source_changes.world import World
 
 ANEW = "connector delete --topics"
+SQL = re.compile(r"(?:drop publication|grant|alter table|alter publication|drop trigger) [^`;:()]+")
+"""The statements that a refusal names."""
+REFUSALS = 4
 COMPARE = "run `funnelproof reconcile`: an equal one settles it"
 
 
@@ -43,12 +48,27 @@ async def follow(world: World, actions: list[Action], *, mend: bool) -> tuple[st
 async def _begin_anew(world: World) -> str:
     await world.stop_workers()
     for command in (("connector", "delete", "--topics"), ("connector", "apply")):
-        done = await world.run(*command, admin=True)
-        if done.returncode != 0:
+        if refused := await _obeying(world, *command):
             world.start_worker()
-            return f"{' '.join(command)}: {done.stderr.strip()}"
+            return f"{' '.join(command)}: {refused}"
     world.start_worker()
     if not await world.proves():
         return "nothing is proven"
     reconciled = await world.run("reconcile")
     return f"reconciled ({reconciled.returncode})"
+
+
+async def _obeying(world: World, *command: str) -> str:
+    """Run a command; where the command refuses and names SQL, run the SQL and ask again. Return the last refusal."""
+    refused = ""
+    for _ in range(REFUSALS):
+        done = await world.run(*command, admin=True)
+        if done.returncode == 0:
+            return ""
+        refused = done.stderr.strip()
+        found = SQL.findall(refused)
+        if not found:
+            break
+        for statement in found:
+            await world.execute(statement.replace("{", "{{").replace("}", "}}"))
+    return refused

@@ -25,8 +25,8 @@ HARMLESS = (
     statements(
         "a column that nobody counts gets another type",
         Cost.NOTHING,
-        *("alter table {rows} add column label text", WRITE),
-        "alter table {rows} alter column label type varchar(200)",
+        *("alter table {rows} add column label varchar(50)", WRITE),
+        "alter table {rows} alter column label type text",
         early=True,
     ),
     statements(
@@ -240,7 +240,7 @@ OTHERS_IN_PLACE = (
     ),
     statements(
         "the table is emptied and filled again",
-        Cost.NOTHING,
+        Cost.COMPARISON,
         "create table public.filled as select * from {rows}; truncate {rows}; "
         "insert into {rows} select * from public.filled",
     ),

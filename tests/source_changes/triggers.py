@@ -7,10 +7,10 @@ AS_REPLICA = "set session_replication_role = replica"
 AS_ORIGIN = "set session_replication_role = origin"
 
 TRIGGERS = (
-    statements("rows are truncated", Cost.NOTHING, "truncate {rows}", WRITE),
+    statements("rows are truncated", Cost.COMPARISON, "truncate {rows}", WRITE),
     statements(
         "rows are truncated by cascade",
-        Cost.NOTHING,
+        Cost.COMPARISON,
         "create table public.deals as select distinct deal_id as id from {rows}",
         "alter table public.deals add primary key (id)",
         "alter table {rows} add constraint of_a_deal foreign key (deal_id) references public.deals",
