@@ -9,7 +9,8 @@ import base64
 import contextlib
 import time
 from collections.abc import Iterable
-from typing import NamedTuple, Self
+from typing import Annotated, Self
+from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -35,18 +36,13 @@ class _Event(msgspec.Struct):
     message: _Message | None = None
 
 
-class _Identity(NamedTuple):
-    n: int
-    token: str
-
-
 class _Body(msgspec.Struct):
-    n: int
-    token: str
+    n: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+    token: UUID
 
     @property
-    def identity(self) -> _Identity:
-        return _Identity(self.n, self.token)
+    def identity(self) -> tuple[int, str]:
+        return self.n, str(self.token)
 
 
 class MarkerMissingError(Exception):
@@ -71,7 +67,7 @@ class Markers:
             enable_auto_commit=False,
             fetch_max_wait_ms=100,
         )
-        self._seen: set[_Identity] = set()
+        self._seen: set[tuple[int, str]] = set()
 
     async def __aenter__(self) -> Self:
         """Start to read the message topic from the beginning, to miss no marker of an earlier prover."""
@@ -139,33 +135,37 @@ class Markers:
         """
         deadline = time.monotonic() + timeout
         awaited = marker.marker_id, marker.token
-        fresh: set[_Identity] = set()
+        fresh: set[tuple[int, str]] = set()
         while awaited not in self._seen:
             left = deadline - time.monotonic()
             if left <= 0:
                 await self._note_seen(fresh)
                 raise MarkerMissingError(f"marker {marker.marker_id} did not come within {timeout:.0f} s")
             records = await self._consumer.getmany(self._place, timeout_ms=int(min(left, 1.0) * 1000))
-            arrived = set(self._identities(record.value for chunk in records.values() for record in chunk))
+            arrived = set(
+                identities((record.value for chunk in records.values() for record in chunk), self._prefix)
+            )
             fresh |= arrived
             self._seen |= arrived
         await self._note_seen(fresh)
 
-    async def _note_seen(self, fresh: set[_Identity]) -> None:
+    async def _note_seen(self, fresh: set[tuple[int, str]]) -> None:
         self._seen = set(sorted(self._seen)[-1000:])
         await self._report.execute(
             sql("queries/completeness/marker_seen"),
-            [content.n for content in fresh],
-            [content.token for content in fresh],
+            [number for number, _ in fresh],
+            [token for _, token in fresh],
         )
 
-    def _identities(self, values: Iterable[bytes | None]) -> Iterable[_Identity]:
-        for value in values:
-            if value is None:
-                continue
-            with contextlib.suppress(
-                msgspec.DecodeError, ValueError
-            ):  # other applications' messages, in any form
-                event = msgspec.json.decode(value, type=_Event)
-                if event.message is not None and event.message.prefix == self._prefix:
-                    yield msgspec.json.decode(base64.b64decode(event.message.content), type=_Body).identity
+
+def identities(values: Iterable[bytes | None], prefix: str) -> Iterable[tuple[int, str]]:
+    """Return number and token of each marker among messages; messages of other applications are passed over."""
+    for value in values:
+        if value is None:
+            continue
+        with contextlib.suppress(
+            msgspec.DecodeError, ValueError
+        ):  # other applications' messages, in any form
+            event = msgspec.json.decode(value, type=_Event)
+            if event.message is not None and event.message.prefix == prefix:
+                yield msgspec.json.decode(base64.b64decode(event.message.content), type=_Body).identity

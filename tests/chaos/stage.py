@@ -63,7 +63,7 @@ class Stage:
             shutil.rmtree(self.checkpoints, ignore_errors=True)
         worker = self.installation.start_worker()
         await self.folding()
-        resumed = log(worker).count("resumed from a checkpoint")
+        resumed = worker.resumed
         assert not (replay and resumed)
         return f"{resumed} checkpoints" if resumed else "the log's beginning"
 

@@ -405,7 +405,7 @@ async def test_a_slot_that_moves_while_nobody_reads_it_is_a_doubt(
     desk: Desk, pool: Pool, crm: Connection
 ) -> None:
     await desk.close(1)
-    name = f"slot_{uuid4().hex}"
+    name = f"slot_{uuid4().hex[:20]}"
     dsn = f"postgresql://{name}@127.0.0.1/{name}"
     watch = SlotWatch(Settings(source_dsn=dsn, instance=name), pool, lambda: True)
     await crm.execute("select pg_create_logical_replication_slot($1, 'pgoutput')", name)

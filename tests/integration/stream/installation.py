@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -47,6 +48,11 @@ class Worker:
 
     def log(self, lines: int = 15) -> str:
         return "\n".join(self._log.read_text("utf-8", "replace").splitlines()[-lines:])
+
+    @property
+    def resumed(self) -> int:
+        """How many partitions it has taken over from a checkpoint."""
+        return sum(map(int, re.findall(r"from_checkpoints=(\d+)", self.log(1000))))
 
     def kill(self) -> None:
         """End it as a crash would."""

@@ -39,10 +39,10 @@ class Watched:
         assert found, f"no {name} {labels} in\n{text}"
         return sum(found)
 
-    async def health_is(self, status: int) -> list[str]:
-        """Wait until health has this status; return the reasons it gives."""
+    async def health_is(self, status: int, reason: str = "") -> list[str]:
+        """Wait until health has this status, and a reason with these words; return the reasons."""
         deadline = time.monotonic() + PATIENCE
-        while (answer := await self.site.get("/healthz")).status_code != status:
+        while (answer := await self.site.get("/healthz")).status_code != status or reason not in answer.text:
             assert time.monotonic() < deadline, f"{answer.text}\n{self.installation.evidence()}"
             await asyncio.sleep(0.1)
         reasons: list[str] = answer.json()["reasons"]
@@ -70,7 +70,10 @@ async def test_metrics_grow_with_what_is_written_and_closed(watched: Watched) ->
     await funnel.create(installation.connection)
     start = await installation.next_window()
     await funnel.enter_two_deals(installation.connection, start)
-    await installation.wait_until("select count(*) > 0 from dyno_crm.stage_conversion_current")
+    await installation.proven()
+    await installation.wait_until(
+        "select count(*) > 0 from dyno_crm.stage_conversion_current where window_start >= $1", start
+    )
     async with asyncio.timeout(10):  # until the worker, too, knows that its transaction has ended
         while await watched.metric("window_overdue_seconds"):
             await asyncio.sleep(0.05)
@@ -94,7 +97,7 @@ async def test_health_fails_while_postgres_is_away_and_recovers(watched: Watched
     failed = await watched.metric("flushes_total", result="failed")
     watched.line.cut()
     try:
-        assert "Postgres does not take the flush" in (await watched.health_is(503))[0]
+        await watched.health_is(503, "Postgres does not take the flush")
         assert await watched.metric("postgres_up") == 0
         await asyncio.sleep(4)  # the present window of three seconds ends without a close
         assert await watched.metric("window_overdue_seconds") > 0

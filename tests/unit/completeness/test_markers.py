@@ -1,0 +1,45 @@
+"""Strangers may write into the source's log under any prefix: only a marker's own form is a marker."""
+
+import base64
+import json
+from uuid import uuid4
+
+import pytest
+
+from streams.completeness.markers import identities
+
+PREFIX = "funnelproof.crm"
+TOKEN = str(uuid4())
+
+
+def message(content: object, prefix: str = PREFIX) -> bytes:
+    text = content if isinstance(content, bytes) else json.dumps(content).encode()
+    inner = {"prefix": prefix, "content": base64.b64encode(text).decode()}
+    return json.dumps({"op": "m", "message": inner}).encode()
+
+
+def test_a_marker_is_read() -> None:
+    assert list(identities([message({"n": 7, "token": TOKEN})], PREFIX)) == [(7, TOKEN)]
+
+
+@pytest.mark.parametrize(
+    "stranger",
+    [
+        None,
+        b"",
+        b"no json",
+        b"[]",
+        message({"n": 7, "token": TOKEN}, prefix="another"),
+        message({"n": 7, "token": "none"}),
+        message({"n": "7", "token": TOKEN}),
+        message({"n": 0, "token": TOKEN}),
+        message({"n": 2**63, "token": TOKEN}),
+        message({"n": 7}),
+        message(b"\xff\xfe"),
+        json.dumps({"op": "m", "message": {"prefix": PREFIX, "content": "no base64!"}}).encode(),
+    ],
+    ids=repr,
+)
+def test_a_strangers_message_is_passed_over(stranger: bytes | None) -> None:
+    marker = message({"n": 8, "token": TOKEN})
+    assert list(identities([stranger, marker], PREFIX)) == [(8, TOKEN)]
