@@ -2,14 +2,13 @@
 
 import base64
 import json
-from uuid import uuid4
 
 import pytest
 
 from streams.completeness.markers import identities
 
 PREFIX = "funnelproof.crm"
-TOKEN = str(uuid4())
+TOKEN = "7f0c3a52-6d1b-4c58-9a53-2c1be3f8a001"
 
 
 def message(content: object, prefix: str = PREFIX) -> bytes:
