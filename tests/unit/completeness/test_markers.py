@@ -8,7 +8,7 @@ import pytest
 from streams.completeness.markers import identities
 
 PREFIX = "funnelproof.crm"
-TOKEN = "7f0c3a52-6d1b-4c58-9a53-2c1be3f8a001"
+ID_OF_ITS_OWN = "7f0c3a52-6d1b-4c58-9a53-2c1be3f8a001"
 
 
 def message(content: object, prefix: str = PREFIX) -> bytes:
@@ -18,7 +18,7 @@ def message(content: object, prefix: str = PREFIX) -> bytes:
 
 
 def test_a_marker_is_read() -> None:
-    assert list(identities([message({"n": 7, "token": TOKEN})], PREFIX)) == [(7, TOKEN)]
+    assert list(identities([message({"n": 7, "token": ID_OF_ITS_OWN})], PREFIX)) == [(7, ID_OF_ITS_OWN)]
 
 
 @pytest.mark.parametrize(
@@ -28,11 +28,11 @@ def test_a_marker_is_read() -> None:
         b"",
         b"no json",
         b"[]",
-        message({"n": 7, "token": TOKEN}, prefix="another"),
+        message({"n": 7, "token": ID_OF_ITS_OWN}, prefix="another"),
         message({"n": 7, "token": "none"}),
-        message({"n": "7", "token": TOKEN}),
-        message({"n": 0, "token": TOKEN}),
-        message({"n": 2**63, "token": TOKEN}),
+        message({"n": "7", "token": ID_OF_ITS_OWN}),
+        message({"n": 0, "token": ID_OF_ITS_OWN}),
+        message({"n": 2**63, "token": ID_OF_ITS_OWN}),
         message({"n": 7}),
         message(b"\xff\xfe"),
         json.dumps({"op": "m", "message": {"prefix": PREFIX, "content": "no base64!"}}).encode(),
@@ -40,5 +40,5 @@ def test_a_marker_is_read() -> None:
     ids=repr,
 )
 def test_a_strangers_message_is_passed_over(stranger: bytes | None) -> None:
-    marker = message({"n": 8, "token": TOKEN})
-    assert list(identities([stranger, marker], PREFIX)) == [(8, TOKEN)]
+    marker = message({"n": 8, "token": ID_OF_ITS_OWN})
+    assert list(identities([stranger, marker], PREFIX)) == [(8, ID_OF_ITS_OWN)]
