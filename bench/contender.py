@@ -1,6 +1,7 @@
 """What the benchmark knows of a contender: how it is made ready, started, and how far it has come."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
@@ -93,7 +94,7 @@ class Peer:
     async def enter(self, course: Course) -> None:
         """Make the changelog topics."""
         for table in self.changelogs:
-            new_topic(course.dataset.servers.kafka, f"{course.group}-{table}-changelog", "compact")
+            new_topic(course.dataset.servers.kafka, f"{course.group}-{table}-changelog", timedelta(0))
 
     def environment(self, course: Course) -> dict[str, str]:
         """Return what all of them read."""

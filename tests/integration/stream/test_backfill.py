@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 import subprocess
 import sys
 from datetime import datetime, timedelta
@@ -23,10 +22,7 @@ WINDOW = timedelta(seconds=3)
 def backfill(installation: Installation, start: datetime, end: datetime) -> dict[str, Any]:
     done = installation.run(*command(start, end), "--json")
     assert done.returncode == 0, done.stderr
-    told = cast("dict[str, Any]", json.loads(done.stdout))
-    if windows := told["windows_closed"]:
-        assert re.search(rf"{windows}/{windows} [0-9.,]+ windows/s, [0-9.,]+ runs/s 0:00:00", done.stderr)
-    return told
+    return cast("dict[str, Any]", json.loads(done.stdout))
 
 
 def command(start: datetime, end: datetime) -> tuple[str, ...]:
