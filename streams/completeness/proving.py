@@ -29,6 +29,8 @@ _POLL = 0.02
 
 Look = Callable[[Connection], Awaitable[Fingerprint]]
 """Reads the source's fingerprint on the marker's connection."""
+Ask = Callable[[], Awaitable[Sequence[str]]]
+"""Asks for the settings of the running connector by which changes are lost; none where Connect does not answer."""
 
 
 class ProgressMissingError(Exception):
@@ -43,7 +45,14 @@ class Prover:
     """Makes proofs for an installation."""
 
     def __init__(
-        self, report: Pool, topics: Topics, data_topic: str, partitions: int, markers: Markers, look: Look
+        self,
+        report: Pool,
+        topics: Topics,
+        data_topic: str,
+        partitions: int,
+        markers: Markers,
+        look: Look,
+        ask: Ask,
     ) -> None:
         self._report = report
         self._topics = topics
@@ -51,6 +60,7 @@ class Prover:
         self._partitions = partitions
         self._markers = markers
         self._look = look
+        self._ask = ask
 
     async def prove(
         self,
@@ -73,6 +83,8 @@ class Prover:
         fingerprint = await self._look(source)
         await self._markers.arrival(marker, marker_timeout)
         arrived = time.monotonic()
+        # Another configuration that the marker's way through the connector has met is in force by now.
+        configuration = await self._ask()
         needed = await self._topics.ends(self._data_topic, range(self._partitions), committed=False)
         await self._progress_reaches(needed, progress_timeout)
         doubts = [f"it had written and was still open: {each.description}" for each in open_transactions]
@@ -86,6 +98,7 @@ class Prover:
             time.monotonic() - arrived,
             barrier_seconds,
             fingerprint,
+            configuration,
         )
 
     async def estimate(

@@ -1,16 +1,22 @@
 """A session for proofs: a connection to the source, a reader of markers, and a prover that uses both."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
+from streams.cdc.connector import Connector
 from streams.cdc.fingerprint import read_fingerprint, snapshot_reader
 from streams.cdc.topics import Topics
 from streams.completeness.markers import Markers
 from streams.completeness.proving import Prover
+from streams.errors import FunnelproofError
 from streams.settings import Settings
 from streams.store.database import STATEMENT_SECONDS, OwnConnection, Pool, close_soon, connect_to_source
+
+CONNECT_SECONDS = 1.0
+"""The most seconds that a proof waits for Connect's answer."""
 
 
 @dataclass(frozen=True)
@@ -44,5 +50,17 @@ async def proving_session(
             Markers(report, settings.brokers, settings.message_topic, settings.marker_prefix)
         )
         look = partial(read_fingerprint, publication=settings.instance, reader=snapshot_reader(settings))
-        prover = Prover(report, topics, settings.data_topic, partitions, markers, look)
+        ask = partial(_configuration_faults, Connector(settings))
+        prover = Prover(report, topics, settings.data_topic, partitions, markers, look, ask)
         yield ProvingSession(source, markers, prover)
+
+
+async def _configuration_faults(connector: Connector) -> Sequence[str]:
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            return await connector.configuration_faults()
+    except (
+        FunnelproofError,
+        TimeoutError,
+    ):  # the slot watch asks again, and status tells of a silent Connect
+        return ()

@@ -55,7 +55,8 @@ class Proof:
 
     `doubts` are the reasons to call the result an estimate. A proof without doubts is `proven`, unless the report
     database holds a doubt from elsewhere. `barrier_seconds` is the time that due windows waited for open writers.
-    `fingerprint` is the source's, read right after the marker; None where nobody has looked.
+    `fingerprint` is the source's, read right after the marker; None where nobody has looked. `configuration` has the
+    settings of the connector by which changes are lost, read once the marker has come through the connector.
     """
 
     marker: Marker
@@ -67,3 +68,4 @@ class Proof:
     progress_seconds: float
     barrier_seconds: float = 0.0
     fingerprint: Fingerprint | None = None
+    configuration: Sequence[str] = ()

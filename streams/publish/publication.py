@@ -11,7 +11,7 @@ from streams.publish.candidates import Candidate, columns
 from streams.resources import sql
 from streams.store.capture import note_source
 from streams.store.database import Connection
-from streams.store.doubts import unresolved_doubts
+from streams.store.doubts import note_doubt, unresolved_doubts
 from streams.store.epoch import Epoch, require_current_epoch
 
 
@@ -50,7 +50,7 @@ class Publication:
         await require_current_epoch(self._connection, self._epoch)
 
     async def doubts(self) -> list[str]:
-        """Note the faults and changes of the source at the proof's marker as doubts.
+        """Note the faults and changes of source and connector at the proof's marker as doubts.
 
         Return the reasons why every run of the proof is an estimate; without reasons, the proof holds.
         """
@@ -58,6 +58,9 @@ class Publication:
             await note_source(
                 self._connection, self._epoch.topic_id, self._proof.fingerprint, self._proof.source_time
             )
+        if self._proof.configuration:
+            reason = "the connector was given another configuration: " + "; ".join(self._proof.configuration)
+            await note_doubt(self._connection, "configuration", reason)
         unresolved = await unresolved_doubts(self._connection)
         return [*self._proof.doubts, *(doubt.reason for doubt in unresolved)]
 

@@ -398,7 +398,20 @@ async def test_a_closer_that_was_paused_takes_nothing_back(desk: Desk, pool: Poo
     )
 
 
-# The slot
+# The slot and the connector
+
+
+async def test_a_connector_that_loses_changes_makes_the_very_next_close_an_estimate(
+    desk: Desk, pool: Pool, crm: Connection
+) -> None:
+    source = await begin(crm)
+    proof = replace(
+        desk.proof(60), fingerprint=source, configuration=["skipped.operations is 't,d', not 't'"]
+    )
+    assert (await desk.closing.publish(proof, await desk.due(60))).completeness == "estimated"
+    await equal(pool)
+    assert (await close(desk, 120, source)).completeness == "estimated"
+    assert await kinds(pool) == ["configuration"]
 
 
 async def test_a_slot_that_moves_while_nobody_reads_it_is_a_doubt(
