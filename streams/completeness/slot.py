@@ -5,8 +5,8 @@ A slot can pass over changes that nobody has read. Two looks find that. Connect 
 and the note second, so the slot is never ahead of the note, unless somebody has moved the slot. Example: the slot is
 confirmed up to 0/300, and the note says 0/200. The changes from 0/200 to 0/300 are lost.
 
-While nobody reads the slot, its position stands. The watch looks at the slot five times a second: a connector cannot
-stop and start again between two looks.
+While nobody reads the slot, its position stands. The watch looks at the slot ten times a second, and asks Connect
+as soon as nobody reads the slot: a connector cannot stop and start again between two looks.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 EVERY = 2.0
 """Seconds between two questions to Connect, which reads a topic to the end to answer."""
-LOOK_EVERY = 0.2
+LOOK_EVERY = 0.1
 """Seconds between two looks at the slot."""
 
 
@@ -62,7 +62,10 @@ class SlotWatch:
         self._unread_at = None
         try:
             while self._is_active():
+                was_read = self._unread_at is None
                 slot = await self._look(source)
+                if was_read and self._unread_at is not None:
+                    ask_at = 0.0  # the slot may have been moved before this look, and Connect's note tells
                 if asked is not None and asked.done():
                     await asked
                     asked = None
