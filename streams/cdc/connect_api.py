@@ -35,7 +35,7 @@ class Connect:
         """
         for _ in range(_BUSY_ATTEMPTS):
             answer = await self._request(method, path, body)
-            if answer.status_code != _BUSY:
+            if not _is_busy(answer):
                 break
             await asyncio.sleep(_BUSY_SECONDS)
         if answer.status_code == HTTPStatus.NOT_FOUND:
@@ -76,6 +76,13 @@ class Connect:
                 "and whether it wants https://"
             )
         return f"Kafka Connect does not answer at {self._url}: start it, or set FUNNELPROOF_CONNECT_URL"
+
+
+def _is_busy(answer: httpx.Response) -> bool:
+    """Return true while Connect rebalances, which some calls answer with 409 and others with 500."""
+    return answer.status_code == _BUSY or (
+        answer.status_code == HTTPStatus.INTERNAL_SERVER_ERROR and "rebalance" in _words(answer)
+    )
 
 
 def _words(answer: httpx.Response) -> str:
