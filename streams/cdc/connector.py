@@ -21,7 +21,7 @@ _IDENTITY = (
     "slot.name",
     _PREFIX,
 )
-"""What a connector follows and where to; two installations differ in at least one."""
+"""The settings of source and destination; two installations differ in at least one."""
 Reading: TypeAlias = Callable[[], Awaitable[str | None]]
 """Asks the source what the connector reads, as `streams.cdc.source_objects.reading` does."""
 _STARTING_SECONDS = 90.0
@@ -68,6 +68,9 @@ class Connector:
         self._name = settings.instance
         self._path = f"/connectors/{self._name}"
         self._connect = Connect(settings)
+
+    def __str__(self) -> str:
+        return f"connector {self._name} in Kafka Connect"
 
     async def status(self) -> ConnectorStatus:
         """Return the connector's status; the state of a missing connector is `ABSENT`."""

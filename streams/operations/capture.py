@@ -12,12 +12,10 @@ from streams.cdc.connector_config import connector_config
 from streams.cdc.own_topics import OwnTopics
 from streams.cdc.source import require_capture, require_tables
 from streams.cdc.source_objects import (
-    FUNCTION,
-    PUBLICATION,
     SLOT,
-    TRIGGER,
     make_objects,
     read_objects,
+    read_slot,
     reading,
     require_own,
     require_reader,
@@ -55,7 +53,8 @@ async def apply_connector(
         require_own(objects)
         await require_reader(source, reader)
         await topics.check()
-        await connector.check(next((each for each in objects if each.kind == SLOT), None))
+        slot = next((each for each in objects if each.kind == SLOT), None)
+        await connector.check(slot)
         for made in await make_objects(
             source, settings.instance, truncate_trigger=settings.truncate_trigger == "on"
         ):
@@ -67,11 +66,9 @@ async def apply_connector(
         await _begin_capture(settings, await topics.log_id(), fingerprint, now)
         status, is_new = await connector.apply(lambda: reading(source, settings.instance))
         if is_new:
-            on_made(f"connector {settings.instance} in Kafka Connect")
-        before = {each.kind for each in objects}
-        for each in await read_objects(source, settings.instance):
-            if each.kind == SLOT and SLOT not in before:
-                on_made(f"{each}, by Debezium")
+            on_made(str(connector))
+        if slot is None and (made_slot := await read_slot(source, settings.instance)) is not None:
+            on_made(f"{made_slot}, by Debezium")
     return status
 
 
@@ -112,15 +109,11 @@ async def delete_connector(settings: Settings, *, topics: bool, force: bool = Fa
         await connector.require_own()
     if not topics:
         existed = await connector.delete()
-        return Removed(existed, [f"connector {settings.instance} in Kafka Connect"] if existed else [])
+        return Removed(existed, [str(connector)] if existed else [])
     own = OwnTopics(settings)
     async with AsyncExitStack() as stack:
         source = await SourceRemoval.plan(settings, stack, strict=False)
         names = await own.existing(own.of_the_log)
-        await connector.stop()
-        removed = await source.run(TRIGGER, FUNCTION)
-        existed = await connector.delete(offsets=True)
-        removed += [f"connector {settings.instance} in Kafka Connect, with its offsets"] if existed else []
-        removed += await source.run(SLOT, PUBLICATION)
+        existed, removed = await source.run_with(connector)
         await own.delete(names)
         return Removed(existed, [*removed, *(f"topic {name}" for name in names)], source.left)

@@ -2,9 +2,11 @@
 
 from contextlib import AsyncExitStack
 
+from streams.cdc.connector import Connector
 from streams.cdc.source_objects import (
     FUNCTION,
     PUBLICATION,
+    SLOT,
     TRIGGER,
     SourceObject,
     drop_object,
@@ -61,7 +63,18 @@ class SourceRemoval:
             )
         return plan
 
-    async def run(self, *kinds: str) -> list[str]:
+    async def run_with(self, connector: Connector) -> tuple[bool, list[str]]:
+        """Drop the objects and delete the connector with its offsets; return True if it existed, and a text for each.
+
+        The connector stops before the trigger goes, and lets the slot go before the slot is dropped.
+        """
+        await connector.stop()
+        done = await self._drop(TRIGGER, FUNCTION)
+        existed = await connector.delete(offsets=True)
+        done += [f"{connector}, with its offsets"] if existed else []
+        return existed, done + await self._drop(SLOT, PUBLICATION)
+
+    async def _drop(self, *kinds: str) -> list[str]:
         """Drop the objects of these kinds; return a text for each. The trigger needs a moment without writers."""
         done = []
         for connection, each in self.dropped:

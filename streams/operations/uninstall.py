@@ -8,13 +8,12 @@ from pathlib import Path
 
 from streams.cdc.connector import Connector
 from streams.cdc.own_topics import OwnTopics
-from streams.cdc.source_objects import FUNCTION, PUBLICATION, SLOT, TRIGGER
 from streams.errors import PreconditionError
 from streams.operations.report_removal import ReportRemoval, plan_report_removal
 from streams.operations.source_removal import SourceRemoval
-from streams.resources import sql
 from streams.settings import Settings
 from streams.store.database import OwnConnection, address, facts_connection
+from streams.store.held_epoch import living_workers
 from streams.store.installation import require_installation
 
 _ROLES = (
@@ -48,7 +47,7 @@ class Uninstall:
         report = await stack.enter_async_context(facts_connection(settings))
         if await report.fetchval("select to_regclass('funnelproof.installation') is not null"):
             await require_installation(report, settings.instance)
-            living = [row["worker"] for row in await report.fetch(sql("queries/store/epoch_holders"))]
+            living = await living_workers(report)
             if living and not force:
                 raise PreconditionError(
                     f"workers live ({', '.join(living)}): stop them first, or give --force"
@@ -93,10 +92,7 @@ class Uninstall:
         After a failure on the way, another plan has the parts that are left.
         """
         done = self.lines
-        await self.connector.stop()
-        await self.source.run(TRIGGER, FUNCTION)
-        await self.connector.delete(offsets=True)
-        await self.source.run(SLOT, PUBLICATION)
+        await self.source.run_with(self.connector)
         await self.topics.delete(self.topic_names)
         if self.has_group:
             await self.topics.delete_group()
