@@ -1,4 +1,4 @@
-"""How the program's clients reach Kafka: one description, in the words of each client library."""
+"""The way of the program's clients to Kafka: one description, in the words of each client library."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

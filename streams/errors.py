@@ -1,6 +1,11 @@
 """The errors that a user can meet; every message says what to do."""
 
 
+def one_line(error: object) -> str:
+    """Return the message of `error` in one line; the name of its type if the message is empty."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 class FunnelproofError(Exception):
     """A failure that the message explains. The exit status is 2 unless a subclass says otherwise."""
 

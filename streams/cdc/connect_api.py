@@ -96,5 +96,5 @@ def _words(answer: httpx.Response) -> str:
 
 @cache
 def _tls_context(authority: Path | None) -> ssl.SSLContext:
-    """Return a shared TLS context: a context takes a tenth of a second to make, and workers call every two seconds."""
+    """Return a shared TLS context: a context takes a tenth of a second to make, and a worker calls every second."""
     return Tls(authority).context

@@ -1,4 +1,4 @@
-"""Why Kafka does not answer: the client's library waits in silence, one more connection tells the reason."""
+"""The reason why Kafka does not answer: a client's library waits in silence, one more connection tells the reason."""
 
 import asyncio
 import ssl

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
+from streams.domain.capture import TABLE
 from streams.errors import PreconditionError
 from streams.resources import sql
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 
 SLOT, PUBLICATION, TRIGGER, FUNCTION = "replication slot", "publication", "trigger", "function"
-TABLE = "dyno_crm.deal_pipeline_stage_state"
 _LOOK_SECONDS = 0.2
 _LOOKS = 100
 # A change of the trigger waits for the table's writers, and later writers wait meanwhile.

@@ -139,10 +139,9 @@ class Topics:
                 f"topic {name} has {topic.partitions} partitions, FUNNELPROOF_PARTITIONS says {partitions}: set it "
                 "to the number the topic was made with, or run `funnelproof connector delete --topics` to begin anew"
             )
-        policy = topic.settings.get("cleanup.policy", "")
-        if settings.get("cleanup.policy") == "compact" and "delete" in policy:
+        if settings.get("cleanup.policy") == "compact" and topic.deletion:
             raise PreconditionError(
-                f"topic {name} has cleanup.policy={policy}, so Kafka may have deleted rows' records: begin anew with "
+                f"{topic.deletion}, and rows' records may be among them: begin anew with "
                 "`funnelproof connector delete --topics`, then `funnelproof connector apply`"
             )
         return topic

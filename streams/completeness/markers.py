@@ -163,9 +163,8 @@ def identities(values: Iterable[bytes | None], prefix: str) -> Iterable[tuple[in
     for value in values:
         if value is None:
             continue
-        with contextlib.suppress(
-            msgspec.DecodeError, ValueError
-        ):  # other applications' messages, in any form
+        # Other applications' messages come in any form.
+        with contextlib.suppress(msgspec.DecodeError, ValueError):
             event = msgspec.json.decode(value, type=_Event)
             if event.message is not None and event.message.prefix == prefix:
                 yield msgspec.json.decode(base64.b64decode(event.message.content), type=_Body).identity

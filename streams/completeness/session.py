@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -56,11 +56,8 @@ async def proving_session(
 
 
 async def _configuration_faults(connector: Connector) -> Sequence[str]:
-    try:
+    # Where Connect is silent, the slot watch asks again, and status tells of the silence.
+    with suppress(FunnelproofError, TimeoutError):
         async with asyncio.timeout(CONNECT_SECONDS):
             return await connector.configuration_faults()
-    except (
-        FunnelproofError,
-        TimeoutError,
-    ):  # the slot watch asks again, and status tells of a silent Connect
-        return ()
+    return ()

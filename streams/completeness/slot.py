@@ -22,7 +22,7 @@ from streams.errors import FunnelproofError
 from streams.resources import sql
 from streams.settings import Settings
 from streams.store.database import Connection, Pool, connect_to_source
-from streams.store.doubts import Doubt, note_doubt, unresolved_doubts
+from streams.store.doubts import Doubt, note_configuration, note_doubt, unresolved_doubts
 from streams.store.keep_trying import Trouble, keep_trying
 
 log = structlog.get_logger(__name__)
@@ -118,10 +118,7 @@ class SlotWatch:
                     f"connector has delivered only what was committed up to {_lsn(committed)}: what lies between is "
                     "lost",
                 )
-            if faults := await self._connector.configuration_faults():
-                await self._note(
-                    "configuration", f"connector {name} was given another configuration: {faults[0]}"
-                )
+            await note_configuration(self._report, await self._connector.configuration_faults())
         self._tell(await unresolved_doubts(self._report))
         self._trouble.end()
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from streams.domain.fingerprint import Column, Fingerprint, Publication, Relation
+from streams.domain.fingerprint import Fingerprint, Publication, Relation
 
 TABLE = "dyno_crm.deal_pipeline_stage_state"
 NEEDED_TYPES = {
@@ -214,8 +214,8 @@ def _changed_table(before: Fingerprint, now: Fingerprint) -> Iterator[Fault]:
             yield Fault("table", f"{relation.name} was attached, perhaps with rows")
     for oid in known.keys() - present.keys() - ({old.oid} if old else set()):
         yield Fault("table", f"{known[oid].name} was detached or dropped")
-    numbers = _needed(before)
-    if any(numbers.get(name, column.number) != column.number for name, column in _columns_of(now).items()):
+    numbers = _numbers(before)
+    if any(numbers.get(name, number) != number for name, number in _numbers(now).items()):
         yield Fault("columns", f"a column of {TABLE} was replaced by another of its name")
 
 
@@ -252,9 +252,6 @@ def _content(publication: Publication) -> Publication:
     return replace(publication, version="")
 
 
-def _columns_of(source: Fingerprint) -> dict[str, Column]:
-    return {column.name: column for column in source.columns if column.name in NEEDED_TYPES}
-
-
-def _needed(source: Fingerprint) -> dict[str, int]:
-    return {name: column.number for name, column in _columns_of(source).items()}
+def _numbers(source: Fingerprint) -> dict[str, int]:
+    """Return the numbers of the needed columns by name."""
+    return {column.name: column.number for column in source.columns if column.name in NEEDED_TYPES}

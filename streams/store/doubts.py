@@ -112,6 +112,13 @@ async def note_doubt(report: Connection | Pool, kind: str, reason: str) -> None:
     await report.execute(sql("queries/store/doubt_note"), kind, reason)
 
 
+async def note_configuration(report: Connection | Pool, faults: Sequence[str]) -> None:
+    """Note a doubt if `faults`, settings of the connector by which changes are lost, has any."""
+    if faults:
+        reason = "the connector was given another configuration: " + "; ".join(faults)
+        await note_doubt(report, "configuration", reason)
+
+
 async def resolve_doubts(report: Connection | Pool, reconciliation_id: int) -> None:
     """Resolve the doubts that were noted before a reconciliation began.
 

@@ -1,4 +1,4 @@
-"""What to do about a refusal of Postgres, by the kind of the error."""
+"""The remedies for refusals of Postgres, by the kind of the error."""
 
 import asyncpg
 

@@ -154,7 +154,7 @@ async def test_a_window_whose_boundaries_were_moved_by_another_tzdata_keeps_its_
     closed: Desk, pool: Pool
 ) -> None:
     for table in ("window_run", "time_window"):
-        await pool.execute(f"update funnelproof.{table} set window_end = window_end - interval '1 s'")  # noqa: S608
+        await pool.execute(f"update funnelproof.{table} set window_end = window_end - interval '1 s'")  # noqa: S608 - ours
     await pool.execute(
         """
         insert into funnelproof.touched_window

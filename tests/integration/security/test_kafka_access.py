@@ -50,7 +50,7 @@ async def test_a_secured_broker_tells_what_it_wants(
             Brokers(address, tls): "may want a log-in: set FUNNELPROOF_KAFKA_SECURITY_PROTOCOL to SASL_SSL",
             Brokers(address, Tls(), LOG_IN): "certificate that is not trusted",
             Brokers(address, Tls(Authority(tmp_path).file), LOG_IN): "set FUNNELPROOF_KAFKA_SSL_CA",
-            Brokers(address, tls, replace(LOG_IN, password="x")): "refuses the user or the password",  # noqa: S106
+            Brokers(address, tls, replace(LOG_IN, password="x")): "refuses the user or the password",  # noqa: S106 - a wrong one
             Brokers(
                 address, tls, replace(LOG_IN, mechanism="SCRAM-SHA-256")
             ): "FUNNELPROOF_KAFKA_SASL_MECHANISM",
