@@ -4,18 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
-import asyncpg
 import pytest
 
 from streams.store.database import OwnConnection
-
-
-@pytest.fixture
-async def crm(database: str) -> AsyncIterator[OwnConnection]:
-    """An administrator's session in a database of the test's own, with the CRM's tables."""
-    connection = await asyncpg.connect(database)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture
