@@ -9,6 +9,8 @@ import asyncio
 import json
 import shutil
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,7 +21,7 @@ from streams.cdc.topics import Topics
 from tests.integration.deletion import delete_records, set_topic
 from tests.integration.stream.conftest import Install
 from tests.integration.stream.funnel import Funnel
-from tests.integration.stream.installation import Installation
+from tests.integration.stream.installation import Installation, Worker
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(240)]
 
@@ -57,6 +59,18 @@ async def next_close(installation: Installation, funnel: Funnel) -> str:
     return found
 
 
+@asynccontextmanager
+async def proving(install: Install) -> AsyncIterator[tuple[Installation, Funnel, Worker]]:
+    """An installation with a funnel and a worker, which has closed a first window as proven."""
+    async with install(WINDOWS="3s,1h") as installation:
+        funnel = Funnel()
+        await funnel.create(installation.connection)
+        worker = installation.start_worker()
+        await installation.wait_until_folding()
+        assert await next_close(installation, funnel) == "proven"
+        yield installation, funnel, worker
+
+
 def checkpoints(installation: Installation) -> Path:
     return installation.settings.state_dir / installation.settings.instance / "checkpoints"
 
@@ -64,12 +78,8 @@ def checkpoints(installation: Installation) -> Path:
 async def test_a_log_without_its_beginning_is_gone_on_with_by_those_who_have_folded_it_and_by_nobody_else(
     install: Install,
 ) -> None:
-    async with install(WINDOWS="3s,1h") as installation:
-        connection, funnel, settings = installation.connection, Funnel(), installation.settings
-        await funnel.create(connection)
-        worker = installation.start_worker()
-        await installation.wait_until_folding()
-        assert await next_close(installation, funnel) == "proven"
+    async with proving(install) as (installation, funnel, worker):
+        connection, settings = installation.connection, installation.settings
 
         await delete_records(
             settings.kafka, settings.data_topic, await ends(installation), policy="compact,delete"
@@ -98,14 +108,14 @@ async def test_a_log_without_its_beginning_is_gone_on_with_by_those_who_have_fol
 
         shutil.rmtree(checkpoints(installation), ignore_errors=True)
         shutil.move(elsewhere, checkpoints(installation))
-        worker = installation.start_worker()
+        successor = installation.start_worker()
         await installation.wait_until_folding()
         await installation.right(funnel.tenant)
         outcome, found = await asyncio.to_thread(installation.reconcile)
         assert (outcome, found["outcome"]) == (0, "equal"), found
         assert await connection.fetchval(DOUBTS) == []
         assert await next_close(installation, funnel) == "proven"
-        assert await worker.stop() == 0
+        assert await successor.stop() == 0
 
         shutil.rmtree(checkpoints(installation))
         await installation.begin_anew()
@@ -121,12 +131,8 @@ async def test_a_log_without_its_beginning_is_gone_on_with_by_those_who_have_fol
 async def test_a_worker_that_was_too_slow_for_the_deletion_of_records_stops_and_leaves_a_doubt(
     install: Install,
 ) -> None:
-    async with install(WINDOWS="3s,1h") as installation:
-        connection, funnel, settings = installation.connection, Funnel(), installation.settings
-        await funnel.create(connection)
-        worker = installation.start_worker()
-        await installation.wait_until_folding()
-        assert await next_close(installation, funnel) == "proven"
+    async with proving(install) as (installation, funnel, worker):
+        connection, settings = installation.connection, installation.settings
         worker.process.send_signal(signal.SIGSTOP)
         for _ in range(3):  # the first answers the fetch that waits at the broker
             before = await ends(installation)
@@ -146,12 +152,8 @@ async def test_a_worker_that_was_too_slow_for_the_deletion_of_records_stops_and_
 async def test_a_topic_made_anew_by_hand_overwrites_no_fact_and_beginning_anew_ends_with_everything_equal(
     install: Install,
 ) -> None:
-    async with install(WINDOWS="3s,1h") as installation:
-        connection, funnel, settings = installation.connection, Funnel(), installation.settings
-        await funnel.create(connection)
-        worker = installation.start_worker()
-        await installation.wait_until_folding()
-        assert await next_close(installation, funnel) == "proven"
+    async with proving(install) as (installation, funnel, worker):
+        connection, settings = installation.connection, installation.settings
         await installation.right(funnel.tenant)
         assert await worker.stop() == 0
         revisions = await connection.fetchval(RUNS)
@@ -159,7 +161,7 @@ async def test_a_topic_made_anew_by_hand_overwrites_no_fact_and_beginning_anew_e
         topics = Topics(settings.brokers)
         await topics.delete([settings.data_topic])
         await topics.ensure(settings.data_topic, settings.partitions, DATA_TOPIC_SETTINGS)
-        worker = installation.start_worker()
+        successor = installation.start_worker()
         await installation.wait_until_folding()
         await installation.wait_until(IN_DOUBT, "topic")
         start = await installation.next_window()
@@ -171,7 +173,7 @@ async def test_a_topic_made_anew_by_hand_overwrites_no_fact_and_beginning_anew_e
         assert await connection.fetchval(RUNS) == revisions
         assert outcome != 0 or await connection.fetchval(DOUBTS) == ["topic"]
 
-        assert await worker.stop() == 0
+        assert await successor.stop() == 0
         await installation.begin_anew()
         installation.start_worker()
         await installation.wait_until_folding()
