@@ -57,6 +57,7 @@ async def environment(database: str, kafka: str) -> AsyncIterator[dict[str, str]
     await topics.delete([topic, f"{prefix}.message", f"{prefix}.dead-letters"])
 
 
+@pytest.mark.thorough
 def test_a_server_that_does_not_answer_is_named_in_one_line(environment: dict[str, str]) -> None:
     started = {
         (command, setting): subprocess.Popen(  # all at once: a broker is given up after ten seconds

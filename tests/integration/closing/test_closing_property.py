@@ -11,7 +11,7 @@ from tests.depth import examples
 from tests.integration.closing.postgres_fleet import PostgresFleet
 
 SETTINGS = settings(
-    max_examples=examples(40),
+    max_examples=examples(25),
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

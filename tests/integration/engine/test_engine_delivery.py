@@ -43,7 +43,9 @@ def test_reading_goes_on_while_the_agent_computes(kafka: str, topic: str, start:
     assert "MainThread" not in {note["thread"] for note in taken}
     computing = zip(worker.notes("batch"), worker.notes("done"), strict=True)
     meanwhile = [any(begin["at"] < note["at"] < end["at"] for note in taken) for begin, end in computing]
-    assert sum(meanwhile) >= 8  # of 20; none where the next read waits for the agent
+    assert (
+        sum(meanwhile) >= 3
+    )  # of 20, half on a machine with nothing else to do; none where reading waits for the agent
 
 
 def test_a_slow_agent_is_waited_for_in_bounded_memory(kafka: str, topic: str, start: Start) -> None:

@@ -53,6 +53,7 @@ async def another_worker(bench: Bench, kafka: str, folder: Path) -> Processor:
     return Processor(folded, Partials(bench.pool, epoch, "another"), checkpointing, PLAN, 0.05)
 
 
+@pytest.mark.thorough
 async def test_compaction_removes_the_first_records_and_leaves_the_beginning_of_the_log_where_it_is(
     bench: Bench, kafka: str, tmp_path: Path
 ) -> None:

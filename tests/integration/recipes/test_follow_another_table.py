@@ -119,7 +119,7 @@ async def followed(postgres_dsn: str) -> AsyncIterator[OwnConnection]:
 
 
 @settings(
-    max_examples=examples(400), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+    max_examples=examples(200), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
 @given(st.lists(writes, min_size=1, max_size=12), st.booleans())
 async def test_whatever_is_written_the_copy_equals_the_history(

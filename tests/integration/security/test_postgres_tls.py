@@ -107,6 +107,7 @@ async def test_a_pooler_that_knows_no_session_parameters_is_told_with_its_settin
     assert "refuses the session parameter idle_in_transaction_session_timeout: add it to" in told
 
 
+@pytest.mark.thorough
 def test_commands_tell_one_line_and_no_password(
     commands: Callable[[Commands], dict[str, Told]],
     database: str,

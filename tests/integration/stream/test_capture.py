@@ -229,6 +229,7 @@ async def test_a_role_without_rights_changes_nothing_and_is_told_what_the_owner_
             await crm.execute(f"drop owned by {name}; drop role {name}")
 
 
+@pytest.mark.thorough
 async def test_a_failed_connector_is_restarted_and_the_former_failure_is_not_believed(
     install: Install,
 ) -> None:
@@ -247,6 +248,7 @@ async def test_a_failed_connector_is_restarted_and_the_former_failure_is_not_bel
         assert await crm.fetchval("select active from pg_replication_slots where slot_name = $1", name)
 
 
+@pytest.mark.thorough
 async def test_a_connector_that_cannot_go_on_fails_with_its_cause_and_not_with_a_former_state(
     install: Install,
 ) -> None:
@@ -265,6 +267,7 @@ async def test_a_connector_that_cannot_go_on_fails_with_its_cause_and_not_with_a
         await installation.begin_anew()
 
 
+@pytest.mark.thorough
 async def test_a_role_that_could_not_follow_the_table_is_refused_with_what_it_lacks(install: Install) -> None:
     async with install(WINDOWS="1h") as installation:
         crm, name = installation.connection, installation.settings.instance
@@ -286,6 +289,7 @@ async def test_a_role_that_could_not_follow_the_table_is_refused_with_what_it_la
             await crm.execute(f"drop owned by {role}; drop role {role}")
 
 
+@pytest.mark.thorough
 async def test_another_installation_with_the_same_name_is_neither_taken_over_nor_deleted(
     install: Install, servers: Servers, template: str, tmp_path: Path
 ) -> None:
@@ -303,6 +307,7 @@ async def test_another_installation_with_the_same_name_is_neither_taken_over_nor
         assert (status, "FUNNELPROOF_TOPIC_PREFIX" in told) == (2, True), told
 
 
+@pytest.mark.thorough
 async def test_a_slot_that_this_connect_has_never_read_is_not_taken(install: Install) -> None:
     async with install(WINDOWS="1h") as installation:
         crm, name = installation.connection, installation.settings.instance
@@ -319,6 +324,7 @@ async def test_a_slot_that_this_connect_has_never_read_is_not_taken(install: Ins
         assert (await command(installation, "apply"))[0] == 0
 
 
+@pytest.mark.thorough
 async def test_a_data_topic_that_may_have_deleted_records_is_refused(install: Install) -> None:
     async with install(WINDOWS="1h") as installation:
         assert (await command(installation, "delete", "--topics"))[0] == 0
@@ -332,6 +338,7 @@ async def test_a_data_topic_that_may_have_deleted_records_is_refused(install: In
         assert (await topics.require(topic)).settings["cleanup.policy"] == "compact"
 
 
+@pytest.mark.thorough
 async def test_offsets_are_forgotten_even_if_the_connector_was_deleted_before(install: Install) -> None:
     """Otherwise the next connector goes on from the old offsets, and the new log lacks all older rows."""
     async with install(WINDOWS="1h") as installation:
@@ -348,6 +355,7 @@ async def test_offsets_are_forgotten_even_if_the_connector_was_deleted_before(in
         assert event["op"] == "r"
 
 
+@pytest.mark.thorough
 async def test_a_publication_of_all_tables_is_refused_and_not_dropped_for_its_owner(install: Install) -> None:
     async with install(WINDOWS="1h") as installation:
         crm, name = installation.connection, installation.settings.instance

@@ -129,6 +129,7 @@ async def test_an_event_is_recorded_with_its_reason_when_it(
     assert letters[0]["value"]
 
 
+@pytest.mark.thorough
 async def test_a_restart_records_no_event_again_and_windows_are_estimated_until_good_events_come(
     installation: Installation, poisoned: Poisoned
 ) -> None:

@@ -32,6 +32,7 @@ async def test_a_worker_that_is_killed_loses_and_doubles_nothing(
     await everything_is_right(installation)
 
 
+@pytest.mark.thorough
 async def test_of_two_workers_one_that_is_killed_is_replaced_by_the_other(
     installation: Installation, funnels: list[Funnel]
 ) -> None:

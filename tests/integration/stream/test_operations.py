@@ -92,6 +92,7 @@ async def test_metrics_grow_with_what_is_written_and_closed(watched: Watched) ->
     assert now - 5 < await watched.metric("proven_until_timestamp_seconds") <= now
 
 
+@pytest.mark.thorough
 async def test_health_fails_while_postgres_is_away_and_recovers(watched: Watched) -> None:
     assert await watched.health_is(200) == []
     failed = await watched.metric("flushes_total", result="failed")

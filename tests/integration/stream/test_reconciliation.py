@@ -74,6 +74,7 @@ async def test_a_fact_that_was_edited_by_hand_is_named_and_nothing_else(
     assert status == 0
 
 
+@pytest.mark.thorough
 async def test_writes_and_corrections_that_go_on_meanwhile_are_no_differences(
     installation: Installation, funnel: Funnel
 ) -> None:

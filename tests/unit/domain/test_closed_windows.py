@@ -85,7 +85,7 @@ class LedgerFleet(Fleet):
 
 
 LedgerFleet.TestCase.settings = settings(
-    max_examples=examples(60),
+    max_examples=examples(30),
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

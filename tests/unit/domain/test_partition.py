@@ -173,7 +173,7 @@ class LargeDealsMachine(FoldMachine):
         partition.LARGE = self.limit
 
 
-MACHINE_SETTINGS = settings(max_examples=examples(60), stateful_step_count=40, deadline=None)
+MACHINE_SETTINGS = settings(max_examples=examples(40), stateful_step_count=40, deadline=None)
 for machine in (FoldMachine, PackedFoldMachine, LargeDealsMachine):
     machine.TestCase.settings = MACHINE_SETTINGS
 TestFold = FoldMachine.TestCase
