@@ -1,4 +1,4 @@
-"""The cells of a partition, found by pipeline and instant. A *cell* holds the counts of a window of a pipeline."""
+"""The cells of a partition, found by pipeline and instant. A *cell* holds the profiles of a window of a pipeline."""
 
 from collections.abc import Iterator
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
 """The fold in C: the compiled twin of `PartitionState.apply_all`, for the two commonest kinds of change.
 
 C applies a new row, and passes over a known row that says nothing new, where the deal has few rows. Every other change
@@ -8,14 +8,20 @@ goes to `PartitionState.apply_all`, one at a time.
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_GetItem
 from cpython.object cimport PyObject
+from cpython.tuple cimport PyTuple_GET_ITEM
 from libc.string cimport memcmp, memcpy
 
 from streams.domain.packed cimport GONE, IS_REKEYED, IS_SNAPSHOT, NOTHING, PackedChange
 
 from streams.domain.packed import unpacked
-from streams.domain.tally import ChangeNote
+from streams.domain.profile import UNITS
+from streams.domain.tally import ChangeNote, Moved
+
+cdef tuple units = UNITS
+cdef object COUNTS = Moved.COUNTS
 
 cdef enum:
+    BUCKETS = 12
     FEW = 64
     UNCHANGED = 0
     NEW_ROW = 1
@@ -40,10 +46,21 @@ cdef class Bounds:
     cdef tuple cells
 
 
-cdef inline int add(dict moved, unsigned int before, unsigned int after) except -1:
+cdef struct Age:
+    long long start, length
+
+
+cdef inline int bucket(Age age, long long at) noexcept:
+    """The twin of `profile.bucket_of`. A window lasts a century at most, so the product fits into eight bytes."""
+    return <int>((at - age.start) * BUCKETS // age.length)
+
+
+cdef inline int add(dict moved, unsigned int before, unsigned int after, int entered, int converted) except -1:
+    """Add a deal to the profile of a step, at the place of its two buckets."""
     cdef object number = (<unsigned long long>before << 32) | after
+    cdef object unit = <object>PyTuple_GET_ITEM(units, entered * BUCKETS + converted)
     cdef PyObject* found = PyDict_GetItem(moved, number)
-    moved[number] = 1 if found == NULL else <object>found + 1
+    moved[number] = unit if found == NULL else <object>found + unit
     return 0
 
 
@@ -128,9 +145,11 @@ cdef int _enter(
 ) except -1:
     """Count a new row's entry in the cells of the entry's span; the twin of `Cell.enter`."""
     cdef Entry[FEW] first
-    cdef int stages, place
+    cdef int stages, place, entered
     cdef Py_ssize_t number
     cdef long long start, end, at
+    cdef Age age
+    cdef bint counted
     cdef object cell
     cdef dict moved
     for cell in cells:
@@ -159,18 +178,23 @@ cdef int _enter(
             continue  # a later entry into the stage counts nothing
         if place >= 0:
             entries = {first[place].stage: first[place].at for place in range(stages)}
-            if not cell.enter(entries, change.stage, change.at):
+            effect = cell.enter(entries, change.stage, change.at)
+            if not effect:
                 continue
+            counted = effect is COUNTS
         else:
+            counted = True
             moved = cell.moved
-            add(moved, change.stage, change.stage)
+            age = Age(start, end - start)
+            entered = bucket(age, change.at)
+            add(moved, change.stage, change.stage, entered, entered)
             for place in range(stages):
                 if first[place].at < change.at:
-                    add(moved, first[place].stage, change.stage)
+                    add(moved, first[place].stage, change.stage, bucket(age, first[place].at), entered)
                 elif first[place].at > change.at:
-                    add(moved, change.stage, first[place].stage)
+                    add(moved, change.stage, first[place].stage, entered, bucket(age, first[place].at))
         touched.add(cell)
-        if note and change.committed_at >= end and not change.flags & IS_SNAPSHOT:
+        if note and counted and change.committed_at >= end and not change.flags & IS_SNAPSHOT:
             cause = "deal_merged" if change.flags & IS_REKEYED else "late_insert"
             cell.add_note(ChangeNote({cause}, change.lsn, change.lsn))
     return 0

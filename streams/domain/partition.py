@@ -14,13 +14,14 @@ from streams.domain.codes import Vocabulary
 from streams.domain.deal import GONE, ROW_SIZE, entries, find_row, pack_row, read_row, with_row
 from streams.domain.packed import unpacked
 from streams.domain.plan import WindowPlan
-from streams.domain.snapshot import CellCounts, Snapshot, recode
+from streams.domain.profile import Profile
+from streams.domain.snapshot import CellProfiles, Snapshot, recode
 from streams.domain.tally import (
     Cell,
     ChangeNote,
+    Moved,
     TallyKey,
     WindowScope,
-    contribution,
     first_entries,
     stages_of,
     step,
@@ -41,14 +42,14 @@ LARGE = 64 * ROW_SIZE
 
 @dataclass(slots=True)
 class Delta:
-    """Changes since the last flush: absolute counts by key, and notes on the causes in ended windows."""
+    """Changes since the last flush: absolute profiles by key, and notes on the causes in ended windows."""
 
-    counts: dict[TallyKey, int]
+    profiles: dict[TallyKey, Profile]
     notes: dict[WindowScope, ChangeNote]
 
 
 class PartitionState:
-    """The rows and counts of the deals in a partition, and the set of counts that Postgres lacks.
+    """The rows and profiles of the deals in a partition, and the set of profiles that Postgres lacks.
 
     The state covers the log before `position`; the caller who applies changes also advances `position`.
     """
@@ -82,28 +83,31 @@ class PartitionState:
             changes = unpacked(changes)
         return sum(self._apply(change, note=note) for change in changes)
 
-    def mark_differences(self, known: Mapping[TallyKey, int]) -> None:
-        """Have the next flush write the counts that differ from `known`, the counts in Postgres, and no others."""
+    def mark_differences(self, known: Mapping[TallyKey, Profile]) -> None:
+        """Have the next flush write the profiles that differ from `known`, the profiles in Postgres, and no others."""
         for cell in self._changed:
             cell.drain()
         self._changed = {cell for cell in self._changed if cell.note is not None}
         held: set[tuple[Cell, int]] = set()
-        for key, count in known.items():
+        for key, profile in known.items():
             cell = self._cells.at(key.where)
             stages = self._vocabulary.stages
             number = step(stages.code(key.from_stage), stages.code(key.to_stage))
             held.add((cell, number))
-            if cell.counts.get(number, 0) != count:
+            if cell.profiles.get(number, 0) != profile:
                 self._mark(cell, number)
         for cell in self._cells:
-            for number, count in cell.counts.items():
-                if count and (cell, number) not in held:
+            for number, profile in cell.profiles.items():
+                if profile and (cell, number) not in held:
                     self._mark(cell, number)
 
-    def counts(self) -> dict[TallyKey, int]:
-        """Return the counts above zero."""
+    def profiles(self) -> dict[TallyKey, Profile]:
+        """Return the profiles of counts above zero."""
         return {
-            self._key(cell, number): n for cell in self._cells for number, n in cell.settle().items() if n
+            self._key(cell, number): profile
+            for cell in self._cells
+            for number, profile in cell.settle().items()
+            if profile
         }
 
     def drain(self, sealed: Mapping[str, int] = _NOTHING_SEALED) -> Delta:
@@ -116,9 +120,9 @@ class PartitionState:
         """
         delta = Delta({}, {})
         for cell in self._changed:
-            counts = cell.drain()
+            drained = cell.drain()
             if not sealed or cell.end > sealed.get(cell.where.window.name, cell.start):
-                delta.counts.update((self._key(cell, number), count) for number, count in counts.items())
+                delta.profiles.update((self._key(cell, number), each) for number, each in drained.items())
             if cell.note is not None:
                 delta.notes[cell.where] = cell.note
             cell.note = None
@@ -126,9 +130,9 @@ class PartitionState:
         return delta
 
     def give_back(self, delta: Delta) -> None:
-        """Take back a delta that was not written: the next one has the present counts of the delta's keys."""
+        """Take back a delta that was not written: the next one has the present profiles of the delta's keys."""
         stages = self._vocabulary.stages
-        for key in delta.counts:
+        for key in delta.profiles:
             cell = self._cells.at(key.where)
             number = step(stages.code(key.from_stage), stages.code(key.to_stage))
             self._mark(cell, number)
@@ -140,7 +144,7 @@ class PartitionState:
     def snapshot(self) -> Snapshot:
         """Return a copy of the present state; later changes leave the copy alone."""
         cells = [
-            CellCounts(cell.scope, cell.where.window.name, cell.start, cell.end, dict(cell.settle()))
+            CellProfiles(cell.scope, cell.where.window.name, cell.start, cell.end, dict(cell.settle()))
             for cell in self._cells
         ]
         vocabulary = self._vocabulary
@@ -157,9 +161,9 @@ class PartitionState:
         self.deals = (
             snapshot.deals if same else {k: recode(v, scopes, stages) for k, v in snapshot.deals.items()}
         )
-        for scope, name, start, end, counts in snapshot.cells:
+        for scope, name, start, end, profiles in snapshot.cells:
             where = WindowScope(snapshot.scopes[scope], Window(name, start, end))
-            self._cells.at(where).counts = counts if same else _recoded(counts, stages)
+            self._cells.at(where).profiles = profiles if same else _recoded(profiles, stages)
         self.position = snapshot.position
 
     def _apply(self, change: Change, *, note: bool) -> bool:
@@ -176,8 +180,9 @@ class PartitionState:
         self.deals[deal_id] = packed + pack_row(row_id, lsn or 0, at, scope, stage)
         for cell in cells:
             first = self._first_entries(deal_id, packed, cell)
-            if cell.enter(first, stage, at):
-                self._touch(cell, change, "deal_merged" if change.rekeyed else "late_insert", note=note)
+            moved = cell.enter(first, stage, at)
+            cause = "deal_merged" if change.rekeyed else "late_insert"
+            self._touch(cell, change, moved, cause, note=note)
             first[stage] = min(at, first.get(stage, at))
         return stage != GONE
 
@@ -199,11 +204,8 @@ class PartitionState:
             return False  # a snapshot: only the version changes
         self._large.pop(deal_id, None)
         for cell in cells:
-            if cell.move(
-                contribution(first_entries(entries(packed), cell)),
-                contribution(first_entries(entries(after), cell)),
-            ):
-                self._touch(cell, change, _cause(change, old_stage, old_scope), note=note)
+            moved = cell.move(first_entries(entries(packed), cell), first_entries(entries(after), cell))
+            self._touch(cell, change, moved, _cause(change, old_stage, old_scope), note=note)
         return True
 
     def _first_entries(self, deal_id: bytes, packed: bytes, cell: Cell) -> dict[int, int]:
@@ -216,10 +218,12 @@ class PartitionState:
             first = known[cell] = first_entries(entries(packed), cell)
         return first
 
-    def _touch(self, cell: Cell, change: Change, cause: str, *, note: bool) -> None:
-        """Have the cell flushed; note the cause if the change was committed after the window's end."""
-        self._changed.add(cell)
-        if note and change.lsn is not None and change.committed_at >= cell.end:
+    def _touch(self, cell: Cell, change: Change, moved: Moved, cause: str, *, note: bool) -> None:
+        """Have a cell with moved profiles flushed; note why counts moved, if the change came after the window's end."""
+        if moved:
+            self._changed.add(cell)
+        counted = moved is Moved.COUNTS
+        if note and counted and change.lsn is not None and change.committed_at >= cell.end:
             cell.add_note(ChangeNote({cause}, change.lsn, change.lsn))
 
     def _mark(self, cell: Cell, number: int) -> None:
@@ -232,9 +236,9 @@ class PartitionState:
         return TallyKey(cell.where, stages.value(from_stage), stages.value(to_stage))
 
 
-def _recoded(counts: Mapping[int, int], stages: Sequence[int]) -> dict[int, int]:
-    pairs = ((stages_of(number), count) for number, count in counts.items())
-    return {step(stages[a], stages[b]): count for (a, b), count in pairs}
+def _recoded(profiles: Mapping[int, Profile], stages: Sequence[int]) -> dict[int, Profile]:
+    pairs = ((stages_of(number), profile) for number, profile in profiles.items())
+    return {step(stages[a], stages[b]): profile for (a, b), profile in pairs}
 
 
 def _cause(change: Change, old_stage: int, old_scope: int) -> str:

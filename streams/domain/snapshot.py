@@ -5,16 +5,17 @@ from typing import NamedTuple
 
 from streams.domain.change import Scope
 from streams.domain.deal import GONE, ROW
+from streams.domain.profile import Profile
 
 
-class CellCounts(NamedTuple):
-    """The counts of a window of a pipeline, by step number (see `tally.step`)."""
+class CellProfiles(NamedTuple):
+    """The profiles of a window of a pipeline, by step number (see `tally.step`)."""
 
     scope: int
     window_name: str
     start: int
     end: int
-    counts: dict[int, int]
+    profiles: dict[int, Profile]
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Snapshot:
     scopes: tuple[Scope, ...]
     stages: tuple[str, ...]
     deals: dict[bytes, bytes]
-    cells: list[CellCounts]
+    cells: list[CellProfiles]
 
 
 def recode(packed: bytes, scopes: list[int], stages: list[int]) -> bytes:

@@ -8,7 +8,7 @@ import contextlib
 import os
 import tempfile
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -18,12 +18,13 @@ import msgspec
 import structlog
 
 from streams.domain.change import Scope
-from streams.domain.snapshot import CellCounts, Snapshot
+from streams.domain.profile import Profile
+from streams.domain.snapshot import CellProfiles, Snapshot
 from streams.errors import PreconditionError
 
 log = structlog.get_logger(__name__)
 
-_MAGIC = b"funnelproof checkpoint 1\n"
+_MAGIC = b"funnelproof checkpoint 2\n"
 _ID = 16
 _DIGEST = 16
 
@@ -42,7 +43,7 @@ class _Header(msgspec.Struct, array_like=True):
     position: int
     scopes: list[tuple[str, str]]
     stages: list[str]
-    cells: list[tuple[int, str, int, int, dict[int, int]]]
+    cells: list[tuple[int, str, int, int, dict[int, bytes]]]
     poisoned: list[bytes]
     deals: int
 
@@ -129,7 +130,7 @@ class Checkpoints:
                 snapshot.position,
                 [tuple(scope) for scope in snapshot.scopes],  # type: ignore[misc]  # a Scope is a pair of texts
                 list(snapshot.stages),
-                [tuple(cell) for cell in snapshot.cells],  # type: ignore[misc]  # a CellCounts is that tuple
+                [(*cell[:4], _written(cell.profiles)) for cell in snapshot.cells],
                 list(checkpoint.poisoned),
                 len(snapshot.deals),
             )
@@ -157,10 +158,22 @@ class Checkpoints:
                 tuple(Scope(*scope) for scope in header.scopes),
                 tuple(header.stages),
                 _deals(content, end, header.deals),
-                [CellCounts(*cell) for cell in header.cells],
+                [CellProfiles(*cell[:4], _read(cell[4])) for cell in header.cells],
             ),
             frozenset(header.poisoned),
         )
+
+
+def _written(profiles: Mapping[int, Profile]) -> dict[int, bytes]:
+    """Return profiles as bytes: msgpack has integers of 64 bits at most."""
+    return {
+        number: profile.to_bytes((profile.bit_length() + 7) // 8, "little")
+        for number, profile in profiles.items()
+    }
+
+
+def _read(profiles: Mapping[int, bytes]) -> dict[int, Profile]:
+    return {number: int.from_bytes(profile, "little") for number, profile in profiles.items()}
 
 
 def _deals(content: bytes, begin: int, count: int) -> dict[bytes, bytes]:

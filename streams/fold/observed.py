@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from streams.domain.profile import Profile
 from streams.domain.tally import TallyKey
 from streams.fold.partials import DeadLetter, Flushed, PartitionFlush, Takeover
 from streams.store.keep_trying import PASSING_ERRORS, reason
@@ -22,8 +23,8 @@ class FlushTarget(Protocol):
     async def claim(self, partition: int, end: int) -> Takeover:
         """Take a partition over at the log's `end`."""
 
-    async def read(self, partition: int) -> dict[TallyKey, int]:
-        """Return the counts that Postgres holds of a partition."""
+    async def read(self, partition: int) -> dict[TallyKey, Profile]:
+        """Return the profiles that Postgres holds of a partition."""
 
     async def flush(self, flushes: Sequence[PartitionFlush]) -> Flushed:
         """Write the partitions that can be accepted, in one transaction."""
@@ -56,8 +57,8 @@ class ObservedPartials:
         self._answered()
         return takeover
 
-    async def read(self, partition: int) -> dict[TallyKey, int]:
-        """Return the counts that Postgres holds; see Partials."""
+    async def read(self, partition: int) -> dict[TallyKey, Profile]:
+        """Return the profiles that Postgres holds; see Partials."""
         known = await self._partials.read(partition)
         self._answered()
         return known

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from streams.domain.partition import PartitionState
+from streams.domain.profile import Profile
 from streams.domain.tally import TallyKey
 from streams.fold.partials import DeadLetter
 
@@ -12,7 +13,7 @@ class OwnedPartition:
     """A partition that the worker holds: state, and progress of the takeover.
 
     `end`: the log's end at the takeover, which the replay must reach. `told`: the offset up to which Postgres has the
-    causes of changes. `flushes`: the number of the last accepted flush. `known`: the counts that Postgres had at the
+    causes of changes. `flushes`: the number of the last accepted flush. `known`: the profiles that Postgres had at the
     takeover, until the replay is over. `checkpoint_due`: the instant of the next checkpoint, by the event loop's clock.
 
     Waiting for the next flush: `dead_letters`; `superseded`, by key of a row with a dead letter the offset of a later
@@ -24,7 +25,7 @@ class OwnedPartition:
     end: int
     told: int
     flushes: int
-    known: dict[TallyKey, int] | None
+    known: dict[TallyKey, Profile] | None
     checkpoint_due: float
     dead_letters: list[DeadLetter] = field(default_factory=list)
     poisoned: set[bytes] = field(default_factory=set)

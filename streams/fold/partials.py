@@ -1,4 +1,4 @@
-"""Partials in Postgres: the absolute counts of every partition, fenced by offset.
+"""Partials in Postgres: the absolute counts and profiles of every partition, fenced by offset.
 
 A *zombie* is a worker that was paused, lost its partitions meanwhile, and wakes up. Example: worker A holds a partition
 and is paused at offset 900. Worker B takes the partition over at the log's end 1000, and claims 1000. A wakes up and
@@ -14,6 +14,7 @@ from itertools import islice
 
 from streams.domain.change import Scope
 from streams.domain.partition import Delta
+from streams.domain.profile import Profile, deals_in
 from streams.domain.tally import TallyKey, WindowScope
 from streams.domain.windows import Window, from_microseconds, to_microseconds
 from streams.resources import sql
@@ -109,8 +110,8 @@ class Partials:
         self._last_by[partition] = row["flushed_by"]
         return Takeover(row["source_offset"], row["flushes"])
 
-    async def read(self, partition: int) -> dict[TallyKey, int]:
-        """Return the counts of a partition in Postgres, by the keys of PartitionState."""
+    async def read(self, partition: int) -> dict[TallyKey, Profile]:
+        """Return the profiles of a partition in Postgres, by the keys of PartitionState."""
         rows = await self._pool.fetch(sql("queries/fold/partition_partials"), self._epoch.id, partition)
         return {
             TallyKey(
@@ -119,7 +120,7 @@ class Partials:
                 ),
                 row[5],
                 row[6],
-            ): row[7]
+            ): int(row[7])
             for row in rows
         }
 
@@ -167,7 +168,7 @@ class Partials:
         self, connection: Connection, flushes: Sequence[PartitionFlush]
     ) -> set[tuple[Window, str]]:
         plan = self._epoch.plan
-        told = {key.where for flush in flushes for key in flush.delta.counts}
+        told = {key.where for flush in flushes for key in flush.delta.profiles}
         windows = {(where.window, plan.tiling_of(where.scope.tenant_id)) for where in told}
         windows -= self._known_windows
         await know_windows(connection, windows)
@@ -186,10 +187,11 @@ class Partials:
                 from_microseconds(key.where.window.end),
                 key.from_stage,
                 key.to_stage,
-                count,
+                deals_in(profile),
+                str(profile),
             )
             for flush in flushes
-            for key, count in flush.delta.counts.items()
+            for key, profile in flush.delta.profiles.items()
         )
         while some := list(islice(rows, ROWS_AT_ONCE)):
             await connection.execute(sql("queries/fold/flush_partials"), self._epoch.id, *columns(some))

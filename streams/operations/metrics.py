@@ -114,7 +114,7 @@ class Metrics:
         self.flushes.labels("refused").inc(len(flushed.refused))
         self.flushes.labels("astray").inc(len(flushed.astray))
         self.flushed_counts.inc(
-            sum(len(flush.delta.counts) for flush in flushes if flush.partition in flushed.accepted)
+            sum(len(flush.delta.profiles) for flush in flushes if flush.partition in flushed.accepted)
         )
         self.ignored_changes.inc(flushed.ignored)
 

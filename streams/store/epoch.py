@@ -14,7 +14,7 @@ from streams.resources import sql
 from streams.store.database import Connection, Pool
 
 _NAMESPACE = UUID("6f0b4b4e-6a0a-5c0e-9d6d-0f5b6f9f7f01")
-STATE_FORMAT = 1
+STATE_FORMAT = 2
 """The version of a partial's meaning. A higher version rebuilds all counts from the log."""
 
 

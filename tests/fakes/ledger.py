@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
+from streams.domain.profile import Profile
 from streams.domain.tally import TallyKey, WindowScope
 from streams.fold.partials import DeadLetter, Flushed, PartitionFlush, Takeover
+from tests.machine.definition import counts_in
 
 
 class Progress(NamedTuple):
@@ -20,15 +22,20 @@ class Progress(NamedTuple):
 
 
 class Partial(NamedTuple):
-    deals: int
+    profile: Profile
     flush: int
 
 
 class Run(NamedTuple):
-    """One revision of a closed window: its counts, and the positions they stand for."""
+    """One revision of a closed window: its profiles, and the positions its counts stand for."""
 
     positions: Mapping[int, int]
-    counts: Mapping[TallyKey, int]
+    profiles: Mapping[TallyKey, Profile]
+
+    @property
+    def said(self) -> tuple[object, ...]:
+        """What never changes: positions and counts."""
+        return self.positions, counts_in(self.profiles)
 
 
 @dataclass
@@ -52,11 +59,14 @@ class Ledger:
     def positions(self) -> dict[int, int]:
         return {partition: each.position or 0 for partition, each in self.progress.items()}
 
-    def told(self, partition: int) -> dict[TallyKey, int]:
-        return {key: each.deals for key, each in self.partials.get(partition, {}).items()}
+    def told(self, partition: int) -> dict[TallyKey, Profile]:
+        return {key: each.profile for key, each in self.partials.get(partition, {}).items()}
 
     def close(self, due: Iterable[WindowScope]) -> None:
-        """Close what is due and is not closed; revise closed windows whose counts were written since the last look."""
+        """Close what is due and is not closed; revise closed windows whose counts changed since the last look.
+
+        Where only the profiles changed, the last run has the new ones.
+        """
         touched = {
             key.where
             for partition, partials in self.partials.items()
@@ -66,19 +76,21 @@ class Ledger:
         self.looked_until = {partition: each.flushes for partition, each in self.progress.items()}
         for where in due:
             if where not in self.runs:
-                self.runs[where] = [Run(self.positions, self._counts(where))]
+                self.runs[where] = [Run(self.positions, self._profiles(where))]
         for where in touched:
-            counts = self._counts(where)
-            if counts != self.runs[where][-1].counts:
-                self.runs[where].append(Run(self.positions, counts))
+            profiles, last = self._profiles(where), self.runs[where][-1]
+            if counts_in(profiles) != counts_in(last.profiles):
+                self.runs[where].append(Run(self.positions, profiles))
+            else:
+                self.runs[where][-1] = last._replace(profiles=profiles)
 
-    def _counts(self, where: WindowScope) -> dict[TallyKey, int]:
-        counts: Counter[TallyKey] = Counter()
+    def _profiles(self, where: WindowScope) -> dict[TallyKey, Profile]:
+        profiles: Counter[TallyKey] = Counter()
         for partials in self.partials.values():
             for key, each in partials.items():
                 if key.where == where:
-                    counts[key] += each.deals
-        return {key: count for key, count in counts.items() if count}
+                    profiles[key] += each.profile
+        return {key: profile for key, profile in profiles.items() if profile}
 
 
 class LedgerPartials:
@@ -96,7 +108,7 @@ class LedgerPartials:
         self._last_by[partition] = progress.flushed_by
         return Takeover(progress.position, progress.flushes)
 
-    async def read(self, partition: int) -> dict[TallyKey, int]:
+    async def read(self, partition: int) -> dict[TallyKey, Profile]:
         return self._ledger.told(partition)
 
     async def flush(self, flushes: Sequence[PartitionFlush]) -> Flushed:
@@ -115,7 +127,7 @@ class LedgerPartials:
                     progress.claimed, flush.position, number, self
                 )
                 self._last_by[flush.partition] = self
-                written = {key: Partial(deals, number) for key, deals in flush.delta.counts.items()}
+                written = {key: Partial(each, number) for key, each in flush.delta.profiles.items()}
                 self._ledger.partials.setdefault(flush.partition, {}).update(written)
         return Flushed(accepted, frozenset(refused), frozenset(astray))
 

@@ -61,12 +61,15 @@ ENTERED = [
         (25, 1, 0),
         (25, 4, -1),
         (25, 4, 0),
+        (25, 4, 900_000_000 - 1),
+        (25, 4, 900_000_000),
         (25, 23, -1),
         (25, 23, 0),
         (26, 0, 0),
     )
 ]
-"""Few instants, most of them on or beside a boundary, so that ties and moves between windows are common."""
+"""Few instants, most of them on or beside a boundary of a window or, at 4:15, of a bucket of Berlin's long day, so that
+ties and moves between windows and buckets are common."""
 
 
 def stage_id(scope: Scope, stage: int) -> str:

@@ -12,12 +12,13 @@ from uuid import UUID
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from streams.domain.profile import Profile
 from streams.domain.tally import TallyKey
 from streams.fold.checkpoint import Checkpoints
 from streams.fold.observed import FlushTarget
 from tests.fakes.changes import StageEntry
 from tests.machine.calendar import CLOSES, ENTERED, SCOPES, STAGES, WINDOWS, stage_id
-from tests.machine.definition import counts_of
+from tests.machine.definition import profiles_of
 from tests.machine.source import Source
 from tests.machine.topic import MemoryTopic
 from tests.machine.workers import Then, Watched, Worker
@@ -86,18 +87,18 @@ class Fleet(RuleBasedStateMachine):
         """Return what a new worker writes to."""
         raise NotImplementedError
 
-    def told(self) -> dict[int, tuple[int, dict[TallyKey, int]]]:
-        """Return what Postgres holds of each partition: its position and its counts."""
+    def told(self) -> dict[int, tuple[int, dict[TallyKey, Profile]]]:
+        """Return what Postgres holds of each partition: its position and its profiles."""
         raise NotImplementedError
 
     def publish(self) -> None:
         """Close what is due by `latest`, revise what changed, and check every run there is."""
         raise NotImplementedError
 
-    def expected(self, positions: Mapping[int, int]) -> dict[TallyKey, int]:
+    def expected(self, positions: Mapping[int, int]) -> dict[TallyKey, Profile]:
         """Return what the log before these positions says, by the definition."""
         told = self.source.rows_at(positions)
-        return counts_of(((deal, entry) for (deal, _), entry in told.items()), WINDOWS)
+        return profiles_of(((deal, entry) for (deal, _), entry in told.items()), WINDOWS)
 
     def worker(self, seat: int) -> Worker:
         """Return whoever sits there, or next to it."""
@@ -221,12 +222,12 @@ class Fleet(RuleBasedStateMachine):
         for partition, owned in worker.processor.owned.items():
             position = owned.state.position
             if position >= self.compacted[partition]:
-                assert owned.state.counts() == self.expected({partition: position})
+                assert owned.state.profiles() == self.expected({partition: position})
 
     def check_told(self) -> None:
-        for partition, (position, counts) in self.told().items():
-            assert without_zeros(counts) == self.expected({partition: position})
+        for partition, (position, profiles) in self.told().items():
+            assert without_zeros(profiles) == self.expected({partition: position})
 
 
-def without_zeros(counts: Mapping[TallyKey, int]) -> dict[TallyKey, int]:
-    return {key: count for key, count in counts.items() if count}
+def without_zeros(profiles: Mapping[TallyKey, Profile]) -> dict[TallyKey, Profile]:
+    return {key: profile for key, profile in profiles.items() if profile}

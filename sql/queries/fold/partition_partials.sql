@@ -1,4 +1,4 @@
--- The counts of a partition.
+-- The profiles of a partition.
 select
     partial.tenant_id::text,
     partial.pipeline_id::text,
@@ -7,6 +7,6 @@ select
     partial.window_end,
     partial.from_stage_id::text,
     partial.to_stage_id::text,
-    partial.deals
+    partial.profile::text
 from funnelproof.partial
 where partial.epoch = $1 and partial.partition = $2

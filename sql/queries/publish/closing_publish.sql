@@ -4,6 +4,8 @@
 -- A touched window gets its next run if its counts differ from the run before. The next run keeps the pairs of the run
 -- before. For the purpose 'pairs' the next run has the present pairs, and is also published if only the pairs differ.
 -- A touched window without a run gets its first run if the window has an entry.
+-- Each run gets the profiles of its facts. A touched window whose counts and pairs are those of its last run gets no run:
+-- its last run gets the present profiles.
 -- Each candidate is worked out by itself with indexes: the planner cannot estimate joins between the steps of this
 -- statement, and would compare all rows with all rows.
 with
@@ -58,6 +60,8 @@ counted as materialized (
                 array_agg(pair.to_stage_id) as to_stage_ids,
                 array_agg(count.entered) as entered_counts,
                 array_agg(count.converted) as converted_counts,
+                array_agg(count.entered_profile) as entered_profiles,
+                array_agg(count.converted_profile) as converted_profiles,
                 count(former.run_id) as former_pairs,
                 coalesce(
                     bool_or(
@@ -89,7 +93,13 @@ counted as materialized (
                         )::bigint as entered,
                         coalesce(
                             sum(partial.deals) filter (where partial.to_stage_id <> pair.from_stage_id), 0
-                        )::bigint as converted
+                        )::bigint as converted,
+                        coalesce(
+                            sum(partial.profile) filter (where partial.to_stage_id = pair.from_stage_id), 0
+                        ) as entered_profile,
+                        coalesce(
+                            sum(partial.profile) filter (where partial.to_stage_id <> pair.from_stage_id), 0
+                        ) as converted_profile
                     from funnelproof.partial
                     where
                         partial.epoch = $1
@@ -288,6 +298,57 @@ fact as (
         published.from_stage_ids, published.to_stage_ids,
         published.entered_counts, published.converted_counts
     ) as counted (from_stage_id, to_stage_id, entered, converted)
+),
+
+profile as (
+    insert into funnelproof.run_profile as known (
+        run_id, from_stage_id, to_stage_id, entered_count, converted_count, entered, converted, proof_id
+    )
+    select
+        profiled.run_id,
+        counted.from_stage_id,
+        counted.to_stage_id,
+        counted.entered_count,
+        counted.converted_count,
+        counted.entered,
+        counted.converted,
+        $2
+    from (
+        select
+            published.run_id,
+            published.from_stage_ids,
+            published.to_stage_ids,
+            published.entered_counts,
+            published.converted_counts,
+            published.entered_profiles,
+            published.converted_profiles
+        from published
+        union all
+        select
+            worthwhile.previous_run_id,
+            worthwhile.from_stage_ids,
+            worthwhile.to_stage_ids,
+            worthwhile.entered_counts,
+            worthwhile.converted_counts,
+            worthwhile.entered_profiles,
+            worthwhile.converted_profiles
+        from worthwhile
+        where
+            worthwhile.previous_run_id is not null
+            and not worthwhile.counts_differ
+            and not worthwhile.pairs_differ
+    ) as profiled
+    cross join
+        lateral unnest(
+            profiled.from_stage_ids, profiled.to_stage_ids,
+            profiled.entered_counts, profiled.converted_counts,
+            profiled.entered_profiles, profiled.converted_profiles
+        ) as counted (from_stage_id, to_stage_id, entered_count, converted_count, entered, converted)
+    where counted.entered_count > 0
+    on conflict (run_id, from_stage_id, to_stage_id) do update
+        set
+            entered = excluded.entered, converted = excluded.converted, proof_id = excluded.proof_id
+        where (known.entered, known.converted) <> (excluded.entered, excluded.converted)
 )
 
 select

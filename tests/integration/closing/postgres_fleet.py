@@ -20,6 +20,7 @@ from hypothesis.stateful import rule
 
 from streams.domain.change import Scope
 from streams.domain.pairs import Stage
+from streams.domain.profile import Profile
 from streams.domain.proof import Marker, Proof
 from streams.domain.tally import TallyKey, WindowScope
 from streams.domain.windows import Window, from_microseconds, to_microseconds
@@ -59,7 +60,19 @@ delete from funnelproof.snapshot;
 delete from funnelproof.doubt;
 """
 
+PROFILES = """
+select
+    run_id,
+    from_stage_id::text,
+    to_stage_id::text,
+    funnelproof.profile_entered(entered) as entered,
+    funnelproof.profile_converted(converted) as converted
+from funnelproof.run_profile
+"""
+
 Fact = tuple[str, str, int, int, Decimal]
+Ages = tuple[list[int], list[list[int]]]
+"""Deals by bucket of the entry; deals by buckets of entry and conversion."""
 
 
 class Run(NamedTuple):
@@ -68,6 +81,12 @@ class Run(NamedTuple):
     causes: list[str]
     positions: Mapping[int, int]
     facts: list[Fact]
+    profiles: Mapping[tuple[str, str], Ages]
+
+    @property
+    def said(self) -> tuple[object, ...]:
+        """All that is never edited. The profiles of a window's last run may become others."""
+        return self[:-1]
 
 
 class PostgresFleet(Fleet):
@@ -93,24 +112,24 @@ class PostgresFleet(Fleet):
     def partials(self) -> FlushTarget:
         return Partials(self.pool, EPOCH, "worker")
 
-    def told(self) -> dict[int, tuple[int, dict[TallyKey, int]]]:
+    def told(self) -> dict[int, tuple[int, dict[TallyKey, Profile]]]:
         return self.run(self.read_partials())
 
-    async def read_partials(self) -> dict[int, tuple[int, dict[TallyKey, int]]]:
-        told: dict[int, tuple[int, dict[TallyKey, int]]] = {
+    async def read_partials(self) -> dict[int, tuple[int, dict[TallyKey, Profile]]]:
+        told: dict[int, tuple[int, dict[TallyKey, Profile]]] = {
             partition: (position, {}) for partition, position in (await self.positions()).items()
         }
         rows = await self.pool.fetch(
             """
             select partition, tenant_id::text, pipeline_id::text, window_name, window_start, window_end,
-                from_stage_id::text, to_stage_id::text, deals
+                from_stage_id::text, to_stage_id::text, profile::text
             from funnelproof.partial
             """
         )
-        for partition, tenant, pipeline, name, start, end, from_stage, to_stage, count in rows:
+        for partition, tenant, pipeline, name, start, end, from_stage, to_stage, profile in rows:
             window = Window(name, to_microseconds(start), to_microseconds(end))
             where = WindowScope(Scope(tenant, pipeline), window)
-            told[partition][1][TallyKey(where, from_stage, to_stage)] = count
+            told[partition][1][TallyKey(where, from_stage, to_stage)] = int(profile)
         return told
 
     async def positions(self) -> dict[int, int]:
@@ -158,8 +177,11 @@ class PostgresFleet(Fleet):
         """Every window that ended has runs; none is ever edited; each new one and each last one is right."""
         before = self.latest_runs()
         known, self.runs = self.runs, await self.read_runs()
-        assert {key: self.runs.get(key) for key in known} == known
+        assert known.keys() <= self.runs.keys()
+        assert {key: self.runs[key].said for key in known} == {key: run.said for key, run in known.items()}
         after = self.latest_runs()
+        superseded = {key for key, run in known.items() if run.revision < after[run.where].revision}
+        assert {key: self.runs[key] for key in superseded} == {key: known[key] for key in superseded}
         until = to_microseconds(self.latest)
         assert after.keys() == {
             WindowScope(scope, window)
@@ -201,8 +223,8 @@ class PostgresFleet(Fleet):
     async def read_runs(self) -> dict[tuple[WindowScope, int], Run]:
         rows = await self.pool.fetch(
             """
-            select run.tenant_id::text, run.pipeline_id::text, run.window_name, run.window_start, run.window_end,
-                run.revision, run.causes, run.positions,
+            select run.run_id, run.tenant_id::text, run.pipeline_id::text, run.window_name, run.window_start,
+                run.window_end, run.revision, run.causes, run.positions,
                 array_agg(
                     (fact.from_stage_id::text, fact.to_stage_id::text,
                         fact.entered_count, fact.converted_count, fact.conversion_rate)
@@ -213,16 +235,19 @@ class PostgresFleet(Fleet):
             group by run.run_id
             """
         )
+        profiles: dict[UUID, dict[tuple[str, str], Ages]] = defaultdict(dict)
+        for run_id, from_stage, to_stage, entered, converted in await self.pool.fetch(PROFILES):
+            profiles[run_id][from_stage, to_stage] = entered, converted
         runs = {}
-        for tenant, pipeline, name, start, end, revision, causes, positions, facts in rows:
+        for run_id, tenant, pipeline, name, start, end, revision, causes, positions, facts in rows:
             window = Window(name, to_microseconds(start), to_microseconds(end))
             where = WindowScope(Scope(tenant, pipeline), window)
             cut = {int(partition): position or 0 for partition, position in json.loads(positions).items()}
-            runs[where, revision] = Run(where, revision, causes, cut, facts)
+            runs[where, revision] = Run(where, revision, causes, cut, facts, profiles[run_id])
         return runs
 
     async def compare(self, positions: Mapping[int, int], runs: Sequence[Run]) -> None:
-        """Ask the canonical SQL about the log before these positions."""
+        """Ask the canonical SQL about the log before these positions, for counts and profiles."""
         async with self.pool.acquire() as connection:
             rows = [
                 (uuid4(), str(UUID(int=deal)), *entry.scope, entry.stage_id, from_microseconds(entry.at))
@@ -240,14 +265,18 @@ class PostgresFleet(Fleet):
             for run in runs:
                 scope, window = run.where
                 pairs = [{"from_stage_id": fact[0], "to_stage_id": fact[1]} for fact in run.facts]
-                expected = await connection.fetch(
-                    sql("canonical/stage_conversion"),
+                asked = (
                     UUID(scope.tenant_id),
                     UUID(scope.pipeline_id),
                     from_microseconds(window.start),
                     from_microseconds(window.end),
                     json.dumps(pairs),
                 )
+                expected = await connection.fetch(sql("canonical/stage_conversion"), *asked)
                 assert run.facts == sorted(
                     (str(row[0]), str(row[1]), *row[2:]) for row in map(tuple, expected)
                 )
+                profiles = await connection.fetch(sql("canonical/stage_conversion_profile"), *asked)
+                assert run.profiles == {
+                    (str(row[0]), str(row[1])): tuple(row[2:]) for row in map(tuple, profiles) if any(row[2])
+                }

@@ -167,7 +167,7 @@ async def test_a_flush_that_commits_beside_a_close_becomes_a_revision(desk: Desk
 async def test_a_takeover_that_corrects_at_the_same_offset_is_found(desk: Desk, pool: Pool) -> None:
     desk.write("a", entry(0, 1))
     await desk.flush()
-    await pool.execute("update funnelproof.partial set deals = 5")
+    await pool.execute("update funnelproof.partial set deals = 5, profile = 5")
     await desk.close(60)
     assert await desk.facts() == [(1, 5, 0), (1, 0, 0)]
     await desk.take_over(0, 1)

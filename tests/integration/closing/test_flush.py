@@ -19,7 +19,7 @@ async def test_what_was_flushed_is_read_back_by_the_next_owner(desk: Desk) -> No
     desk.write("b", entry(1, 2))
     await desk.flush()
     known = await desk.partials.read(0)
-    assert known == desk.states[0].counts()
+    assert known == desk.states[0].profiles()
     assert len(known) == 3
 
 
@@ -66,7 +66,7 @@ async def test_a_flush_does_not_follow_one_of_another_worker_that_bears_the_numb
     assert (await desk.flush(0)).astray == {0}
     await desk.take_over(0, 3)
     assert (await desk.flush(0)).accepted == {0: 2}
-    assert await desk.partials.read(0) == desk.states[0].counts()
+    assert await desk.partials.read(0) == desk.states[0].profiles()
 
 
 async def test_taking_over_tells_how_far_postgres_was_told_and_never_lowers_a_claim(desk: Desk) -> None:
@@ -98,9 +98,11 @@ async def test_a_takeover_writes_only_what_differs(desk: Desk, pool: Pool) -> No
     successor = await desk_of(pool)
     successor.write("a", entry(0, 1))
     successor.write("b", entry(1, 2))
-    await pool.execute("update funnelproof.partial set deals = 7 where from_stage_id <> to_stage_id")
+    await pool.execute(
+        "update funnelproof.partial set deals = 7, profile = 7 where from_stage_id <> to_stage_id"
+    )
     await successor.take_over(0, 2)
-    assert [key.from_stage != key.to_stage for key in successor.states[0].drain().counts] == [True]
+    assert [key.from_stage != key.to_stage for key in successor.states[0].drain().profiles] == [True]
 
 
 async def test_a_postgres_that_has_lost_all_progress_is_noticed(desk: Desk, pool: Pool) -> None:
@@ -125,8 +127,8 @@ async def test_a_large_flush_is_written_in_several_statements(
     for number in range(3):
         desk.write(f"row {number}", entry(number, number))
     await desk.flush()
-    assert await desk.partials.read(0) == desk.states[0].counts()
-    assert len(desk.states[0].counts()) == 6
+    assert await desk.partials.read(0) == desk.states[0].profiles()
+    assert len(desk.states[0].profiles()) == 6
 
 
 async def test_another_epoch_shuts_the_old_one_out(desk: Desk, pool: Pool) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from streams.cdc.folded import FoldedTopic, RecordsLostError
 from streams.domain.change import Scope
+from streams.domain.profile import Profile
 from streams.domain.tally import TallyKey
 from streams.errors import PreconditionError
 from streams.fold.checkpoint import Checkpoints
@@ -88,7 +89,7 @@ class Office:
         processor = Processor(folded, partials, checkpointing, PLAN, 0.2)
         return Worker(processor, self.log, partials)
 
-    async def told(self, partition: int = 0) -> dict[TallyKey, int]:
+    async def told(self, partition: int = 0) -> dict[TallyKey, Profile]:
         """Return what Postgres holds of a partition, without zeros."""
         known = await Partials(self.pool, self.epoch, "reader").read(partition)
         return {key: count for key, count in known.items() if count}
@@ -203,7 +204,7 @@ class Interrupted(HeardPartials):
         await self._at("after the claim", partition)
         return takeover
 
-    async def read(self, partition: int) -> dict[TallyKey, int]:
+    async def read(self, partition: int) -> dict[TallyKey, Profile]:
         known = await super().read(partition)
         await self._at("after the read", partition)
         return known
@@ -246,7 +247,7 @@ async def test_two_workers_that_both_believe_they_hold_a_partition_end_in_the_sa
         worker.read()
         await worker.processor.flush()
         await worker.processor.flush()  # the first may have found Postgres elsewhere
-    assert await office.told() == first.processor.owned[0].state.counts()
+    assert await office.told() == first.processor.owned[0].state.profiles()
     assert [await office.entries(stage) for stage in range(3)] == [4, 4, 4]
 
 
@@ -268,7 +269,7 @@ async def test_a_postgres_that_goes_back_under_a_running_worker_is_made_right_by
     worker.read()
     assert 0 not in await worker.processor.flush()
     assert (await worker.processor.flush())[0] == 3
-    assert await office.told() == worker.processor.owned[0].state.counts()
+    assert await office.told() == worker.processor.owned[0].state.profiles()
     assert len(await office.told()) == 3
     assert await pool.fetchval("select count(*) from funnelproof.time_window") > 0
 
@@ -292,11 +293,13 @@ async def test_a_checkpoint_ahead_of_a_restored_postgres_makes_it_right(office: 
     await pool.execute(
         "update funnelproof.partition_progress set source_offset = 2, flushes = 1 where partition = 0"
     )
-    await pool.execute("update funnelproof.partial set deals = 1 where from_stage_id = to_stage_id")
+    await pool.execute(
+        "update funnelproof.partial set deals = 1, profile = 1 where from_stage_id = to_stage_id"
+    )
     await pool.execute("delete from funnelproof.partial where from_stage_id <> to_stage_id")
     await pool.execute(
         "insert into funnelproof.partial select epoch, partition, tenant_id, pipeline_id, window_name, "
-        "window_start, window_end, gen_random_uuid(), gen_random_uuid(), 5, flush from funnelproof.partial limit 1"
+        "window_start, window_end, gen_random_uuid(), gen_random_uuid(), 5, flush, 5 from funnelproof.partial limit 1"
     )
     assert await office.told() != right
     worker = await office.hire("worker")

@@ -7,6 +7,7 @@ import asyncio
 
 from hypothesis import HealthCheck, settings
 
+from streams.domain.profile import Profile
 from streams.domain.tally import TallyKey, WindowScope
 from streams.domain.windows import to_microseconds
 from streams.fold.observed import FlushTarget
@@ -40,7 +41,7 @@ class LedgerFleet(Fleet):
     def partials(self) -> FlushTarget:
         return LedgerPartials(self.ledger)
 
-    def told(self) -> dict[int, tuple[int, dict[TallyKey, int]]]:
+    def told(self) -> dict[int, tuple[int, dict[TallyKey, Profile]]]:
         return {
             partition: (position, self.ledger.told(partition))
             for partition, position in self.ledger.positions.items()
@@ -51,10 +52,10 @@ class LedgerFleet(Fleet):
         self.ledger.close(where for where in ALL if where.window.end <= until)
         for where, runs in self.ledger.runs.items():
             known = self.checked.setdefault(where, [])
-            assert runs[: len(known)] == known
+            assert [run.said for run in runs[: len(known)]] == [run.said for run in known]
             for run in [*runs[len(known) :], runs[-1]._replace(positions=self.ledger.positions)]:
                 expected = self.expected(run.positions).items()
-                assert run.counts == {key: count for key, count in expected if key.where == where}
+                assert run.profiles == {key: each for key, each in expected if key.where == where}
             self.checked[where] = list(runs)
         self.backup = self.ledger.copy()
 

@@ -86,7 +86,7 @@ def everything(state: PartitionState) -> dict[str, Any]:
     """Return all that a state holds but where it looks first."""
     return {
         "deals": state.deals,
-        "cells": {cell.where: (cell.counts, cell.moved, cell.note) for cell in state._cells},
+        "cells": {cell.where: (cell.profiles, cell.moved, cell.note) for cell in state._cells},
         "changed": {cell.where for cell in state._changed},
         "large": {
             deal: {cell.where: first for cell, first in known.items()} for deal, known in state._large.items()
@@ -171,7 +171,7 @@ def apply_at_random(plan: WindowPlan, few: Few, count: int, random: Random) -> N
         twins.apply(chunk, note=random.random() < 0.8)
         if random.random() < 0.3:
             twins.drain(in_vain=random.random() < 0.5)
-    assert twins.compiled.counts() == twins.python.counts()
+    assert twins.compiled.profiles() == twins.python.profiles()
     twins.drain()
 
 

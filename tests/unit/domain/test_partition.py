@@ -14,13 +14,15 @@ from streams.domain.deal import entries as all_entries
 from streams.domain.packed import packed
 from streams.domain.partition import PartitionState
 from streams.domain.plan import WindowPlan, plan_for
+from streams.domain.profile import Profile
 from streams.domain.tally import TallyKey
 from streams.domain.windows import Window
 from tests.depth import examples
 from tests.fakes.changes import Changes, StageEntry
-from tests.machine.definition import counts_of
+from tests.machine.definition import profiles_of
 
 MINUTE = 60_000_000
+BUCKET = MINUTE // 12
 PLAN = plan_for(("1m", "5m"), "UTC")
 SCOPES = [Scope("t1", "p1"), Scope("t1", "p2"), Scope("t2", "p1")]
 
@@ -28,9 +30,10 @@ entries = st.builds(
     StageEntry,
     st.sampled_from(SCOPES),
     st.sampled_from("ABCD"),
-    # Few instants, many of them on or beside a boundary, so that ties and moves between windows are common.
+    # Few instants, many of them on or beside a boundary, so that ties and moves between windows and buckets are
+    # common.
     st.sampled_from(
-        [0, 1, MINUTE - 1, MINUTE, MINUTE + 1, 2 * MINUTE, 5 * MINUTE - 1, 5 * MINUTE, 6 * MINUTE]
+        [0, 1, BUCKET - 1, BUCKET, MINUTE - 1, MINUTE, MINUTE + 1, 2 * MINUTE, 5 * MINUTE - 1, 5 * MINUTE]
     ),
 )
 deals = st.sampled_from(["d1", "d2", "d3"])
@@ -46,9 +49,9 @@ WINDOWS = {
 }
 
 
-def brute_force(rows: dict[Row, StageEntry]) -> dict[TallyKey, int]:
-    """Count from the rows alone, by the definition of a conversion and nothing else."""
-    return counts_of(((deal, entry) for (deal, _), entry in rows.items()), WINDOWS)
+def brute_force(rows: dict[Row, StageEntry]) -> dict[TallyKey, Profile]:
+    """Count from the rows alone, by the definitions of a conversion and of a bucket, and nothing else."""
+    return profiles_of(((deal, entry) for (deal, _), entry in rows.items()), WINDOWS)
 
 
 CHANGES = Changes()
@@ -92,7 +95,7 @@ class Log:
 
 
 class FoldMachine(RuleBasedStateMachine):
-    """Random changes, redeliveries, flushes that fail, and rebuilds; after each the counts are the brute force's."""
+    """Random changes, redeliveries, flushes that fail, and rebuilds; after each the profiles are the brute force's."""
 
     kind = PartitionState
 
@@ -100,7 +103,7 @@ class FoldMachine(RuleBasedStateMachine):
         super().__init__()
         self.log = Log()
         self.state = new_state(self.kind)
-        self.postgres: dict[TallyKey, int] = {}
+        self.postgres: dict[TallyKey, Profile] = {}
 
     @rule(deal=deals, row=row_numbers, entry=entries)
     def insert_or_update(self, deal: str, row: int, entry: StageEntry) -> None:
@@ -127,7 +130,7 @@ class FoldMachine(RuleBasedStateMachine):
 
     @rule()
     def flush(self) -> None:
-        self.postgres.update(self.state.drain().counts)
+        self.postgres.update(self.state.drain().profiles)
 
     @rule()
     def flush_in_vain(self) -> None:
@@ -140,18 +143,18 @@ class FoldMachine(RuleBasedStateMachine):
             self.state.apply(change)
         self.state.drain()
         if not known_by_postgres:
-            self.postgres = {key: count + 1 for key, count in self.postgres.items()}
+            self.postgres = {key: profile + 1 for key, profile in self.postgres.items()}
         self.state.mark_differences(self.postgres)
 
     @invariant()
-    def counts_are_what_the_rows_say(self) -> None:
-        assert self.state.counts() == brute_force(self.log.rows)
+    def profiles_are_what_the_rows_say(self) -> None:
+        assert self.state.profiles() == brute_force(self.log.rows)
 
     @invariant()
     def a_flush_would_make_postgres_equal(self) -> None:
         delta = self.state.drain()
         self.state.give_back(delta)
-        after = {key: count for key, count in {**self.postgres, **delta.counts}.items() if count}
+        after = {key: each for key, each in {**self.postgres, **delta.profiles}.items() if each}
         assert after == brute_force(self.log.rows)
 
 
@@ -206,7 +209,7 @@ def test_the_rows_of_one_deal_take_time_that_grows_with_their_number_and_not_wit
     writes=st.lists(st.tuples(deals, row_numbers, st.none() | entries), max_size=30),
     random=st.randoms(use_true_random=False),
 )
-def test_replaying_a_compacted_log_ends_in_the_same_counts(
+def test_replaying_a_compacted_log_ends_in_the_same_profiles(
     kind: type[PartitionState], writes: list[tuple[str, int, StageEntry | None]], random: object
 ) -> None:
     """Compaction keeps the newest record of each key, and any of the others."""
@@ -217,7 +220,7 @@ def test_replaying_a_compacted_log_ends_in_the_same_counts(
     state = new_state(kind)
     for change in kept:
         state.apply(change)
-    assert state.counts() == brute_force(log.rows)
+    assert state.profiles() == brute_force(log.rows)
 
 
 ENTRY = StageEntry(SCOPES[0], "A", 10)
@@ -268,7 +271,7 @@ def test_a_snapshot_row_is_older_than_anything_streamed_whatever_its_transaction
     state = new_state(kind)
     state.apply(CHANGES.make("d", "r", ENTRY, None, 0))
     assert state.apply(CHANGES.make("d", "r", None, 1, 0)) is True
-    assert state.counts() == {}
+    assert state.profiles() == {}
 
 
 @pytest.mark.parametrize("moved_by", [0, 1])
@@ -280,7 +283,7 @@ def test_a_snapshot_row_makes_a_known_row_older_than_anything_streamed(
     state.apply(CHANGES.make("d", "r", ENTRY, 5, 0))
     state.apply(CHANGES.make("d", "r", ENTRY._replace(at=ENTRY.at + moved_by), None, 0))
     assert state.apply(CHANGES.make("d", "r", None, 3, 0)) is True
-    assert state.counts() == {}
+    assert state.profiles() == {}
 
 
 def test_a_deleted_row_does_not_come_back_by_a_redelivery(kind: type[PartitionState]) -> None:
@@ -288,7 +291,7 @@ def test_a_deleted_row_does_not_come_back_by_a_redelivery(kind: type[PartitionSt
     state.apply(CHANGES.make("d", "r", ENTRY, 5, 0))
     state.apply(CHANGES.make("d", "r", None, 6, 0))
     assert state.apply(CHANGES.make("d", "r", ENTRY, 5, 0)) is False
-    assert state.counts() == {}
+    assert state.profiles() == {}
 
 
 def test_an_entry_outside_the_calendar_changes_nothing(kind: type[PartitionState]) -> None:
@@ -297,4 +300,4 @@ def test_an_entry_outside_the_calendar_changes_nothing(kind: type[PartitionState
     with pytest.raises(OverflowError):
         state.apply(CHANGES.make("d", "r", beyond, 1, 0))
     assert state.deals == {}
-    assert state.drain().counts == {}
+    assert state.drain().profiles == {}

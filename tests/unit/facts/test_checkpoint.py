@@ -69,7 +69,7 @@ def test_a_worker_that_resumes_goes_on_as_if_it_had_never_stopped(
     assert state.position == len(before)
     for lsn, (deal, row, entry) in enumerate(after, start=len(before) + 1):
         state.apply(changes.make(deal, f"{deal} {row}", entry, lsn))
-    assert state.counts() == folded(Changes(), before + after).counts()
+    assert state.profiles() == folded(Changes(), before + after).profiles()
 
 
 def test_a_snapshot_shares_nothing_that_later_changes(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_snapshot_shares_nothing_that_later_changes(tmp_path: Path) -> None:
     state.apply(changes.make("d1", "another", ENTRY._replace(stage_id="B", at=20), 9))
     checkpoints = Checkpoints(tmp_path, EPOCH)
     checkpoints.write(3, Checkpoint(snapshot, frozenset()))
-    assert resumed(checkpoints, Vocabulary()).counts() == folded(Changes(), [("d1", 1, ENTRY)]).counts()
+    assert resumed(checkpoints, Vocabulary()).profiles() == folded(Changes(), [("d1", 1, ENTRY)]).profiles()
 
 
 def test_keys_whose_last_event_was_bad_are_remembered(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_a_checkpoint_of_another_format_is_not_used(tmp_path: Path) -> None:
     """Though it is whole: only its first line tells."""
     checkpoints = written(tmp_path)
     path = next(tmp_path.iterdir())
-    content = path.read_bytes()[:-16].replace(b"checkpoint 1\n", b"checkpoint 0\n", 1)
+    content = path.read_bytes()[:-16].replace(b"checkpoint 2\n", b"checkpoint 1\n", 1)
     path.write_bytes(content + blake2b(content, digest_size=16).digest())
     with structlog.testing.capture_logs() as logs:
         assert checkpoints.read(3) is None
