@@ -59,6 +59,14 @@ WRONG = {
         inner join dyno_crm.report_run as header on header.id = run.run_id
         where least(proof.source_time, header.generated_at) < run.window_end
     """,
+    "a run has no profile, or one of other counts": """
+        select fact.run_id, fact.from_stage_id, fact.entered_count, profile.entered_count
+        from funnelproof.window_run
+        inner join dyno_crm.report_stage_conversion_fact as fact using (run_id)
+        left join funnelproof.run_profile as profile using (run_id, from_stage_id, to_stage_id)
+        where coalesce(profile.entered_count, 0) <> fact.entered_count
+        or coalesce(profile.converted_count, 0) <> fact.converted_count
+    """,
     "a closed window has no run": """
         select closed.window_name, closed.window_start, count(run.run_id) from funnelproof.time_window as closed
         left join funnelproof.window_run as run

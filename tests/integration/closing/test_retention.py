@@ -67,6 +67,7 @@ async def test_windows_past_their_retention_go_with_all_that_was_kept_of_them(de
     assert await starts_with_runs(pool) == [2, 3]
     assert await count(pool, "dyno_crm.report_run") == 4
     assert await count(pool, "dyno_crm.report_stage_conversion_fact") == 8
+    assert await count(pool, "funnelproof.run_profile") == 2
     assert await count(pool, "funnelproof.partial") == 4
     assert await pruner(pool, TWO_MINUTES).prune() == {}
 
