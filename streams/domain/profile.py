@@ -36,6 +36,11 @@ def place_of(entered: int, converted: int) -> int:
     return age * (2 * BUCKETS + 1 - age) // 2 + entered
 
 
+PLACES: tuple[tuple[int, int], ...] = tuple(
+    (entered, entered + age) for age in range(BUCKETS) for entered in range(BUCKETS - age)
+)
+"""The buckets (entry, conversion) of each of the 78 places, by the place's number."""
+
 UNITS: tuple[Profile, ...] = tuple(
     BASE ** place_of(entered, converted) if converted >= entered else 0
     for entered in range(BUCKETS)
@@ -49,16 +54,28 @@ def deals_in(profile: Profile) -> int:
     return profile % _LAST_DIGIT
 
 
+def deals_by_place(profile: Profile) -> list[int]:
+    """Return the deals at each of the 78 places, in the order of PLACES: the profile's digits in base BASE.
+
+    Example: 2_00000003 gives [3, 2, 0, ..., 0]. A profile in decimal text, filled with zeros on the left to 624
+    characters, has the deals of place k in the eight characters that end 8 * k before the end.
+    """
+    deals = []
+    while profile:
+        profile, at_place = divmod(profile, BASE)
+        deals.append(at_place)
+    deals.extend([0] * (len(PLACES) - len(deals)))
+    return deals
+
+
 def entered(profile: Profile) -> list[int]:
-    """Return the deals that entered a stage, by bucket of the entry."""
-    return [_at(profile, bucket, bucket) for bucket in range(BUCKETS)]
+    """Return the deals that entered a stage, by bucket of the entry: an entry has the places (0, 0) to (11, 11)."""
+    return deals_by_place(profile)[:BUCKETS]
 
 
 def converted(profile: Profile) -> list[list[int]]:
     """Return the deals that converted, by bucket of the entry, then by bucket of the conversion."""
-    buckets = range(BUCKETS)
-    return [[_at(profile, i, j) if j >= i else 0 for j in buckets] for i in buckets]
-
-
-def _at(profile: Profile, i: int, j: int) -> int:
-    return profile // UNITS[i * BUCKETS + j] % BASE
+    deals = [[0] * BUCKETS for _ in range(BUCKETS)]
+    for (i, j), count in zip(PLACES, deals_by_place(profile), strict=True):
+        deals[i][j] = count
+    return deals

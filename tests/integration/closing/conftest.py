@@ -54,7 +54,7 @@ class Desk:
     lsn: int = 1000
 
     def __post_init__(self) -> None:
-        self.states = [PartitionState(PLAN, self.changes.vocabulary) for _ in range(PARTITIONS)]
+        self.states = [PartitionState(self.epoch.plan, self.changes.vocabulary) for _ in range(PARTITIONS)]
 
     def write(
         self, row: str, new: StageEntry | None, *, deal: str = "deal", partition: int = 0, late: bool = True

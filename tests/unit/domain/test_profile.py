@@ -15,9 +15,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.domain.profile import BASE, BUCKETS, UNITS, bucket_of, converted, deals_in, entered, place_of
+from streams.domain.profile import (
+    BASE,
+    BUCKETS,
+    PLACES,
+    UNITS,
+    bucket_of,
+    converted,
+    deals_by_place,
+    deals_in,
+    entered,
+    place_of,
+)
 from streams.domain.windows import to_microseconds, window_kind
-from tests.machine.definition import PLACES
+from tests.machine import definition
 
 SECOND = 1_000_000
 places = st.sampled_from(PLACES)
@@ -53,6 +64,7 @@ def test_the_buckets_of_a_short_day_are_shorter(day: int, hours: int) -> None:
 
 
 def test_every_pair_of_buckets_has_a_place_of_its_own_and_the_youngest_come_first() -> None:
+    assert list(PLACES) == definition.PLACES
     assert [place_of(*place) for place in PLACES] == list(range(78))
     assert all(a[1] - a[0] <= b[1] - b[0] for a, b in pairwise(PLACES))
     assert [UNITS[i * BUCKETS + j] for i, j in PLACES] == [BASE**number for number in range(78)]
@@ -70,6 +82,17 @@ def test_the_sum_of_two_profiles_is_the_profile_of_all_deals(
     assert all(shown[i][j] == 0 for i in range(BUCKETS) for j in range(i))
     assert entered(together) == [shown[i][i] for i in range(BUCKETS)]
     assert deals_in(together) == sum(some.values()) + sum(others.values())
+
+
+@given(many_deals)
+def test_the_deals_at_each_place_are_read_off_eight_digits_of_decimal_text(
+    deals: dict[tuple[int, int], int],
+) -> None:
+    """So a reader that has profiles as text, thousands at once, needs no arithmetic with large numbers."""
+    profile = profile_of(deals)
+    assert deals_by_place(profile) == [deals.get(place, 0) for place in PLACES]
+    text = str(profile).zfill(8 * len(PLACES))
+    assert deals_by_place(profile) == [int(text[at : at + 8]) for at in range(len(text) - 8, -1, -8)]
 
 
 @given(places, st.integers(0, 99_999_998))
