@@ -6,9 +6,9 @@
 alter table funnelproof.partial
 add column profile numeric check (profile >= 0 and mod(profile - deals, 99999999) = 0);
 
--- The profiles of a run's facts; no row where no deal entered. The numbers of deals are the fact's, and like the fact
--- never change. The profiles of a window's latest run do: they are those of the last proof (`proof_id`) at which the
--- window was looked at, and a change of them alone makes no revision.
+-- The profiles of a run's facts; no row where no deal entered. The numbers of deals are the fact's. A change of a profile
+-- alone makes no revision: the run then gets another version of the profile, with the proof (`proof_id`) at which the change
+-- was seen. The version with the greatest proof is the present profile; no version is ever changed.
 create table funnelproof.run_profile (
     run_id uuid not null references funnelproof.window_run (run_id) on delete cascade,
     from_stage_id uuid not null,
@@ -18,8 +18,14 @@ create table funnelproof.run_profile (
     proof_id bigint not null,
     entered numeric not null check (entered >= 0 and mod(entered - entered_count, 99999999) = 0),
     converted numeric not null check (converted >= 0 and mod(converted - converted_count, 99999999) = 0),
-    primary key (run_id, from_stage_id, to_stage_id)
+    primary key (run_id, from_stage_id, to_stage_id, proof_id)
 );
+create index ix_run_profile_proof on funnelproof.run_profile (proof_id);
+
+create view funnelproof.present_profile as
+select distinct on (version.run_id, version.from_stage_id, version.to_stage_id) version.*
+from funnelproof.run_profile as version
+order by version.run_id asc, version.from_stage_id asc, version.to_stage_id asc, version.proof_id desc;
 
 -- The deals at one place of a profile: entered in one bucket, converted in another that is not before. An entry is
 -- found where both are the same.

@@ -63,7 +63,7 @@ WRONG = {
         select fact.run_id, fact.from_stage_id, fact.entered_count, profile.entered_count
         from funnelproof.window_run
         inner join dyno_crm.report_stage_conversion_fact as fact using (run_id)
-        left join funnelproof.run_profile as profile using (run_id, from_stage_id, to_stage_id)
+        left join funnelproof.present_profile as profile using (run_id, from_stage_id, to_stage_id)
         where coalesce(profile.entered_count, 0) <> fact.entered_count
         or coalesce(profile.converted_count, 0) <> fact.converted_count
     """,

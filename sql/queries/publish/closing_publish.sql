@@ -5,7 +5,7 @@
 -- before. For the purpose 'pairs' the next run has the present pairs, and is also published if only the pairs differ.
 -- A touched window without a run gets its first run if the window has an entry.
 -- Each run gets the profiles of its facts. A touched window whose counts and pairs are those of its last run gets no run:
--- its last run gets the present profiles.
+-- its last run gets another version of the profiles that have changed.
 -- Each candidate is worked out by itself with indexes: the planner cannot estimate joins between the steps of this
 -- statement, and would compare all rows with all rows.
 with
@@ -301,7 +301,7 @@ fact as (
 ),
 
 profile as (
-    insert into funnelproof.run_profile as known (
+    insert into funnelproof.run_profile (
         run_id, from_stage_id, to_stage_id, entered_count, converted_count, entered, converted, proof_id
     )
     select
@@ -344,11 +344,24 @@ profile as (
             profiled.entered_counts, profiled.converted_counts,
             profiled.entered_profiles, profiled.converted_profiles
         ) as counted (from_stage_id, to_stage_id, entered_count, converted_count, entered, converted)
-    where counted.entered_count > 0
-    on conflict (run_id, from_stage_id, to_stage_id) do update
-        set
-            entered = excluded.entered, converted = excluded.converted, proof_id = excluded.proof_id
-        where (known.entered, known.converted) <> (excluded.entered, excluded.converted)
+    where
+        counted.entered_count > 0
+        and not exists (
+            select
+            from (
+                select
+                    known.entered,
+                    known.converted
+                from funnelproof.run_profile as known
+                where
+                    known.run_id = profiled.run_id
+                    and known.from_stage_id = counted.from_stage_id
+                    and known.to_stage_id = counted.to_stage_id
+                order by known.proof_id desc
+                limit 1
+            ) as present
+            where (present.entered, present.converted) = (counted.entered, counted.converted)
+        )
 )
 
 select

@@ -67,7 +67,7 @@ select
     to_stage_id::text,
     funnelproof.profile_entered(entered) as entered,
     funnelproof.profile_converted(converted) as converted
-from funnelproof.run_profile
+from funnelproof.present_profile
 """
 
 Fact = tuple[str, str, int, int, Decimal]

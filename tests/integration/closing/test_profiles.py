@@ -72,7 +72,7 @@ async def profile(pool: Pool, revision: int = 1, kind: str = "1m") -> tuple[Plac
     row = await pool.fetchrow(
         """
         select funnelproof.profile_entered(entered) as entered, funnelproof.profile_converted(converted) as converted
-        from funnelproof.run_profile
+        from funnelproof.present_profile
         inner join funnelproof.window_run using (run_id)
         where revision = $1 and from_stage_id = $2::text::uuid and window_name = $3
         """,
@@ -120,6 +120,7 @@ async def test_where_only_ages_change_the_run_stays_and_its_profile_is_current(
         "select count(*) from funnelproof.run_profile as p inner join funnelproof.window_run using (run_id)"
     )
     assert await pool.fetchval(f"{later} where p.proof_id > window_run.proof_id") == 2  # both pairs
+    assert await pool.fetchval(later) == 4  # the profiles before stay
     assert await pool.fetchval("select count(*) from funnelproof.touched_window") == 0
 
 
