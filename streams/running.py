@@ -22,7 +22,7 @@ from streams.fold.partials import Flushed, Partials, PartitionFlush
 from streams.fold.processor import Processor
 from streams.publish.closer import Closer
 from streams.publish.closing import Closing, Published
-from streams.publish.events import EventProducer
+from streams.cdc.event_producer import EventProducer
 from streams.publish.outbox import OutboxPublisher
 from streams.publish.pruning import Pruner, Retention
 from streams.settings import Settings

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from streams.errors import PreconditionError
-from streams.publish.events import Event, EventProducer
+from streams.cdc.event_producer import Event, EventProducer
 from streams.resources import sql
 from streams.store.database import Pool
 from streams.store.keep_trying import Trouble, keep_trying
