@@ -198,7 +198,7 @@ class Access(BaseSettings):
 
 
 def check_link(value: str) -> str:
-    """Return an address for links, without a slash at its end. Raises ValueError if people cannot follow the address."""
+    """Return an address for links, without a slash at its end. Raises ValueError if nobody can follow the address."""
     try:
         url = urlsplit(value)
         usable = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0

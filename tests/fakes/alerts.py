@@ -35,7 +35,12 @@ EVIDENCE = Evidence(
 
 
 def transition(
-    step: Step = "fired", number: int = 1, *, pipeline: UUID = PIPELINE, evidence: Evidence | None = None, **given: Any
+    step: Step = "fired",
+    number: int = 1,
+    *,
+    pipeline: UUID = PIPELINE,
+    evidence: Evidence | None = None,
+    **given: Any,  # noqa: ANN401 - any field
 ) -> Transition:
     """A step of an alert about the fall of a conversion rate."""
     known: dict[str, Any] = {
@@ -61,7 +66,7 @@ def transition(
     return Transition(**known | given)
 
 
-def evidence(**given: Any) -> Evidence:
+def evidence(**given: Any) -> Evidence:  # noqa: ANN401 - any field
     """The usual evidence with some numbers changed."""
     return msgspec.structs.replace(EVIDENCE, **given)
 

@@ -3,7 +3,7 @@
 -- $1 transitions as a JSON array, in the order of their decisions; $2, $3 event and receiver of each delivery
 with
 decided as (
-    select *
+    select transition.*
     from jsonb_to_recordset($1::text::jsonb) as transition (
         place integer,
         event_id uuid,

@@ -5,8 +5,10 @@ waiting as (
         delivery.receiver,
         count(*) as waiting,
         min(delivery.enqueued_at) as oldest_at,
-        (array_agg(delivery.last_error order by delivery.event_number) filter (where delivery.last_error is not null))[1]
-            as last_error
+        (
+            array_agg(delivery.last_error order by delivery.event_number)
+            filter (where delivery.last_error is not null)
+        )[1] as last_error
     from funnelproof.alert_delivery as delivery
     where delivery.delivered_at is null and delivery.given_up_at is null
     group by delivery.receiver

@@ -19,5 +19,5 @@ class Backoff:
 
     def pause(self, failures: int) -> timedelta:
         """Return the pause after so many failures in a row, from 1 on."""
-        longest = min(self.most, self.first * 2 ** min(failures - 1, 30))
+        longest = min(self.most, self.first * (1 << min(failures - 1, 30)))
         return longest * (1 - self.chance() / 2)

@@ -25,9 +25,7 @@ class ReceiverError(FunnelproofError):
     `pause` is the time that the receiver asks to be left alone, None if the receiver asks for nothing.
     """
 
-    def __init__(
-        self, why: str, refusal: Refusal = Refusal.BUSY, *, pause: timedelta | None = None
-    ) -> None:
+    def __init__(self, why: str, refusal: Refusal = Refusal.BUSY, *, pause: timedelta | None = None) -> None:
         super().__init__(why)
         self.refusal = refusal
         self.pause = pause

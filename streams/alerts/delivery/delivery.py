@@ -50,8 +50,10 @@ class Delivery:
         """Deliver until cancelled. Raises errors that do not pass."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                for loop in (*self.senders, *self.repeating):
-                    tasks.create_task(loop.run())
+                for sender in self.senders:
+                    tasks.create_task(sender.run())
+                for repeating in self.repeating:
+                    tasks.create_task(repeating.run())
                 tasks.create_task(keep_trying(self._listen, self.deaf, 1.0))
                 tasks.create_task(keep_trying(self._tidy, self.untidy, TIDY_EVERY.total_seconds()))
         finally:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
 from streams.alerts.delivery.topic import KAFKA
@@ -40,7 +41,7 @@ async def enqueue(
     return added
 
 
-def transition_of(row: Mapping[str, Any]) -> Transition:
+def transition_of(row: asyncpg.Record) -> Transition:
     """Return the transition in a row of `funnelproof.alert_event`, with `source_lsn` as text in the column `lsn`."""
     names = set(Transition.__struct_fields__) - {"step", "source_lsn", "evidence"}
     return Transition(
@@ -51,7 +52,7 @@ def transition_of(row: Mapping[str, Any]) -> Transition:
     )
 
 
-def _plain(value: object) -> object:
+def _plain(value: Any) -> Any:  # noqa: ANN401 - a value of any column
     """Return an identifier as Python's own type: asyncpg has a type of its own."""
     return UUID(int=value.int) if isinstance(value, UUID) else value
 

@@ -34,7 +34,7 @@ class Service:
     patience: timedelta | None = PATIENCE
 
     def __init__(self, name: str, url: str, dashboard: str | None, seconds: float = SECONDS) -> None:
-        """Raises ValueError, which does not show the address, if Apprise cannot read the address."""
+        """Take an address. Raises ValueError, which does not show the address, if Apprise cannot read the address."""
         import apprise  # noqa: PLC0415 - half a second, for those who use it
 
         silence_quoting_loggers()
@@ -67,7 +67,9 @@ class Service:
             raise ReceiverError(f"Apprise failed ({type(error).__name__}): check the address") from None
         self._attempt = None
         if not _succeeded(attempt.result):
-            raise ReceiverError("the service did not take the message: try its address with the command `apprise`")
+            raise ReceiverError(
+                "the service did not take the message: try its address with the command `apprise`"
+            )
 
     async def close(self) -> None:
         """Nothing to give up: a thread that still sends ends with the program."""

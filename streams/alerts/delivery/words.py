@@ -6,12 +6,12 @@ Names come from the CRM and may hold any character. A name is cleaned here (`cle
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from streams.alerts.transition import Evidence, Transition
+from streams.alerts.transition import Evidence, Kind, Step, Transition
 
 LONGEST_NAME = 80
 """The most characters of a name in a message."""
@@ -62,32 +62,37 @@ def markdown(text: str) -> str:
     return _MENTION.sub(lambda found: found[0] + _BREAK, _PUNCTUATION.sub(r"\\\1", text))
 
 
-def _headline(transition: Transition) -> str:
-    evidence, rule = transition.evidence, clean(transition.rule)
-    what = _subject(transition)
-    if transition.step == "held":
-        return f"Alert on hold: no verdict on {what}"
-    if transition.step == "released":
-        return f"Hold over: verdicts on {what} again"
-    if transition.step == "invalid":
-        return f'Rule "{rule}" cannot be applied'
-    if transition.kind == "health":
-        endings = {"fired": "", "resolved": ": over", "retracted": ": taken back"}
-        return f"funnelproof: {rule}{endings[transition.step]}"
-    fired, resolved = _PREDICATES[transition.kind]
-    if transition.step == "fired":
-        bound = "" if evidence.expected_rate is None else f" {_percent(evidence.expected_rate)}"
-        return f"{_capital(what)} {fired}{bound if transition.kind == 'below' else ''}"
-    if transition.step == "resolved":
-        return f"{_capital(what)} {resolved}"
-    return f"Alert taken back: {what} is as expected after a correction"
-
-
-_PREDICATES = {
-    "drop": ("fell", "has recovered"),
-    "traffic": ("fell", "has recovered"),
-    "below": ("is below", "is above the bound again"),
+_TAKEN_BACK = "Alert taken back: {what} is as expected after a correction"
+_VERDICTS: Mapping[Kind, Mapping[Step, str]] = {
+    "drop": {"fired": "{What} fell", "resolved": "{What} has recovered", "retracted": _TAKEN_BACK},
+    "traffic": {"fired": "{What} fell", "resolved": "{What} has recovered", "retracted": _TAKEN_BACK},
+    "below": {
+        "fired": "{What} is below{rate}",
+        "resolved": "{What} is above the bound again",
+        "retracted": _TAKEN_BACK,
+    },
+    "health": {
+        "fired": "funnelproof: {rule}",
+        "resolved": "funnelproof: {rule}: over",
+        "retracted": "funnelproof: {rule}: taken back",
+    },
 }
+_HOLDS: Mapping[Step, str] = {
+    "held": "Alert on hold: no verdict on {what}",
+    "released": "Hold over: verdicts on {what} again",
+    "invalid": 'Rule "{rule}" cannot be applied',
+}
+
+
+def _headline(transition: Transition) -> str:
+    form = (_VERDICTS[transition.kind] if transition.is_verdict else _HOLDS)[transition.step]
+    what, rate = _subject(transition), transition.evidence.expected_rate
+    return form.format(
+        what=what,
+        What=what[:1].upper() + what[1:],
+        rule=clean(transition.rule),
+        rate=" the bound" if rate is None else f" {_percent(rate)}",
+    )
 
 
 def _subject(transition: Transition) -> str:
@@ -111,7 +116,7 @@ def _lines(transition: Transition, link: str | None) -> list[Line | None]:
         _counts(transition.kind == "traffic", evidence),
         _line("Reason", evidence.reason and clean(evidence.reason, LONGEST_REASON)),
         _window(transition),
-        _line("Since", evidence.since and _instant(evidence.since)),
+        _line("Since", None if evidence.since is None else _instant(evidence.since)),
         _certainty(evidence),
         _proof(transition),
         _line("Tenant", _name(evidence.tenant, transition.tenant_id)),
@@ -178,10 +183,6 @@ def _name(name: str | None, identifier: UUID | None) -> str | None:
     """Return the cleaned name; the identifier where there is no name to read."""
     cleaned = clean(name) if name else ""
     return cleaned or (None if identifier is None else str(identifier))
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _percent(share: float) -> str:

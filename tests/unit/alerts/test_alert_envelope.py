@@ -8,7 +8,8 @@ from uuid import UUID
 
 import jsonschema
 import pytest
-from standardwebhooks import Webhook as Verifier, WebhookVerificationError
+from standardwebhooks import Webhook as Verifier
+from standardwebhooks import WebhookVerificationError
 
 from streams.alerts.delivery.alertmanager import STAYS_ON, alerts_of
 from streams.alerts.delivery.backoff import Backoff
@@ -19,7 +20,13 @@ from streams.resources import schema
 from tests.fakes.alerts import NOON, PIPELINE, STAGES, TENANT, evidence, transition
 
 FORMATS = jsonschema.FormatChecker(["uuid"])
-FORMATS.checks("date-time", ValueError)(lambda text: datetime.fromisoformat(text).tzinfo is not None)
+
+
+@FORMATS.checks("date-time", ValueError)
+def _is_instant(value: object) -> bool:
+    return not isinstance(value, str) or datetime.fromisoformat(value).tzinfo is not None
+
+
 VALIDATOR = jsonschema.Draft202012Validator(
     json.loads(schema("events/alerts.schema.json")), format_checker=FORMATS
 )
@@ -98,7 +105,9 @@ def test_an_alert_is_one_rule_over_one_pair_in_one_kind_of_window() -> None:
     assert len(ids) == 16
 
 
-@pytest.mark.parametrize("secret", ["whsec_" + base64.b64encode(b"k" * 24).decode(), "a secret in plain words"])
+@pytest.mark.parametrize(
+    "secret", ["whsec_" + base64.b64encode(b"k" * 24).decode(), "a secret in plain words"]
+)
 def test_the_reference_implementation_accepts_a_signature(secret: str) -> None:
     at, body = int(datetime.now(UTC).timestamp()), ENVELOPES.one(transition())
     headers = {"webhook-id": "7", "webhook-timestamp": str(at)}
@@ -123,17 +132,21 @@ def test_the_identity_of_an_alert_in_alertmanager_does_not_change_with_its_numbe
         number=3, evidence=evidence(converted=2, odds=9.0, tenant="renamed"), source_lsn="0/2"
     )
     (after,) = alerts_of(changed, NOON, "funnelproof", None)
-    assert before["labels"] == after["labels"] == {
-        "alertname": "FunnelproofConversionDrop",
-        "funnelproof": "funnelproof",
-        "rule": "conversion drops",
-        "severity": "warning",
-        "tenant": str(TENANT),
-        "pipeline": str(PIPELINE),
-        "from_stage": str(STAGES[0]),
-        "to_stage": str(STAGES[1]),
-        "window": "day",
-    }
+    assert (
+        before["labels"]
+        == after["labels"]
+        == {
+            "alertname": "FunnelproofConversionDrop",
+            "funnelproof": "funnelproof",
+            "rule": "conversion drops",
+            "severity": "warning",
+            "tenant": str(TENANT),
+            "pipeline": str(PIPELINE),
+            "from_stage": str(STAGES[0]),
+            "to_stage": str(STAGES[1]),
+            "window": "day",
+        }
+    )
     assert before["annotations"] != after["annotations"]
 
 
@@ -153,7 +166,9 @@ def test_an_alert_that_is_on_ends_in_the_future_and_one_that_is_over_in_the_past
 
 
 def test_a_source_whose_clock_is_ahead_makes_no_alert_that_ends_before_it_starts() -> None:
-    ahead = transition("resolved", at=NOON + timedelta(hours=3), evidence=evidence(since=NOON + timedelta(hours=2)))
+    ahead = transition(
+        "resolved", at=NOON + timedelta(hours=3), evidence=evidence(since=NOON + timedelta(hours=2))
+    )
     (alert,) = alerts_of(ahead, NOON, "x", None)
     assert alert["startsAt"] == alert["endsAt"]
 

@@ -39,7 +39,9 @@ def test_a_fired_alert_says_all_that_is_known() -> None:
 
 
 def test_a_closed_window_is_told_with_its_revision() -> None:
-    told = lines(transition("retracted", run_id=UUID(int=1), evidence=evidence(revision=2, reason="backdate")))
+    told = lines(
+        transition("retracted", run_id=UUID(int=1), evidence=evidence(revision=2, reason="backdate"))
+    )
     assert told["Window"].endswith("2026-11-03 00:00 UTC, closed")
     assert told["Data"] == "revision 2, proven, complete up to 0/16B3748"
     assert told["Reason"] == "backdate"
@@ -101,7 +103,9 @@ def test_a_name_calls_nobody_and_formats_nothing() -> None:
 def test_a_letter_has_a_line_for_each_thing_and_leaves_addresses_whole() -> None:
     letter = letter_of(message(transition()), DASHBOARD)
     assert letter.title == "Conversion Qualified -> Demo of pipeline Sales fell"
-    assert letter.body.splitlines()[0] == "Observed: 12 of 200 converted (6.0 %), expected 41 (31 to 52, 20.6 %)"
+    assert (
+        letter.body.splitlines()[0] == "Observed: 12 of 200 converted (6.0 %), expected 41 (31 to 52, 20.6 %)"
+    )
     assert "- **Runbook**: https://wiki.example/funnel" in letter.body_in_markdown.splitlines()
     assert letter.tone == "failure"
 
