@@ -19,7 +19,7 @@ NOISY = {
 }
 """The loggers whose lower lines are of use to nobody but a developer, who sees all lines at the level debug."""
 _NEVER = logging.CRITICAL + 1
-QUOTING = {"apprise": _NEVER, "urllib3": _NEVER, "httpx": logging.WARNING}
+QUOTING = {"apprise": _NEVER, "urllib3": _NEVER, "httpx": logging.WARNING, "httpcore": logging.WARNING}
 """The loggers whose lines quote addresses, which may hold secrets. Lower lines are never logged, at no level."""
 REPEATED = "Crashed reason=%r"
 """The end of mode's message for each part of a worker that stops: each repeats the traceback."""

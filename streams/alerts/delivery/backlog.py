@@ -14,6 +14,8 @@ STORM = 10
 """More waiting transitions of one tenant than this become one message."""
 LARGEST = 100
 """The most transitions of one message to people."""
+FEWEST_ATTEMPTS = 10
+"""The attempts before a message is given up, however old it is: the program may have stood still for days."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,8 @@ class Backlog:
     ) -> bool:
         """Note that an attempt has failed and that the next is due after `pause`; return True for no next attempt."""
         patience = self.channel.patience
-        given_up = error.refusal is Refusal.FOR_GOOD or (
-            patience is not None and now - message.enqueued_at >= patience
-        )
+        is_old = patience is not None and now - message.enqueued_at >= patience
+        given_up = error.refusal is Refusal.FOR_GOOD or (is_old and message.attempts + 1 >= FEWEST_ATTEMPTS)
         await connection.execute(
             sql("queries/alerts/delivery_failed"),
             self.channel.name,

@@ -27,11 +27,11 @@ async def enqueue(
     """
     if not transitions:
         return 0
-    told = [
+    told = {
         (transition.event_id, receiver)
         for transition in transitions
-        for receiver in {KAFKA, *receivers.get(transition.rule, ())}
-    ]
+        for receiver in (KAFKA, *receivers.get(transition.rule, ()))
+    }
     stored = [_stored(place, transition) for place, transition in enumerate(transitions)]
     added: int = await connection.fetchval(
         sql("queries/alerts/enqueue"), msgspec.json.encode(stored).decode(), *columns(told)

@@ -7,6 +7,8 @@ import hmac
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from pydantic import SecretBytes
+
 from streams.alerts.delivery.channel import Message
 from streams.alerts.delivery.envelope import ONE, SEVERAL, Envelopes
 from streams.alerts.delivery.posting import SECONDS, Poster
@@ -28,7 +30,7 @@ class Webhook:
         """Take one secret, or two while one replaces the other. Raises ValueError for a secret without a key."""
         self.name = name
         self._poster = Poster(url, seconds)
-        self._keys = [key_of(secret) for secret in secrets]
+        self._keys = [SecretBytes(key_of(secret)) for secret in secrets]
         self._envelopes = envelopes
 
     async def send(self, message: Message, now: datetime) -> None:
@@ -39,7 +41,7 @@ class Webhook:
         else:
             body, media_type = self._envelopes.one(first), ONE
         identifier, at = str(message.message_id), int(now.timestamp())
-        signatures = [signature(key, identifier, at, body) for key in self._keys]
+        signatures = [signature(key.get_secret_value(), identifier, at, body) for key in self._keys]
         await self._poster.post(
             body,
             {

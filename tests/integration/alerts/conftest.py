@@ -20,9 +20,10 @@ from streams.alerts.delivery.webhook import Webhook
 from streams.alerts.transition import Transition
 from streams.store.database import Pool
 from tests.fakes.alerts import Clock
-from tests.integration.alerts.web import Site, site as running_site
+from tests.integration.alerts.web import Site
+from tests.integration.alerts.web import site as running_site
 
-SECRET = "a secret in plain words"
+SECRET = "a secret in plain words"  # noqa: S105 - of no server
 ENVELOPES = Envelopes("funnelproof", None)
 
 
@@ -63,7 +64,10 @@ class Outbox:
             return {each.name: each for each in await read_receivers(connection, ["hook"])}[name]
 
     async def waiting(self, name: str = "hook") -> int:
-        return (await self.reading(name)).waiting
+        """How many transitions wait for a receiver."""
+        async with self.pool.acquire() as connection:
+            readings = {each.name: each for each in await read_receivers(connection, [name])}
+        return readings[name].waiting
 
 
 @asynccontextmanager

@@ -56,7 +56,7 @@ async def site() -> AsyncIterator[Site]:
     shown.open.set()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", shown.take)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
