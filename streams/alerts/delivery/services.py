@@ -41,10 +41,12 @@ class Service:
         self.name = name
         self._dashboard = dashboard
         self._seconds = seconds
-        self._apprise = apprise.Apprise(asset=apprise.AppriseAsset(async_mode=False, secure_logging=True))
+        # In the caller's thread, and without threads of Apprise, which would hold up the program's end.
+        asset = apprise.AppriseAsset(async_mode=False, secure_logging=True, service_timeout=0)
+        self._apprise = apprise.Apprise(asset=asset)
         if not self._apprise.add(url):
             raise ValueError("is no address of Apprise: see the list of services in Apprise's documentation")
-        self._takes_markdown = str(self._apprise[0].notify_format.value) == "markdown"
+        self._takes_markdown = self._apprise[0].resolve_format("text") == "markdown"
         self._attempt: _Attempt | None = None
 
     async def send(self, message: Message, now: datetime) -> None:
@@ -94,8 +96,5 @@ class Service:
 
 
 def _succeeded(result: Future[object]) -> bool:
-    """Return whether Apprise has reached the service: since 2.3 Apprise answers with a word, before with a bool."""
-    if result.exception() is not None:
-        return False
-    answer = result.result()
-    return answer is True or str(getattr(answer, "value", answer)).lower() == "success"
+    """Return whether the service has taken the whole message: no other answer of Apprise is true."""
+    return result.exception() is None and bool(result.result())

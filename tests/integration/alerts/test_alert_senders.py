@@ -6,8 +6,10 @@ import logging
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from uuid import UUID
 
 import asyncpg
@@ -16,11 +18,14 @@ from aiohttp import web
 from standardwebhooks import Webhook as Verifier
 
 from streams.alerts.delivery.backlog import FEWEST_ATTEMPTS
+from streams.alerts.delivery.channel import Channel
 from streams.alerts.delivery.delivery import Delivery
 from streams.alerts.delivery.outbox import enqueue
 from streams.alerts.delivery.sender import Sender
 from streams.alerts.delivery.webhook import PATIENCE
 from streams.logs import configure_logging
+from streams.settings import load_settings
+from tests.certificates import Authority
 from tests.fakes.alerts import NOON, TENANT, storm, transition
 from tests.integration.alerts.conftest import SECRET, Outbox, real_time, running, soon
 from tests.integration.alerts.web import Site, babbler
@@ -28,6 +33,10 @@ from tests.integration.alerts.web import site as another_site
 from tests.unit.alerts.test_alert_envelope import VALIDATOR
 
 OTHER_TENANT = UUID("dddddddd-0000-4000-8000-00000000000d")
+
+
+def delivery_of(outbox: Outbox, database: str, channels: Sequence[Channel]) -> Delivery:
+    return Delivery(load_settings(source_dsn=database), outbox.pool, channels, real_time)
 
 
 async def resume(sender: Sender, outbox: Outbox, seconds: float) -> None:
@@ -146,7 +155,7 @@ async def test_a_receiver_that_is_down_hangs_or_babbles_does_not_delay_another(
         async with another_site() as quick:
             channels = [hanging, down, babbling, outbox.hook(quick.url)]
             site.open.clear()
-            delivery = Delivery(outbox.pool, database, "FUNNELPROOF_REPORT_DSN", channels, real_time)
+            delivery = delivery_of(outbox, database, channels)
             async with running(delivery.run):
                 for number in range(1, 4):
                     began = time.monotonic()
@@ -182,7 +191,7 @@ async def _is_delivered(outbox: Outbox, name: str) -> bool:
 async def test_a_notice_wakes_the_senders_long_before_the_next_poll(
     outbox: Outbox, site: Site, database: str
 ) -> None:
-    delivery = Delivery(outbox.pool, database, "FUNNELPROOF_REPORT_DSN", [outbox.hook(site.url)], real_time)
+    delivery = delivery_of(outbox, database, [outbox.hook(site.url)])
     for sender in delivery.senders:
         sender._poll = 60.0
     async with running(delivery.run):
@@ -261,7 +270,7 @@ async def test_two_senders_send_each_message_once(outbox: Outbox, site: Site) ->
 async def test_senders_go_on_after_postgres_ended_their_sessions(
     outbox: Outbox, site: Site, database: str
 ) -> None:
-    delivery = Delivery(outbox.pool, database, "FUNNELPROOF_REPORT_DSN", [outbox.hook(site.url)], real_time)
+    delivery = delivery_of(outbox, database, [outbox.hook(site.url)])
     async with running(delivery.run):
         await outbox.put(transition())
         await soon(lambda: _has(site, 1))
@@ -280,8 +289,8 @@ async def test_what_waits_for_a_receiver_that_is_no_longer_there_is_given_up(
 ) -> None:
     await outbox.put(transition(), to=["former"])
     await outbox.put(transition(number=2, decided_at=real_time()), to=["former"])
-    delivery = Delivery(outbox.pool, database, "FUNNELPROOF_REPORT_DSN", [outbox.hook(site.url)], real_time)
-    await delivery._tidy()
+    delivery = delivery_of(outbox, database, [outbox.hook(site.url)])
+    await delivery.tidy()
     reading = await outbox.reading("former")
     assert (reading.known, reading.waiting, reading.given_up) == (False, 1, 1)
     assert (await outbox.reading("hook")).known
@@ -326,3 +335,30 @@ async def test_no_secret_is_ever_told(
     assert "an alert could not be delivered" in said
     assert not [secret for secret in secrets if secret in said]
     root.removeHandler(caplog.handler)
+
+
+async def test_a_certificate_that_nobody_trusts_is_refused(outbox: Outbox, tmp_path: Path) -> None:
+    async with another_site(Authority(tmp_path).issue("site", "127.0.0.1")) as secured:
+        await outbox.put(transition())
+        await outbox.sender(outbox.hook(secured.url)).send_waiting()
+        assert secured.taken == []
+    assert (await outbox.reading()).last_error == (
+        "no TLS connection (CERTIFICATE_VERIFY_FAILED): mend its certificate or address"
+    )
+
+
+async def test_an_answer_without_an_end_does_no_harm(outbox: Outbox) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\n")
+        with suppress(ConnectionError):
+            while True:
+                writer.write(b"x" * 65536)
+                await writer.drain()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        await outbox.put(transition())
+        hook = outbox.hook(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        await asyncio.wait_for(outbox.sender(hook).send_waiting(), 5)
+    assert await outbox.waiting() == 0

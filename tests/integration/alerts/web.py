@@ -1,10 +1,12 @@
 """A web server that takes what alerts send, and answers as a test says."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from pathlib import Path
 
 from aiohttp import web
 
@@ -26,10 +28,11 @@ class Site:
     answers: list[web.Response] = field(default_factory=list)
     open: asyncio.Event = field(default_factory=asyncio.Event)
     port: int = 0
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     @property
     def ids(self) -> list[str]:
@@ -50,16 +53,20 @@ class Site:
 
 
 @asynccontextmanager
-async def site() -> AsyncIterator[Site]:
+async def site(certificate: Path | None = None) -> AsyncIterator[Site]:
     """A running server. Clear `open` to let it hang."""
     shown = Site()
+    context = None
+    if certificate is not None:
+        context, shown.scheme = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), "https"
+        context.load_cert_chain(certificate)
     shown.open.set()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", shown.take)
     runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
     await runner.setup()
     try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
         shown.port = runner.addresses[0][1]
         yield shown
     finally:

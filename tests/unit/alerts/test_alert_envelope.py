@@ -22,11 +22,11 @@ from tests.fakes.alerts import NOON, PIPELINE, STAGES, TENANT, evidence, transit
 FORMATS = jsonschema.FormatChecker(["uuid"])
 
 
-@FORMATS.checks("date-time", ValueError)
 def _is_instant(value: object) -> bool:
     return not isinstance(value, str) or datetime.fromisoformat(value).tzinfo is not None
 
 
+FORMATS.checks("date-time", ValueError)(_is_instant)
 VALIDATOR = jsonschema.Draft202012Validator(
     json.loads(schema("events/alerts.schema.json")), format_checker=FORMATS
 )
