@@ -11,7 +11,7 @@ from streams.resources import sql
 from streams.store.database import Connection
 
 STORM = 10
-"""More waiting transitions of one tenant than this become one message."""
+"""The most waiting transitions of a tenant that stay messages of their own. Example: 11 become one message."""
 LARGEST = 100
 """The most transitions of one message to people."""
 FEWEST_ATTEMPTS = 10

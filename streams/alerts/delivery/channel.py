@@ -33,9 +33,9 @@ class ReceiverError(FunnelproofError):
 
 @dataclass(frozen=True)
 class Message:
-    """Transitions that are sent at once, in their order.
+    """Transitions that are sent together, in order.
 
-    `message_id` stays the same over all attempts. `attempts` counts the failed attempts before.
+    `message_id` is equal in every attempt. `attempts` counts the failed attempts so far.
     """
 
     message_id: UUID

@@ -30,7 +30,7 @@ _LISTEN_SECONDS = 15.0
 
 
 class Delivery:
-    """Delivers transitions to receivers, each in a task of its own: one that is down does not delay another."""
+    """Delivers transitions to receivers. Every receiver has a task: a dead receiver does not delay another receiver."""
 
     def __init__(
         self, settings: Settings, pool: Pool, channels: Sequence[Channel], now: Callable[[], datetime]

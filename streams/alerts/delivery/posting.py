@@ -24,7 +24,7 @@ _MESSAGE = {
 
 
 class Poster:
-    """Posts to one address. The address, its user and its password stay inside."""
+    """Posts to an address. No error and no `repr` shows the address, a user or a password."""
 
     def __init__(self, url: str, seconds: float = SECONDS) -> None:
         self._url = url

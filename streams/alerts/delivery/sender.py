@@ -1,4 +1,4 @@
-"""The sender of one receiver: sends what waits, tries again, and knows nothing of other receivers."""
+"""The sender of a receiver: sends the waiting messages, and tries again after a failure."""
 
 import asyncio
 import contextlib
@@ -57,7 +57,7 @@ class Sender:
         return self._channel.name
 
     async def run(self) -> None:
-        """Send what waits, and what will come. Never returns; raises errors that do not pass."""
+        """Send the waiting messages, then the coming messages. Never returns; raises errors that do not pass."""
         while True:
             self.woken.clear()
             await try_until_done(self.send_waiting, self.trouble, POSTGRES_PAUSE)
@@ -111,7 +111,7 @@ class Sender:
             self._why = None
 
     async def _attempt_singly(self, connection: Connection, message: Message) -> None:
-        """Send each transition by itself: one that the receiver cannot read must not hold up the others."""
+        """Send each transition by itself: a transition that the receiver cannot read must not hold up other transitions."""
         for transition in message.transitions:
             single = Message(transition.event_id, [transition], message.attempts, message.enqueued_at)
             await self._attempt(connection, single)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from streams.alerts.delivery.alertmanager import Alertmanager
+from streams.alerts.delivery.backlog import Backlog
 from streams.alerts.delivery.repeating import Repeating
 from streams.alerts.transition import Step, Transition
 from streams.errors import one_line
@@ -142,6 +143,31 @@ async def test_a_retracted_alert_is_off_and_its_end_is_repeated_for_a_quarter_of
         outbox.clock.move(timedelta(minutes=minutes))
         assert await repeating.repeat()
         assert repeating.repeated == repeated
+
+
+async def test_a_repetition_and_a_sender_never_speak_at_the_same_time(outbox: Outbox, site: Site) -> None:
+    on_call = Alertmanager(NAME, site.url, "funnelproof", None)
+    await outbox.put(transition(), to=[NAME])
+    await outbox.sender(on_call).send_waiting()
+    repeating = Repeating(outbox.pool, on_call, real_time)
+    async with outbox.pool.acquire() as sending, sending.transaction():
+        assert await Backlog(on_call).lock(sending)
+        assert not await repeating.repeat()
+    assert await repeating.repeat()
+    assert len(site.taken) == 2
+
+
+async def test_what_is_not_delivered_yet_is_not_repeated(outbox: Outbox, site: Site) -> None:
+    on_call = Alertmanager(NAME, site.url, "funnelproof", None)
+    await outbox.put(transition(), to=[NAME])
+    repeating = Repeating(outbox.pool, on_call, real_time)
+    assert await repeating.repeat()
+    await outbox.sender(on_call).send_waiting()
+    await outbox.put(transition("resolved", 2), to=[NAME])
+    assert await repeating.repeat()
+    assert len(site.taken) == 1, (
+        "the alert that was on is not on any more, and its end is the sender's to tell"
+    )
 
 
 async def test_a_held_alert_inhibits_the_conversion_alerts_of_its_pipeline_only(
