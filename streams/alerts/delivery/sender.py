@@ -111,7 +111,7 @@ class Sender:
             self._why = None
 
     async def _attempt_singly(self, connection: Connection, message: Message) -> None:
-        """Send each transition by itself: a transition that the receiver cannot read must not hold up other transitions."""
+        """Send each transition by itself: an unreadable transition must not hold up other transitions."""
         for transition in message.transitions:
             single = Message(transition.event_id, [transition], message.attempts, message.enqueued_at)
             await self._attempt(connection, single)
