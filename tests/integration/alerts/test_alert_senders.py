@@ -82,6 +82,21 @@ async def test_a_message_that_fails_comes_again_later_with_its_id(outbox: Outbox
     assert await outbox.waiting() == 0
 
 
+async def test_a_receiver_that_is_down_is_left_alone_with_all_its_messages(
+    outbox: Outbox, site: Site
+) -> None:
+    await outbox.put(*storm(3))
+    sender = outbox.sender(outbox.hook(site.url))
+    site.answer(503, 503)
+    await sender.send_waiting()
+    await sender.send_waiting()
+    assert len(site.taken) == 1
+    await resume(sender, outbox, 1)
+    assert len(site.taken) == 2
+    await resume(sender, outbox, 2)
+    assert (len(site.taken), await outbox.waiting()) == (5, 0)
+
+
 async def test_a_message_that_a_receiver_cannot_read_does_not_hold_up_the_others(
     outbox: Outbox, site: Site
 ) -> None:
@@ -134,6 +149,7 @@ async def test_a_storm_is_one_message_a_tenant_and_the_same_again_after_a_failur
     assert first == again
     assert [event["id"] for event in again] == [str(each.event_id) for each in many]
     assert site.ids[0] == site.ids[1] != site.ids[-1]
+    assert site.ids[0] not in {str(each.event_id) for each in many}, "an id is of one message"
     assert site.taken[0].headers["content-type"] == "application/cloudevents-batch+json"
     assert [event["id"] for event in singles] == [str(each.event_id) for each in few]
     assert len(last) == 11
