@@ -197,5 +197,17 @@ class Access(BaseSettings):
         return url._replace(netloc=url.netloc.rpartition("@")[2]).geturl()
 
 
+def check_link(value: str) -> str:
+    """Return an address for links, without a slash at its end. Raises ValueError if nobody can follow the address."""
+    try:
+        url = urlsplit(value)
+        usable = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        usable = False
+    if not usable or url.username or url.query or url.fragment or any(each.isspace() for each in value):
+        raise ValueError("is no address for links: write it as https://host, without user and question mark")
+    return value.rstrip("/")
+
+
 def _shown(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()

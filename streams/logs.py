@@ -16,9 +16,11 @@ NOISY = {
     "aiokafka": logging.ERROR,
     "faust": logging.ERROR,
     "mode": logging.CRITICAL,  # its errors are tracebacks of a reason that the worker itself logs
-    "httpx": logging.WARNING,
 }
 """The loggers whose lower lines are of use to nobody but a developer, who sees all lines at the level debug."""
+_NEVER = logging.CRITICAL + 1
+QUOTING = {"apprise": _NEVER, "urllib3": _NEVER, "httpx": logging.WARNING, "httpcore": logging.WARNING}
+"""The loggers whose lines quote addresses, which may hold secrets. Lower lines are never logged, at no level."""
 REPEATED = "Crashed reason=%r"
 """The end of mode's message for each part of a worker that stops: each repeats the traceback."""
 HELD = "aiokafka"
@@ -83,9 +85,16 @@ def configure_logging(form: Literal["console", "json"], level: str) -> None:
     least = logging.getLevelNamesMapping()[level.upper()]
     for name, own in NOISY.items():
         logging.getLogger(name).setLevel(least if level == "debug" else max(own, least))
+    silence_quoting_loggers()
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def silence_quoting_loggers() -> None:
+    """Keep the lines of `QUOTING` from every handler, also where `configure_logging` was not called."""
+    for name, least in QUOTING.items():
+        logging.getLogger(name).setLevel(least)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
+from streams.cdc.event_producer import EventProducer
 from streams.cdc.folded import FoldedTopic
 from streams.cdc.session_limits import check_session_timeout
 from streams.cdc.topics import Topic, Topics
@@ -22,7 +23,6 @@ from streams.fold.partials import Flushed, Partials, PartitionFlush
 from streams.fold.processor import Processor
 from streams.publish.closer import Closer
 from streams.publish.closing import Closing, Published
-from streams.publish.events import EventProducer
 from streams.publish.outbox import OutboxPublisher
 from streams.publish.pruning import Pruner, Retention
 from streams.settings import Settings

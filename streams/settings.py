@@ -18,7 +18,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from streams.access import Access
+from streams.access import Access, check_link
 from streams.domain.change import Scope
 from streams.domain.duration import parse_duration
 from streams.domain.pairs import parse_stage_pairs
@@ -130,6 +130,9 @@ class Settings(Access):
     session_timeout: Duration = Field(
         timedelta(seconds=10), description="silence after which Kafka gives a worker's partitions to another"
     )
+    dashboard_url: str | None = Field(
+        None, description="the dashboard's address as people reach it, for the links in alerts"
+    )
     log_format: Literal["console", "json"] = Field("console", description="the form of a worker's log")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="the lowest level in a worker's log"
@@ -165,6 +168,11 @@ class Settings(Access):
                 raise ValueError(f"is not JSON: {error}") from error
         return parse_stage_pairs(value)
 
+    @field_validator("dashboard_url")
+    @classmethod
+    def _is_link(cls, value: str | None) -> str | None:
+        return value if value is None else check_link(value)
+
     @field_validator("timezone")
     @classmethod
     def _known_timezone(cls, value: str) -> str:
@@ -199,6 +207,11 @@ class Settings(Access):
     def facts_topic(self) -> str:
         """The topic of the facts: every revision of a closed window."""
         return f"{self.instance}.facts"
+
+    @property
+    def alerts_topic(self) -> str:
+        """The topic of the alerts: every transition of every alert."""
+        return f"{self.instance}.alerts"
 
     @property
     def marker_prefix(self) -> str:

@@ -9,8 +9,8 @@ sends events 1 and 2, and dies before their removal. The next worker sends event
 import time
 from collections.abc import Callable
 
+from streams.cdc.event_producer import Event, EventProducer
 from streams.errors import PreconditionError
-from streams.publish.events import Event, EventProducer
 from streams.resources import sql
 from streams.store.database import Pool
 from streams.store.keep_trying import Trouble, keep_trying

@@ -49,10 +49,18 @@ def validate(value: object) -> None:
 
 async def published(kafka: str, topic: str) -> list[PublishedEvent]:
     """Return every event of the topic's only partition, each checked against the schema."""
+    events = [PublishedEvent(key, value) for key, value in await read_topic(kafka, topic)]
+    for event in events:
+        validate(event.value)
+    return events
+
+
+async def read_topic(kafka: str, topic: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return key and value of every record of the topic's only partition, as far as it is committed."""
     return await asyncio.to_thread(_read, kafka, topic)
 
 
-def _read(kafka: str, topic: str) -> list[PublishedEvent]:
+def _read(kafka: str, topic: str) -> list[tuple[str, dict[str, Any]]]:
     consumer = Consumer(
         {
             "bootstrap.servers": kafka,
@@ -62,16 +70,15 @@ def _read(kafka: str, topic: str) -> list[PublishedEvent]:
         }
     )
     consumer.assign([TopicPartition(topic, 0, 0)])
-    events = []
+    records = []
     try:
         while True:
             message = consumer.poll(10)
             assert message is not None, f"{topic} does not come to an end"
             if message.error() is None:
-                events.append(PublishedEvent(message.key().decode(), json.loads(message.value())))
-                validate(events[-1].value)
+                records.append((message.key().decode(), json.loads(message.value())))
             elif message.error().code() == KafkaError._PARTITION_EOF:
-                return events
+                return records
             else:
                 assert message.error().code() == KafkaError.UNKNOWN_TOPIC_OR_PART, message.error()
                 return []

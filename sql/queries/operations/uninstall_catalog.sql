@@ -26,7 +26,10 @@ select
             relation.relnamespace = to_regnamespace('dyno_crm')
             and relation.relkind = 'v'
             and relation.relname in (
-                'stage_conversion_current', 'stage_conversion_revisions', 'stage_conversion_live'
+                'stage_conversion_current',
+                'stage_conversion_revisions',
+                'stage_conversion_live',
+                'stage_conversion_alert_event'
             )
     ) as views,
     to_regnamespace('funnelproof') is not null as has_schema,
@@ -61,7 +64,8 @@ select
                 'report_stage_conversion_fact',
                 'stage_conversion_current',
                 'stage_conversion_revisions',
-                'stage_conversion_live'
+                'stage_conversion_live',
+                'stage_conversion_alert_event'
             )
     )
     and not exists (
@@ -81,6 +85,7 @@ select
                     'stage_conversion_current',
                     'stage_conversion_revisions',
                     'stage_conversion_live',
+                    'stage_conversion_alert_event',
                     'report_stage_conversion_fact',
                     'report_run'
                 )

@@ -6,7 +6,7 @@ import sys
 import asyncpg
 
 from streams.brokers import Brokers
-from streams.publish.events import EventProducer
+from streams.cdc.event_producer import EventProducer
 from streams.publish.outbox import OutboxPublisher
 from tests.integration.closing.conftest import desk_of, entry
 

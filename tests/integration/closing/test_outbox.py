@@ -21,9 +21,9 @@ import pytest
 from confluent_kafka import KafkaException
 
 from streams.brokers import Brokers
+from streams.cdc.event_producer import Event, EventProducer
 from streams.cdc.topics import Topics
 from streams.publish import outbox
-from streams.publish.events import Event, EventProducer
 from streams.publish.outbox import OutboxPublisher
 from streams.resources import sql
 from streams.store.database import Pool

@@ -100,3 +100,19 @@ def test_a_misspelt_setting_is_answered_with_a_guess(monkeypatch: pytest.MonkeyP
         "FUNNELPROOF_XYZZY: no such setting",
         "FUNNELPROOF_REPOT_DSN: no such setting, did you mean FUNNELPROOF_REPORT_DSN?",
     }
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["funnels.example", "ftp://host", "https://", "https://me:pw@host", "https://host/?a=b", "https://a b"],
+)
+def test_an_address_that_makes_no_links_is_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}DASHBOARD_URL", address)
+    assert complaints() == [
+        f"{PREFIX}DASHBOARD_URL: is no address for links: write it as https://host, without user and question mark"
+    ]
+
+
+def test_an_address_for_links_loses_its_last_slash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}DASHBOARD_URL", "https://funnels.example/sales/")
+    assert load_settings().dashboard_url == "https://funnels.example/sales"
