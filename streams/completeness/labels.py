@@ -1,5 +1,6 @@
 """The labels of tenants and pipelines, read from the source with the statement of FUNNELPROOF_LABELS_SQL."""
 
+import math
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -45,7 +46,7 @@ class LabelWatch:
         """
         if now < self._next_look:
             return
-        self._next_look = now + LOOK_EVERY
+        self._next_look = now + (math.inf if self._query is None else LOOK_EVERY)
         strange: str | None = None
         try:
             labels, strange = labels_of(await self._read(source))
