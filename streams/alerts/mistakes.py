@@ -17,6 +17,8 @@ _WORDS = {
     "string_too_short": "is empty",
     "string_too_long": "is too long",
     "tuple_type": 'is no list: write it as ["..."]',
+    "string_pattern_mismatch": "is no word of lower-case letters, digits, _ and -",
+    "greater_than_equal": "is too small: give 1 or more",
     "int_type": "is no whole number",
     "model_type": "is no table",
     "model_attributes_type": "is no table",

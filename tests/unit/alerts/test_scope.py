@@ -27,7 +27,7 @@ def funnel(tenant: str, pipeline: str, **stages: str) -> Funnel:
 
 LABELS = Labels(
     {ACME: "Acme", OTHER: 'Öther "& Sons" \\ 株式会社'},
-    {SALES: "Sales", RENEWALS: "Renewals", SALES_TOO: "Sales"},
+    {SALES: "Sales", RENEWALS: " Renewals ", SALES_TOO: "Sales"},
 )
 FUNNELS = [
     funnel(ACME, SALES, a="Lead", b="Qualified", c="Demo", d="Won"),
@@ -100,7 +100,7 @@ def test_a_rule_covers_what_its_names_match_and_nothing_is_invalid(
         (
             {"pairs": ["Qualified -> Demo"], "pipelines": ["Renewals", SALES]},
             {"a:bc"},
-            ["pair Qualified -> Demo: pipeline Renewals of Acme has no stage Qualified and no stage Demo"],
+            ["pair Qualified -> Demo: pipeline  Renewals  of Acme has no stage Qualified and no stage Demo"],
         ),
         ({"kind": "traffic", "stages": ["Lead", "Lsot"]}, {"a:a", "c:a"}, ["stage Lsot: none of 3 pipelines has it"]),
     ],
@@ -128,7 +128,7 @@ def test_a_stage_that_goes_away_makes_its_pair_invalid() -> None:
     chosen = rule(pipelines=["Renewals"], pairs=["Due -> Won"])
     assert invalid(cover(chosen, KNOWN)) == []
     later = Funnels([*FUNNELS[:1], funnel(ACME, RENEWALS, a="Due"), *FUNNELS[2:]], LABELS)
-    assert invalid(cover(chosen, later)) == ["pair Due -> Won: pipeline Renewals of Acme has no stage Won"]
+    assert invalid(cover(chosen, later)) == ["pair Due -> Won: pipeline  Renewals  of Acme has no stage Won"]
 
 
 def test_the_streams_of_a_pipeline_are_together_as_the_budget_is_a_pipelines() -> None:

@@ -78,7 +78,7 @@ def complaints(path: Path, text: str | bytes) -> list[str]:
         (BELOW.replace("20%", "0%"), "4:8: rate: is a rate that is never or always undercut"),
         (BELOW.replace("20%", "100%"), "4:8: rate: is a rate that is never or always undercut"),
         (BELOW.replace('rate = "20%"\n', ""), "1:1: rate: is missing"),
-        (BELOW + "min_entered = 0\n", "5:15: min_entered: Input should be greater than or equal to 1"),
+        (BELOW + "min_entered = 0\n", "5:15: min_entered: is too small: give 1 or more"),
         (BELOW + 'min_entered = "50"\n', "5:15: min_entered: is no whole number"),
         # budgets
         (RULE + 'false_alarms = "none"\n', '4:16: false_alarms: is no budget of false alarms: write it as "1 per'),
@@ -89,7 +89,7 @@ def complaints(path: Path, text: str | bytes) -> list[str]:
         # receivers
         (RULE + 'receivers = ["sales"]\n', "4:13: receivers: no receiver is called sales: write the table"),
         (RULE + 'runbook = "wiki"\n', "4:11: runbook: is no address: write https://host/path"),
-        (RULE + 'severity = "Very Bad"\n', "4:12: severity: String should match pattern"),
+        (RULE + 'severity = "Very Bad"\n', "4:12: severity: is no word of lower-case letters"),
         ("[receivers.x]\n", "1:1: x: give the receiver exactly one of the keys apprise, alertmanager and webhook"),
         ("[receivers]\nx = 1\n", "2:5: x: give the receiver exactly one of the keys"),
         ('[receivers.x]\napprise = "json://h"\nwebhook = "https://h"\n', "1:1: x: give the receiver exactly one"),
