@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
-from streams.alerts.secrets import Secret, ServiceAddress, WebAddress
+from streams.alerts.secrets import ServiceAddress, SigningSecret, WebAddress
 
 KAFKA = "kafka"
 """The receiver that is always there: the topic `<instance>.alerts`."""
@@ -45,7 +45,7 @@ class WebhookReceiver(_Receiver):
 
     webhook: WebAddress = Field(description="the address that takes POST requests")
     secret: Annotated[
-        tuple[Secret, ...],
+        tuple[SigningSecret, ...],
         BeforeValidator(_several, json_schema_input_type=str | list[str]),
         AfterValidator(_one_or_two),
     ] = Field(description="the secret of the signatures; two secrets while one replaces the other")

@@ -31,7 +31,7 @@ class CheckedRule:
         """
         if isinstance(self.rule, BelowRule):
             return None
-        return threshold(streams, self.rule.window, self.rule.false_alarms)
+        return threshold(streams, self.rule.window, self.rule.false_alarms.a_month)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,17 @@ class PairName:
         return f"{self.from_stage} {_ARROW} {self.to_stage}"
 
 
+@dataclass(frozen=True)
+class Budget:
+    """False alarms that a rule may make in a pipeline: `a_month` in 30 days, and the words of the rule."""
+
+    a_month: float
+    words: str
+
+    def __str__(self) -> str:
+        return self.words
+
+
 def parse_share(value: Any) -> float:  # noqa: ANN401 - a validator is given whatever was written
     """Return `"30%"` as 0.3. Raises ValueError for every other form."""
     if isinstance(value, str) and (match := _SHARE.fullmatch(value.strip())):
@@ -33,19 +44,20 @@ def parse_share(value: Any) -> float:  # noqa: ANN401 - a validator is given wha
     raise ValueError('is no percentage: write it as "30%"')
 
 
-def parse_budget(value: Any) -> float:  # noqa: ANN401 - a validator is given whatever was written
-    """Return a budget of false alarms, in alarms per pipeline and month of 30 days.
+def parse_budget(value: Any) -> Budget:  # noqa: ANN401 - a validator is given whatever was written
+    """Return a budget of false alarms; a month has 30 days, a year 365.
 
-    `"1 per pipeline per month"` is 1, `"1 per pipeline per year"` is 30/365. Raises ValueError for another form and
-    for 0.
+    `"1 per pipeline per month"` is 1 a month, `"1 per pipeline per year"` is 30/365 a month. Raises ValueError for
+    another form and for 0.
     """
-    match = _BUDGET.fullmatch(" ".join(value.split())) if isinstance(value, str) else None
+    words = " ".join(value.split()) if isinstance(value, str) else ""
+    match = _BUDGET.fullmatch(words)
     if match is None:
         raise ValueError(
             'is no budget of false alarms: write it as "1 per pipeline per month" (or day, week, year)'
         )
-    budget = float(match[1]) * _MONTH / _DAYS[match[2]]
-    if budget <= 0:
+    budget = Budget(float(match[1]) * _MONTH / _DAYS[match[2]], words)
+    if budget.a_month <= 0:
         raise ValueError(
             "is a budget of 0, with which no alert ever fires: allow a few, as "
             '"1 per pipeline per year", or delete the rule'

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from streams.alerts.addresses import KAFKA, Receiver
-from streams.alerts.notation import ANY, PairName, parse_budget, parse_pair, parse_share
+from streams.alerts.notation import ANY, Budget, PairName, parse_budget, parse_pair, parse_share
 from streams.alerts.threshold import windows_a_month
 from streams.domain.duration import parse_duration
 
@@ -88,8 +88,8 @@ Share = Annotated[
 ]
 Fall = Annotated[Share, AfterValidator(_worth_an_alert)]
 Rate = Annotated[Share, AfterValidator(_possible)]
-Budget = Annotated[
-    float,
+FalseAlarms = Annotated[
+    Budget,
     BeforeValidator(
         parse_budget,
         json_schema_input_type=Annotated[
@@ -169,15 +169,15 @@ class CommonKeys(BaseModel):
 class _Budgeted(CommonKeys):
     """A rule that weighs evidence, and keeps the false alarms within a budget."""
 
-    false_alarms: Budget = Field(
+    false_alarms: FalseAlarms = Field(
         _written("1 per pipeline per month"), description="how many false alarms a pipeline may have"
     )
 
     @field_validator("false_alarms")
     @classmethod
-    def _below_every_window(cls, value: float, info: ValidationInfo) -> float:
+    def _below_every_window(cls, value: Budget, info: ValidationInfo) -> Budget:
         window = info.data.get("window")
-        if window is not None and value >= (most := windows_a_month(window)):
+        if window is not None and value.a_month >= (most := windows_a_month(window)):
             raise ValueError(
                 f"allows a false alarm in every {window} window, of which a month has {most:g}: "
                 f"allow fewer than {most:g} per pipeline per month"

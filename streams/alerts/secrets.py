@@ -1,5 +1,6 @@
 """Secrets of a rule file: in the environment, in a file of their own, or as plain text. No secret is ever printed."""
 
+import base64
 import os
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic.networks import AnyHttpUrl
 from pydantic_core import PydanticCustomError, Url
 
+_STANDARD = "whsec_"
 _FORMS = 'text, as "env:NAME", "file:/path" or the value itself'
 
 
@@ -62,8 +64,23 @@ def _service_address(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _signing_key(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    if text.startswith(_STANDARD):
+        key = text.removeprefix(_STANDARD).strip()
+        try:
+            base64.b64decode(key + "=" * (-len(key) % 4), validate=True)
+        except ValueError:
+            key = ""
+        if not key:
+            raise PydanticCustomError("secret", "is no secret: base64 follows whsec_, or whsec_ is left out")
+    return secret
+
+
 Secret = Annotated[SecretStr, BeforeValidator(read_secret), Field(json_schema_extra={"writeOnly": True})]
 WebAddress = Annotated[Secret, AfterValidator(_web_address)]
 """An http:// or https:// address. The address is a secret: many services put a token into the path."""
+SigningSecret = Annotated[Secret, AfterValidator(_signing_key)]
+"""A secret of Standard Webhooks: base64 behind `whsec_`, else the text itself."""
 ServiceAddress = Annotated[Secret, AfterValidator(_service_address)]
 """An address of a service in the form of Apprise, for example `mailtos://user:password@host`."""

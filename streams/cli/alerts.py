@@ -113,7 +113,7 @@ def _condition(rule: Rule) -> str:
             fall = f"entries fall by {_percent(rule.drop)}"
         case _:
             fall = f"conversion falls by {_percent(rule.drop)}"
-    return f"{fall}; {rule.false_alarms:.4g} false alarms a pipeline and month"
+    return f"{fall}; false alarms: {rule.false_alarms}"
 
 
 def _percent(share: float) -> str:

@@ -121,7 +121,7 @@ async def test_check_shows_what_every_rule_covers(
     status, out, err = await alerts_check(database, file)
     assert (status, err) == (0, "")
     assert "drops [red]" in out
-    assert "conversion falls by 12.5%; 1 false alarms a pipeline and month" in out
+    assert "conversion falls by 12.5%; false alarms: 1 per pipeline per month" in out
     assert "2 pairs in 1 pipelines of 1 tenants" in out
     assert "rate below 20%, with 50 entered" in out
 

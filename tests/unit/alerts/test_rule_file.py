@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from streams.alerts.addresses import AppriseReceiver, WebhookReceiver
-from streams.alerts.notation import PairName
+from streams.alerts.notation import Budget, PairName
 from streams.alerts.rule_file import RuleFile, WrongRulesError, read_rules
 from streams.alerts.rules import BelowRule, DropRule, TrafficRule
 
@@ -27,7 +27,8 @@ def written(folder: Path, text: str) -> Path:
 def test_without_a_file_one_rule_watches_every_pair_by_the_day() -> None:
     (rule,) = read_rules(None, WINDOWS).rule
     assert isinstance(rule, DropRule)
-    assert (rule.name, rule.window, rule.drop, rule.false_alarms) == ("conversion drops", "day", 0.3, 1.0)
+    assert (rule.name, rule.window, rule.drop) == ("conversion drops", "day", 0.3)
+    assert rule.false_alarms == Budget(1.0, "1 per pipeline per month")
     assert (rule.tenants, rule.pipelines, rule.pairs) == (("*",), ("*",), ("*",))
     assert rule.receivers == ("kafka",)
 
@@ -74,10 +75,11 @@ def test_a_file_gives_rules_of_all_kinds_with_their_values_understood(tmp_path: 
     assert isinstance(below, BelowRule)
     assert drop.pairs == (PairName("Qualified", "Demo"), PairName("a -> b", "c"))
     assert drop.drop == pytest.approx(0.125)
-    assert drop.false_alarms == pytest.approx(60 / 7)
+    assert drop.false_alarms.a_month == pytest.approx(60 / 7)
+    assert str(drop.false_alarms) == "2 per pipeline per week"
     assert (drop.for_, drop.keep_firing_for) == (timedelta(minutes=10), timedelta(hours=6))
     assert str(drop.runbook) == "https://wiki.example/funnel"
-    assert (traffic.stages, traffic.drop, traffic.false_alarms) == (("Lead",), 0.5, 1.0)
+    assert (traffic.stages, traffic.drop, traffic.false_alarms.a_month) == (("Lead",), 0.5, 1.0)
     assert (below.rate, below.min_entered, below.receivers) == (0.2, 7, ())
 
 
@@ -97,7 +99,7 @@ def test_secrets_come_from_the_environment_and_from_files_and_may_be_two(
         tmp_path,
         f"""
         receivers.sales.apprise = "env:SALES_URL"
-        receivers.audit = {{ webhook = "https://h/{SECRET}", secret = ["file:{tmp_path / "hook"}", "older"] }}
+        receivers.audit = {{ webhook = "https://h/{SECRET}", secret = ["file:{tmp_path / "hook"}", "whsec_b2xkZXI="] }}
         """,
     )
     rules = read_rules(path, WINDOWS)
@@ -105,10 +107,10 @@ def test_secrets_come_from_the_environment_and_from_files_and_may_be_two(
     assert isinstance(sales, AppriseReceiver)
     assert isinstance(audit, WebhookReceiver)
     assert sales.apprise.get_secret_value() == f"slack://{SECRET}"
-    assert [each.get_secret_value() for each in audit.secret] == [SECRET, "older"]
+    assert [each.get_secret_value() for each in audit.secret] == [SECRET, "whsec_b2xkZXI="]
     shown = [repr(rules), str(rules), rules.model_dump_json(), json.dumps(rules.model_dump(), default=str)]
     shown += [repr(sales), f"{audit}"]
-    assert [text for text in shown if SECRET in text or "older" in text] == []
+    assert [text for text in shown if SECRET in text or "b2xk" in text] == []
 
 
 def test_no_error_shows_a_secret_not_even_in_what_caused_the_error(

@@ -41,7 +41,7 @@ def test_a_name_that_is_no_window_has_no_number() -> None:
 def test_the_evidence_grows_with_pairs_and_windows_and_falls_with_the_budget(
     pairs: int, window: str, budget: str, evidence: float
 ) -> None:
-    assert threshold(pairs, window, parse_budget(budget)) == pytest.approx(evidence)
+    assert threshold(pairs, window, parse_budget(budget).a_month) == pytest.approx(evidence)
 
 
 def test_streams_that_each_reach_the_evidence_once_in_so_many_windows_stay_within_the_budget() -> None:

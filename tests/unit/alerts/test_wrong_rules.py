@@ -98,6 +98,8 @@ def complaints(path: Path, text: str | bytes) -> list[str]:
         ('[receivers.x]\nwebhook = "https://h"\nsecret = []\n', "3:10: secret: is no secret and no list"),
         ('[receivers.x]\nwebhook = "https://h"\nsecret = ["a", "b", "c"]\n', "3:10: secret: is no secret and no list"),
         ('[receivers.x]\nwebhook = "https://h"\nsecret = ["a", "env:NOT_SET"]\n', "3:16: secret: env:NOT_SET"),
+        (f'[receivers.x]\nwebhook = "https://h"\nsecret = "whsec_{SECRET}"\n', "3:10: secret: is no secret: base64"),
+        ('[receivers.x]\nwebhook = "https://h"\nsecret = "whsec_"\n', "3:10: secret: is no secret: base64 follows"),
         ('[receivers.kafka]\napprise = "json://h"\n', "1:1: kafka: is a receiver that is always there"),
         ('[receivers."a b"]\napprise = "json://h"\n', "1:1: a b: is no name of a receiver"),
         ('[receivers.x]\napprise = "env:NOT_SET"\n', "2:11: apprise: env:NOT_SET cannot be read: set the environment"),
