@@ -127,6 +127,13 @@ class Settings(Access):
         timedelta(days=90),
         description="how long reconciliations and resolved dead letters are kept",
     )
+    alert_rules: Path | None = Field(
+        None, description="the file with the rules of alerts; default: one rule for all conversion drops"
+    )
+    labels_sql: str | None = Field(
+        None,
+        description="a query on the CRM's database for names: kind (tenant or pipeline), id, name; default: no names",
+    )
     session_timeout: Duration = Field(
         timedelta(seconds=10), description="silence after which Kafka gives a worker's partitions to another"
     )

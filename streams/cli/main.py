@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from streams.cli import (
+    alerts,
     backfill,
     connector,
     demo,
@@ -63,6 +64,7 @@ app.command("revise")(revise.revise)
 app.command("status")(status.status)
 app.command("uninstall")(uninstall.uninstall)
 app.command("worker")(worker.worker)
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(connector.app, name="connector")
 app.add_typer(local.app, name="local")
 

@@ -130,6 +130,11 @@ def _add_log(lines: Table, partitions: Sequence[PartitionStatus]) -> None:
 def _add_results(lines: Table, facts: Mapping[str, Any]) -> None:
     lines.add_row("dead letters", str(facts["dead_letters"]))
     lines.add_row("unpublished", f"{facts['unpublished_events']} results wait for Kafka")
+    if facts["labels_trouble"]:
+        trouble = f"{facts['labels']} names; FUNNELPROOF_LABELS_SQL: {facts['labels_trouble']}"
+        lines.add_row("labels", Text(trouble, style="red"))
+    elif facts["labels"]:
+        lines.add_row("labels", f"{facts['labels']} names")
     if last := facts["last_reconciliation"]:
         lines.add_row(
             "reconciled",

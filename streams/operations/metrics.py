@@ -234,6 +234,10 @@ def _of_the_prover(now: Reading) -> Iterator[Metric]:
         )
     # An event for each run; 0 in a worker that is not the prover.
     yield CounterMetricFamily("funnelproof_events_published", "Events Kafka has confirmed.", now.published)
+    # FUNNELPROOF_LABELS_SQL could not be run, or gave rows that are no labels. `status` says which.
+    yield CounterMetricFamily(
+        "funnelproof_label_failures", "Looks at the CRM's labels that met a mistake.", now.label_failures
+    )
 
 
 def _of_the_doubts(now: Reading) -> Iterator[Metric]:

@@ -41,6 +41,7 @@ class Reading:
     - `connector_trouble`, `difference`: why the connector delivers nothing, and what the last reconciliation found
       different; for the prover alone.
     - `doubts`: the reasons why results are estimates. `held_by`: the writers that due windows wait for.
+    - `label_failures`: the number of looks at the CRM's labels that met a mistake.
     - `unpublished`: the number of events that wait for Kafka, None if another worker publishes.
     - `unpublished_for`: the time for which events wait and no event could be published.
     """
@@ -63,6 +64,7 @@ class Reading:
     proof_trouble: str | None = None
     proven_until: datetime | None = None
     overdue: float | None = None
+    label_failures: int = 0
     published: int = 0
     unpublished: int | None = None
     unpublished_for: float | None = None

@@ -45,6 +45,7 @@ async def read(worker: Worker, now: float, *, ask_kafka: bool = False) -> Readin
         proof_trouble=closer.trouble.why if proves else None,
         proven_until=closer.proven_until if proves else None,
         overdue=closer.overdue(now) if proves else None,
+        label_failures=closer.labels.failures,
         published=events.published,
         unpublished=events.unpublished,
         unpublished_for=None if events.waiting_since is None else now - events.waiting_since,

@@ -10,6 +10,7 @@ import structlog
 
 from streams.cdc.topics import Topics
 from streams.completeness.barrier import Barrier
+from streams.completeness.labels import LabelWatch
 from streams.completeness.markers import MarkerDeniedError, MarkerMissingError
 from streams.completeness.proving import ProgressMissingError, Prover, StagesUnknownError
 from streams.completeness.session import proving_session
@@ -49,7 +50,7 @@ class Closer:
 
     `proven_until` is the source's clock at the last proof. `unproven_since` (of `time.monotonic`) is the time of the
     last proof, or before the first proof the time of becoming active; None while not active. `trouble` has the reason
-    of the last failure. Due windows wait for the writers in `held_by`.
+    of the last failure. Due windows wait for the writers in `held_by`. `labels` keeps the labels.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Closer:
         self._barrier = Barrier(settings.proof_wait)
         self._denied: str | None = None
         self._denied_at = 0.0
+        self.labels = LabelWatch(settings.labels_sql, report)
         self.held_by: Sequence[OpenTransaction] = ()
         self.last: Published = Published()
         self.proven_until: datetime | None = None
@@ -121,6 +123,7 @@ class Closer:
                     self.trouble.tell(error)
                     await session.markers.require_topic()
                     next_end = TICK
+                await self.labels.look(session.source, time.monotonic())
                 spent = asyncio.get_running_loop().time() - began
                 await asyncio.sleep(max(0.05, min(TICK, next_end) - spent))
 

@@ -1,5 +1,5 @@
 -- The installation's state in the report database: the last proof, partitions, counts of windows and revisions, seals,
--- dead letters, unpublished events.
+-- dead letters, unpublished events, labels.
 select
     installation.instance,
     installation.installed_at,
@@ -66,6 +66,9 @@ select
         order by outbox.event_id
         limit 1
     ) as unpublished_since,
+    (select count(*) from funnelproof.label) as labels,
+    label_look.trouble as labels_trouble,
     clock_timestamp() as now
 from funnelproof.installation
 left join funnelproof.prover on true
+left join funnelproof.label_look on true

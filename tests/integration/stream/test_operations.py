@@ -51,7 +51,8 @@ class Watched:
 
 @pytest.fixture(scope="module")
 async def watched(install: Install) -> AsyncIterator[Watched]:
-    async with install(WINDOWS="3s,1h", LOG_FORMAT="json") as installation:
+    query = "select 'tenant' as kind, gen_random_uuid() as id"  # a mistake: no column `name`
+    async with install(WINDOWS="3s,1h", LOG_FORMAT="json", LABELS_SQL=query) as installation:
         line = Line(installation.settings.source_dsn)
         await line.mend()
         installation.environment["FUNNELPROOF_SOURCE_DSN"] = line.address
@@ -90,6 +91,18 @@ async def test_metrics_grow_with_what_is_written_and_closed(watched: Watched) ->
     assert await watched.metric("partition_lag_records") == 0
     now = (await installation.now()).timestamp()
     assert now - 5 < await watched.metric("proven_until_timestamp_seconds") <= now
+
+
+async def test_a_bad_query_for_labels_is_counted_and_shown_and_the_worker_goes_on(watched: Watched) -> None:
+    installation = watched.installation
+    await installation.wait_until("select trouble is not null from funnelproof.label_look")
+    assert await watched.metric("label_failures_total") >= 1
+    assert await watched.health_is(200) == []
+    shown = await asyncio.to_thread(installation.run, "status")
+    assert shown.returncode == 0
+    told = " ".join(shown.stdout.split())
+    assert "0 names; FUNNELPROOF_LABELS_SQL: column label.name does not exist" in told
+    await installation.proven()
 
 
 @pytest.mark.thorough

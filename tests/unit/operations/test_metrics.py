@@ -27,6 +27,7 @@ PROVER = Reading(
     overdue=2.5,
     doubts=[Doubt("slot", "it was moved", "begin anew")],
     held_by=[OpenTransaction("3/7", 42, None, "crm", "import", 61.0)],
+    label_failures=5,
     published=40,
     unpublished=3,
 )
@@ -66,6 +67,7 @@ def shown(reading: Reading) -> dict[str, float]:
         ("funnelproof_holding_transaction_seconds['42', 'crm', 'import']", 61),
         ("funnelproof_outbox_unpublished", 3),
         ("funnelproof_events_published_total", 40),
+        ("funnelproof_label_failures_total", 5),
         ("funnelproof_flushes_total['failed']", 0),
         ("funnelproof_runs_published_total['revision']", 0),
     ],

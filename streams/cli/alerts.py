@@ -1,0 +1,128 @@
+"""`funnelproof alerts`: the rules of alerts."""
+
+import asyncio
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from streams.alerts.checking import CheckedFile, CheckedRule, check_rules
+from streams.alerts.rules import BelowRule, Rule, TrafficRule
+from streams.alerts.scope import Funnels, Stream
+from streams.cli.output import AsJson, print_json, printable, stdout
+from streams.settings import load_settings
+
+app = typer.Typer(help="The rules of alerts.", no_args_is_help=True)
+
+
+@app.callback()
+def alerts() -> None:
+    """Take the name of a command: `check` is one of several."""
+
+
+@app.command()
+def check(as_json: AsJson = False) -> None:
+    """Check the rule file, and show what each rule covers in this installation.
+
+    Mistakes of the file are all named, with line and column (exit status 2). Exit status 1 when a rule names a tenant,
+    pipeline, pair or stage that is not there, or can never fire.
+
+    Example: `funnelproof alerts check`
+    """
+    settings = load_settings()
+    found = asyncio.run(check_rules(settings))
+    if as_json:
+        print_json({"file": settings.alert_rules, **_as_json(found)})
+    else:
+        _print(found)
+    raise typer.Exit(0 if found.is_sound else 1)
+
+
+def _as_json(found: CheckedFile) -> dict[str, object]:
+    return {
+        "sound": found.is_sound,
+        "pipelines": len(found.known.funnels),
+        "rules": [_rule_as_json(each, found.known) for each in found.rules],
+    }
+
+
+def _rule_as_json(checked: CheckedRule, known: Funnels) -> dict[str, object]:
+    rule, coverage = checked.rule, checked.coverage
+    return {
+        **rule.model_dump(
+            mode="json", by_alias=True, include={"name", "kind", "window", "severity", "receivers"}
+        ),
+        "fires_when": _condition(rule),
+        "can_fire": checked.can_fire,
+        "covers": [
+            {
+                "tenant_id": scope.tenant_id,
+                "tenant": known.labels.tenant(scope.tenant_id),
+                "pipeline_id": scope.pipeline_id,
+                "pipeline": known.labels.pipeline(scope.pipeline_id),
+                "streams": [_stream_as_json(stream, known) for stream in streams],
+                "threshold": checked.threshold(len(streams)),
+            }
+            for scope, streams in coverage.by_pipeline.items()
+        ],
+        "invalid": [each._asdict() for each in coverage.invalid],
+    }
+
+
+def _stream_as_json(stream: Stream, known: Funnels) -> dict[str, object]:
+    told: dict[str, object] = {
+        "from_stage_id": stream.from_stage,
+        "from_stage": known.stages.get(stream.from_stage),
+    }
+    if stream.to_stage is not None:
+        told |= {"to_stage_id": stream.to_stage, "to_stage": known.stages.get(stream.to_stage)}
+    return told
+
+
+def _print(found: CheckedFile) -> None:
+    table = Table(
+        "rule", "kind", "window", "fires when", "covers", "receivers", box=None, padding=(0, 2, 0, 0)
+    )
+    for each in found.rules:
+        rule = each.rule
+        receivers = ", ".join(rule.receivers) or "the page alone"
+        cells = (rule.name, rule.kind, rule.window, _condition(rule), _extent(each), receivers)
+        table.add_row(*(escape(printable(cell)) for cell in cells))
+    if found.rules:
+        stdout.print(table)
+    else:
+        stdout.print("no rules: nothing is watched")
+    if not found.known.funnels:
+        _tell("no pipeline is known yet: start a worker, and check again after the worker's first proof")
+    for each in found.rules:
+        for part in each.coverage.invalid:
+            _tell(f"rule {each.rule.name}: {part.part} {part.name} is invalid: {part.reason}")
+        if found.known.funnels and not each.can_fire:
+            _tell(f"rule {each.rule.name} can never fire: the rule covers nothing in this installation")
+
+
+def _tell(trouble: str) -> None:
+    stdout.print(f"! {printable(trouble)}", style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+def _condition(rule: Rule) -> str:
+    match rule:
+        case BelowRule():
+            return f"rate below {_percent(rule.rate)}, with {rule.min_entered} entered"
+        case TrafficRule():
+            fall = f"entries fall by {_percent(rule.drop)}"
+        case _:
+            fall = f"conversion falls by {_percent(rule.drop)}"
+    return f"{fall}; false alarms: {rule.false_alarms}"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.6g}%"
+
+
+def _extent(checked: CheckedRule) -> str:
+    streams = checked.coverage.streams
+    what = "stages" if isinstance(checked.rule, TrafficRule) else "pairs"
+    pipelines = checked.coverage.by_pipeline
+    tenants = {scope.tenant_id for scope in pipelines}
+    return f"{len(streams)} {what} in {len(pipelines)} pipelines of {len(tenants)} tenants"
