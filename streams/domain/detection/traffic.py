@@ -1,0 +1,100 @@
+"""The test for traffic: nobody enters any more.
+
+Entries of a window are Poisson with the mean theta * M, where M is expected by the age of the look, and theta is random
+from window to window: a Gamma variable with the variance between windows. The likelihood of n entries is then negative
+binomial, in closed form (Gamma-Poisson). Entries come in bursts, more so than a Poisson variable: n and M are divided
+by the dispersion within windows, as in a quasi-likelihood (McCullagh, Nelder, Generalized Linear Models 1989, 9.2).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from streams.domain.detection.baseline import Baseline
+from streams.domain.detection.evidence import TOLERATED, means
+from streams.domain.detection.expectation import LEARNING, LEARNING_SLOT
+from streams.domain.detection.profile import BUCKETS, Flags, Profile, Reals
+from streams.domain.detection.recent import Recent
+
+_PSEUDO_ENTRIES = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficTest:
+    """The test for a relative fall `drop` of the entries, in (0, 1)."""
+
+    drop: float
+
+    def variation(self, baseline: Baseline, recent: Recent) -> Reals:
+        """Return the relative variance of entries between windows (n,)."""
+        return recent.traffic_variation(_per_slot(baseline), _dispersion(baseline))
+
+    def hypotheses(self, baseline: Baseline, between: Reals, slot: int) -> "TrafficHypotheses":
+        """Return the hypotheses about a window in a seasonal slot; `between` is the variation."""
+        weight, squared = baseline.weight[:, slot], baseline.weight_squared[:, slot]
+        alike = np.maximum(weight, 1e-9) / np.maximum(squared, 1e-9)
+        windows = weight * alike
+        entries = np.maximum(baseline.entered[:, slot].sum(1), 0.0) * alike
+        dispersion = _dispersion(baseline)
+        spread = between * (1 + 1 / np.maximum(windows, 1.0)) + dispersion / (entries + _PSEUDO_ENTRIES)
+        return TrafficHypotheses(
+            learned=(baseline.windows >= LEARNING) & (windows > LEARNING_SLOT - 0.5),
+            by_age=_per_slot(baseline)[:, slot, None] * np.cumsum(_shares(baseline), axis=1),
+            spread=spread,
+            dispersion=dispersion,
+            drop=self.drop,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficHypotheses:
+    """What is expected of a window's entries."""
+
+    learned: Flags
+    """The pairs with enough windows in the baseline."""
+    by_age: Reals
+    """Expected entries up to the end of each bucket (n, 12)."""
+    spread: Reals
+    """The variance of theta (n,)."""
+    dispersion: Reals
+    """The variance of entries within a window, relative to a Poisson variable (n,)."""
+    drop: float
+
+    def log_e(self, profile: Profile, age: int) -> Reals:
+        """Return the logarithms of the E-values at an age (2, n), for falls of d and of 2d; 0 while learning."""
+        entries = profile.entered[:, : age + 1].sum(1) / self.dispersion
+        expected = self.by_age[:, age] / self.dispersion
+        null = _log_marginal(entries, expected, self.spread, 1 - TOLERATED)
+        falls = [_log_marginal(entries, expected, self.spread, mean) - null for mean in means(self.drop)]
+        return np.where(self.learned, np.stack(falls), 0.0)
+
+
+def _log_marginal(entries: Reals, expected: Reals, spread: Reals, mean: float) -> Reals:
+    """Return the logarithm of the probability of the entries, without the terms that do not depend on `mean`."""
+    shape = 1 / spread
+    rate = shape / mean
+    log_marginal: Reals = shape * np.log(rate) - (shape + entries) * np.log(rate + expected)
+    return log_marginal
+
+
+def _per_slot(baseline: Baseline) -> Reals:
+    """Return the expected entries of a window by slot (n, slots), pulled to the mean over all slots."""
+    entered, weight = np.maximum(baseline.entered.sum(2), 0.0), baseline.weight
+    mean = (entered.sum(1) / np.maximum(weight.sum(1), 1e-9))[:, None]
+    per_slot: Reals = mean * (entered + _PSEUDO_ENTRIES) / (weight * mean + _PSEUDO_ENTRIES)
+    return per_slot
+
+
+def _shares(baseline: Baseline) -> Reals:
+    """Return the shares of the buckets in a window's entries (n, 12), pulled to equal shares."""
+    entered = np.maximum(baseline.entered.sum(1), 0.0) + _PSEUDO_ENTRIES / BUCKETS
+    shares: Reals = entered / entered.sum(1)[:, None]
+    return shares
+
+
+def _dispersion(baseline: Baseline) -> Reals:
+    """Return Pearson's chi-squared within windows over the degrees of freedom (n,); at least 1."""
+    total = np.maximum(baseline.entered.sum((1, 2)), 0.0)
+    chi_squared = (baseline.squares / _shares(baseline)).sum(1) - total
+    dispersion: Reals = np.maximum(chi_squared / ((BUCKETS - 1) * np.maximum(baseline.filled, 1e-9)), 1.0)
+    return dispersion
