@@ -23,9 +23,9 @@ class ScoreTest:
         """Look at a window twelve times; an alarm that goes on from the window before is one alarm."""
         entered = np.cumsum(profile.entered, axis=1).T.astype(np.float64)
         converted = np.cumsum(profile.converted.sum(1), axis=1).T.astype(np.float64)
-        alarmed: Flags = self._alarmed_by(entered, converted, self._entered[slot], self._converted[slot]).any(
-            axis=0, keepdims=True
-        )[0]
+        alarmed = np.zeros_like(self._alarmed)
+        for looked in self._alarmed_by(entered, converted, self._entered[slot], self._converted[slot]):
+            alarmed |= looked
         self.alarms += int((alarmed & ~self._alarmed).sum()) * counted
         self._alarmed = alarmed
         self._entered[slot] += entered
