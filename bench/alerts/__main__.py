@@ -3,6 +3,7 @@
 python -m bench.alerts alarms --months 100        false alarms in five shapes of traffic, with other tests beside
 python -m bench.alerts delays --pairs 200         how soon drops are found
 python -m bench.alerts applications FILE.csv.gz   a year of real loan applications: columns deal, stage, entered_at
+python -m bench.alerts speed                      a year of hours of 100 pipelines, and a look at 10,000 pipelines
 """
 
 import argparse
@@ -14,6 +15,7 @@ import numpy as np
 
 from bench.alerts import applications
 from bench.alerts.rivals import PreviousWindow, ScoreTest
+from bench.alerts.speed import looks, year
 from bench.alerts.watching import DROP, FIRST, HOUR, PAIRS, watch
 from streams.domain.detection.cusum import MONTH
 from streams.domain.detection.generated import SHAPES, Traffic
@@ -51,7 +53,7 @@ def _round(traffic: Traffic, windows: int) -> Reals:
     score, previous = ScoreTest(pairs, season.slots, DROP), PreviousWindow(pairs, DROP)
     for window, profile in enumerate(traffic.windows(windows)):
         counted = window >= WARM_UP
-        score.watch(profile, season.slot_of(FIRST + window * HOUR, "UTC"), counted=counted)
+        score.watch(profile, season.slot_of(FIRST + window * HOUR), counted=counted)
         previous.watch(profile, counted=counted)
     ours = watched.alarms(WARM_UP)
     return np.array([ours, score.alarms, previous.alarms, watched.surprising, watched.windows], np.float64)
@@ -113,6 +115,18 @@ def real(path: Path, repeats: int) -> None:
     say(f"all pairs: {np.median(late):.1f} days (median)")
 
 
+def speed(pipelines: int, many: int, windows: int, processes: int, seed: int) -> None:
+    """Print the time of a replay, and the time and memory of a look."""
+    wall, cpu, alarms = year(pipelines, windows, processes, seed)
+    say(
+        f"{windows} windows of {pipelines} pipelines, 12 looks each: {wall:.0f} s, {cpu:.0f} s CPU, {alarms} alarms"
+    )
+    looked, closed, opened, memory = looks(many, seed)
+    say(
+        f"{many} pipelines: a look {looked:.2f} s CPU, a close {closed:.2f} s, an opening {opened:.2f} s; {memory:.0f} MB"
+    )
+
+
 def main(arguments: list[str]) -> None:
     """Run one of the measurements."""
     parser = argparse.ArgumentParser(prog="python -m bench.alerts", description=__doc__)
@@ -123,8 +137,14 @@ def main(arguments: list[str]) -> None:
     of_alarms.add_argument("--days", type=int, default=60)
     of_alarms.add_argument("--shapes", nargs="+", choices=SHAPES, default=list(SHAPES))
     of_delays = commands.add_parser("delays")
-    for command, pairs in ((of_alarms, 60), (of_delays, 100)):
-        command.add_argument("--pairs", type=int, default=pairs)
+    of_speed = commands.add_parser("speed")
+    of_speed.add_argument("--pipelines", type=int, default=100)
+    of_speed.add_argument("--many", type=int, default=10_000)
+    of_speed.add_argument("--windows", type=int, default=365 * 24)
+    of_speed.add_argument("--processes", type=int, default=2)
+    for command, pairs in ((of_alarms, 60), (of_delays, 100), (of_speed, 0)):
+        if pairs:
+            command.add_argument("--pairs", type=int, default=pairs)
         command.add_argument("--seed", type=int, default=1)
     of_real = commands.add_parser("applications")
     of_real.add_argument("path", type=Path)
@@ -135,6 +155,8 @@ def main(arguments: list[str]) -> None:
             alarms(chosen.months, chosen.pairs, chosen.days, chosen.seed, chosen.shapes)
         case "delays":
             delays(chosen.pairs, chosen.seed)
+        case "speed":
+            speed(chosen.pipelines, chosen.many, chosen.windows, chosen.processes, chosen.seed)
         case _:
             real(chosen.path, chosen.repeats)
 

@@ -12,7 +12,8 @@ from bench.alerts.watching import DROP, Watched
 from streams.domain.detection.cusum import log_threshold
 from streams.domain.detection.detector import Detector
 from streams.domain.detection.evidence import DropTest
-from streams.domain.detection.profile import BUCKETS, Profile, bucket_of
+from streams.domain.detection.profile import Profile, bucket_of
+from streams.domain.detection.replay import replay
 from streams.domain.detection.season import season_of
 from streams.domain.windows import Window, to_microseconds, window_kind
 
@@ -76,17 +77,15 @@ def dropped(profiles: Sequence[Profile], at: int, drop: float, seed: int) -> Ite
 
 def watch_days(windows: Sequence[Window], profiles: Iterator[Profile]) -> Watched:
     """Let a detector look at days at the end of every bucket; the budget is one false alarm a month."""
-    season = season_of("day")
-    detector = Detector(len(PAIRS), season, DropTest(DROP), log_threshold(len(PAIRS), _DAY, 1.0))
+    season = season_of("day", TIMEZONE)
+    detector = Detector.empty(len(PAIRS), season, DropTest(DROP), log_threshold(len(PAIRS), _DAY, 1.0))
     watched = Watched()
-    for day, (window, profile) in enumerate(zip(windows, profiles, strict=True)):
-        detector.open(window.start, season.slot_of(window.start, TIMEZONE))
-        for bucket in range(BUCKETS):
-            look = detector.look(profile, bucket) if bucket < BUCKETS - 1 else detector.close(profile)
-            watched.note(day, bucket, look)
+    days_of = {window.start: day for day, window in enumerate(windows)}
+    for start, age, look in replay(detector, zip(days_of, profiles, strict=True)):
+        watched.note(days_of[start], age, look)
     return watched
 
 
 def is_weekend(window: Window) -> bool:
     """Return True for a Saturday or a Sunday."""
-    return season_of("day").slot_of(window.start, TIMEZONE) >= 5
+    return season_of("day", TIMEZONE).slot_of(window.start) >= 5

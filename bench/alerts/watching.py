@@ -10,6 +10,7 @@ from streams.domain.detection.cusum import log_threshold
 from streams.domain.detection.detector import Detector, Look, log_evidence
 from streams.domain.detection.evidence import DropTest
 from streams.domain.detection.profile import BUCKETS, Profile, Reals
+from streams.domain.detection.replay import replay
 from streams.domain.detection.season import season_of
 
 HOUR = 3_600_000_000
@@ -44,18 +45,19 @@ class Watched:
         self.ended += [(window, bucket, int(pair)) for pair in np.flatnonzero(look.resolved | look.adopted)]
 
 
+def detector_of(pairs: int) -> Detector:
+    """Return a detector of hours, with the budget of pipelines of five pairs."""
+    return Detector.empty(pairs, season_of("hour"), DropTest(DROP), log_threshold(PAIRS, HOUR, BUDGET))
+
+
 def watch(traffic: Iterable[Profile], pairs: int, measured_from: int) -> Watched:
     """Let a detector look at hourly traffic at the end of every bucket."""
-    season = season_of("hour")
-    detector = Detector(pairs, season, DropTest(DROP), log_threshold(PAIRS, HOUR, BUDGET))
     watched = Watched()
-    for window, profile in enumerate(traffic):
-        start = FIRST + window * HOUR
-        detector.open(start, season.slot_of(start, "UTC"))
-        for bucket in range(BUCKETS):
-            look = detector.look(profile, bucket) if bucket < BUCKETS - 1 else detector.close(profile)
-            watched.note(window, bucket, look)
-        if window >= measured_from:
+    windows = ((FIRST + number * HOUR, profile) for number, profile in enumerate(traffic))
+    for start, age, look in replay(detector_of(pairs), windows):
+        window = (start - FIRST) // HOUR
+        watched.note(window, age, look)
+        if window >= measured_from and age == BUCKETS - 1:
             alone = log_evidence(np.zeros_like(look.log_e), look.log_e)
             watched.surprising += int((alone >= np.log(SURPRISING)).sum())
             watched.windows += pairs

@@ -21,7 +21,7 @@ class Account:
     converted: Reals
     expected: Reals
     low: Reals
-    """Lower end of the interval that holds the conversions of 95 of 100 windows without a drop."""
+    """Lower end of the interval, in whole deals, that holds the conversions of 95 of 100 windows without a drop."""
     high: Reals
 
     @property
@@ -37,7 +37,7 @@ def account(profile: Profile, expected: Expectation, age: int) -> Account:
     Analysis, 3.1): the variance is that of the binomial, of the rate between windows, and of the estimate.
     """
     entered = profile.entered[:, : age + 1].astype(np.float64)
-    likely = expected.by_age[:, : age + 1, age]
+    likely = expected.at(age).astype(np.float64)
     deals, mean = entered.sum(1), (entered * likely).sum(1)
     variance = (entered * likely * (1 - likely)).sum(1) + mean**2 * expected.spread
     rate = np.clip(mean / np.maximum(deals, 1), 1e-9, 1 - 1e-9)
@@ -45,7 +45,8 @@ def account(profile: Profile, expected: Expectation, age: int) -> Account:
     reach = _TWO_SIDED_95 * np.sqrt(variance) / scale
     middle = np.log(rate / (1 - rate))
     low, high = (deals / (1 + np.exp(-(middle + side))) for side in (-reach, reach))
-    return Account(deals, profile.converted_by(age).sum(1).astype(np.float64), mean, low, high)
+    converted = profile.converted_by(age).sum(1).astype(np.float64)
+    return Account(deals, converted, mean, np.floor(low), np.minimum(np.ceil(high), deals))
 
 
 def odds(log_evidence: float) -> int:

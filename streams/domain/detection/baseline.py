@@ -1,9 +1,8 @@
 """Baselines: what earlier windows say about a pair, in sums of constant size.
 
-A window counts with the weight 2^(-age / half-life), so a baseline follows slow changes. All statistics are weighted
-sums over windows. To add a window, to remove the window and to add a corrected one therefore give the same numbers as
-a computation from all windows, up to rounding: the order does not matter. The weights decay together ("forward
-decay": Cormode, Shkapenyuk, Srivastava, Xu, ICDE 2009), so nothing old has to be read again.
+Newer windows have greater weights (`decay`), so a baseline follows slow changes. All statistics are weighted sums over
+windows. To add a window, to remove the window and to add a corrected one therefore give the same numbers as a
+computation from all windows, up to rounding: the order does not matter.
 """
 
 from dataclasses import dataclass, fields
@@ -11,8 +10,8 @@ from typing import Self
 
 import numpy as np
 
-from streams.domain.detection.profile import BUCKETS, Counts, Flags, Profile, Reals
-from streams.domain.detection.season import Season
+from streams.domain.detection.knots import KNOTS, at_knots
+from streams.domain.detection.profile import BUCKETS, Profile, Reals, Rows
 
 
 @dataclass(slots=True)
@@ -24,76 +23,76 @@ class Baseline:
 
     windows: Reals
     """Windows with entries, without weights (n,)."""
+    filled: Reals
+    """Weights of the windows with entries (n,)."""
     entered: Reals
-    """Entries by slot and bucket (n, slots, 12)."""
+    """Entries by bucket (n, 12)."""
+    squares: Reals
+    """By bucket, sums of entered[i]^2 / entries of the window (n, 12): the burstiness of entries."""
     converted: Reals
     """Conversions by bucket of entry and of conversion (n, 12, 12)."""
+    slot_entered: Reals
+    """Entries by slot and knot (n, slots, 5)."""
     slot_converted: Reals
     """Conversions by slot (n, slots)."""
     weight: Reals
     """Weights of the windows by slot (n, slots), empty windows included."""
     weight_squared: Reals
     """Squares of the weights by slot (n, slots)."""
-    filled: Reals
-    """Weights of the windows with entries (n,)."""
-    squares: Reals
-    """By bucket, sums of entered[i]^2 / entries of the window (n, 12): the burstiness of entries."""
 
     @classmethod
-    def empty(cls, pairs: int, season: Season) -> Self:
+    def empty(cls, pairs: int, slots: int) -> Self:
         """Return baselines without windows."""
-        slots = season.slots
-        return cls(
-            np.zeros(pairs),
-            np.zeros((pairs, slots, BUCKETS)),
-            np.zeros((pairs, BUCKETS, BUCKETS)),
-            np.zeros((pairs, slots)),
-            np.zeros((pairs, slots)),
-            np.zeros((pairs, slots)),
-            np.zeros(pairs),
-            np.zeros((pairs, BUCKETS)),
-        )
+        shapes = ((), (), (BUCKETS,), (BUCKETS,), (BUCKETS, BUCKETS), (slots, len(KNOTS)), *[(slots,)] * 3)
+        return cls(*(np.zeros((pairs, *shape), np.float32) for shape in shapes))
 
-    def decay(self, by: float) -> None:
-        """Multiply all weights by a factor, because time has passed."""
-        for field in fields(self):
-            if field.name != "windows":
-                getattr(self, field.name)[...] *= by * by if field.name == "weight_squared" else by
+    def arrays(self) -> dict[str, Reals]:
+        """Return the sums by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
-    def scaled(self, pairs: Counts, by: float) -> Self:
-        """Return a copy of the sums of some pairs, with all weights multiplied by a factor."""
-        copy = type(self)(*(getattr(self, field.name)[pairs] for field in fields(self)))
-        copy.decay(by)
-        return copy
+    def scale(self, by: float) -> None:
+        """Multiply all weights by a factor, because the landmark has moved."""
+        for name, array in self.arrays().items():
+            if name != "windows":
+                array *= by * by if name == "weight_squared" else by
 
-    def add(self, pairs: Flags, slot: int, profile: Profile, weight: float = 1.0) -> None:
-        """Add a window, in a seasonal slot, for some pairs."""
-        self._move(pairs, slot, profile, weight, 1)
+    def __getitem__(self, pairs: slice | Rows) -> Self:
+        """Return the sums of some pairs."""
+        return type(self)(*(array[pairs] for array in self.arrays().values()))
 
-    def remove(self, pairs: Flags, slot: int, profile: Profile, weight: float = 1.0) -> None:
-        """Take back what `add` did with the same window and the weight that the window has now."""
-        self._move(pairs, slot, profile, weight, -1)
+    def grown(self, pairs: int) -> Self:
+        """Return the sums with those of further pairs, without windows, behind."""
+        more = self.empty(pairs, self.weight.shape[1])
+        both = zip(self.arrays().values(), more.arrays().values(), strict=True)
+        return type(self)(*(np.concatenate(arrays) for arrays in both))
 
-    def _move(self, pairs: Flags, slot: int, profile: Profile, weight: float, sign: int) -> None:
-        rows = np.flatnonzero(pairs)
-        entered, converted = profile.entered[rows], profile.converted[rows]
-        total = entered.sum(-1)
-        by = sign * weight
+    def add(self, rows: Rows, slot: int, profile: Profile, weight: float) -> None:
+        """Add a window, in a seasonal slot, for some pairs; `profile` has a row for each of these pairs."""
+        self._move(rows, slot, profile, weight, 1)
+
+    def remove(self, rows: Rows, slot: int, profile: Profile, weight: float) -> None:
+        """Take back what `add` did with the same window and weight."""
+        self._move(rows, slot, profile, weight, -1)
+
+    def _move(self, rows: Rows, slot: int, profile: Profile, weight: float, sign: int) -> None:
+        entered = profile.entered.astype(np.float32)
+        by, total = np.float32(sign * weight), entered.sum(1)
         self.windows[rows] += sign * (total > 0)
-        self.entered[rows, slot] += by * entered
-        self.converted[rows] += by * converted
-        self.slot_converted[rows, slot] += by * converted.sum((-2, -1))
+        self.filled[rows] += by * (total > 0)
+        self.entered[rows] += by * entered
+        self.squares[rows] += by * entered**2 / np.maximum(total, 1)[:, None]
+        self.converted[rows] += by * profile.converted
+        self.slot_entered[rows, slot] += by * at_knots(profile.entered)
+        self.slot_converted[rows, slot] += by * profile.converted_count
         self.weight[rows, slot] += by
         self.weight_squared[rows, slot] += sign * weight * weight
-        self.filled[rows] += by * (total > 0)
-        self.squares[rows] += by * entered**2 / np.maximum(total, 1)[:, None]
 
-    def merge(self, pairs: Flags, other: "Baseline") -> None:
-        """Add the sums of `other` for some pairs."""
-        for field in fields(self):
-            getattr(self, field.name)[pairs] += getattr(other, field.name)[pairs]
+    def merge(self, rows: Rows, other: "Baseline") -> None:
+        """Add the sums of `other`, a row for each of some pairs."""
+        for mine, theirs in zip(self.arrays().values(), other.arrays().values(), strict=True):
+            mine[rows] += theirs
 
-    def clear(self, pairs: Flags) -> None:
+    def clear(self, rows: Rows) -> None:
         """Forget all windows of some pairs."""
-        for field in fields(self):
-            getattr(self, field.name)[pairs] = 0
+        for array in self.arrays().values():
+            array[rows] = 0

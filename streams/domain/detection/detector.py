@@ -5,27 +5,35 @@ their windows and the rule: the tenants' timezones are equal. Everything is comp
 
 An *excursion* is a run of windows with an S > 1, the time in which a pair is under suspicion. The excursion's windows
 wait outside of the baseline, so a slow drop does not become its own measure. When both S have fallen to 1, the windows
-join the baseline; when an alert fires, the windows stay outside for good. Therefore the windows of an alert are all
+join the baseline; when an alert resolves, the windows stay outside for good. Therefore the windows of an alert are all
 compared with one and the same baseline, and a revision is followed by a computation from those windows alone: see
 `rescore`.
 
 A drop that is there to stay would fire for ever. An alert that has fired for LEARNING windows and a whole season is
 *adopted*: the windows since the drop become the baseline, and the alert ends.
+
+A cheap bound spares most computations (`Hypotheses.most`): before the close an E-value is computed where an alert could
+fire or does fire, at the close also where the pair is under suspicion or could come under suspicion. Elsewhere 0 stands
+for the E-value. A smaller E-value makes an alarm no more probable, so the budget holds.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from streams.domain.detection.baseline import Baseline
 from streams.domain.detection.cusum import RECOVERED
 from streams.domain.detection.expectation import LEARNING
-from streams.domain.detection.profile import BUCKETS, Counts, Flags, Profile, Reals
-from streams.domain.detection.recent import COUNTED, LEAST, OUT, WAITING, Recent
+from streams.domain.detection.hypotheses import Hypotheses, Test
+from streams.domain.detection.profile import BUCKETS, Flags, Profile, Reals, Rows
+from streams.domain.detection.recent import COUNTED, OUT, WAITING, Status
 from streams.domain.detection.season import Season
+from streams.domain.detection.snapshot import from_bytes, to_bytes
+from streams.domain.detection.state import State
+
+_LOG_RECOVERED = float(np.log(RECOVERED))
+_REMEMBERED = 20
+"""Half-lives after which a window that was left out is forgotten: a weight of a millionth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,157 +45,181 @@ class Look:
     adopted: Flags
     """Resolved since the drop has become the normal level; only at a close."""
     log_e: Reals
-    """Logarithms of the window's E-values (2, n)."""
+    """Logarithms of the window's E-values (2, n); -inf where the E-values cannot matter."""
     log_evidence: Reals
-    """Logarithm of the evidence, the window included."""
-
-
-class Hypotheses(Protocol):
-    """Null and alternative about one window of many pairs."""
-
-    @property
-    def learned(self) -> Flags:
-        """The pairs whose baseline is large enough."""
-
-    def log_e(self, profile: Profile, age: int) -> Reals:
-        """Return the logarithms of the E-values of what is visible at an age (2, n), for drops of d and 2d."""
-
-
-class Test(Protocol):
-    """What a rule looks for: `evidence.DropTest` or `traffic.TrafficTest`."""
-
-    def variation(self, baseline: Baseline, recent: Recent) -> Reals:
-        """Return the relative variance between windows (n,), with the error of the estimate."""
-
-    def hypotheses(self, baseline: Baseline, variation: Reals, slot: int) -> Hypotheses:
-        """Return the hypotheses about a window in a seasonal slot."""
+    """Logarithm of the evidence, the window included; as `log_e`."""
 
 
 class Detector:
     """The state of many pairs under one rule."""
 
-    def __init__(self, pairs: int, season: Season, test: Test, log_threshold: float) -> None:
+    def __init__(self, state: State, season: Season, test: Test, log_threshold: float) -> None:
+        self.state = state
         self.season = season
         self.test = test
         self.log_threshold = log_threshold
-        self.baseline = Baseline.empty(pairs, season)
-        self.waiting = Baseline.empty(pairs, season)
-        self.recent = Recent.empty(pairs)
-        self.variation: Reals = np.full(pairs, LEAST)
-        """As it was when the excursion began."""
-        self.log_s: Reals = np.zeros((2, pairs))
-        self.log_r: Reals = np.zeros(pairs)
-        self.firing: Flags = np.zeros(pairs, bool)
-        self.rested: Flags = np.zeros(pairs, bool)
-        """Resolved in this window: the rest of the window says nothing."""
-        self.since: NDArray[np.int64] = np.zeros(pairs, np.int64)
-        """Start of the first window of the excursion; meaningful while the excursion lasts."""
-        self.windows: NDArray[np.int64] = np.zeros(pairs, np.int64)
-        """Windows of the excursion."""
-        self._as_of: int | None = None
-        self._opened: tuple[int, int] | None = None
-        self.under: Hypotheses
+        self._renew()
 
-    def open(self, start: int, slot: int) -> None:
-        """Make the expectations of the window that starts at `start` (microseconds), in a seasonal slot."""
-        if self._as_of is not None:
-            by = 2.0 ** ((self._as_of - start) / self.season.half_life)
-            self.baseline.decay(by)
-            self.waiting.decay(by)
-        self._as_of = start
-        self._opened = start, slot
-        self.rested[:] = False
-        self.under = self.test.hypotheses(self.baseline, self.variation, slot)
+    @classmethod
+    def empty(cls, pairs: int, season: Season, test: Test, log_threshold: float) -> "Detector":
+        """Return a detector that has seen no window."""
+        return cls(State.empty(pairs, season.slots), season, test, log_threshold)
+
+    def open(self, start: int) -> None:
+        """Make the expectations of the window that starts at `start` (microseconds), later than all before."""
+        state = self.state
+        if state.open is not None or (state.closed is not None and start <= state.closed):
+            raise ValueError(f"the window at {start} cannot open: close the window before, and go forward in time")
+        state.begin(start, self.season.half_life)
+        self._expect(start)
+
+    def _expect(self, start: int) -> None:
+        """Make the expectations; the variation stays as it was when an excursion began."""
+        state = self.state
+        known = np.where(state.windows > 0, state.variation, np.nan).astype(np.float32)
+        self.under = self.test.hypotheses(
+            state.baseline, state.recent, known, self.season.slot_of(start), self._weight(start)
+        )
+        state.variation = self.under.between
+
+    def _renew(self) -> None:
+        """Make the expectations of the open window anew, since the state has changed."""
+        if self.state.open is not None:
+            self._expect(self.state.open)
+
+    def _weight(self, start: int) -> float:
+        return self.state.decay(self.season.half_life).weight(start)
 
     def look(self, profile: Profile, age: int) -> Look:
-        """Look at the open window at an age; states change where the evidence suffices."""
-        log_e = self.under.log_e(profile, age)
-        evidence = log_evidence(self.log_s, log_e)
-        silent = ~self.firing & ~self.rested
+        """Look at the open window at an age; states change where the evidence suffices.
+
+        Only the counts of buckets up to `age` matter. Raises ValueError while no window is open.
+        """
+        state = self.state
+        if state.open is None:
+            raise ValueError("no window is open: open a window before a look or a close")
+        log_e = self._log_e(profile, age)
+        evidence = log_evidence(state.log_s, log_e)
+        silent = ~state.firing & ~state.rested
         fired = silent & self.under.learned & (evidence >= self.log_threshold)
-        resolved = self.firing & (np.maximum(self.log_r, 0.0) - log_e[0] >= np.log(RECOVERED))
-        self.firing = (self.firing | fired) & ~resolved
-        self.rested |= resolved
-        self.log_r[fired] = 0.0
-        nothing = np.zeros_like(fired)
-        return Look(fired, resolved, nothing, log_e, evidence)
+        resolved = state.firing & (np.maximum(state.log_r, 0.0) - log_e[0] >= _LOG_RECOVERED)
+        state.firing = (state.firing | fired) & ~resolved
+        state.rested |= resolved
+        state.log_r[fired] = 0.0
+        return Look(fired, resolved, np.zeros_like(fired), log_e, evidence)
+
+    def _log_e(self, profile: Profile, age: int) -> Reals:
+        state, most = self.state, self.under.most(profile, age)
+        standing = np.maximum(state.log_s, 0.0).max(0)
+        if age == BUCKETS - 1:
+            needed = state.firing | (standing > 0) | (most > 0)
+        else:
+            needed = state.firing | (standing + most >= self.log_threshold)
+        log_e = np.full((2, len(most)), -np.inf)
+        rows = np.flatnonzero(needed)
+        log_e[:, rows] = self.under.log_e(profile, age, rows)
+        return log_e
 
     def close(self, profile: Profile) -> Look:
         """Look at the whole window, and keep the window in the baseline or outside."""
-        if self._opened is None:
-            raise RuntimeError("a window must be opened before the close")
-        start, slot = self._opened
         look = self.look(profile, BUCKETS - 1)
-        self.log_s = np.where(self.rested, 0.0, np.maximum(self.log_s, 0.0) + look.log_e)
-        self.log_r = np.where(self.firing, np.maximum(self.log_r, 0.0) - look.log_e[0], 0.0)
-        waited = self.windows > 0
-        suspected = self.firing | (self.log_s > 0).any(0)
-        self.since = np.where(suspected & (self.windows == 0), start, self.since)
-        self.windows = np.where(suspected, self.windows + 1, 0)
-        self.waiting.add(suspected, slot, profile)
-        innocent = ~suspected & ~self.rested
-        self.baseline.add(innocent, slot, profile)
+        state = self.state
+        start = state.closing()
+        slot, weight = self.season.slot_of(start), self._weight(start)
+        state.log_s = np.where(state.rested, 0.0, np.maximum(np.maximum(state.log_s, 0.0) + look.log_e, 0.0))
+        state.log_r = np.where(state.firing, np.maximum(state.log_r, 0.0) - look.log_e[0], 0.0)
+        suspected = state.firing | (state.log_s > 0).any(0)
+        innocent = ~suspected & ~state.rested
+        waited = state.windows > 0
+        state.since = np.where(waited, state.since, start)
+        state.leave_out(np.flatnonzero(state.rested), start)
+        state.forget(start - _REMEMBERED * self.season.half_life)
+        state.windows = np.where(suspected, state.windows + 1, 0)
+        for kept, sums in ((innocent, state.baseline), (suspected, state.waiting)):
+            rows = np.flatnonzero(kept)
+            sums.add(rows, slot, profile[rows], weight)
         status = np.where(suspected, WAITING, np.where(innocent, COUNTED, OUT)).astype(np.int8)
-        self.recent.put(start, slot, profile, status)
-        self._join(innocent & waited)
-        adopted = self.firing & (self.windows >= max(LEARNING, self.season.cycle))
-        self._adopt(adopted)
-        self.recent.turn(self.rested, WAITING, OUT)
-        self.waiting.clear(self.rested)
-        self._measure()
+        state.recent.put(start, slot, profile, status)
+        state.join(np.flatnonzero(innocent & waited))
+        adopted = state.firing & (state.windows >= max(LEARNING, self.season.cycle))
+        state.adopt(np.flatnonzero(adopted))
         return Look(look.fired, look.resolved, adopted, look.log_e, look.log_evidence)
 
-    def revise(self, start: int, slot: int, before: Profile, after: Profile, status: Counts) -> None:
-        """Replace a closed window's profiles; `status` says where each pair keeps the window: `Recent.status_of`."""
-        weight = 2.0 ** ((start - (self._as_of or start)) / self.season.half_life)
-        for sums, kept in ((self.baseline, COUNTED), (self.waiting, WAITING)):
-            sums.remove(status == kept, slot, before, weight)
-            sums.add(status == kept, slot, after, weight)
-        self.recent.replace(start, after)
-        self._measure()
+    def revise(self, start: int, before: Profile, after: Profile) -> Flags:
+        """Replace a closed window's profiles; return the pairs of which the evidence changes (n,): see `rescore`.
 
-    def rescore(self, pairs: Counts, windows: Iterable[tuple[int, int, Profile]]) -> Reals:
-        """Return the greatest logarithm of the evidence that some pairs reach in an excursion (n,).
-
-        `windows` are start, slot and present profiles of the excursion's windows, the first window first. Where the
-        result is below the threshold, the alert would not have fired: `retract` takes the alert back.
+        Raises ValueError for a window that is not closed.
         """
-        log_s, greatest = np.zeros((2, len(pairs))), np.full(len(pairs), -np.inf)
-        for start, slot, profile in windows:
-            then = self.baseline.scaled(
-                pairs, 2.0 ** (((self._as_of or start) - start) / self.season.half_life)
+        state = self.state
+        status = state.status_of(start)
+        slot, weight = self.season.slot_of(start), self._weight(start)
+        changed = (before.entered != after.entered).any(1) | (before.converted != after.converted).any((1, 2))
+        for sums, kept in ((state.baseline, COUNTED), (state.waiting, WAITING)):
+            rows = np.flatnonzero(changed & (status == kept))
+            sums.remove(rows, slot, before[rows], weight)
+            sums.add(rows, slot, after[rows], weight)
+        state.recent.replace(start, after)
+        self._renew()
+        affected: Flags = changed & (status == WAITING)
+        return affected
+
+    def rescore(self, rows: Rows, windows: Iterable[tuple[int, int, Profile]]) -> Reals:
+        """Compute the evidence of some pairs anew, and return the greatest logarithm that it reached (rows,).
+
+        `windows` are all windows since the earliest of the pairs' excursions (`state.since`), the first window first:
+        the start, the buckets that have ended (12, except in the open window), and the present profiles with a row for
+        each of `rows`. Where the result is below the threshold, an alert would not have fired: `retract` takes the
+        alert back. The suspicion of a pair whose alert does not fire ends if the evidence has gone.
+        """
+        state, every = self.state, np.arange(len(rows))
+        log_s, log_r, greatest = np.zeros((2, len(rows))), np.zeros(len(rows)), np.full(len(rows), -np.inf)
+        baseline, recent, known = state.baseline[rows], state.recent[rows], state.variation[rows]
+        for start, ended, profile in windows:
+            under = self.test.hypotheses(
+                baseline, recent, known, self.season.slot_of(start), self._weight(start)
             )
-            under = self.test.hypotheses(then, self.variation[pairs], slot)
-            for age in range(BUCKETS):
-                log_e = under.log_e(profile, age)
-                greatest = np.maximum(greatest, log_evidence(log_s, log_e))
-            log_s = np.maximum(log_s, 0.0) + log_e
+            inside = state.since[rows] <= start
+            for age in range(ended):
+                log_e = under.log_e(profile, age, every)
+                greatest = np.where(inside, np.maximum(greatest, log_evidence(log_s, log_e)), greatest)
+            if ended == BUCKETS:
+                fired = inside & (greatest >= self.log_threshold)
+                log_r = np.where(fired, np.maximum(log_r, 0.0) - log_e[0], log_r)
+                log_s = np.where(inside, np.maximum(log_s + log_e, 0.0), 0.0)
+        state.log_s[:, rows] = log_s
+        state.log_r[rows] = np.where(state.firing[rows], log_r, 0.0)
+        state.join(rows[~state.firing[rows] & (log_s <= 0).all(0)])
+        self._renew()
         return greatest
 
     def retract(self, pairs: Flags) -> None:
         """Take alerts back: the excursion's windows join the baseline, and the suspicion ends."""
-        self._join(pairs)
-        self.firing &= ~pairs
-        self.log_s[:, pairs] = 0.0
-        self.windows[pairs] = 0
-        self._measure()
+        state = self.state
+        state.join(np.flatnonzero(pairs))
+        self._renew()
 
-    def _measure(self) -> None:
-        fresh = self.windows == 0
-        self.variation = np.where(fresh, self.test.variation(self.baseline, self.recent), self.variation)
+    def status_of(self, start: int) -> Status:
+        """Return OUT, COUNTED or WAITING for each pair (n,): where the pair keeps a closed window."""
+        return self.state.status_of(start)
 
-    def _join(self, pairs: Flags) -> None:
-        self.baseline.merge(pairs, self.waiting)
-        self.waiting.clear(pairs)
-        self.recent.turn(pairs, WAITING, COUNTED)
+    def snapshot(self) -> bytes:
+        """Return the whole state as bytes."""
+        return to_bytes(self.state, self.season)
 
-    def _adopt(self, adopted: Flags) -> None:
-        self.baseline.clear(adopted)
-        self.recent.turn(adopted, COUNTED, OUT)
-        self._join(adopted)
-        self.firing &= ~adopted
-        self.log_s[:, adopted] = 0.0
-        self.windows[adopted] = 0
+    @classmethod
+    def restore(cls, data: bytes, season: Season, test: Test, log_threshold: float) -> "Detector":
+        """Return the detector that was stored, under a rule; raises SnapshotError for bytes that do not fit."""
+        return cls(from_bytes(data, season), season, test, log_threshold)
+
+    def keep(self, rows: Rows) -> None:
+        """Keep some of the pairs, in the order given, and forget the others."""
+        self.state = self.state.kept(rows)
+        self._renew()
+
+    def grow(self, pairs: int) -> None:
+        """Add pairs that have no history, behind the others; the pairs begin with the next window that opens."""
+        self.state = self.state.grown(pairs)
+        self._renew()
 
 
 def log_evidence(log_s: Reals, log_e: Reals) -> Reals:

@@ -1,12 +1,13 @@
 """Expectations: what a window is compared with, made of the baseline once for each window."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
 from streams.domain.detection.baseline import Baseline
-from streams.domain.detection.profile import BUCKETS, Flags, Reals
-from streams.domain.detection.recent import Recent
+from streams.domain.detection.knots import knots_of
+from streams.domain.detection.profile import BUCKETS, Flags, Reals, Rows
 from streams.domain.detection.season import HOURS
 
 LEARNING = 14
@@ -19,9 +20,11 @@ LEARNING_SLOT = 2
 MOST_LIKELY = 0.998
 """No conversion is expected with certainty: one deal that stays behind must not be impossible."""
 
-
-_AFTER = np.triu(np.ones((BUCKETS, BUCKETS)))
+_ENTERED, _BY = np.indices((BUCKETS, BUCKETS))
+_POSSIBLE = (_BY >= _ENTERED).astype(np.float32)
 """The cells of a profile: a conversion is not before the entry."""
+_OF_DELAY = np.stack([(_BY - _ENTERED == delay).ravel() for delay in range(BUCKETS)], 1).astype(np.float32)
+_DELAY = np.maximum(_BY - _ENTERED, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,87 +33,111 @@ class Expectation:
 
     learned: Flags
     """The baseline has enough windows."""
-    by_age: Reals
-    """The probability that a deal that entered in bucket i has converted by the end of bucket j (n, 12, 12)."""
-    highest: Reals
-    """The highest probability in `by_age` (n,)."""
+    likely: Reals
+    """The probability that a deal has converted at an age, by age and bucket of entry (n, 12, 12)."""
     spread: Reals
     """The variance of the window's rate relative to its square: between windows, and of the estimate (n,)."""
 
-    def __getitem__(self, pairs: slice | Flags) -> "Expectation":
+    @classmethod
+    def empty(cls, pairs: int) -> Self:
+        """Return expectations to be put in."""
+        likely = np.zeros((pairs, BUCKETS, BUCKETS), np.float32)
+        return cls(np.zeros(pairs, bool), likely, np.zeros(pairs, np.float32))
+
+    def put(self, pairs: slice, other: "Expectation") -> None:
+        """Put in the expectations of some pairs."""
+        self.learned[pairs], self.likely[pairs], self.spread[pairs] = other.learned, other.likely, other.spread
+
+    @property
+    def highest(self) -> Reals:
+        """The highest probability at the end of the window (n,)."""
+        highest: Reals = self.likely[:, -1].max(1)
+        return highest
+
+    def at(self, age: int) -> Reals:
+        """Return the probability of a conversion by the end of bucket `age`, by bucket of entry (n, age + 1)."""
+        return self.likely[:, age, : age + 1]
+
+    def __getitem__(self, pairs: slice | Flags | Rows) -> "Expectation":
         """Return the expectations of some pairs."""
-        return Expectation(self.learned[pairs], self.by_age[pairs], self.highest[pairs], self.spread[pairs])
+        return Expectation(self.learned[pairs], self.likely[pairs], self.spread[pairs])
 
 
-def variation(baseline: Baseline, recent: Recent) -> Reals:
-    """Return the relative variance of conversion rates between windows (n,)."""
-    rate = _cells(baseline)[:, :, -1]
-    return recent.conversion_variation(rate, _factors(baseline, _expected(baseline, rate), rate)[0])
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What a baseline says about any window; all but `cells` have an axis of slots."""
+
+    cells: Reals
+    """The share converted, by bucket of entry, by the end of each bucket (n, 12, 12), without a season."""
+    expected: Reals
+    """The conversions that would be expected without a season (n, slots)."""
+    factors: Reals
+    """The seasonal factors (n, slots)."""
+    targets: Reals
+    """The factors to which `factors` are shrunk (n, slots)."""
+
+    @property
+    def rate(self) -> Reals:
+        """The share converted by the end of a window, by bucket of entry (n, 12)."""
+        return self.cells[:, :, -1]
 
 
-def expectation(baseline: Baseline, between: Reals, slot: int) -> Expectation:
-    """Return what is expected of a window in a seasonal slot; `between` is the `variation`."""
-    cells = _cells(baseline)
-    rate = cells[:, :, -1]
-    expected = _expected(baseline, rate)
-    factors, targets = _factors(baseline, expected, rate)
-    weight, squared = baseline.weight[:, slot], baseline.weight_squared[:, slot]
-    alike = np.maximum(weight, 1e-9) / np.maximum(squared, 1e-9)  # windows and deals count by this factor
-    windows = weight * alike
-    seen = np.maximum(baseline.slot_converted[:, slot], 0.0)
-    pull = SHRINKAGE / (expected[:, slot] + SHRINKAGE)
-    by_age = np.maximum.accumulate(cells, axis=2) * factors[:, slot, None, None]
-    highest = by_age[:, :, -1].max(1)
-    estimate = (1 - np.minimum(highest, 0.95)) / (seen * alike + SHRINKAGE)
-    estimate += pull**2 * _between(factors, targets, expected)
+def rates(baseline: Baseline, now: float) -> Rates:
+    """Return rates and seasonal factors; `now` is the weight of a window that starts now."""
+    pseudo = SHRINKAGE * now
+    cells = _cells(baseline, pseudo)
+    expected = np.matmul(np.maximum(baseline.slot_entered, 0.0), knots_of(cells[:, :, -1])[:, :, None])[:, :, 0]
+    return Rates(cells, expected, *_factors(baseline, expected, cells[:, :, -1], pseudo))
+
+
+def expectation(baseline: Baseline, of: Rates, between: Reals, slot: int, now: float) -> Expectation:
+    """Return what is expected of a window in a seasonal slot; `between` is the variance between windows."""
+    pseudo = SHRINKAGE * now
+    alike = np.maximum(baseline.weight[:, slot], 1e-9) / np.maximum(baseline.weight_squared[:, slot], 1e-18)
+    windows = baseline.weight[:, slot] * alike  # the windows, if all had the same weight and were as exact
+    seen = np.maximum(baseline.slot_converted[:, slot], 0.0) * alike
+    pull = pseudo / (of.expected[:, slot] + pseudo)
+    likely = of.cells.transpose(0, 2, 1) * of.factors[:, slot, None, None]
+    estimate = (1 - np.minimum(likely[:, -1].max(1), 0.95)) / (seen + SHRINKAGE)
+    estimate += pull**2 * _between(of.factors, of.targets, of.expected)
     spread = between * (1 + 1 / np.maximum(windows, 1.0)) + estimate
     learned = (baseline.windows >= LEARNING) & (windows > LEARNING_SLOT - 0.5)
-    return Expectation(learned, by_age, highest, spread)
+    return Expectation(learned, likely, spread)
 
 
-def _cells(baseline: Baseline) -> Reals:
+def _cells(baseline: Baseline, pseudo: float) -> Reals:
     """Return by bucket of entry the share converted by bucket j, pulled to the delays that all buckets have."""
-    entered = np.maximum(baseline.entered.sum(1), 0.0)
+    entered = np.maximum(baseline.entered, 0.0)
     converted = np.maximum(baseline.converted, 0.0)
-    delays = np.stack([np.trace(converted, d, 1, 2) for d in range(BUCKETS)], axis=1)
-    exposed = np.cumsum(entered, axis=1)[
-        :, ::-1
-    ]  # a delay of d buckets is visible for entries up to bucket 11 - d
+    delays = converted.reshape(-1, BUCKETS * BUCKETS) @ _OF_DELAY
+    exposed = np.cumsum(entered, axis=1)[:, ::-1]  # entries up to bucket 11 - d can show a delay of d buckets
     common = np.minimum(np.cumsum(delays / np.maximum(exposed, 1e-9), axis=1), MOST_LIKELY)
-    by = np.cumsum(converted, axis=2)
-    buckets = np.arange(BUCKETS)
-    delay = np.clip(buckets[None, :] - buckets[:, None], 0, None)
-    cells = (by + SHRINKAGE * common[:, delay]) / (entered[:, :, None] + SHRINKAGE)
-    shares: Reals = np.minimum(cells, MOST_LIKELY) * _AFTER
-    return shares
+    cells = np.cumsum(converted, axis=2)
+    cells += (pseudo * common)[:, _DELAY]
+    cells /= (entered + pseudo)[:, :, None]
+    return np.minimum(cells, MOST_LIKELY, out=cells) * _POSSIBLE
 
 
-def _expected(baseline: Baseline, rate: Reals) -> Reals:
-    """Return by slot the conversions that would be expected without a season (n, slots)."""
-    expected: Reals = np.matmul(np.maximum(baseline.entered, 0.0), rate[:, :, None])[:, :, 0]
-    return expected
-
-
-def _factors(baseline: Baseline, expected: Reals, rate: Reals) -> tuple[Reals, Reals]:
+def _factors(baseline: Baseline, expected: Reals, rate: Reals, pseudo: float) -> tuple[Reals, Reals]:
     """Return the seasonal factors and the targets to which the factors are shrunk (n, slots) each.
 
     No factor makes a probability exceed MOST_LIKELY.
     """
     converted = np.maximum(baseline.slot_converted, 0.0)
-    targets = _targets(converted, expected)
-    factors = (converted + SHRINKAGE * targets) / (expected + SHRINKAGE)
+    targets = _targets(converted, expected, pseudo)
+    factors = (converted + pseudo * targets) / (expected + pseudo)
     most: Reals = MOST_LIKELY / np.maximum(rate.max(1), 1e-9)
     return np.minimum(factors, most[:, None]), targets
 
 
-def _targets(converted: Reals, expected: Reals) -> Reals:
+def _targets(converted: Reals, expected: Reals, pseudo: float) -> Reals:
     """Return what the factors would be if hours and weekends had nothing to do with each other; else 1."""
     pairs, slots = converted.shape
     if slots != HOURS:
         return np.ones_like(converted)
     converted, expected = (sums.reshape(pairs, 2, slots // 2) for sums in (converted, expected))
-    hours = (converted.sum(1) + SHRINKAGE) / (expected.sum(1) + SHRINKAGE)
-    weekend = (converted.sum(2) + SHRINKAGE) / ((expected * hours[:, None]).sum(2) + SHRINKAGE)
+    hours = (converted.sum(1) + pseudo) / (expected.sum(1) + pseudo)
+    weekend = (converted.sum(2) + pseudo) / ((expected * hours[:, None]).sum(2) + pseudo)
     targets: Reals = (weekend[:, :, None] * hours[:, None]).reshape(pairs, slots)
     return targets
 

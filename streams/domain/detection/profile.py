@@ -8,14 +8,17 @@ conversion is visible; from age 2 on one of three is converted.
 """
 
 from dataclasses import dataclass
-from typing import Self
+from functools import cached_property
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Reals = NDArray[np.float64]
-Counts = NDArray[np.int64]
-Flags = NDArray[np.bool_]
+Reals: TypeAlias = NDArray[np.floating[Any]]
+Counts: TypeAlias = NDArray[np.integer[Any]]
+Flags: TypeAlias = NDArray[np.bool_]
+Rows: TypeAlias = NDArray[np.intp]
+"""Numbers of pairs: places on the first axis of an array."""
 
 BUCKETS = 12
 """Buckets of a window: a look every 5 minutes in an hour, every 2 hours in a day."""
@@ -31,7 +34,7 @@ def bucket_end(start: int, end: int, bucket: int) -> int:
     return start - (start - end) * (bucket + 1) // BUCKETS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Profile:
     """The profiles of one or more pairs in one window: `entered` (..., 12) and `converted` (..., 12, 12)."""
 
@@ -41,15 +44,11 @@ class Profile:
     @classmethod
     def empty(cls, *shape: int) -> Self:
         """Return profiles of windows that no deal entered."""
-        return cls(np.zeros((*shape, BUCKETS), np.int64), np.zeros((*shape, BUCKETS, BUCKETS), np.int64))
+        return cls(np.zeros((*shape, BUCKETS), np.int32), np.zeros((*shape, BUCKETS, BUCKETS), np.int32))
 
-    def __getitem__(self, pairs: slice | Flags | NDArray[np.intp]) -> "Profile":
+    def __getitem__(self, pairs: slice | Flags | Rows) -> "Profile":
         """Return the profiles of some of the pairs."""
         return Profile(self.entered[pairs], self.converted[pairs])
-
-    def __sub__(self, other: "Profile") -> "Profile":
-        """Return the change from `other` to this profile."""
-        return Profile(self.entered - other.entered, self.converted - other.converted)
 
     @property
     def entered_count(self) -> Counts:
@@ -70,10 +69,19 @@ class Profile:
         converted[..., age + 1 :] = 0
         return Profile(entered, converted)
 
-    def converted_by(self, age: int) -> Counts:
-        """Return the deals converted at an age, by bucket of entry; only buckets that have ended."""
-        by: Counts = self.converted[..., : age + 1, : age + 1].sum(-1)
-        return by
+    @cached_property
+    def by_age(self) -> Reals:
+        """Deals converted by the end of each bucket: by age, pair, and bucket of entry (12, n, 12)."""
+        return np.cumsum(self.converted, axis=2, dtype=np.float32).transpose(2, 0, 1).copy()
+
+    def converted_by(self, age: int) -> Reals:
+        """Return the deals converted at an age, by bucket of entry (n, age + 1); only buckets that have ended."""
+        return self.by_age[age][:, : age + 1]
+
+    def waiting_at(self, age: int) -> Reals:
+        """Return the deals that entered and are not converted at an age, by bucket of entry (n, age + 1)."""
+        waiting: Reals = self.entered[:, : age + 1].astype(np.float32) - self.by_age[age][:, : age + 1]
+        return waiting
 
     def check(self) -> None:
         """Raise ValueError if the counts cannot be a profile: negative, before the entry, or more than entered."""

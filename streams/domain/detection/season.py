@@ -16,9 +16,12 @@ _DAY = timedelta(days=1) // MICROSECOND
 _SATURDAY = 5
 
 
+_UTC = "UTC"
+
+
 @dataclass(frozen=True, slots=True)
 class Season:
-    """The season of a kind of window."""
+    """The season of a kind of window, by the clock of a timezone."""
 
     slots: int
     """Seasonal slots."""
@@ -27,26 +30,28 @@ class Season:
     half_life: int
     """Microseconds after which a window counts half in a baseline. The mean age of a baseline's windows is 1.44
     half-lives, as in a plain look back over 2.9 half-lives: 29 days for hours, 81 days for days."""
+    timezone: str = _UTC
 
-    def slot_of(self, start: int, timezone: str) -> int:
-        """Return the slot of the window that starts at `start`, by the clock of the timezone."""
+    def slot_of(self, start: int) -> int:
+        """Return the slot of the window that starts at `start`."""
         if self.slots == 1:
             return 0
-        local = from_microseconds(start).astimezone(ZoneInfo(timezone))
-        if self.slots == _BY_DAY.slots:
-            return local.weekday()
-        return local.hour + 24 * (local.weekday() >= _SATURDAY)
+        local = from_microseconds(start).astimezone(ZoneInfo(self.timezone))
+        if self.slots == HOURS:
+            return local.hour + 24 * (local.weekday() >= _SATURDAY)
+        return local.weekday()
 
 
-_BY_HOUR = Season(HOURS, 168, 10 * _DAY)
-_BY_DAY = Season(7, 7, 28 * _DAY)
-_NONE = {"week": Season(1, 1, 12 * 7 * _DAY), "month": Season(1, 1, 365 * _DAY)}
-
-
-def season_of(window: str, length: int | None = None) -> Season:
+def season_of(window: str, timezone: str = _UTC, length: int | None = None) -> Season:
     """Return the season of a kind of window; `length` is the length of a fixed window in microseconds."""
-    if window == "hour":
-        return _BY_HOUR
-    if window == "day":
-        return _BY_DAY
-    return _NONE.get(window) or Season(1, 1, max(10 * _DAY, 20 * (length or _DAY)))
+    match window:
+        case "hour":
+            return Season(HOURS, 168, 10 * _DAY, timezone)
+        case "day":
+            return Season(7, 7, 28 * _DAY, timezone)
+        case "week":
+            return Season(1, 1, 12 * 7 * _DAY, timezone)
+        case "month":
+            return Season(1, 1, 365 * _DAY, timezone)
+        case _:
+            return Season(1, 1, max(10 * _DAY, 20 * (length or _DAY)), timezone)

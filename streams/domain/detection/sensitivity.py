@@ -10,8 +10,9 @@ from math import lgamma, log
 
 import numpy as np
 
-from streams.domain.detection.evidence import GRID, TOLERATED, log_prior, log_sum, means
-from streams.domain.detection.profile import Reals
+from streams.domain.detection.evidence import Priors, log1p_exp, log_sum
+from streams.domain.detection.expectation import Expectation
+from streams.domain.detection.profile import BUCKETS, Reals
 
 _POINTS = 512
 """Numbers of conversions that are computed; beyond, every second or tenth stands for its neighbours."""
@@ -34,17 +35,21 @@ def smallest_drop(
 def evidence_growth(entered: int, rate: float, spread: float, drop: float) -> Reals:
     """Return the mean growth of log S in a mature window, for each fall of 5 %, 6 %, ... 99 %."""
     converted = np.unique(np.linspace(0, entered, min(entered + 1, _POINTS)).round())
-    at = np.minimum(GRID * rate, 1 - 1e-9)
+    likely = np.full((1, BUCKETS, BUCKETS), rate)
+    expected = Expectation(np.ones(1, bool), likely, np.array([spread]))
+
+    def log_chances(fall: float) -> Reals:
+        """Return the logarithms of the probabilities under the null, under `fall`, and under a fall of 2 * `fall`."""
+        priors = Priors.of(expected, fall)
+        logits = priors.grid(converted[:, None], entered - converted[:, None], np.full((len(converted), 1), rate))
+        step = np.log(logits[:, 1] - logits[:, 0])
+        likelihood = converted[:, None] * -log1p_exp(-logits) + (entered - converted)[:, None] * -log1p_exp(logits)
+        return log_sum(likelihood + priors.log_weights(logits)) + step
+
+    null, *falls = log_chances(drop)
+    log_e = np.stack(falls) - null
     choose = np.array([lgamma(entered + 1) - lgamma(k + 1) - lgamma(entered - k + 1) for k in converted])
-    likelihood = converted[:, None] * np.log(at) + (entered - converted)[:, None] * np.log1p(-at)
-    highest, spreads = np.array([rate]), np.array([spread])
-
-    def log_mean(mean: float) -> Reals:
-        return log_sum(likelihood + log_prior(mean, highest, spreads))
-
-    null = log_mean(1 - TOLERATED)
-    log_e = np.stack([log_mean(mean) - null for mean in means(drop)])
-    truth = np.stack([choose + log_mean(1 - fall) for fall in _DROPS])
+    truth = np.stack([choose + log_chances(fall)[1] for fall in _DROPS])
     weights = np.exp(truth - log_sum(truth)[:, None])
     growth: Reals = (weights @ log_e.T).max(1)
     return growth

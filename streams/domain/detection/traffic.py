@@ -13,7 +13,7 @@ import numpy as np
 from streams.domain.detection.baseline import Baseline
 from streams.domain.detection.evidence import TOLERATED, means
 from streams.domain.detection.expectation import LEARNING, LEARNING_SLOT
-from streams.domain.detection.profile import BUCKETS, Flags, Profile, Reals
+from streams.domain.detection.profile import BUCKETS, Flags, Profile, Reals, Rows
 from streams.domain.detection.recent import Recent
 
 _PSEUDO_ENTRIES = 20.0
@@ -25,23 +25,27 @@ class TrafficTest:
 
     drop: float
 
-    def variation(self, baseline: Baseline, recent: Recent) -> Reals:
-        """Return the relative variance of entries between windows (n,)."""
-        return recent.traffic_variation(_per_slot(baseline), _dispersion(baseline))
-
-    def hypotheses(self, baseline: Baseline, between: Reals, slot: int) -> "TrafficHypotheses":
-        """Return the hypotheses about a window in a seasonal slot; `between` is the variation."""
-        weight, squared = baseline.weight[:, slot], baseline.weight_squared[:, slot]
-        alike = np.maximum(weight, 1e-9) / np.maximum(squared, 1e-9)
+    def hypotheses(
+        self, baseline: Baseline, recent: Recent, known: Reals, slot: int, now: float
+    ) -> "TrafficHypotheses":
+        """Return the hypotheses about a window in a seasonal slot; the parameters as in `DropTest.hypotheses`."""
+        pseudo = _PSEUDO_ENTRIES * now
+        per_slot, shares = _per_slot(baseline, pseudo), _shares(baseline, pseudo)
+        dispersion = _dispersion(baseline, shares)
+        between = known
+        if np.isnan(known).any():
+            between = np.where(np.isnan(known), recent.traffic_variation(per_slot, dispersion), known)
+        weight = baseline.weight[:, slot]
+        alike = np.maximum(weight, 1e-9) / np.maximum(baseline.weight_squared[:, slot], 1e-18)
         windows = weight * alike
-        entries = np.maximum(baseline.entered[:, slot].sum(1), 0.0) * alike
-        dispersion = _dispersion(baseline)
+        entries = np.maximum(baseline.slot_entered[:, slot].sum(1), 0.0) * alike
         spread = between * (1 + 1 / np.maximum(windows, 1.0)) + dispersion / (entries + _PSEUDO_ENTRIES)
         return TrafficHypotheses(
             learned=(baseline.windows >= LEARNING) & (windows > LEARNING_SLOT - 0.5),
-            by_age=_per_slot(baseline)[:, slot, None] * np.cumsum(_shares(baseline), axis=1),
+            by_age=per_slot[:, slot, None] * np.cumsum(shares, axis=1),
             spread=spread,
             dispersion=dispersion,
+            between=between,
             drop=self.drop,
         )
 
@@ -58,43 +62,51 @@ class TrafficHypotheses:
     """The variance of theta (n,)."""
     dispersion: Reals
     """The variance of entries within a window, relative to a Poisson variable (n,)."""
+    between: Reals
+    """The variance between windows (n,)."""
     drop: float
 
-    def log_e(self, profile: Profile, age: int) -> Reals:
-        """Return the logarithms of the E-values at an age (2, n), for falls of d and of 2d; 0 while learning."""
-        entries = profile.entered[:, : age + 1].sum(1) / self.dispersion
-        expected = self.by_age[:, age] / self.dispersion
-        null = _log_marginal(entries, expected, self.spread, 1 - TOLERATED)
-        falls = [_log_marginal(entries, expected, self.spread, mean) - null for mean in means(self.drop)]
-        return np.where(self.learned, np.stack(falls), 0.0)
+    def most(self, profile: Profile, age: int) -> Reals:
+        """Return the greater one of the logarithms of both E-values (n,); -inf while learning."""
+        greater = self.log_e(profile, age, np.arange(len(self.learned))).max(0)
+        return np.where(self.learned, greater, -np.inf)
+
+    def log_e(self, profile: Profile, age: int, rows: Rows) -> Reals:
+        """Return the logarithms of the E-values of some pairs (2, rows), for falls of d and of 2d; 0 while learning."""
+        dispersion, spread = self.dispersion[rows], self.spread[rows]
+        entries = profile.entered[rows, : age + 1].sum(1) / dispersion
+        expected = self.by_age[rows, age] / dispersion
+        null = _log_marginal(entries, expected, spread, 1 - TOLERATED)
+        falls = [_log_marginal(entries, expected, spread, mean) - null for mean in means(self.drop)]
+        return np.where(self.learned[rows], np.stack(falls), 0.0)
 
 
 def _log_marginal(entries: Reals, expected: Reals, spread: Reals, mean: float) -> Reals:
     """Return the logarithm of the probability of the entries, without the terms that do not depend on `mean`."""
-    shape = 1 / spread
+    shape = 1 / spread.astype(np.float64)
     rate = shape / mean
     log_marginal: Reals = shape * np.log(rate) - (shape + entries) * np.log(rate + expected)
     return log_marginal
 
 
-def _per_slot(baseline: Baseline) -> Reals:
+def _per_slot(baseline: Baseline, pseudo: float) -> Reals:
     """Return the expected entries of a window by slot (n, slots), pulled to the mean over all slots."""
-    entered, weight = np.maximum(baseline.entered.sum(2), 0.0), baseline.weight
+    entered, weight = np.maximum(baseline.slot_entered.sum(2), 0.0), baseline.weight
     mean = (entered.sum(1) / np.maximum(weight.sum(1), 1e-9))[:, None]
-    per_slot: Reals = mean * (entered + _PSEUDO_ENTRIES) / (weight * mean + _PSEUDO_ENTRIES)
+    per_slot: Reals = mean * (entered + pseudo) / (weight * mean + pseudo)
     return per_slot
 
 
-def _shares(baseline: Baseline) -> Reals:
+def _shares(baseline: Baseline, pseudo: float) -> Reals:
     """Return the shares of the buckets in a window's entries (n, 12), pulled to equal shares."""
-    entered = np.maximum(baseline.entered.sum(1), 0.0) + _PSEUDO_ENTRIES / BUCKETS
+    entered = np.maximum(baseline.entered, 0.0) + pseudo / BUCKETS
     shares: Reals = entered / entered.sum(1)[:, None]
     return shares
 
 
-def _dispersion(baseline: Baseline) -> Reals:
+def _dispersion(baseline: Baseline, shares: Reals) -> Reals:
     """Return Pearson's chi-squared within windows over the degrees of freedom (n,); at least 1."""
-    total = np.maximum(baseline.entered.sum((1, 2)), 0.0)
-    chi_squared = (baseline.squares / _shares(baseline)).sum(1) - total
+    total = np.maximum(baseline.entered.sum(1), 0.0)
+    chi_squared = (baseline.squares / shares).sum(1) - total
     dispersion: Reals = np.maximum(chi_squared / ((BUCKETS - 1) * np.maximum(baseline.filled, 1e-9)), 1.0)
     return dispersion

@@ -1,20 +1,22 @@
-from dataclasses import fields
-
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.domain.detection.baseline import Baseline
-from streams.domain.detection.expectation import expectation
+from streams.domain.detection.decay import Decay
+from streams.domain.detection.expectation import Expectation, expectation, rates
 from streams.domain.detection.generated import Traffic
+from streams.domain.detection.knots import at_knots, knots_of
 from streams.domain.detection.profile import Profile, Reals
 from streams.domain.detection.recent import COUNTED, LEAST, RECENT, WAITING, Recent
 from streams.domain.detection.season import season_of
 from tests.depth import examples
+from tests.unit.domain.detection.known import every
 
 DAY = 86_400_000_000
 SEASON = season_of("day")
-ALL = np.ones(2, bool)
+PAIRS = every(2)
 
 
 def drawn(random: np.random.Generator) -> Profile:
@@ -23,55 +25,81 @@ def drawn(random: np.random.Generator) -> Profile:
     return Profile(entered, converted)
 
 
-def weight(day: int, today: int) -> float:
-    return float(2.0 ** ((day - today) * DAY / SEASON.half_life))
-
-
 def assert_equal(one: Baseline, other: Baseline) -> None:
-    for field in fields(Baseline):
-        np.testing.assert_allclose(getattr(one, field.name), getattr(other, field.name), rtol=1e-9, atol=1e-9)
+    for mine, theirs in zip(one.arrays().values(), other.arrays().values(), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-5 * max(1.0, float(theirs.max())))
 
 
-@settings(max_examples=examples(200))
-@given(st.integers(0, 2**32), st.lists(st.integers(0, 29), max_size=10), st.integers(30, 400))
+@settings(max_examples=examples(500))
+@given(st.integers(0, 2**32), st.lists(st.integers(0, 29), max_size=10), st.integers(29, 900))
 def test_a_revised_baseline_is_the_one_computed_anew(seed: int, revised: list[int], today: int) -> None:
     random = np.random.default_rng(seed)
     profiles = [drawn(random) for _ in range(30)]
-    kept = Baseline.empty(2, SEASON)
+    kept, decay = Baseline.empty(2, SEASON.slots), Decay(SEASON.half_life, 0)
     for day, profile in enumerate(profiles):
-        kept.decay(weight(-1, 0))
-        kept.add(ALL, day % 7, profile)
-    kept.decay(weight(29, today))
+        kept.add(PAIRS, day % 7, profile, decay.weight(day * DAY))
+    decay, by = decay.moved(today * DAY)
+    kept.scale(by)
     for day in revised:
-        kept.remove(ALL, day % 7, profiles[day], weight(day, today))
+        kept.remove(PAIRS, day % 7, profiles[day], decay.weight(day * DAY))
         profiles[day] = drawn(random)
-        kept.add(ALL, day % 7, profiles[day], weight(day, today))
-    anew = Baseline.empty(2, SEASON)
+        kept.add(PAIRS, day % 7, profiles[day], decay.weight(day * DAY))
+    anew = Baseline.empty(2, SEASON.slots)
     for day in random.permutation(30):
-        anew.add(ALL, day % 7, profiles[day], weight(int(day), today))
+        anew.add(PAIRS, day % 7, profiles[day], decay.weight(int(day) * DAY))
     assert_equal(kept, anew)
-    variation = np.full(2, 0.01)
+    now, variation = decay.weight(today * DAY), np.full(2, 0.01)
     for slot in range(7):
-        one, other = (expectation(sums, variation, slot) for sums in (kept, anew))
-        np.testing.assert_allclose(one.by_age, other.by_age, rtol=1e-7)
-        np.testing.assert_allclose(one.spread, other.spread, rtol=1e-7)
+        one, other = (
+            expectation(sums, rates(sums, now), variation, slot, now) for sums in (kept, anew)
+        )
+        np.testing.assert_allclose(one.likely, other.likely, rtol=1e-4)
+        np.testing.assert_allclose(one.spread, other.spread, rtol=1e-3)
+
+
+def test_moving_the_landmark_changes_no_ratio_of_weights() -> None:
+    decay = Decay(SEASON.half_life, 0)
+    for today in (1, 400, 447, 448, 449, 5000):
+        moved, by = decay.moved(today * DAY)
+        for day in (0, 1, 300):
+            assert moved.weight(day * DAY) == pytest.approx(decay.weight(day * DAY) * by)
+        assert moved.weight(today * DAY) < 2**17
+
+
+@given(st.lists(st.integers(0, 10**5), min_size=12, max_size=12), st.floats(0, 1), st.floats(0, 0.01))
+def test_five_knots_have_the_expected_conversions_of_twelve_buckets(
+    entered: list[int], rate: float, loss: float
+) -> None:
+    straight = rate * (1 - loss * np.arange(12))[None].astype(np.float32)
+    found = (at_knots(np.array([entered])) * knots_of(straight)).sum()
+    assert found == pytest.approx((np.array(entered) * straight).sum(), rel=1e-4, abs=1e-3)
+
+
+def test_five_knots_follow_a_rate_that_falls_at_the_end_of_a_window() -> None:
+    rate = (0.4 * (1 - np.exp(-np.arange(12, 0, -1) / 2)))[None]
+    exact = (100 * rate).sum()
+    assert (at_knots(np.full((1, 12), 100)) * knots_of(rate)).sum() == pytest.approx(exact, rel=0.01)
 
 
 def learned_from(traffic: Traffic, windows: int) -> tuple[Baseline, Recent]:
     pairs, season = len(traffic.rates), season_of("hour")
-    baseline, recent = Baseline.empty(pairs, season), Recent.empty(pairs)
+    baseline, recent = Baseline.empty(pairs, season.slots), Recent.empty(pairs)
     for number, profile in enumerate(traffic.windows(windows)):
         slot = number % 24 + 24 * (number // 24 % 7 >= 5)
-        baseline.add(np.ones(pairs, bool), slot, profile)
+        baseline.add(every(pairs), slot, profile, 1.0)
         recent.put(number, slot, profile, np.full(pairs, COUNTED, np.int8))
     return baseline, recent
+
+
+def expected(baseline: Baseline, slot: int) -> Expectation:
+    return expectation(baseline, rates(baseline, 1.0), np.full(len(baseline.windows), LEAST), slot, 1.0)
 
 
 def test_a_baseline_learns_rates_and_seasons() -> None:
     rates = np.repeat(0.3, 20)
     baseline, _ = learned_from(Traffic("weekly", rates, 1), 28 * 24)
     hours = {
-        hour: expectation(baseline, np.full(20, LEAST), hour).by_age[:, 0, -1].mean() for hour in (0, 12, 24)
+        hour: expected(baseline, hour).likely[:, -1, 0].mean() for hour in (0, 12, 24)
     }
     assert abs(hours[12] / 0.3 - 1.25) < 0.05
     assert abs(hours[0] / 0.3 - 0.75) < 0.05
@@ -83,7 +111,7 @@ def test_the_delays_of_the_first_bucket_are_those_of_the_generator() -> None:
     delays = np.exp(-np.arange(12) / 2)
     true = 0.4 * np.cumsum(delays) / delays.sum()
     np.testing.assert_allclose(
-        expectation(baseline, np.full(10, LEAST), 0).by_age[:, 0].mean(0), true, rtol=0.05
+        expected(baseline, 0).likely[:, :, 0].mean(0), true, rtol=0.05
     )
 
 
@@ -123,5 +151,14 @@ def test_the_oldest_window_makes_place() -> None:
     recent = Recent.empty(1)
     for window in range(RECENT + 1):
         recent.put(window, 0, Profile.empty(1), np.full(1, WAITING, np.int8))
-    assert recent.status_of(0) is None
-    assert recent.status_of(RECENT) is not None
+    assert sorted(recent.starts) == list(range(1, RECENT + 1))
+
+
+def test_a_window_that_was_corrected_is_measured_with_the_corrected_counts() -> None:
+    corrected, other = filled(0.1, 300), filled(0.1, 300, outlier=True)
+    profile = Profile.empty(40)
+    profile.entered[:, 0] = 300
+    profile.converted[:, 0, 0] = corrected.converted[:, 7]
+    other.replace(7, profile)
+    assert (corrected.converted[:, 7] > 0).all()
+    assert (other.converted[:, 7] == corrected.converted[:, 7]).all()

@@ -20,4 +20,4 @@ from streams.domain.windows import to_microseconds
 )
 def test_a_window_has_the_slot_of_its_local_time(window: str, instant: str, slot: int) -> None:
     start = to_microseconds(datetime.fromisoformat(instant).replace(tzinfo=ZoneInfo("Asia/Tokyo")))
-    assert season_of(window, 600_000_000).slot_of(start, "Asia/Tokyo") == slot
+    assert season_of(window, "Asia/Tokyo", 600_000_000).slot_of(start) == slot

@@ -6,20 +6,20 @@ from streams.domain.detection.baseline import Baseline
 from streams.domain.detection.evidence import means
 from streams.domain.detection.profile import BUCKETS, Profile
 from streams.domain.detection.recent import COUNTED, Recent
-from streams.domain.detection.season import season_of
 from streams.domain.detection.traffic import TrafficHypotheses, TrafficTest
+from tests.unit.domain.detection.known import every
 
 
 def hypotheses(dispersion: float = 1.0) -> TrafficHypotheses:
     by_age = 60.0 * np.arange(1, BUCKETS + 1)[None] / BUCKETS
-    return TrafficHypotheses(np.ones(1, bool), by_age, np.array([0.04]), np.array([dispersion]), 0.4)
+    return TrafficHypotheses(np.ones(1, bool), by_age, np.array([0.04]), np.array([dispersion]), np.array([0.04]), 0.4)
 
 
 @pytest.mark.parametrize("entries", [0, 12, 60, 90])
 def test_the_evidence_is_a_ratio_of_negative_binomials(entries: int) -> None:
     profile = Profile.empty(1)
     profile.entered[0, 3] = entries
-    found = hypotheses().log_e(profile, BUCKETS - 1)[:, 0]
+    found = hypotheses().log_e(profile, BUCKETS - 1, every(1))[:, 0]
 
     def log_probability(mean: float) -> float:
         return float(stats.nbinom.logpmf(entries, 25, 25 / (25 + 60 * mean)))
@@ -29,21 +29,20 @@ def test_the_evidence_is_a_ratio_of_negative_binomials(entries: int) -> None:
 
 
 def test_entries_in_bursts_are_weaker_evidence() -> None:
-    plain, bursts = (hypotheses(by).log_e(Profile.empty(1), BUCKETS - 1) for by in (1.0, 5.0))
+    plain, bursts = (hypotheses(by).log_e(Profile.empty(1), BUCKETS - 1, every(1)) for by in (1.0, 5.0))
     assert (bursts > 0).all()
     assert (bursts < plain).all()
 
 
 def learned(size: int) -> TrafficHypotheses:
     """Return hypotheses after 60 windows in which deals come `size` at once, 60 a window."""
-    random, baseline, recent = np.random.default_rng(1), Baseline.empty(1, season_of("week")), Recent.empty(1)
+    random, baseline, recent = np.random.default_rng(1), Baseline.empty(1, 1), Recent.empty(1)
     for window in range(60):
         profile = Profile.empty(1)
         profile.entered[0] = size * random.poisson(60 / BUCKETS / size, BUCKETS)
-        baseline.add(np.ones(1, bool), 0, profile)
+        baseline.add(every(1), 0, profile, 1.0)
         recent.put(window, 0, profile, np.full(1, COUNTED, np.int8))
-    test = TrafficTest(0.5)
-    return test.hypotheses(baseline, test.variation(baseline, recent), 0)
+    return TrafficTest(0.5).hypotheses(baseline, recent, np.full(1, np.nan), 0, 1.0)
 
 
 def test_the_dispersion_within_windows_is_the_size_of_the_bursts() -> None:
@@ -52,6 +51,6 @@ def test_the_dispersion_within_windows_is_the_size_of_the_bursts() -> None:
 
 
 def test_nobody_entering_is_evidence_that_grows_with_the_age_of_the_window() -> None:
-    found = [learned(1).log_e(Profile.empty(1), age).max() for age in (0, 3, 11)]
+    found = [learned(1).log_e(Profile.empty(1), age, every(1)).max() for age in (0, 3, 11)]
     assert found == sorted(found)
     assert found[-1] > 8
