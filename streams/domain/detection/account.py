@@ -37,7 +37,7 @@ def account(profile: Profile, expected: Expectation, age: int) -> Account:
     Analysis, 3.1): the variance is that of the binomial, of the rate between windows, and of the estimate.
     """
     entered = profile.entered[:, : age + 1].astype(np.float64)
-    likely = expected.at(age).astype(np.float64)
+    likely = expected.likely[age, :, : age + 1].astype(np.float64)
     deals, mean = entered.sum(1), (entered * likely).sum(1)
     variance = (entered * likely * (1 - likely)).sum(1) + mean**2 * expected.spread
     rate = np.clip(mean / np.maximum(deals, 1), 1e-9, 1 - 1e-9)
@@ -45,7 +45,7 @@ def account(profile: Profile, expected: Expectation, age: int) -> Account:
     reach = _TWO_SIDED_95 * np.sqrt(variance) / scale
     middle = np.log(rate / (1 - rate))
     low, high = (deals / (1 + np.exp(-(middle + side))) for side in (-reach, reach))
-    converted = profile.converted_by(age).sum(1).astype(np.float64)
+    converted = profile.done_by_age[age].astype(np.float64)
     return Account(deals, converted, mean, np.floor(low), np.minimum(np.ceil(high), deals))
 
 

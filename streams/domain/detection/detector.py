@@ -12,13 +12,15 @@ compared with one and the same baseline, and a revision is followed by a computa
 A drop that is there to stay would fire for ever. An alert that has fired for LEARNING windows and a whole season is
 *adopted*: the windows since the drop become the baseline, and the alert ends.
 
-A cheap bound spares most computations (`Hypotheses.most`): before the close an E-value is computed where an alert could
-fire or does fire, at the close also where the pair is under suspicion or could come under suspicion. Elsewhere 0 stands
-for the E-value. A smaller E-value makes an alarm no more probable, so the budget holds.
+Cheap bounds spare most computations (`Hypotheses.bounds`): before the close an E-value is computed where an alert could
+fire or resolve, at the close where the pair is under suspicion or could come under suspicion. Elsewhere 0 stands for
+the E-value. A smaller E-value makes an alarm no more probable, so the budget holds.
+
+The variation between windows is measured again 14 times in a season: after 12 hours, or at each day.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,6 +34,8 @@ from streams.domain.detection.snapshot import from_bytes, to_bytes
 from streams.domain.detection.state import State
 
 _LOG_RECOVERED = float(np.log(RECOVERED))
+_MEASURED = 14
+"""The variation is measured so many times in a season, at most once a window."""
 _REMEMBERED = 20
 """Half-lives after which a window that was left out is forgotten: a weight of a millionth."""
 
@@ -46,8 +50,21 @@ class Look:
     """Resolved since the drop has become the normal level; only at a close."""
     log_e: Reals
     """Logarithms of the window's E-values (2, n); -inf where the E-values cannot matter."""
+    log_recovery: Reals
+    """Logarithm of the window's evidence for a recovery; -inf as for `log_e`, and where the rate has fallen by d."""
     log_evidence: Reals
     """Logarithm of the evidence, the window included; as `log_e`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What looks at a window that has ended will need: by age, see `Hypotheses`."""
+
+    profile: Profile
+    most: Reals
+    least: Reals
+    log_e: Reals
+    """NaN where nothing was computed (2, 12, n)."""
 
 
 class Detector:
@@ -58,6 +75,8 @@ class Detector:
         self.season = season
         self.test = test
         self.log_threshold = log_threshold
+        self.under: Hypotheses
+        self._foreseen: Foreseen | None = None
         self._renew()
 
     @classmethod
@@ -71,21 +90,26 @@ class Detector:
         if state.open is not None or (state.closed is not None and start <= state.closed):
             raise ValueError(f"the window at {start} cannot open: close the window before, and go forward in time")
         state.begin(start, self.season.half_life)
-        self._expect(start)
+        due = state.closes % max(1, self.season.cycle // _MEASURED) == 0
+        self._expect(start, np.where(due & (state.windows == 0), np.nan, state.variation))
 
-    def _expect(self, start: int) -> None:
-        """Make the expectations; the variation stays as it was when an excursion began."""
+    def _expect(self, start: int, known: Reals) -> None:
+        """Make the expectations; `known` is the variation, NaN where the variation is to be measured."""
         state = self.state
-        known = np.where(state.windows > 0, state.variation, np.nan).astype(np.float32)
         self.under = self.test.hypotheses(
-            state.baseline, state.recent, known, self.season.slot_of(start), self._weight(start)
+            state.baseline,
+            state.recent,
+            known.astype(np.float32),
+            self.season.slot_of(start),
+            self._weight(start),
         )
         state.variation = self.under.between
+        self._foreseen = None
 
     def _renew(self) -> None:
         """Make the expectations of the open window anew, since the state has changed."""
         if self.state.open is not None:
-            self._expect(self.state.open)
+            self._expect(self.state.open, self.state.variation)
 
     def _weight(self, start: int) -> float:
         return self.state.decay(self.season.half_life).weight(start)
@@ -98,27 +122,46 @@ class Detector:
         state = self.state
         if state.open is None:
             raise ValueError("no window is open: open a window before a look or a close")
-        log_e = self._log_e(profile, age)
+        log_e, recovery = self._evidence(profile, age)
         evidence = log_evidence(state.log_s, log_e)
         silent = ~state.firing & ~state.rested
         fired = silent & self.under.learned & (evidence >= self.log_threshold)
-        resolved = state.firing & (np.maximum(state.log_r, 0.0) - log_e[0] >= _LOG_RECOVERED)
+        resolved = state.firing & (state.log_r + recovery >= _LOG_RECOVERED)
         state.firing = (state.firing | fired) & ~resolved
         state.rested |= resolved
         state.log_r[fired] = 0.0
-        return Look(fired, resolved, np.zeros_like(fired), log_e, evidence)
+        return Look(fired, resolved, np.zeros_like(fired), log_e, recovery, evidence)
 
-    def _log_e(self, profile: Profile, age: int) -> Reals:
-        state, most = self.state, self.under.most(profile, age)
-        standing = np.maximum(state.log_s, 0.0).max(0)
-        if age == BUCKETS - 1:
-            needed = state.firing | (standing > 0) | (most > 0)
+    def foresee(self, profile: Profile) -> None:
+        """Compute at once what the looks at a window that has ended will need; the looks find the same as without."""
+        most, least = self.under.bounds(profile, slice(0, BUCKETS))
+        log_e = np.full((2, *most.shape), np.nan)
+        ages, pairs = np.nonzero(self._needed(most, least, np.arange(BUCKETS)))
+        log_e[:, ages, pairs] = self.under.log_e(profile, ages, pairs)
+        self._foreseen = Foreseen(profile, most, least, log_e)
+
+    def _evidence(self, profile: Profile, age: int) -> tuple[Reals, Reals]:
+        """Return the logarithms of the E-values (2, n), and of the evidence for a recovery (n,), where needed."""
+        if self._foreseen is not None and self._foreseen.profile is profile:
+            seen = self._foreseen
+            most, least, known = seen.most[age], seen.least[age], seen.log_e[:, age]
         else:
-            needed = state.firing | (standing + most >= self.log_threshold)
-        log_e = np.full((2, len(most)), -np.inf)
-        rows = np.flatnonzero(needed)
-        log_e[:, rows] = self.under.log_e(profile, age, rows)
-        return log_e
+            (most,), (least,) = self.under.bounds(profile, slice(age, age + 1))
+            known = np.full((2, len(most)), np.nan)
+        needed = self._needed(most[None], least[None], np.array([age]))[0]
+        rows = np.flatnonzero(needed & np.isnan(known[0]))
+        log_e = np.where(needed, known, -np.inf)
+        if len(rows):
+            log_e[:, rows] = self.under.log_e(profile, np.full(len(rows), age), rows)
+        return log_e, np.where(needed & np.isfinite(least), -log_e[0], -np.inf)
+
+    def _needed(self, most: Reals, least: Reals, ages: Rows) -> Flags:
+        """Return by age for which pairs the E-values can matter (ages, n)."""
+        state, standing = self.state, self.state.log_s.max(0)
+        resolving = state.firing & (state.log_r - least >= _LOG_RECOVERED)
+        needed = resolving | (~state.firing & ~state.rested & (standing + most >= self.log_threshold))
+        at_close = state.firing | (standing > 0) | (most > 0)
+        return np.where((ages == BUCKETS - 1)[:, None], at_close, needed)
 
     def close(self, profile: Profile) -> Look:
         """Look at the whole window, and keep the window in the baseline or outside."""
@@ -126,8 +169,8 @@ class Detector:
         state = self.state
         start = state.closing()
         slot, weight = self.season.slot_of(start), self._weight(start)
-        state.log_s = np.where(state.rested, 0.0, np.maximum(np.maximum(state.log_s, 0.0) + look.log_e, 0.0))
-        state.log_r = np.where(state.firing, np.maximum(state.log_r, 0.0) - look.log_e[0], 0.0)
+        state.log_s = np.where(state.rested, 0.0, np.maximum(state.log_s + look.log_e, 0.0))
+        state.log_r = np.where(state.firing, np.maximum(state.log_r + look.log_recovery, 0.0), 0.0)
         suspected = state.firing | (state.log_s > 0).any(0)
         innocent = ~suspected & ~state.rested
         waited = state.windows > 0
@@ -143,7 +186,7 @@ class Detector:
         state.join(np.flatnonzero(innocent & waited))
         adopted = state.firing & (state.windows >= max(LEARNING, self.season.cycle))
         state.adopt(np.flatnonzero(adopted))
-        return Look(look.fired, look.resolved, adopted, look.log_e, look.log_evidence)
+        return replace(look, adopted=adopted)
 
     def revise(self, start: int, before: Profile, after: Profile) -> Flags:
         """Replace a closed window's profiles; return the pairs of which the evidence changes (n,): see `rescore`.
@@ -180,11 +223,13 @@ class Detector:
             )
             inside = state.since[rows] <= start
             for age in range(ended):
-                log_e = under.log_e(profile, age, every)
+                log_e = under.log_e(profile, np.full(len(rows), age), every)
                 greatest = np.where(inside, np.maximum(greatest, log_evidence(log_s, log_e)), greatest)
             if ended == BUCKETS:
+                least = under.bounds(profile, slice(BUCKETS - 1, BUCKETS))[1][0]
+                recovery = np.where(np.isfinite(least), -log_e[0], -np.inf)
                 fired = inside & (greatest >= self.log_threshold)
-                log_r = np.where(fired, np.maximum(log_r, 0.0) - log_e[0], log_r)
+                log_r = np.where(fired, np.maximum(log_r + recovery, 0.0), log_r)
                 log_s = np.where(inside, np.maximum(log_s + log_e, 0.0), 0.0)
         state.log_s[:, rows] = log_s
         state.log_r[rows] = np.where(state.firing[rows], log_r, 0.0)

@@ -34,13 +34,14 @@ POINTS = 32
 from the integral by less than a millionth (trapezoidal rule for a bell curve)."""
 _REACH = 6.0
 """Standard deviations that a grid reaches beyond the least and the greatest mean."""
+_STEPS = np.linspace(0.0, 1.0, POINTS)
 _EDGE = 1e-5
 """The distance of a grid's probabilities from 0 and from 1."""
 _MOST_SPREAD = 0.9
 """The greatest variance of a Beta distribution with mean m, as a share of m * (1 - m)."""
-_MARGIN = 2.5
-"""The null gives theta at most this much less weight, as a logarithm, where theta explains the deals as well as the
-tolerated fall does. See `DropHypotheses.most`."""
+_MARGIN, _LOWER_MARGIN = 1.5, 3.0
+"""A mean of L over theta is at most so much less than L at the mean of theta, as a logarithm, where theta varies by up
+to a third. See `DropHypotheses.bounds`."""
 _CHUNK = 256
 """Pairs that are computed at once: the working memory stays in the processor's cache."""
 
@@ -76,7 +77,7 @@ class DropTest:
                 measured = recent[some].conversion_variation(of.rate, of.factors)
                 between[some] = np.where(unknown, measured, known[some])
             expected.put(some, expectation(sums, of, between[some], slot, now))
-        return DropHypotheses(expected, between, self.drop)
+        return DropHypotheses.of(expected, between, self.drop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,45 +88,59 @@ class DropHypotheses:
     between: Reals
     """The variance between windows (n,)."""
     drop: float
+    highest: Reals
+    """The highest probability of a conversion at each age (12, n)."""
+
+    @classmethod
+    def of(cls, expected: Expectation, between: Reals, drop: float) -> "DropHypotheses":
+        """Return the hypotheses of a rule about `drop`."""
+        return cls(expected, between, drop, np.maximum(expected.likely.max(2), 1e-9))
 
     @property
     def learned(self) -> Flags:
         """The pairs with enough windows in the baseline."""
         return self.expected.learned
 
-    def most(self, profile: Profile, age: int) -> Reals:
-        """Return what the logarithms of both E-values cannot exceed (n,), at little cost.
+    def bounds(self, profile: Profile, ages: slice) -> tuple[Reals, Reals]:
+        """Return by age what log E cannot exceed, and what log E for d cannot fall below (ages, n).
 
-        An E-value is at most the greatest L(theta) relative to the mean of L under the null, and the mean is about
-        L(1 - TOLERATED) or more. For deals that are `equivalent` the greatest L is that of a binomial variable. The
-        result is -inf at or above the tolerated rate. An E-value may be
-        as much as 2 there, if rates vary by a third.
+        The bounds cost little. An E-value is at most the greatest L(theta) relative to the mean of L under the null,
+        and the mean is about L(1 - TOLERATED) or more. For deals that are `equivalent` the greatest L is that of a
+        binomial variable. In the same way the inverse of an E-value is bounded with L(1 - d). The first result is -inf
+        at or above the tolerated rate: an E-value may be as much as 2 there, if rates vary by a third. The second
+        result is inf where the rate has fallen by d or more.
         """
-        deals, converted, highest = equivalent(
-            profile.converted_by(age), profile.waiting_at(age), self.expected.at(age)
-        )
-        waiting, rate, usual = deals - converted, converted / np.maximum(deals, 1e-9), (1 - TOLERATED) * highest
+        done, highest = profile.done_by_age[ages], self.highest[ages]
+        deals = equivalent(done, profile.waiting(ages, slice(None)), self.expected.likely[ages], highest)
+        rate = done / np.maximum(deals, 1e-9)
+        left, usual, fallen = deals - done, (1 - TOLERATED) * highest, means(self.drop)[0] * highest
         with np.errstate(divide="ignore", invalid="ignore"):
-            gain = np.where(converted > 0, converted * np.log(rate / usual), 0.0)
-            gain += waiting * np.log((1 - rate) / (1 - usual))
-        return np.where((rate < usual) & self.learned, gain + _MARGIN, -np.inf)
+            peak = np.where(done > 0, done * np.log(rate), 0) + np.where(left > 0, left * np.log1p(-rate), 0)
+        gain, loss = (peak - done * np.log(at) - left * np.log1p(-at) for at in (usual, fallen))
+        most = np.where((rate < usual) & self.learned, gain + _MARGIN, -np.inf)
+        return most, np.where(rate > fallen, -loss - _LOWER_MARGIN, np.inf)
 
-    def log_e(self, profile: Profile, age: int, rows: Rows) -> Reals:
-        """Return the logarithms of the E-values of some pairs at an age (2, rows), for drops of d and of 2d.
+    def log_e(self, profile: Profile, ages: Rows, pairs: Rows) -> Reals:
+        """Return the logarithms of the E-values of pairs at ages (2, k), for drops of d and of 2d.
 
         The logarithms are 0 for a pair that is learning or that nobody entered.
         """
-        found = np.zeros((2, len(rows)))
-        for start in range(0, len(rows), _CHUNK):
-            some = rows[start : start + _CHUNK]
-            expected, priors = self.expected[some], Priors.of(self.expected[some], self.drop)
-            converted, waiting = profile.converted_by(age)[some], profile.waiting_at(age)[some]
-            logits = priors.grid(converted, waiting, expected.at(age))
-            likelihood = log_likelihood(converted, waiting, expected, age, logits)
-            null, *falls = (log_sum(likelihood + prior) for prior in priors.log_weights(logits))
-            telling = expected.learned & ((converted + waiting).sum(1) > 0)
-            found[:, start : start + _CHUNK] = np.where(telling, np.stack(falls) - null, 0.0)
+        found = np.zeros((2, len(pairs)))
+        for start in range(0, len(pairs), _CHUNK):
+            some = slice(start, start + _CHUNK)
+            found[:, some] = self._log_e(profile, ages[some], pairs[some])
         return found
+
+    def _log_e(self, profile: Profile, ages: Rows, pairs: Rows) -> Reals:
+        expected = self.expected
+        priors = Priors.of(expected.highest[pairs], expected.spread[pairs], self.drop)
+        done, waiting = profile.done_by_age[ages, pairs], profile.waiting(ages, pairs)
+        likely, highest = expected.likely[ages, pairs], self.highest[ages, pairs]
+        deals = equivalent(done, waiting, likely, highest)
+        logits = priors.grid(done, deals, highest)
+        likelihood = log_likelihood(done, waiting, likely, priors.highest, logits)
+        null, *falls = (log_sum(likelihood + prior) for prior in priors.log_weights(logits))
+        return np.where(expected.learned[pairs] & (deals > 0), np.stack(falls) - null, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +158,15 @@ class Priors:
     """The logarithm of the integral of rate^a (1 - rate)^b over the logits: log B(a, b)."""
 
     @classmethod
-    def of(cls, expected: Expectation, drop: float) -> "Priors":
+    def of(cls, highest: Reals, spread: Reals, drop: float) -> "Priors":
         """Return the distributions for a rule about `drop`."""
-        highest = np.maximum(expected.highest, 1e-9).astype(np.float64)
+        highest = np.maximum(highest, 1e-9).astype(np.float64)
         rate = np.minimum(np.array([[1 - TOLERATED], *([mean] for mean in means(drop))]) * highest, MOST_LIKELY)
-        variance = np.minimum(rate * rate * expected.spread, _MOST_SPREAD * rate * (1 - rate))
+        variance = np.minimum(rate * rate * spread, _MOST_SPREAD * rate * (1 - rate))
         size = rate * (1 - rate) / np.maximum(variance, 1e-12) - 1
         a, b = rate * size, (1 - rate) * size
-        return cls(highest, rate, a, b, _log_gamma(a) + _log_gamma(b) - _log_gamma(a + b))
+        of_a, of_b, of_both = _log_gamma(np.stack((a, b, a + b)))
+        return cls(highest, rate, a, b, of_a + of_b - of_both)
 
     @property
     def deviation(self) -> Reals:
@@ -158,12 +174,12 @@ class Priors:
         deviation: Reals = np.sqrt(1 / self.a + 1 / self.b)
         return deviation
 
-    def grid(self, converted: Reals, waiting: Reals, likely: Reals) -> Reals:
+    def grid(self, done: Reals, deals: Reals, highest: Reals) -> Reals:
         """Return logits in equal steps (n, POINTS) that hold the bells of likelihood times weight.
 
-        Near enough, the likelihood is a bell, too: that of a binomial variable in `equivalent` deals.
+        Near enough, the likelihood is a bell, too: that of a binomial variable with `done` of `deals` conversions.
         """
-        deals, done, highest = equivalent(converted, waiting, likely)
+        deals = deals.astype(np.float64)
         share = (done + 0.5) / (deals + 1)
         rate = np.minimum(share * self.highest / highest, 1 - 1e-3)
         exactness = deals * share / (1 - share) * (1 - rate) ** 2
@@ -171,7 +187,7 @@ class Priors:
         deviation = 1 / np.sqrt(exactness + prior)
         middle = (exactness * _logit(rate) + prior * _logit(self.means)) * deviation**2
         least, most = (middle - _REACH * deviation).min(0), (middle + _REACH * deviation).max(0)
-        logits: Reals = np.linspace(least, most, POINTS, axis=1)
+        logits: Reals = least[:, None] + (most - least)[:, None] * _STEPS
         return logits
 
     def log_weights(self, logits: Reals) -> Reals:
@@ -181,29 +197,25 @@ class Priors:
         return weights
 
 
-def equivalent(converted: Reals, waiting: Reals, likely: Reals) -> tuple[Reals, Reals, Reals]:
-    """Return deals, conversions and the probability (n,) of a binomial variable that tells nearly as much.
+def equivalent(done: Reals, waiting: Reals, likely: Reals, highest: Reals) -> Reals:
+    """Return the number of deals (...,) of a binomial variable that tells nearly as much as the deals.
 
-    The probability is the highest among the buckets of entry. A waiting deal with a smaller probability counts in
-    proportion, and tells no more: log(1 - theta * F) is concave in F.
+    The variable has the probability `highest`, the highest among the buckets of entry. A waiting deal with a smaller
+    probability counts in proportion, and tells no more: log(1 - theta * F) is concave in F.
     """
-    highest = np.maximum(likely.max(1), 1e-9).astype(np.float64)
-    done = converted.sum(1).astype(np.float64)
-    deals = done + (waiting * likely).sum(1) / highest
-    return deals, done, highest
+    deals: Reals = done + (waiting * likely).sum(-1) / highest
+    return deals
 
 
-def log_likelihood(
-    converted: Reals, waiting: Reals, expected: Expectation, age: int, logits: Reals
-) -> Reals:
-    """Return log L on a grid (n, points), from the deals by bucket of entry (n, age + 1)."""
+def log_likelihood(done: Reals, waiting: Reals, likely: Reals, highest: Reals, logits: Reals) -> Reals:
+    """Return log L on a grid (n, points), up to a constant, from deals and probabilities by bucket of entry (n, 12)."""
     log_rate = -log1p_exp(-logits)
-    theta = np.minimum(np.exp(log_rate), 1 - _EDGE) / np.maximum(expected.highest, 1e-9)[:, None]
-    missed = expected.at(age)[:, :, None].astype(np.float32) * theta.astype(np.float32)[:, None, :]
+    theta = np.minimum(np.exp(log_rate), 1 - _EDGE) / highest[:, None]
+    missed = likely[:, :, None] * theta.astype(np.float32)[:, None, :]
     np.subtract(1, missed, out=missed)
     np.log(missed, out=missed)
     still_waiting = np.matmul(waiting[:, None, :], missed)[:, 0]
-    likelihood: Reals = converted.sum(1)[:, None] * log_rate + still_waiting
+    likelihood: Reals = done[:, None] * log_rate + still_waiting
     return likelihood
 
 

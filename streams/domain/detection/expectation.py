@@ -7,7 +7,7 @@ import numpy as np
 
 from streams.domain.detection.baseline import Baseline
 from streams.domain.detection.knots import knots_of
-from streams.domain.detection.profile import BUCKETS, Flags, Reals, Rows
+from streams.domain.detection.profile import BUCKETS, Flags, Reals
 from streams.domain.detection.season import HOURS
 
 LEARNING = 14
@@ -34,33 +34,27 @@ class Expectation:
     learned: Flags
     """The baseline has enough windows."""
     likely: Reals
-    """The probability that a deal has converted at an age, by age and bucket of entry (n, 12, 12)."""
+    """The probability that a deal has converted at an age: by age, pair and bucket of entry (12, n, 12); 0 for a bucket
+    that has not ended."""
     spread: Reals
     """The variance of the window's rate relative to its square: between windows, and of the estimate (n,)."""
 
     @classmethod
     def empty(cls, pairs: int) -> Self:
         """Return expectations to be put in."""
-        likely = np.zeros((pairs, BUCKETS, BUCKETS), np.float32)
+        likely = np.zeros((BUCKETS, pairs, BUCKETS), np.float32)
         return cls(np.zeros(pairs, bool), likely, np.zeros(pairs, np.float32))
 
     def put(self, pairs: slice, other: "Expectation") -> None:
         """Put in the expectations of some pairs."""
-        self.learned[pairs], self.likely[pairs], self.spread[pairs] = other.learned, other.likely, other.spread
+        self.learned[pairs], self.spread[pairs] = other.learned, other.spread
+        self.likely[:, pairs] = other.likely
 
     @property
     def highest(self) -> Reals:
         """The highest probability at the end of the window (n,)."""
-        highest: Reals = self.likely[:, -1].max(1)
+        highest: Reals = self.likely[-1].max(1)
         return highest
-
-    def at(self, age: int) -> Reals:
-        """Return the probability of a conversion by the end of bucket `age`, by bucket of entry (n, age + 1)."""
-        return self.likely[:, age, : age + 1]
-
-    def __getitem__(self, pairs: slice | Flags | Rows) -> "Expectation":
-        """Return the expectations of some pairs."""
-        return Expectation(self.learned[pairs], self.likely[pairs], self.spread[pairs])
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +91,8 @@ def expectation(baseline: Baseline, of: Rates, between: Reals, slot: int, now: f
     windows = baseline.weight[:, slot] * alike  # the windows, if all had the same weight and were as exact
     seen = np.maximum(baseline.slot_converted[:, slot], 0.0) * alike
     pull = pseudo / (of.expected[:, slot] + pseudo)
-    likely = of.cells.transpose(0, 2, 1) * of.factors[:, slot, None, None]
-    estimate = (1 - np.minimum(likely[:, -1].max(1), 0.95)) / (seen + SHRINKAGE)
+    likely = of.cells.transpose(2, 0, 1) * of.factors[:, slot, None]
+    estimate = (1 - np.minimum(likely[-1].max(1), 0.95)) / (seen + SHRINKAGE)
     estimate += pull**2 * _between(of.factors, of.targets, of.expected)
     spread = between * (1 + 1 / np.maximum(windows, 1.0)) + estimate
     learned = (baseline.windows >= LEARNING) & (windows > LEARNING_SLOT - 0.5)

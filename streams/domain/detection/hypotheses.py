@@ -18,11 +18,14 @@ class Hypotheses(Protocol):
     def between(self) -> Reals:
         """The relative variance between windows (n,), with the error of the estimate."""
 
-    def most(self, profile: Profile, age: int) -> Reals:
-        """Return what the logarithms of both E-values cannot exceed (n,); -inf while learning."""
+    def bounds(self, profile: Profile, ages: slice) -> tuple[Reals, Reals]:
+        """Return by age what the logarithms of both E-values cannot exceed, and what the first cannot fall below.
 
-    def log_e(self, profile: Profile, age: int, rows: Rows) -> Reals:
-        """Return the logarithms of the E-values of some pairs at an age (2, rows), for drops of d and 2d."""
+        Both have the shape (ages, n). The first is -inf while learning, the second inf where nothing has recovered.
+        """
+
+    def log_e(self, profile: Profile, ages: Rows, pairs: Rows) -> Reals:
+        """Return the logarithms of the E-values of pairs at ages (2, k), for drops of d and 2d; 0 while learning."""
 
 
 class Test(Protocol):

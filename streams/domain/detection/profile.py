@@ -36,7 +36,10 @@ def bucket_end(start: int, end: int, bucket: int) -> int:
 
 @dataclass(frozen=True)
 class Profile:
-    """The profiles of one or more pairs in one window: `entered` (..., 12) and `converted` (..., 12, 12)."""
+    """The profiles of one or more pairs in one window: `entered` (..., 12) and `converted` (..., 12, 12).
+
+    Sums are kept once they are computed, so a change of counts needs a new object.
+    """
 
     entered: Counts
     converted: Counts
@@ -74,14 +77,22 @@ class Profile:
         """Deals converted by the end of each bucket: by age, pair, and bucket of entry (12, n, 12)."""
         return np.cumsum(self.converted, axis=2, dtype=np.float32).transpose(2, 0, 1).copy()
 
-    def converted_by(self, age: int) -> Reals:
-        """Return the deals converted at an age, by bucket of entry (n, age + 1); only buckets that have ended."""
-        return self.by_age[age][:, : age + 1]
+    @cached_property
+    def done_by_age(self) -> Reals:
+        """Deals converted by the end of each bucket: by age and pair (12, n)."""
+        return self.by_age.sum(2)
 
-    def waiting_at(self, age: int) -> Reals:
-        """Return the deals that entered and are not converted at an age, by bucket of entry (n, age + 1)."""
-        waiting: Reals = self.entered[:, : age + 1].astype(np.float32) - self.by_age[age][:, : age + 1]
+    def waiting(self, ages: Counts | slice, pairs: Rows | slice) -> Reals:
+        """Return by bucket of entry the deals of the window that are not converted at some ages (..., 12).
+
+        Buckets that have not ended hold deals that are not visible yet.
+        """
+        waiting: Reals = self._entered[pairs] - self.by_age[ages, pairs]
         return waiting
+
+    @cached_property
+    def _entered(self) -> Reals:
+        return self.entered.astype(np.float32)
 
     def check(self) -> None:
         """Raise ValueError if the counts cannot be a profile: negative, before the entry, or more than entered."""

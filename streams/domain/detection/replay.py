@@ -13,6 +13,7 @@ def replay(detector: Detector, windows: Iterable[tuple[int, Profile]]) -> Iterat
     """Yield start, age and look for each look at windows of a given start, in the order of time."""
     for start, profile in windows:
         detector.open(start)
+        detector.foresee(profile)
         for age in range(BUCKETS - 1):
             yield start, age, detector.look(profile, age)
         yield start, BUCKETS - 1, detector.close(profile)

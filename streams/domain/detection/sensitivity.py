@@ -11,8 +11,7 @@ from math import lgamma, log
 import numpy as np
 
 from streams.domain.detection.evidence import Priors, log1p_exp, log_sum
-from streams.domain.detection.expectation import Expectation
-from streams.domain.detection.profile import BUCKETS, Reals
+from streams.domain.detection.profile import Reals
 
 _POINTS = 512
 """Numbers of conversions that are computed; beyond, every second or tenth stands for its neighbours."""
@@ -34,21 +33,20 @@ def smallest_drop(
 
 def evidence_growth(entered: int, rate: float, spread: float, drop: float) -> Reals:
     """Return the mean growth of log S in a mature window, for each fall of 5 %, 6 %, ... 99 %."""
-    converted = np.unique(np.linspace(0, entered, min(entered + 1, _POINTS)).round())
-    likely = np.full((1, BUCKETS, BUCKETS), rate)
-    expected = Expectation(np.ones(1, bool), likely, np.array([spread]))
+    done = np.unique(np.linspace(0, entered, min(entered + 1, _POINTS)).round())
+    highest, deals = np.full(len(done), rate), np.full(len(done), float(entered))
 
     def log_chances(fall: float) -> Reals:
         """Return the logarithms of the probabilities under the null, under `fall`, and under a fall of 2 * `fall`."""
-        priors = Priors.of(expected, fall)
-        logits = priors.grid(converted[:, None], entered - converted[:, None], np.full((len(converted), 1), rate))
+        priors = Priors.of(highest, np.full(len(done), spread), fall)
+        logits = priors.grid(done, deals, highest)
         step = np.log(logits[:, 1] - logits[:, 0])
-        likelihood = converted[:, None] * -log1p_exp(-logits) + (entered - converted)[:, None] * -log1p_exp(logits)
+        likelihood = -done[:, None] * log1p_exp(-logits) - (entered - done)[:, None] * log1p_exp(logits)
         return log_sum(likelihood + priors.log_weights(logits)) + step
 
     null, *falls = log_chances(drop)
     log_e = np.stack(falls) - null
-    choose = np.array([lgamma(entered + 1) - lgamma(k + 1) - lgamma(entered - k + 1) for k in converted])
+    choose = np.array([lgamma(entered + 1) - lgamma(k + 1) - lgamma(entered - k + 1) for k in done])
     truth = np.stack([choose + log_chances(fall)[1] for fall in _DROPS])
     weights = np.exp(truth - log_sum(truth)[:, None])
     growth: Reals = (weights @ log_e.T).max(1)

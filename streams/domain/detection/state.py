@@ -41,6 +41,8 @@ class State:
     """Start of the open window."""
     closed: int | None = None
     """Start of the last closed window."""
+    closes: int = 0
+    """Windows that were closed."""
 
     @classmethod
     def empty(cls, pairs: int, slots: int) -> Self:
@@ -85,7 +87,7 @@ class State:
         """Close the open window, and return the start."""
         if self.open is None:
             raise ValueError("no window is open")
-        self.closed, self.open = self.open, None
+        self.closed, self.open, self.closes = self.open, None, self.closes + 1
         return self.closed
 
     def status_of(self, start: int) -> Status:
@@ -140,6 +142,7 @@ class State:
             self.landmark,
             self.open,
             self.closed,
+            self.closes,
         )
 
     def grown(self, pairs: int) -> "State":
@@ -162,4 +165,5 @@ class State:
             self.landmark,
             self.open,
             self.closed,
+            self.closes,
         )

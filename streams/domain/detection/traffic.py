@@ -66,19 +66,25 @@ class TrafficHypotheses:
     """The variance between windows (n,)."""
     drop: float
 
-    def most(self, profile: Profile, age: int) -> Reals:
-        """Return the greater one of the logarithms of both E-values (n,); -inf while learning."""
-        greater = self.log_e(profile, age, np.arange(len(self.learned))).max(0)
-        return np.where(self.learned, greater, -np.inf)
+    def bounds(self, profile: Profile, ages: slice) -> tuple[Reals, Reals]:
+        """Return by age the greater one of the logarithms of both E-values, and the first (ages, n).
 
-    def log_e(self, profile: Profile, age: int, rows: Rows) -> Reals:
-        """Return the logarithms of the E-values of some pairs (2, rows), for falls of d and of 2d; 0 while learning."""
-        dispersion, spread = self.dispersion[rows], self.spread[rows]
-        entries = profile.entered[rows, : age + 1].sum(1) / dispersion
-        expected = self.by_age[rows, age] / dispersion
+        The first result is -inf while learning, the second inf where the entries have fallen by d or more.
+        """
+        at, pairs = np.indices((BUCKETS, len(self.learned)))[:, ages].reshape(2, -1)
+        found = self.log_e(profile, at, pairs).reshape(2, -1, len(self.learned))
+        entries = np.cumsum(profile.entered, axis=1).T[ages]
+        recovering = entries > means(self.drop)[0] * self.by_age.T[ages]
+        return np.where(self.learned, found.max(0), -np.inf), np.where(recovering, found[0], np.inf)
+
+    def log_e(self, profile: Profile, ages: Rows, pairs: Rows) -> Reals:
+        """Return the logarithms of the E-values of pairs at ages (2, k), for falls of d and of 2d; 0 while learning."""
+        dispersion, spread = self.dispersion[pairs], self.spread[pairs]
+        entries = np.cumsum(profile.entered, axis=1)[pairs, ages] / dispersion
+        expected = self.by_age[pairs, ages] / dispersion
         null = _log_marginal(entries, expected, spread, 1 - TOLERATED)
         falls = [_log_marginal(entries, expected, spread, mean) - null for mean in means(self.drop)]
-        return np.where(self.learned[rows], np.stack(falls), 0.0)
+        return np.where(self.learned[pairs], np.stack(falls), 0.0)
 
 
 def _log_marginal(entries: Reals, expected: Reals, spread: Reals, mean: float) -> Reals:

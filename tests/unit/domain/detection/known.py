@@ -9,13 +9,13 @@ from streams.domain.detection.profile import BUCKETS, Counts, Profile, Rows
 
 def at_once(pairs: int, rate: float, variation: float) -> Expectation:
     """Return expectations of conversions in the bucket of the entry, with the standard deviation `variation`."""
-    likely = np.tril(np.full((pairs, BUCKETS, BUCKETS), rate))
+    likely = np.repeat(np.tril(np.full((BUCKETS, BUCKETS), rate, np.float32))[:, None], pairs, axis=1)
     return Expectation(np.ones(pairs, bool), likely, np.full(pairs, variation**2))
 
 
 def about(expected: Expectation, drop: float) -> DropHypotheses:
     """Return the hypotheses of a rule about `drop`."""
-    return DropHypotheses(expected, expected.spread, drop)
+    return DropHypotheses.of(expected, expected.spread, drop)
 
 
 def entered_first(entered: int, converted: Counts) -> Profile:
@@ -29,3 +29,8 @@ def entered_first(entered: int, converted: Counts) -> Profile:
 def every(pairs: int) -> Rows:
     """Return the numbers of all pairs."""
     return np.arange(pairs)
+
+
+def ages(age: int, pairs: int) -> Rows:
+    """Return the same age for all pairs."""
+    return np.full(pairs, age)

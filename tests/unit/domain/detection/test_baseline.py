@@ -99,7 +99,7 @@ def test_a_baseline_learns_rates_and_seasons() -> None:
     rates = np.repeat(0.3, 20)
     baseline, _ = learned_from(Traffic("weekly", rates, 1), 28 * 24)
     hours = {
-        hour: expected(baseline, hour).likely[:, -1, 0].mean() for hour in (0, 12, 24)
+        hour: expected(baseline, hour).likely[-1, :, 0].mean() for hour in (0, 12, 24)
     }
     assert abs(hours[12] / 0.3 - 1.25) < 0.05
     assert abs(hours[0] / 0.3 - 0.75) < 0.05
@@ -111,7 +111,7 @@ def test_the_delays_of_the_first_bucket_are_those_of_the_generator() -> None:
     delays = np.exp(-np.arange(12) / 2)
     true = 0.4 * np.cumsum(delays) / delays.sum()
     np.testing.assert_allclose(
-        expected(baseline, 0).likely[:, :, 0].mean(0), true, rtol=0.05
+        expected(baseline, 0).likely[:, :, 0].mean(1), true, rtol=0.05
     )
 
 

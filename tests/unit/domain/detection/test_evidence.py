@@ -14,7 +14,7 @@ from streams.domain.detection.evidence import Priors, log_likelihood, means
 from streams.domain.detection.expectation import Expectation
 from streams.domain.detection.profile import BUCKETS, Profile, Reals
 from tests.depth import examples
-from tests.unit.domain.detection.known import about, at_once, entered_first, every
+from tests.unit.domain.detection.known import about, ages, at_once, entered_first, every
 
 
 def beta_of(mean: float, spread: float) -> tuple[float, float]:
@@ -33,7 +33,7 @@ def test_the_evidence_of_a_mature_window_is_a_ratio_of_beta_binomials(
     converted = converted[converted <= entered]
     expected = at_once(len(converted), rate, variation)
     found = about(expected, 0.3).log_e(
-        entered_first(entered, converted), BUCKETS - 1, every(len(converted))
+        entered_first(entered, converted), ages(BUCKETS - 1, len(converted)), every(len(converted))
     )
     null = stats.betabinom.logpmf(converted, entered, *beta_of(0.95 * rate, variation**2))
     for row, mean in zip(found, means(0.3), strict=True):
@@ -44,7 +44,7 @@ def test_the_evidence_of_a_mature_window_is_a_ratio_of_beta_binomials(
 
 def theta_of(hypothesis: int, expected: Expectation) -> tuple[Reals, Reals]:
     """Return values of theta and the weights under a hypothesis for the first pair; null 0, falls of 30 and 60 %."""
-    priors = Priors.of(expected, 0.3)
+    priors = Priors.of(expected.highest, expected.spread, 0.3)
     logits = np.linspace(-12, 12, 2001)
     weights = np.exp(priors.log_weights(logits[None])[hypothesis, 0]) * (logits[1] - logits[0])
     return 1 / (1 + np.exp(-logits)) / expected.highest[0], weights
@@ -63,10 +63,10 @@ def test_theta_has_the_mean_and_the_variance_that_were_asked_for(hypothesis: int
 
 def small_expectation() -> Expectation:
     """Return an expectation for deals of buckets 0 and 1, looked at until bucket 2."""
-    likely = np.zeros((1, BUCKETS, BUCKETS))
-    likely[0, :3, 0] = 0.1, 0.3, 0.45
-    likely[0, 1:3, 1] = 0.2, 0.35
-    likely[0, -1, 0] = 0.45
+    likely = np.zeros((BUCKETS, 1, BUCKETS), np.float32)
+    likely[:3, 0, 0] = 0.1, 0.3, 0.45
+    likely[1:3, 0, 1] = 0.2, 0.35
+    likely[-1, 0, 0] = 0.45
     return Expectation(np.ones(1, bool), likely, np.array([0.15**2]))
 
 
@@ -103,8 +103,10 @@ def test_the_likelihood_is_the_product_over_the_deals() -> None:
     theta = 1 / (1 + np.exp(-logits[0])) / expected.highest[0]
     for outcome in outcomes()[::17]:
         profile = profile_of(outcome)
-        found = log_likelihood(profile.converted_by(2), profile.waiting_at(2), expected, 2, logits)
-        exact = np.array([probability(outcome, at, expected.likely[0]) for at in theta])
+        found = log_likelihood(
+            profile.done_by_age[2], profile.waiting(2, slice(None)), expected.likely[2], expected.highest, logits
+        )
+        exact = np.array([probability(outcome, at, expected.likely[:, 0]) for at in theta])
         ratio = np.exp(found[0]) / exact  # the delays do not depend on theta
         assert ratio == pytest.approx(ratio[0], rel=1e-5)
 
@@ -117,10 +119,10 @@ def test_under_the_null_the_e_value_is_a_martingale_over_the_ages() -> None:
     for outcome in outcomes():
         profile = profile_of(outcome)
         chance = sum(
-            20 * weight * probability(outcome, at, expected.likely[0])
+            20 * weight * probability(outcome, at, expected.likely[:, 0])
             for weight, at in zip(weights, theta, strict=True)
         )
-        values = [np.exp(under.log_e(profile.cut(age), age, every(1))[:, 0]) for age in range(3)]
+        values = [np.exp(under.log_e(profile.cut(age), ages(age, 1), every(1))[:, 0]) for age in range(3)]
         following[(-1, b"")].append((chance, values[0]))
         for age in (0, 1):
             seen = profile.cut(age).converted.tobytes()
@@ -140,11 +142,12 @@ def test_under_the_null_the_e_value_is_a_martingale_over_the_ages() -> None:
     st.sampled_from([1, 5, 40, 400]),
 )
 @settings(max_examples=examples(300))
-def test_no_e_value_above_two_exceeds_the_cheap_bound(
+def test_no_e_value_above_two_is_outside_of_the_cheap_bounds(
     seed: int, rate: float, variation: float, drop: float, entered: int
 ) -> None:
     random, pairs = np.random.default_rng(seed), 20
     likely = np.tril(rate * (1 - random.random((pairs, 1, 1)) ** (1 + np.indices((BUCKETS, BUCKETS))[0])))
+    likely = likely.transpose(1, 0, 2).astype(np.float32)
     under = about(Expectation(np.ones(pairs, bool), likely, np.full(pairs, variation**2)), drop)
     profile = Profile.empty(pairs)
     profile.entered[:] = random.poisson(entered, (pairs, BUCKETS))
@@ -154,11 +157,13 @@ def test_no_e_value_above_two_exceeds_the_cheap_bound(
         profile.converted[:, : bucket + 1, bucket] = random.binomial(left[:, : bucket + 1], fall)
         left[:, : bucket + 1] -= profile.converted[:, : bucket + 1, bucket]
     for age in (0, 4, BUCKETS - 1):
-        found = under.log_e(profile, age, every(pairs)).max(0)
-        assert (found <= np.maximum(under.most(profile, age), np.log(2))).all()
+        found = under.log_e(profile, ages(age, pairs), every(pairs))
+        most, least = (bound[0] for bound in under.bounds(profile, slice(age, age + 1)))
+        assert (found.max(0) <= np.maximum(most, np.log(2))).all()
+        assert (found[0] >= least)[np.isfinite(least)].all()
 
 
-def run_lengths(pairs: int, windows: int, log_a: float, ages: tuple[int, ...]) -> Reals:
+def run_lengths(pairs: int, windows: int, log_a: float, looks: tuple[int, ...]) -> Reals:
     """Return the windows until the evidence reaches A, or `windows`, with rates that are at the edge of the null."""
     random = np.random.default_rng(5)
     expected = at_once(pairs, 0.2, 0.1)
@@ -168,11 +173,11 @@ def run_lengths(pairs: int, windows: int, log_a: float, ages: tuple[int, ...]) -
     for window in range(windows):
         rates = 0.2 * random.choice(theta, pairs, p=weights / weights.sum())
         profile = Profile.empty(pairs)
-        entered = 120 // len(ages)
-        profile.entered[:, ages] = entered
-        profile.converted[:, ages, ages] = random.binomial(entered, rates[:, None], (pairs, len(ages)))
-        for age in ages:
-            log_e = under.log_e(profile, age, every(pairs))
+        entered = 120 // len(looks)
+        profile.entered[:, looks] = entered
+        profile.converted[:, looks, looks] = random.binomial(entered, rates[:, None], (pairs, len(looks)))
+        for age in looks:
+            log_e = under.log_e(profile, ages(age, pairs), every(pairs))
             run = np.where(log_evidence(log_s, log_e) >= log_a, np.minimum(run, window + 1), run)
         log_s = np.maximum(log_s, 0) + log_e
     return run
@@ -190,23 +195,23 @@ def test_looking_at_every_bucket_does_not_shorten_the_run_length() -> None:
 
 def test_a_late_burst_of_entries_is_no_evidence_of_a_drop() -> None:
     age, entered = np.indices((BUCKETS, BUCKETS))
-    likely = np.where(entered <= age, 0.5 * (1 - 0.5 ** (1.0 + age - entered)), 0.0)[None]  # with delays
+    likely = np.where(entered <= age, 0.5 * (1 - 0.5 ** (1.0 + age - entered)), 0.0)[:, None]  # with delays
     under = about(Expectation(np.ones(1, bool), likely, np.array([0.01])), 0.3)
     profile = Profile.empty(1)
     profile.entered[0, 0] = 100
     profile.converted[0, 0, 0] = 25
     profile.converted[0, 0, 1] = 25
-    usual = under.log_e(profile, BUCKETS - 1, every(1))
+    usual = under.log_e(profile, ages(BUCKETS - 1, 1), every(1))
     profile = Profile(profile.entered, profile.converted)
     profile.entered[0, BUCKETS - 1] = 400
     profile.converted[0, BUCKETS - 1, BUCKETS - 1] = 100
-    burst = under.log_e(profile, BUCKETS - 1, every(1))
+    burst = under.log_e(profile, ages(BUCKETS - 1, 1), every(1))
     assert (usual < 0).all()
     assert (burst < usual).all()
 
 
 def test_nobody_entered_is_no_evidence() -> None:
-    assert about(at_once(2, 0.5, 0.1), 0.3).log_e(Profile.empty(2), 5, every(2)).tolist() == [[0, 0], [0, 0]]
+    assert about(at_once(2, 0.5, 0.1), 0.3).log_e(Profile.empty(2), ages(5, 2), every(2)).tolist() == [[0, 0], [0, 0]]
 
 
 def test_the_threshold_follows_from_pairs_windows_and_budget() -> None:

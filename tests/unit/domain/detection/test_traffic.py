@@ -7,7 +7,7 @@ from streams.domain.detection.evidence import means
 from streams.domain.detection.profile import BUCKETS, Profile
 from streams.domain.detection.recent import COUNTED, Recent
 from streams.domain.detection.traffic import TrafficHypotheses, TrafficTest
-from tests.unit.domain.detection.known import every
+from tests.unit.domain.detection.known import ages, every
 
 
 def hypotheses(dispersion: float = 1.0) -> TrafficHypotheses:
@@ -19,7 +19,7 @@ def hypotheses(dispersion: float = 1.0) -> TrafficHypotheses:
 def test_the_evidence_is_a_ratio_of_negative_binomials(entries: int) -> None:
     profile = Profile.empty(1)
     profile.entered[0, 3] = entries
-    found = hypotheses().log_e(profile, BUCKETS - 1, every(1))[:, 0]
+    found = hypotheses().log_e(profile, ages(BUCKETS - 1, 1), every(1))[:, 0]
 
     def log_probability(mean: float) -> float:
         return float(stats.nbinom.logpmf(entries, 25, 25 / (25 + 60 * mean)))
@@ -29,7 +29,7 @@ def test_the_evidence_is_a_ratio_of_negative_binomials(entries: int) -> None:
 
 
 def test_entries_in_bursts_are_weaker_evidence() -> None:
-    plain, bursts = (hypotheses(by).log_e(Profile.empty(1), BUCKETS - 1, every(1)) for by in (1.0, 5.0))
+    plain, bursts = (hypotheses(by).log_e(Profile.empty(1), ages(BUCKETS - 1, 1), every(1)) for by in (1.0, 5.0))
     assert (bursts > 0).all()
     assert (bursts < plain).all()
 
@@ -51,6 +51,6 @@ def test_the_dispersion_within_windows_is_the_size_of_the_bursts() -> None:
 
 
 def test_nobody_entering_is_evidence_that_grows_with_the_age_of_the_window() -> None:
-    found = [learned(1).log_e(Profile.empty(1), age, every(1)).max() for age in (0, 3, 11)]
+    found = [learned(1).log_e(Profile.empty(1), ages(age, 1), every(1)).max() for age in (0, 3, 11)]
     assert found == sorted(found)
     assert found[-1] > 8
