@@ -65,6 +65,8 @@ class Foreseen:
     least: Reals
     log_e: Reals
     """NaN where nothing was computed (2, 12, n)."""
+    quiet: Flags
+    """Ages at which no E-value can matter, if no state changes before (12,)."""
 
 
 class Detector:
@@ -77,6 +79,7 @@ class Detector:
         self.log_threshold = log_threshold
         self.under: Hypotheses
         self._foreseen: Foreseen | None = None
+        self._stirred = False
         self._renew()
 
     @classmethod
@@ -122,6 +125,8 @@ class Detector:
         state = self.state
         if state.open is None:
             raise ValueError("no window is open: open a window before a look or a close")
+        if self._is_quiet(profile, age):
+            return _quiet(state.pairs)
         log_e, recovery = self._evidence(profile, age)
         evidence = log_evidence(state.log_s, log_e)
         silent = ~state.firing & ~state.rested
@@ -130,15 +135,22 @@ class Detector:
         state.firing = (state.firing | fired) & ~resolved
         state.rested |= resolved
         state.log_r[fired] = 0.0
+        self._stirred |= bool(fired.any() or resolved.any())
         return Look(fired, resolved, np.zeros_like(fired), log_e, recovery, evidence)
 
     def foresee(self, profile: Profile) -> None:
         """Compute at once what the looks at a window that has ended will need; the looks find the same as without."""
         most, least = self.under.bounds(profile, slice(0, BUCKETS))
         log_e = np.full((2, *most.shape), np.nan)
-        ages, pairs = np.nonzero(self._needed(most, least, np.arange(BUCKETS)))
+        needed = self._needed(most, least, np.arange(BUCKETS))
+        ages, pairs = np.nonzero(needed)
         log_e[:, ages, pairs] = self.under.log_e(profile, ages, pairs)
-        self._foreseen = Foreseen(profile, most, least, log_e)
+        self._foreseen, self._stirred = Foreseen(profile, most, least, log_e, ~needed.any(1)), False
+
+    def _is_quiet(self, profile: Profile, age: int) -> bool:
+        """Return True if nothing can happen at an age, since no pair's state has changed in the window so far."""
+        seen = self._foreseen
+        return seen is not None and seen.profile is profile and not self._stirred and bool(seen.quiet[age])
 
     def _evidence(self, profile: Profile, age: int) -> tuple[Reals, Reals]:
         """Return the logarithms of the E-values (2, n), and of the evidence for a recovery (n,), where needed."""
@@ -165,8 +177,7 @@ class Detector:
 
     def close(self, profile: Profile) -> Look:
         """Look at the whole window, and keep the window in the baseline or outside."""
-        look = self.look(profile, BUCKETS - 1)
-        state = self.state
+        state, look = self.state, self.look(profile, BUCKETS - 1)
         start = state.closing()
         slot, weight = self.season.slot_of(start), self._weight(start)
         state.log_s = np.where(state.rested, 0.0, np.maximum(state.log_s + look.log_e, 0.0))
@@ -265,6 +276,11 @@ class Detector:
         """Add pairs that have no history, behind the others; the pairs begin with the next window that opens."""
         self.state = self.state.grown(pairs)
         self._renew()
+
+
+def _quiet(pairs: int) -> Look:
+    nothing, none = np.zeros(pairs, bool), np.full(pairs, -np.inf)
+    return Look(nothing, nothing, nothing, np.full((2, pairs), -np.inf), none, none)
 
 
 def log_evidence(log_s: Reals, log_e: Reals) -> Reals:

@@ -16,7 +16,7 @@ inequality; Howard, Ramdas, McAuliffe, Sekhon, Ann. Statist. 2021, 49:1055).
 """
 
 from dataclasses import dataclass
-from math import lgamma
+from math import log, tau
 
 import numpy as np
 
@@ -34,6 +34,7 @@ POINTS = 32
 from the integral by less than a millionth (trapezoidal rule for a bell curve)."""
 _REACH = 6.0
 """Standard deviations that a grid reaches beyond the least and the greatest mean."""
+_HALF_LOG_TAU = log(tau) / 2
 _STEPS = np.linspace(0.0, 1.0, POINTS)
 _EDGE = 1e-5
 """The distance of a grid's probabilities from 0 and from 1."""
@@ -165,7 +166,7 @@ class Priors:
         variance = np.minimum(rate * rate * spread, _MOST_SPREAD * rate * (1 - rate))
         size = rate * (1 - rate) / np.maximum(variance, 1e-12) - 1
         a, b = rate * size, (1 - rate) * size
-        of_a, of_b, of_both = _log_gamma(np.stack((a, b, a + b)))
+        of_a, of_b, of_both = log_gamma(np.stack((a, b, a + b)))
         return cls(highest, rate, a, b, of_a + of_b - of_both)
 
     @property
@@ -219,7 +220,18 @@ def log_likelihood(done: Reals, waiting: Reals, likely: Reals, highest: Reals, l
     return likelihood
 
 
-_log_gamma = np.vectorize(lgamma, otypes=[np.float64])
+def log_gamma(x: Reals) -> Reals:
+    """Return the logarithm of the Gamma function of positive numbers, by Stirling's series from x + 8 on.
+
+    The error is below 1e-9 (Abramowitz, Stegun, Handbook of Mathematical Functions, 6.1.41).
+    """
+    below = x.copy()
+    for step in range(1, 8):
+        below *= x + step
+    far = x + 8
+    series = 1 / (12 * far) - 1 / (360 * far**3) + 1 / (1260 * far**5)
+    value: Reals = (far - 0.5) * np.log(far) - far + _HALF_LOG_TAU + series - np.log(below)
+    return value
 
 
 def _logit(rate: Reals) -> Reals:

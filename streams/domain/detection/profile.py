@@ -23,6 +23,8 @@ Rows: TypeAlias = NDArray[np.intp]
 BUCKETS = 12
 """Buckets of a window: a look every 5 minutes in an hour, every 2 hours in a day."""
 
+_UP_TO = np.triu(np.ones((BUCKETS, BUCKETS), np.float32))
+
 
 def bucket_of(start: int, end: int, at: int) -> int:
     """Return the bucket of the window `[start, end)` that holds the instant `at`; all three in microseconds."""
@@ -75,7 +77,8 @@ class Profile:
     @cached_property
     def by_age(self) -> Reals:
         """Deals converted by the end of each bucket: by age, pair, and bucket of entry (12, n, 12)."""
-        return np.cumsum(self.converted, axis=2, dtype=np.float32).transpose(2, 0, 1).copy()
+        by = self.converted.astype(np.float32) @ _UP_TO  # exact, as counts are integers
+        return by.transpose(2, 0, 1).copy()
 
     @cached_property
     def done_by_age(self) -> Reals:
