@@ -26,7 +26,7 @@ import numpy as np
 
 from streams.domain.detection.cusum import RECOVERED
 from streams.domain.detection.expectation import LEARNING
-from streams.domain.detection.hypotheses import Hypotheses, Test
+from streams.domain.detection.hypotheses import Hypotheses, Question
 from streams.domain.detection.profile import BUCKETS, Flags, Profile, Reals, Rows
 from streams.domain.detection.recent import COUNTED, OUT, WAITING, Status
 from streams.domain.detection.season import Season
@@ -72,7 +72,7 @@ class Foreseen:
 class Detector:
     """The state of many pairs under one rule."""
 
-    def __init__(self, state: State, season: Season, test: Test, log_threshold: float) -> None:
+    def __init__(self, state: State, season: Season, test: Question, log_threshold: float) -> None:
         self.state = state
         self.season = season
         self.test = test
@@ -83,7 +83,7 @@ class Detector:
         self._renew()
 
     @classmethod
-    def empty(cls, pairs: int, season: Season, test: Test, log_threshold: float) -> "Detector":
+    def empty(cls, pairs: int, season: Season, test: Question, log_threshold: float) -> "Detector":
         """Return a detector that has seen no window."""
         return cls(State.empty(pairs, season.slots), season, test, log_threshold)
 
@@ -263,7 +263,7 @@ class Detector:
         return to_bytes(self.state, self.season)
 
     @classmethod
-    def restore(cls, data: bytes, season: Season, test: Test, log_threshold: float) -> "Detector":
+    def restore(cls, data: bytes, season: Season, test: Question, log_threshold: float) -> "Detector":
         """Return the detector that was stored, under a rule; raises SnapshotError for bytes that do not fit."""
         return cls(from_bytes(data, season), season, test, log_threshold)
 

@@ -28,7 +28,7 @@ class Hypotheses(Protocol):
         """Return the logarithms of the E-values of pairs at ages (2, k), for drops of d and 2d; 0 while learning."""
 
 
-class Test(Protocol):
+class Question(Protocol):
     """What a rule looks for."""
 
     def hypotheses(

@@ -1,6 +1,6 @@
 import itertools
 from collections import defaultdict
-from math import prod
+from math import lgamma, prod
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from scipy import stats
 
 from streams.domain.detection.cusum import log_threshold
 from streams.domain.detection.detector import log_evidence
-from streams.domain.detection.evidence import Priors, log_likelihood, means
+from streams.domain.detection.evidence import Priors, log_gamma, log_likelihood, means
 from streams.domain.detection.expectation import Expectation
 from streams.domain.detection.profile import BUCKETS, Profile, Reals
 from tests.depth import examples
@@ -208,6 +208,11 @@ def test_a_late_burst_of_entries_is_no_evidence_of_a_drop() -> None:
     burst = under.log_e(profile, ages(BUCKETS - 1, 1), every(1))
     assert (usual < 0).all()
     assert (burst < usual).all()
+
+
+@given(st.floats(1e-6, 1e9))
+def test_the_logarithm_of_the_gamma_function_is_that_of_the_standard_library(x: float) -> None:
+    assert log_gamma(np.array([x]))[0] == pytest.approx(lgamma(x), rel=1e-12, abs=1e-9)
 
 
 def test_nobody_entered_is_no_evidence() -> None:
