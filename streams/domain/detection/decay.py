@@ -28,3 +28,12 @@ class Decay:
         if steps < _LARGE:
             return self, 1.0
         return Decay(self.half_life, self.landmark + steps * self.half_life), 2.0**-steps
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When a window is looked at: the seasonal slot, the weight of a window that starts now, and the half-life."""
+
+    slot: int
+    weight: float
+    half_life: int

@@ -16,7 +16,7 @@ Cheap bounds spare most computations (`Hypotheses.bounds`): before the close an 
 fire or resolve, at the close where the pair is under suspicion or could come under suspicion. Elsewhere 0 stands for
 the E-value. A smaller E-value makes an alarm no more probable, so the budget holds.
 
-The variation between windows is measured again 14 times in a season: after 12 hours, or at each day.
+The variation between windows and the level of today are measured again 14 times in a season: after 12 hours, or at each day.
 """
 
 from collections.abc import Iterable
@@ -25,6 +25,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from streams.domain.detection.cusum import RECOVERED
+from streams.domain.detection.decay import Moment
 from streams.domain.detection.expectation import LEARNING
 from streams.domain.detection.hypotheses import Hypotheses, Question
 from streams.domain.detection.profile import BUCKETS, Flags, Profile, Reals, Rows
@@ -35,7 +36,7 @@ from streams.domain.detection.state import State
 
 _LOG_RECOVERED = float(np.log(RECOVERED))
 _MEASURED = 14
-"""The variation is measured so many times in a season, at most once a window."""
+"""Variation and level are measured so many times in a season, at most once a window."""
 _REMEMBERED = 20
 """Half-lives after which a window that was left out is forgotten: a weight of a millionth."""
 
@@ -94,25 +95,24 @@ class Detector:
             raise ValueError(f"the window at {start} cannot open: close the window before, and go forward in time")
         state.begin(start, self.season.half_life)
         due = state.closes % max(1, self.season.cycle // _MEASURED) == 0
-        self._expect(start, np.where(due & (state.windows == 0), np.nan, state.variation))
+        self._expect(start, np.where(due & (state.windows == 0), np.nan, state.measured))
 
     def _expect(self, start: int, known: Reals) -> None:
-        """Make the expectations; `known` is the variation, NaN where the variation is to be measured."""
+        """Make the expectations; `known` is `State.measured`, NaN where to be measured anew."""
         state = self.state
         self.under = self.test.hypotheses(
-            state.baseline,
-            state.recent,
-            known.astype(np.float32),
-            self.season.slot_of(start),
-            self._weight(start),
+            state.baseline, state.recent, known.astype(np.float32), self._moment(start)
         )
-        state.variation = self.under.between
+        state.measured = self.under.measured
         self._foreseen = None
 
     def _renew(self) -> None:
         """Make the expectations of the open window anew, since the state has changed."""
         if self.state.open is not None:
-            self._expect(self.state.open, self.state.variation)
+            self._expect(self.state.open, self.state.measured)
+
+    def _moment(self, start: int) -> Moment:
+        return Moment(self.season.slot_of(start), self._weight(start), self.season.half_life)
 
     def _weight(self, start: int) -> float:
         return self.state.decay(self.season.half_life).weight(start)
@@ -227,11 +227,9 @@ class Detector:
         """
         state, every = self.state, np.arange(len(rows))
         log_s, log_r, greatest = np.zeros((2, len(rows))), np.zeros(len(rows)), np.full(len(rows), -np.inf)
-        baseline, recent, known = state.baseline[rows], state.recent[rows], state.variation[rows]
+        baseline, recent, known = state.baseline[rows], state.recent[rows], state.measured[:, rows]
         for start, ended, profile in windows:
-            under = self.test.hypotheses(
-                baseline, recent, known, self.season.slot_of(start), self._weight(start)
-            )
+            under = self.test.hypotheses(baseline, recent, known, self._moment(start))
             inside = state.since[rows] <= start
             for age in range(ended):
                 log_e = under.log_e(profile, np.full(len(rows), age), every)

@@ -21,6 +21,7 @@ from math import log, tau
 import numpy as np
 
 from streams.domain.detection.baseline import Baseline
+from streams.domain.detection.decay import Moment
 from streams.domain.detection.expectation import MOST_LIKELY, Expectation, expectation, rates
 from streams.domain.detection.profile import Flags, Profile, Reals, Rows
 from streams.domain.detection.recent import Recent
@@ -59,26 +60,21 @@ class DropTest:
     drop: float
 
     def hypotheses(
-        self, baseline: Baseline, recent: Recent, known: Reals, slot: int, now: float
+        self, baseline: Baseline, recent: Recent, known: Reals, moment: Moment
     ) -> "DropHypotheses":
-        """Return the hypotheses about a window in a seasonal slot.
-
-        `known` is the relative variance of conversion rates between windows (n,); NaN where the variance is to be
-        measured. `now` is the weight of a window that starts now.
-        """
-        pairs = len(known)
-        expected = Expectation.empty(pairs)
-        between = known.copy()
+        """Return the hypotheses about a window; `known` is `DropHypotheses.measured`, NaN where to be measured anew."""
+        pairs = known.shape[1]
+        expected, measured = Expectation.empty(pairs), known.copy()
         for start in range(0, pairs, _CHUNK):
             some = slice(start, start + _CHUNK)
             sums = baseline[some]
-            of = rates(sums, now)
-            unknown = np.isnan(known[some])
+            of = rates(sums, moment)
+            unknown = np.isnan(known[0, some])
             if unknown.any():
-                measured = recent[some].conversion_variation(of.rate, of.factors)
-                between[some] = np.where(unknown, measured, known[some])
-            expected.put(some, expectation(sums, of, between[some], slot, now))
-        return DropHypotheses.of(expected, between, self.drop)
+                anew = recent[some].conversions_measured(of.rate, of.factors, moment.half_life)
+                measured[:, some] = np.where(unknown, anew, known[:, some])
+            expected.put(some, expectation(sums, of, measured[:, some], moment))
+        return DropHypotheses.of(expected, measured, self.drop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +82,16 @@ class DropHypotheses:
     """What is expected of a window of many pairs, without a drop and with a drop."""
 
     expected: Expectation
-    between: Reals
-    """The variance between windows (n,)."""
+    measured: Reals
+    """What was measured on the last windows (3, n): see `recent.Recent`."""
     drop: float
     highest: Reals
     """The highest probability of a conversion at each age (12, n)."""
 
     @classmethod
-    def of(cls, expected: Expectation, between: Reals, drop: float) -> "DropHypotheses":
+    def of(cls, expected: Expectation, measured: Reals, drop: float) -> "DropHypotheses":
         """Return the hypotheses of a rule about `drop`."""
-        return cls(expected, between, drop, np.maximum(expected.likely.max(2), 1e-9))
+        return cls(expected, measured, drop, np.maximum(expected.likely.max(2), 1e-9))
 
     @property
     def learned(self) -> Flags:

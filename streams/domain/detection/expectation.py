@@ -6,6 +6,7 @@ from typing import Self
 import numpy as np
 
 from streams.domain.detection.baseline import Baseline
+from streams.domain.detection.decay import Moment
 from streams.domain.detection.knots import knots_of
 from streams.domain.detection.profile import BUCKETS, Flags, Reals
 from streams.domain.detection.season import HOURS
@@ -76,25 +77,27 @@ class Rates:
         return self.cells[:, :, -1]
 
 
-def rates(baseline: Baseline, now: float) -> Rates:
-    """Return rates and seasonal factors; `now` is the weight of a window that starts now."""
-    pseudo = SHRINKAGE * now
+def rates(baseline: Baseline, moment: Moment) -> Rates:
+    """Return rates and seasonal factors."""
+    pseudo = SHRINKAGE * moment.weight
     cells = _cells(baseline, pseudo)
     expected = np.matmul(np.maximum(baseline.slot_entered, 0.0), knots_of(cells[:, :, -1])[:, :, None])[:, :, 0]
     return Rates(cells, expected, *_factors(baseline, expected, cells[:, :, -1], pseudo))
 
 
-def expectation(baseline: Baseline, of: Rates, between: Reals, slot: int, now: float) -> Expectation:
-    """Return what is expected of a window in a seasonal slot; `between` is the variance between windows."""
-    pseudo = SHRINKAGE * now
+def expectation(baseline: Baseline, of: Rates, measured: Reals, moment: Moment) -> Expectation:
+    """Return what is expected of a window; `measured` (3, n) has variation, level and doubt: see `recent.Recent`."""
+    slot, pseudo = moment.slot, SHRINKAGE * moment.weight
+    between, level, doubt = measured
     alike = np.maximum(baseline.weight[:, slot], 1e-9) / np.maximum(baseline.weight_squared[:, slot], 1e-18)
     windows = baseline.weight[:, slot] * alike  # the windows, if all had the same weight and were as exact
     seen = np.maximum(baseline.slot_converted[:, slot], 0.0) * alike
     pull = pseudo / (of.expected[:, slot] + pseudo)
-    likely = of.cells.transpose(2, 0, 1) * of.factors[:, slot, None]
+    factor = np.minimum(of.factors[:, slot] * level, MOST_LIKELY / np.maximum(of.rate.max(1), 1e-9))
+    likely = of.cells.transpose(2, 0, 1) * factor[:, None]
     estimate = (1 - np.minimum(likely[-1].max(1), 0.95)) / (seen + SHRINKAGE)
     estimate += pull**2 * _between(of.factors, of.targets, of.expected)
-    spread = between * (1 + 1 / np.maximum(windows, 1.0)) + estimate
+    spread = between * (1 + 1 / np.maximum(windows, 1.0)) + doubt + estimate
     learned = (baseline.windows >= LEARNING) & (windows > LEARNING_SLOT - 0.5)
     return Expectation(learned, likely, spread)
 

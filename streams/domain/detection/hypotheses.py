@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from streams.domain.detection.baseline import Baseline
+from streams.domain.detection.decay import Moment
 from streams.domain.detection.profile import Flags, Profile, Reals, Rows
 from streams.domain.detection.recent import Recent
 
@@ -15,8 +16,8 @@ class Hypotheses(Protocol):
         """The pairs whose baseline is large enough."""
 
     @property
-    def between(self) -> Reals:
-        """The relative variance between windows (n,), with the error of the estimate."""
+    def measured(self) -> Reals:
+        """What was measured on the last windows (3, n): see `recent.Recent`."""
 
     def bounds(self, profile: Profile, ages: slice) -> tuple[Reals, Reals]:
         """Return by age what the logarithms of both E-values cannot exceed, and what the first cannot fall below.
@@ -31,11 +32,5 @@ class Hypotheses(Protocol):
 class Question(Protocol):
     """What a rule looks for."""
 
-    def hypotheses(
-        self, baseline: Baseline, recent: Recent, known: Reals, slot: int, now: float
-    ) -> Hypotheses:
-        """Return the hypotheses about a window in a seasonal slot.
-
-        `known` is the relative variance between windows (n,); NaN where the variance is to be measured. `now` is the
-        weight of a window that starts now.
-        """
+    def hypotheses(self, baseline: Baseline, recent: Recent, known: Reals, moment: Moment) -> Hypotheses:
+        """Return the hypotheses about a window; `known` is `Hypotheses.measured`, NaN where to be measured anew."""

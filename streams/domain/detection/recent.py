@@ -1,8 +1,14 @@
-"""The last windows of each pair, and how much more the windows vary than a coin does.
+"""The last windows of each pair: how much more the windows vary than a coin does, and the level of today.
 
 A conversion rate varies between windows for reasons of its own: weather, mailings, holidays. Real daily rates of sales
 stages have 3.2 to 3.8 times the variance of a binomial with a fixed rate. A detector that takes the windows for
 tosses of one coin is wrong every day.
+
+A rate may also rise or fall for months. A baseline is late: the mean window of a baseline of hours is 14 days old. So
+the last windows, with a quarter of the half-life, say how far the *level* of today is from the baseline.
+
+`Recent` measures three numbers (3, n): the variation, which is the relative variance between windows with the error of
+the estimate; the level relative to the baseline; and the doubt, which is the relative variance of the level.
 """
 
 from dataclasses import dataclass, fields
@@ -24,6 +30,10 @@ LEAST = 0.05**2
 """The least relative variance of rates between windows: no real funnel is a coin."""
 _TYPICAL = 0.10**2
 """The relative variance from which the first step of the estimate starts."""
+_LEVEL = 4
+"""The level of today follows so many times faster than the baseline."""
+_PSEUDO = 20.0
+"""Pseudo-counts that pull the level to 1."""
 OUT, COUNTED, WAITING = 0, 1, 2
 """Of a window: left out of the baseline, in the baseline, or not yet decided (see `detector`)."""
 Status = NDArray[np.int8]
@@ -94,24 +104,34 @@ class Recent:
             status = self.status[rows]
             self.status[rows] = np.where(status == before, np.int8(after), status)
 
-    def conversion_variation(self, rate: Reals, factors: Reals) -> Reals:
-        """Return the relative variance between the windows' conversion rates (n,), with the error of the estimate.
+    def conversions_measured(self, rate: Reals, factors: Reals, half_life: int) -> Reals:
+        """Return variation, level and doubt of the conversions (3, n).
 
         `rate` (n, 12) is the expected rate by bucket of entry, `factors` (n, slots) the seasonal factors.
         """
         at, factor, entered = knots_of(rate), factors[:, self.slots], self._entered()
         expected = np.einsum("nkw,nk->nw", entered, at) * factor
         chance = expected - np.einsum("nkw,nk->nw", entered, at**2) * factor**2
-        return self._variation(self.converted, expected, chance)
+        return self._measured(self.converted, expected, chance, half_life)
 
-    def traffic_variation(self, per_slot: Reals, dispersion: Reals) -> Reals:
-        """Return the relative variance between the windows' entries (n,), with the error of the estimate.
+    def entries_measured(self, per_slot: Reals, dispersion: Reals, half_life: int) -> Reals:
+        """Return variation, level and doubt of the entries (3, n).
 
         `per_slot` (n, slots) are the expected entries, `dispersion` (n,) is the variance of entries within a window
         relative to a Poisson variable.
         """
         expected = per_slot[:, self.slots]
-        return self._variation(self._entered().sum(1), expected, expected * dispersion[:, None])
+        return self._measured(self._entered().sum(1), expected, expected * dispersion[:, None], half_life)
+
+    def _measured(self, observed: Reals, expected: Reals, chance: Reals, half_life: int) -> Reals:
+        ages = (self.starts - float(self.starts.max())) / half_life
+        weight = np.where(self.status == COUNTED, np.exp2(_LEVEL * ages).astype(np.float32), np.float32(0))
+        total = (weight * expected).sum(1) + _PSEUDO
+        level = ((weight * observed).sum(1) + _PSEUDO) / total
+        variation = self._variation(observed, expected * level[:, None], np.maximum(chance, 1e-9) * level[:, None])
+        by_chance = (weight**2 * np.maximum(chance, 0)).sum(1)
+        doubt = (variation * ((weight * expected) ** 2).sum(1) + by_chance) / total**2
+        return np.stack((variation, level, doubt))
 
     def _entered(self) -> Reals:
         entered: Reals = self.roots.astype(np.float32) ** 2

@@ -20,7 +20,7 @@ from streams.domain.detection.waiting import Waiting
 
 VERSION = 1
 """Increased when the meaning of the bytes changes; old bytes are then refused."""
-_OF_PAIRS = ("variation", "log_s", "log_r", "firing", "rested", "since", "windows")
+_OF_PAIRS = ("measured", "log_s", "log_r", "firing", "rested", "since", "windows")
 _NUMBERS = ("landmark", "open", "closed", "closes")
 
 

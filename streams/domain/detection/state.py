@@ -22,8 +22,8 @@ class State:
     waiting: Waiting
     recent: Recent
     left_out: LeftOut
-    variation: Reals
-    """The relative variance between windows (n,); during an excursion as it was at the beginning."""
+    measured: Reals
+    """Variation, level and doubt (3, n): see `recent.Recent`. During an excursion the values of the beginning."""
     log_s: Reals
     """Evidence of the excursion for a drop of d and of 2d (2, n)."""
     log_r: Reals
@@ -52,7 +52,7 @@ class State:
             Waiting.empty(pairs, slots),
             Recent.empty(pairs),
             LeftOut.empty(pairs),
-            np.full(pairs, LEAST, np.float32),
+            np.repeat(np.array([[LEAST], [1], [0]], np.float32), pairs, axis=1),
             np.zeros((2, pairs)),
             np.zeros(pairs),
             np.zeros(pairs, bool),
@@ -132,7 +132,7 @@ class State:
             self.waiting.kept(rows),
             self.recent[rows],
             self.left_out.kept(rows),
-            self.variation[rows],
+            self.measured[:, rows],
             self.log_s[:, rows],
             self.log_r[rows],
             self.firing[rows],
@@ -155,7 +155,7 @@ class State:
             self.waiting.grown(pairs),
             self.recent.grown(pairs),
             LeftOut(np.concatenate((self.left_out.born, fresh.left_out.born)), self.left_out.spans),
-            np.concatenate((self.variation, fresh.variation)),
+            np.concatenate((self.measured, fresh.measured), axis=1),
             np.concatenate((self.log_s, fresh.log_s), axis=1),
             np.concatenate((self.log_r, fresh.log_r)),
             np.concatenate((self.firing, fresh.firing)),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from streams.domain.detection.baseline import Baseline
+from streams.domain.detection.decay import Moment
 from streams.domain.detection.evidence import TOLERATED, means
 from streams.domain.detection.expectation import LEARNING, LEARNING_SLOT
 from streams.domain.detection.profile import BUCKETS, Flags, Profile, Reals, Rows
@@ -26,26 +27,27 @@ class TrafficTest:
     drop: float
 
     def hypotheses(
-        self, baseline: Baseline, recent: Recent, known: Reals, slot: int, now: float
+        self, baseline: Baseline, recent: Recent, known: Reals, moment: Moment
     ) -> "TrafficHypotheses":
-        """Return the hypotheses about a window in a seasonal slot; the parameters as in `DropTest.hypotheses`."""
-        pseudo = _PSEUDO_ENTRIES * now
+        """Return the hypotheses about a window; the parameters as in `DropTest.hypotheses`."""
+        pseudo, slot = _PSEUDO_ENTRIES * moment.weight, moment.slot
         per_slot, shares = _per_slot(baseline, pseudo), _shares(baseline, pseudo)
-        dispersion = _dispersion(baseline, shares)
-        between = known
-        if np.isnan(known).any():
-            between = np.where(np.isnan(known), recent.traffic_variation(per_slot, dispersion), known)
+        dispersion, measured = _dispersion(baseline, shares), known
+        if np.isnan(known[0]).any():
+            anew = recent.entries_measured(per_slot, dispersion, moment.half_life)
+            measured = np.where(np.isnan(known[0]), anew, known)
+        between, level, doubt = measured
         weight = baseline.weight[:, slot]
         alike = np.maximum(weight, 1e-9) / np.maximum(baseline.weight_squared[:, slot], 1e-18)
         windows = weight * alike
         entries = np.maximum(baseline.slot_entered[:, slot].sum(1), 0.0) * alike
-        spread = between * (1 + 1 / np.maximum(windows, 1.0)) + dispersion / (entries + _PSEUDO_ENTRIES)
+        estimate = doubt + dispersion / (entries + _PSEUDO_ENTRIES)
         return TrafficHypotheses(
             learned=(baseline.windows >= LEARNING) & (windows > LEARNING_SLOT - 0.5),
-            by_age=per_slot[:, slot, None] * np.cumsum(shares, axis=1),
-            spread=spread,
+            by_age=(per_slot[:, slot] * level)[:, None] * np.cumsum(shares, axis=1),
+            spread=between * (1 + 1 / np.maximum(windows, 1.0)) + estimate,
             dispersion=dispersion,
-            between=between,
+            measured=measured,
             drop=self.drop,
         )
 
@@ -62,8 +64,8 @@ class TrafficHypotheses:
     """The variance of theta (n,)."""
     dispersion: Reals
     """The variance of entries within a window, relative to a Poisson variable (n,)."""
-    between: Reals
-    """The variance between windows (n,)."""
+    measured: Reals
+    """What was measured on the last windows (3, n): see `recent.Recent`."""
     drop: float
 
     def bounds(self, profile: Profile, ages: slice) -> tuple[Reals, Reals]:

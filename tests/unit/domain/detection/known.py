@@ -4,7 +4,7 @@ import numpy as np
 
 from streams.domain.detection.evidence import DropHypotheses
 from streams.domain.detection.expectation import Expectation
-from streams.domain.detection.profile import BUCKETS, Counts, Profile, Rows
+from streams.domain.detection.profile import BUCKETS, Counts, Profile, Reals, Rows
 
 
 def at_once(pairs: int, rate: float, variation: float) -> Expectation:
@@ -15,7 +15,7 @@ def at_once(pairs: int, rate: float, variation: float) -> Expectation:
 
 def about(expected: Expectation, drop: float) -> DropHypotheses:
     """Return the hypotheses of a rule about `drop`."""
-    return DropHypotheses.of(expected, expected.spread, drop)
+    return DropHypotheses.of(expected, at_level(expected.spread), drop)
 
 
 def entered_first(entered: int, converted: Counts) -> Profile:
@@ -34,3 +34,9 @@ def every(pairs: int) -> Rows:
 def ages(age: int, pairs: int) -> Rows:
     """Return the same age for all pairs."""
     return np.full(pairs, age)
+
+
+def at_level(variation: Reals | float, pairs: int = 1) -> Reals:
+    """Return measured numbers with a variance between windows, and the level of the baseline."""
+    between = np.broadcast_to(np.asarray(variation, np.float32), np.broadcast_shapes(np.shape(variation), (pairs,)))
+    return np.stack((between, np.ones_like(between), np.zeros_like(between)))

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.domain.detection.baseline import Baseline
-from streams.domain.detection.decay import Decay
+from streams.domain.detection.decay import Decay, Moment
 from streams.domain.detection.expectation import Expectation, expectation, rates
 from streams.domain.detection.generated import Traffic
 from streams.domain.detection.knots import at_knots, knots_of
@@ -12,7 +12,7 @@ from streams.domain.detection.profile import Profile, Reals
 from streams.domain.detection.recent import COUNTED, LEAST, RECENT, WAITING, Recent
 from streams.domain.detection.season import season_of
 from tests.depth import examples
-from tests.unit.domain.detection.known import every
+from tests.unit.domain.detection.known import at_level, every
 
 DAY = 86_400_000_000
 SEASON = season_of("day")
@@ -48,10 +48,10 @@ def test_a_revised_baseline_is_the_one_computed_anew(seed: int, revised: list[in
     for day in random.permutation(30):
         anew.add(PAIRS, day % 7, profiles[day], decay.weight(int(day) * DAY))
     assert_equal(kept, anew)
-    now, variation = decay.weight(today * DAY), np.full(2, 0.01)
     for slot in range(7):
+        moment = Moment(slot, decay.weight(today * DAY), SEASON.half_life)
         one, other = (
-            expectation(sums, rates(sums, now), variation, slot, now) for sums in (kept, anew)
+            expectation(sums, rates(sums, moment), at_level(0.01, 2), moment) for sums in (kept, anew)
         )
         np.testing.assert_allclose(one.likely, other.likely, rtol=1e-4)
         np.testing.assert_allclose(one.spread, other.spread, rtol=1e-3)
@@ -92,7 +92,8 @@ def learned_from(traffic: Traffic, windows: int) -> tuple[Baseline, Recent]:
 
 
 def expected(baseline: Baseline, slot: int) -> Expectation:
-    return expectation(baseline, rates(baseline, 1.0), np.full(len(baseline.windows), LEAST), slot, 1.0)
+    moment = Moment(slot, 1.0, season_of("hour").half_life)
+    return expectation(baseline, rates(baseline, moment), at_level(LEAST, len(baseline.windows)), moment)
 
 
 def test_a_baseline_learns_rates_and_seasons() -> None:
@@ -115,10 +116,13 @@ def test_the_delays_of_the_first_bucket_are_those_of_the_generator() -> None:
     )
 
 
+def measured(recent: Recent, rate: float) -> Reals:
+    pairs = len(recent.status)
+    return recent.conversions_measured(np.full((pairs, 12), rate), np.ones((pairs, 1)), 40)
+
+
 def variations(recent: Recent, rate: float) -> Reals:
-    return np.sqrt(
-        recent.conversion_variation(np.full((len(recent.status), 12), rate), np.ones((len(recent.status), 1)))
-    )
+    return np.sqrt(measured(recent, rate)[0])
 
 
 def filled(variation: float, entered: int, *, pairs: int = 40, outlier: bool = False) -> Recent:
@@ -162,3 +166,20 @@ def test_a_window_that_was_corrected_is_measured_with_the_corrected_counts() -> 
     other.replace(7, profile)
     assert (corrected.converted[:, 7] > 0).all()
     assert (other.converted[:, 7] == corrected.converted[:, 7]).all()
+
+
+def test_the_level_is_that_of_the_last_windows() -> None:
+    recent = filled(0.05, 1000)
+    assert np.median(measured(recent, 0.3)[1]) == pytest.approx(1, abs=0.02)
+    assert np.median(measured(recent, 0.4)[1]) == pytest.approx(0.75, abs=0.02)
+    for window in range(RECENT - 20, RECENT):  # two half-lives of the level
+        profile = Profile.empty(40)
+        profile.entered[:, 0] = 1000
+        profile.converted[:, 0, 0] = 240
+        recent.replace(window, profile)
+    assert np.median(measured(recent, 0.3)[1]) == pytest.approx(0.75 * 0.8 + 0.25, abs=0.02)
+
+
+def test_the_doubt_is_the_variance_of_the_level() -> None:
+    found = measured(filled(0.2, 40, pairs=2000), 0.3)
+    assert np.median(found[2]) == pytest.approx(found[1].var(), rel=0.2)

@@ -3,16 +3,17 @@ import pytest
 from scipy import stats
 
 from streams.domain.detection.baseline import Baseline
+from streams.domain.detection.decay import Moment
 from streams.domain.detection.evidence import means
 from streams.domain.detection.profile import BUCKETS, Profile
 from streams.domain.detection.recent import COUNTED, Recent
 from streams.domain.detection.traffic import TrafficHypotheses, TrafficTest
-from tests.unit.domain.detection.known import ages, every
+from tests.unit.domain.detection.known import ages, at_level, every
 
 
 def hypotheses(dispersion: float = 1.0) -> TrafficHypotheses:
     by_age = 60.0 * np.arange(1, BUCKETS + 1)[None] / BUCKETS
-    return TrafficHypotheses(np.ones(1, bool), by_age, np.array([0.04]), np.array([dispersion]), np.array([0.04]), 0.4)
+    return TrafficHypotheses(np.ones(1, bool), by_age, np.array([0.04]), np.array([dispersion]), at_level(0.04), 0.4)
 
 
 @pytest.mark.parametrize("entries", [0, 12, 60, 90])
@@ -42,7 +43,7 @@ def learned(size: int) -> TrafficHypotheses:
         profile.entered[0] = size * random.poisson(60 / BUCKETS / size, BUCKETS)
         baseline.add(every(1), 0, profile, 1.0)
         recent.put(window, 0, profile, np.full(1, COUNTED, np.int8))
-    return TrafficTest(0.5).hypotheses(baseline, recent, np.full(1, np.nan), 0, 1.0)
+    return TrafficTest(0.5).hypotheses(baseline, recent, np.full((3, 1), np.nan), Moment(0, 1.0, 30))
 
 
 def test_the_dispersion_within_windows_is_the_size_of_the_bursts() -> None:
