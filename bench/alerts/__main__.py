@@ -123,7 +123,8 @@ def speed(pipelines: int, many: int, windows: int, processes: int, seed: int) ->
     )
     looked, closed, opened, memory = looks(many, seed)
     say(
-        f"{many} pipelines: a look {looked:.2f} s CPU, a close {closed:.2f} s, an opening {opened:.2f} s; {memory:.0f} MB"
+        f"{many} pipelines: a look {looked:.2f} s CPU, a close {closed:.2f} s, an opening {opened:.2f} s; "
+        f"{memory:.0f} MB"
     )
 
 

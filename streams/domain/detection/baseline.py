@@ -54,7 +54,7 @@ class Baseline:
         """Multiply all weights by a factor, because the landmark has moved."""
         for name, array in self.arrays().items():
             if name != "windows":
-                array *= by * by if name == "weight_squared" else by
+                array[...] *= by * by if name == "weight_squared" else by
 
     def __getitem__(self, pairs: slice | Rows) -> Self:
         """Return the sums of some pairs."""

@@ -12,6 +12,7 @@ import numpy as np
 from streams.domain.detection.profile import BUCKETS, Counts, Profile
 
 _DIGITS = 8
+_POWERS = 10 ** np.arange(_DIGITS - 1, -1, -1, dtype=np.int32)
 _CELLS = [(i, i + age) for age in range(BUCKETS) for i in range(BUCKETS - age)]
 _ENTERED, _CONVERTED = np.array(_CELLS).T
 
@@ -42,8 +43,6 @@ def _counts(profiles: Sequence[int], places: int) -> Counts:
         raise ValueError(f"an integer is no profile of {places} places")
     width = used * _DIGITS
     digits = np.frombuffer("".join([text.zfill(width) for text in texts]).encode(), np.uint8) - ord("0")
-    for times, kind in ((10, np.uint8), (100, np.uint16), (10_000, np.int32)):
-        halves = digits.reshape(-1, 2).astype(kind)
-        digits = halves[:, 0] * kind(times) + halves[:, 1]
-    counts[:, :used] = digits.reshape(-1, used)[:, ::-1]
+    whole = digits.reshape(len(texts), used, _DIGITS).astype(np.int32) @ _POWERS
+    counts[:, :used] = whole[:, ::-1]
     return counts

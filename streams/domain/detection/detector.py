@@ -12,11 +12,12 @@ compared with one and the same baseline, and a revision is followed by a computa
 A drop that is there to stay would fire for ever. An alert that has fired for LEARNING windows and a whole season is
 *adopted*: the windows since the drop become the baseline, and the alert ends.
 
-Cheap bounds spare most computations (`Hypotheses.bounds`): before the close an E-value is computed where an alert could
+Cheap bounds spare most computations (`Hypotheses.bounds`): before the close an E-value is computed where an alert may
 fire or resolve, at the close where the pair is under suspicion or could come under suspicion. Elsewhere 0 stands for
 the E-value. A smaller E-value makes an alarm no more probable, so the budget holds.
 
-The variation between windows and the level of today are measured again 14 times in a season: after 12 hours, or at each day.
+The variation between windows and the level of today are measured again 14 times in a season, at most once a window:
+after 12 hours, or at each day.
 """
 
 from collections.abc import Iterable
@@ -92,7 +93,9 @@ class Detector:
         """Make the expectations of the window that starts at `start` (microseconds), later than all before."""
         state = self.state
         if state.open is not None or (state.closed is not None and start <= state.closed):
-            raise ValueError(f"the window at {start} cannot open: close the window before, and go forward in time")
+            raise ValueError(
+                f"the window at {start} cannot open: close the window before, and go forward in time"
+            )
         state.begin(start, self.season.half_life)
         due = state.closes % max(1, self.season.cycle // _MEASURED) == 0
         self._expect(start, np.where(due & (state.windows == 0), np.nan, state.measured))
@@ -145,7 +148,8 @@ class Detector:
         needed = self._needed(most, least, np.arange(BUCKETS))
         ages, pairs = np.nonzero(needed)
         log_e[:, ages, pairs] = self.under.log_e(profile, ages, pairs)
-        self._foreseen, self._stirred = Foreseen(profile, most, least, log_e, ~needed.any(1)), False
+        quiet: Flags = np.logical_not(needed.any(1))
+        self._foreseen, self._stirred = Foreseen(profile, most, least, log_e, quiet), False
 
     def _is_quiet(self, profile: Profile, age: int) -> bool:
         """Return True if nothing can happen at an age, since no pair's state has changed in the window so far."""
@@ -173,7 +177,8 @@ class Detector:
         resolving = state.firing & (state.log_r - least >= _LOG_RECOVERED)
         needed = resolving | (~state.firing & ~state.rested & (standing + most >= self.log_threshold))
         at_close = state.firing | (standing > 0) | (most > 0)
-        return np.where((ages == BUCKETS - 1)[:, None], at_close, needed)
+        matter: Flags = np.where((ages == BUCKETS - 1)[:, None], at_close, needed)
+        return matter
 
     def close(self, profile: Profile) -> Look:
         """Look at the whole window, and keep the window in the baseline or outside."""

@@ -158,7 +158,9 @@ class Priors:
     def of(cls, highest: Reals, spread: Reals, drop: float) -> "Priors":
         """Return the distributions for a rule about `drop`."""
         highest = np.maximum(highest, 1e-9).astype(np.float64)
-        rate = np.minimum(np.array([[1 - TOLERATED], *([mean] for mean in means(drop))]) * highest, MOST_LIKELY)
+        rate = np.minimum(
+            np.array([[1 - TOLERATED], *([mean] for mean in means(drop))]) * highest, MOST_LIKELY
+        )
         variance = np.minimum(rate * rate * spread, _MOST_SPREAD * rate * (1 - rate))
         size = rate * (1 - rate) / np.maximum(variance, 1e-12) - 1
         a, b = rate * size, (1 - rate) * size

@@ -22,9 +22,9 @@ MOST_LIKELY = 0.998
 """No conversion is expected with certainty: one deal that stays behind must not be impossible."""
 
 _ENTERED, _BY = np.indices((BUCKETS, BUCKETS))
-_POSSIBLE = (_BY >= _ENTERED).astype(np.float32)
+_POSSIBLE = np.triu(np.ones((BUCKETS, BUCKETS), np.float32))
 """The cells of a profile: a conversion is not before the entry."""
-_OF_DELAY = np.stack([(_BY - _ENTERED == delay).ravel() for delay in range(BUCKETS)], 1).astype(np.float32)
+_OF_DELAY = np.stack([(delay == _BY - _ENTERED).ravel() for delay in range(BUCKETS)], 1).astype(np.float32)
 _DELAY = np.maximum(_BY - _ENTERED, 0)
 
 
@@ -81,7 +81,9 @@ def rates(baseline: Baseline, moment: Moment) -> Rates:
     """Return rates and seasonal factors."""
     pseudo = SHRINKAGE * moment.weight
     cells = _cells(baseline, pseudo)
-    expected = np.matmul(np.maximum(baseline.slot_entered, 0.0), knots_of(cells[:, :, -1])[:, :, None])[:, :, 0]
+    expected = np.matmul(np.maximum(baseline.slot_entered, 0.0), knots_of(cells[:, :, -1])[:, :, None])[
+        :, :, 0
+    ]
     return Rates(cells, expected, *_factors(baseline, expected, cells[:, :, -1], pseudo))
 
 
@@ -112,7 +114,8 @@ def _cells(baseline: Baseline, pseudo: float) -> Reals:
     cells = np.cumsum(converted, axis=2)
     cells += (pseudo * common)[:, _DELAY]
     cells /= (entered + pseudo)[:, :, None]
-    return np.minimum(cells, MOST_LIKELY, out=cells) * _POSSIBLE
+    shares: Reals = np.minimum(cells, MOST_LIKELY) * _POSSIBLE
+    return shares
 
 
 def _factors(baseline: Baseline, expected: Reals, rate: Reals, pseudo: float) -> tuple[Reals, Reals]:

@@ -1,4 +1,4 @@
-"""Entries by bucket, in fewer numbers: a rate that changes smoothly over a window is known by the rates at five buckets.
+"""Entries in fewer numbers: a rate that changes smoothly over a window is known by the rates at five buckets.
 
 Let r[b] be the conversion rate of deals that entered in bucket b. Between the KNOTS a straight line stands for r, so
 the expected conversions, the sum of entered[b] * r[b], need five sums of entries instead of twelve. The knots are dense
@@ -11,9 +11,9 @@ from streams.domain.detection.profile import BUCKETS, Counts, Reals
 
 KNOTS = (0, 5, 8, 10, 11)
 """Buckets of entry at which a rate is taken."""
-_HATS = np.stack(
-    [np.interp(np.arange(BUCKETS), KNOTS, unit) for unit in np.eye(len(KNOTS))], axis=1
-).astype(np.float32)
+_HATS = np.stack([np.interp(np.arange(BUCKETS), KNOTS, unit) for unit in np.eye(len(KNOTS))], axis=1).astype(
+    np.float32
+)
 
 
 def at_knots(entered: Counts) -> Reals:

@@ -83,9 +83,10 @@ class Profile:
     @cached_property
     def done_by_age(self) -> Reals:
         """Deals converted by the end of each bucket: by age and pair (12, n)."""
-        return self.by_age.sum(2)
+        done: Reals = self.by_age.sum(2)
+        return done
 
-    def waiting(self, ages: Counts | slice, pairs: Rows | slice) -> Reals:
+    def waiting(self, ages: Counts | slice | int, pairs: Rows | slice) -> Reals:
         """Return by bucket of entry the deals of the window that are not converted at some ages (..., 12).
 
         Buckets that have not ended hold deals that are not visible yet.

@@ -32,8 +32,11 @@ _TYPICAL = 0.10**2
 """The relative variance from which the first step of the estimate starts."""
 _LEVEL = 4
 """The level of today follows so many times faster than the baseline."""
-_PSEUDO = 20.0
-"""Pseudo-counts that pull the level to 1."""
+_PSEUDO = 1.0
+"""Pseudo-counts, so that no count is a level of 1."""
+_DRIFT = 0.05**2
+"""The relative variance of true levels around the baseline: a measured level is believed as far as the doubt is smaller
+(the best linear predictor: Robinson, Statist. Sci. 1991, 6:15)."""
 OUT, COUNTED, WAITING = 0, 1, 2
 """Of a window: left out of the baseline, in the baseline, or not yet decided (see `detector`)."""
 Status = NDArray[np.int8]
@@ -128,10 +131,13 @@ class Recent:
         weight = np.where(self.status == COUNTED, np.exp2(_LEVEL * ages).astype(np.float32), np.float32(0))
         total = (weight * expected).sum(1) + _PSEUDO
         level = ((weight * observed).sum(1) + _PSEUDO) / total
-        variation = self._variation(observed, expected * level[:, None], np.maximum(chance, 1e-9) * level[:, None])
+        variation = self._variation(
+            observed, expected * level[:, None], np.maximum(chance, 1e-9) * level[:, None]
+        )
         by_chance = (weight**2 * np.maximum(chance, 0)).sum(1)
         doubt = (variation * ((weight * expected) ** 2).sum(1) + by_chance) / total**2
-        return np.stack((variation, level, doubt))
+        trusted = _DRIFT / (_DRIFT + doubt)
+        return np.stack((variation, 1 + trusted * (level - 1), trusted * doubt))
 
     def _entered(self) -> Reals:
         entered: Reals = self.roots.astype(np.float32) ** 2

@@ -58,13 +58,13 @@ def from_bytes(data: bytes, season: Season) -> State:
             raise SnapshotError("the snapshot is cut short")
         found[name] = np.frombuffer(body, dtype, int(np.prod(shape)), at).reshape(shape).copy()
         at += size
+    of_pairs: dict[str, Any] = {name: found[name] for name in _OF_PAIRS} | head["numbers"]
     return State(
-        Baseline(**_part(found, "baseline")),
-        Waiting(found["waiting.place"], Baseline(**_part(found, "pool"))),
-        Recent(**_part(found, "recent")),
-        LeftOut(**_part(found, "left_out")),
-        *(found[name] for name in _OF_PAIRS),
-        **head["numbers"],
+        baseline=Baseline(**_part(found, "baseline")),
+        waiting=Waiting(found["waiting.place"], Baseline(**_part(found, "pool"))),
+        recent=Recent(**_part(found, "recent")),
+        left_out=LeftOut(**_part(found, "left_out")),
+        **of_pairs,
     )
 
 

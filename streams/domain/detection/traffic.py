@@ -73,8 +73,8 @@ class TrafficHypotheses:
 
         The first result is -inf while learning, the second inf where the entries have fallen by d or more.
         """
-        at, pairs = np.indices((BUCKETS, len(self.learned)))[:, ages].reshape(2, -1)
-        found = self.log_e(profile, at, pairs).reshape(2, -1, len(self.learned))
+        at, pairs = np.indices((BUCKETS, len(self.learned)))[:, ages]
+        found = self.log_e(profile, at.ravel(), pairs.ravel()).reshape(2, *at.shape)
         entries = np.cumsum(profile.entered, axis=1).T[ages]
         recovering = entries > means(self.drop)[0] * self.by_age.T[ages]
         return np.where(self.learned, found.max(0), -np.inf), np.where(recovering, found[0], np.inf)

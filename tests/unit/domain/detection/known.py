@@ -38,5 +38,7 @@ def ages(age: int, pairs: int) -> Rows:
 
 def at_level(variation: Reals | float, pairs: int = 1) -> Reals:
     """Return measured numbers with a variance between windows, and the level of the baseline."""
-    between = np.broadcast_to(np.asarray(variation, np.float32), np.broadcast_shapes(np.shape(variation), (pairs,)))
+    between = np.broadcast_to(
+        np.asarray(variation, np.float32), np.broadcast_shapes(np.shape(variation), (pairs,))
+    )
     return np.stack((between, np.ones_like(between), np.zeros_like(between)))

@@ -99,9 +99,7 @@ def expected(baseline: Baseline, slot: int) -> Expectation:
 def test_a_baseline_learns_rates_and_seasons() -> None:
     rates = np.repeat(0.3, 20)
     baseline, _ = learned_from(Traffic("weekly", rates, 1), 28 * 24)
-    hours = {
-        hour: expected(baseline, hour).likely[-1, :, 0].mean() for hour in (0, 12, 24)
-    }
+    hours = {hour: expected(baseline, hour).likely[-1, :, 0].mean() for hour in (0, 12, 24)}
     assert abs(hours[12] / 0.3 - 1.25) < 0.05
     assert abs(hours[0] / 0.3 - 0.75) < 0.05
     assert abs(hours[24] / 0.3 - 0.55) < 0.08
@@ -111,9 +109,7 @@ def test_the_delays_of_the_first_bucket_are_those_of_the_generator() -> None:
     baseline, _ = learned_from(Traffic("steady", np.repeat(0.4, 10), 1), 200)
     delays = np.exp(-np.arange(12) / 2)
     true = 0.4 * np.cumsum(delays) / delays.sum()
-    np.testing.assert_allclose(
-        expected(baseline, 0).likely[:, :, 0].mean(1), true, rtol=0.05
-    )
+    np.testing.assert_allclose(expected(baseline, 0).likely[:, :, 0].mean(1), true, rtol=0.05)
 
 
 def measured(recent: Recent, rate: float) -> Reals:
@@ -122,7 +118,8 @@ def measured(recent: Recent, rate: float) -> Reals:
 
 
 def variations(recent: Recent, rate: float) -> Reals:
-    return np.sqrt(measured(recent, rate)[0])
+    deviations: Reals = np.sqrt(measured(recent, rate)[0])
+    return deviations
 
 
 def filled(variation: float, entered: int, *, pairs: int = 40, outlier: bool = False) -> Recent:
@@ -177,9 +174,15 @@ def test_the_level_is_that_of_the_last_windows() -> None:
         profile.entered[:, 0] = 1000
         profile.converted[:, 0, 0] = 240
         recent.replace(window, profile)
-    assert np.median(measured(recent, 0.3)[1]) == pytest.approx(0.75 * 0.8 + 0.25, abs=0.02)
+    _, level, doubt = measured(recent, 0.3)
+    assert np.median((level - 1) / trust(doubt)) == pytest.approx(0.75 * -0.2, abs=0.02)
+
+
+def trust(doubt: Reals) -> Reals:
+    """Return the share of a measured level that is believed: 1 - doubt / (relative variance of drift)."""
+    return 1 - doubt / 0.05**2
 
 
 def test_the_doubt_is_the_variance_of_the_level() -> None:
-    found = measured(filled(0.2, 40, pairs=2000), 0.3)
-    assert np.median(found[2]) == pytest.approx(found[1].var(), rel=0.2)
+    _, level, doubt = measured(filled(0.2, 40, pairs=2000), 0.3)
+    assert np.median(doubt * trust(doubt)) == pytest.approx(level.var(), rel=0.2)

@@ -23,7 +23,10 @@ MONDAY = 4 * LENGTH["day"]
 PAIRS, COUNT = 6, 55
 TESTS = st.sampled_from([DropTest(0.3), DropTest(0.1), TrafficTest(0.5)])
 WORLDS = st.tuples(
-    st.sampled_from(SHAPES), st.integers(0, 2**32), st.sampled_from([0.0, 0.4, 0.8]), st.sampled_from(list(LENGTH))
+    st.sampled_from(SHAPES),
+    st.integers(0, 2**32),
+    st.sampled_from([0.0, 0.4, 0.8]),
+    st.sampled_from(list(LENGTH)),
 )
 World = tuple[str, int, float, str]
 
@@ -68,7 +71,7 @@ def assert_same(one: list[Look], other: list[Look]) -> None:
             assert np.array_equal(getattr(mine, name), getattr(theirs, name)), name
 
 
-@settings(max_examples=examples(40))
+@settings(max_examples=examples(25))
 @given(WORLDS, TESTS)
 def test_looks_made_one_by_one_and_looks_made_at_once_find_the_same(world: World, test: Question) -> None:
     one, other = made(test, world[3]), made(test, world[3])
@@ -82,7 +85,7 @@ def test_the_worlds_of_these_tests_have_alerts_that_fire_and_resolve() -> None:
     assert sum(look.resolved.sum() for look in looks) >= PAIRS / 2
 
 
-@settings(max_examples=examples(40))
+@settings(max_examples=examples(25))
 @given(WORLDS, TESTS, st.integers(0, COUNT - 1), st.integers(0, BUCKETS))
 def test_a_restored_detector_goes_on_as_the_one_that_was_stored(
     world: World, test: Question, window: int, looks: int
@@ -116,7 +119,14 @@ def test_bytes_that_do_not_fit_are_refused() -> None:
         return Detector.restore(data, season, one.test, one.log_threshold)
 
     restored(whole)
-    for broken in (b"", b"\n", b"[]\n", b"{}\n", b"nonsense", whole.replace(b'"version": 1', b'"version": 0', 1)):
+    for broken in (
+        b"",
+        b"\n",
+        b"[]\n",
+        b"{}\n",
+        b"nonsense",
+        whole.replace(b'"version": 1', b'"version": 0', 1),
+    ):
         with pytest.raises(SnapshotError):
             restored(broken)
     with pytest.raises(SnapshotError, match="short"):
@@ -143,7 +153,7 @@ def assert_alike(one: list[Look], other: list[Look]) -> None:
         np.testing.assert_allclose(mine.log_evidence, theirs.log_evidence, rtol=1e-3, atol=1e-3)
 
 
-@settings(max_examples=examples(40))
+@settings(max_examples=examples(25))
 @given(WORLDS, TESTS, st.permutations(range(PAIRS)), st.integers(0, PAIRS), st.integers(0, COUNT - 1))
 def test_pairs_that_stay_do_not_notice_that_others_go(
     world: World, test: Question, order: list[int], stay: int, window: int
@@ -159,9 +169,11 @@ def test_pairs_that_stay_do_not_notice_that_others_go(
     assert np.array_equal(one.status_of(past)[rows], other.status_of(past))
 
 
-@settings(max_examples=examples(40))
+@settings(max_examples=examples(25))
 @given(WORLDS, TESTS, st.integers(1, 3), st.integers(0, 30))
-def test_pairs_that_come_are_as_pairs_of_a_new_detector(world: World, test: Question, more: int, window: int) -> None:
+def test_pairs_that_come_are_as_pairs_of_a_new_detector(
+    world: World, test: Question, more: int, window: int
+) -> None:
     story, kind = windows(world, pairs=PAIRS + more), world[3]
     old, new = np.arange(PAIRS), np.arange(PAIRS, PAIRS + more)
     grown, fresh, alone = made(test, kind), made(test, kind, more), made(test, kind)
@@ -170,7 +182,9 @@ def test_pairs_that_come_are_as_pairs_of_a_new_detector(world: World, test: Ques
     found = list(live(grown, story[window:]))
     of_old = list(live(alone, [(start, profile[old]) for start, profile in story]))
     assert_alike(of_old[window * BUCKETS :], [part(look, old) for look in found])
-    if kind != "hour":  # the variation of hours is measured at every twelfth opening only, counted from the first
+    if (
+        kind != "hour"
+    ):  # the variation of hours is measured at every twelfth opening only, counted from the first
         of_new = live(fresh, [(start, profile[new]) for start, profile in story[window:]])
         assert_alike(list(of_new), [part(look, new) for look in found])
     if window:

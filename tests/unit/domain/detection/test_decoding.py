@@ -14,7 +14,9 @@ COUNT = st.one_of(st.integers(0, 3), st.integers(0, BASE - 1))
 
 def place_of(entered: int, converted: int) -> int:
     """Return the place by counting: conversions of equal age follow each other, the youngest first."""
-    places = sorted(itertools.combinations_with_replacement(range(BUCKETS), 2), key=lambda at: (at[1] - at[0], at))
+    places = sorted(
+        itertools.combinations_with_replacement(range(BUCKETS), 2), key=lambda at: (at[1] - at[0], at)
+    )
     return places.index((entered, converted))
 
 

@@ -86,7 +86,9 @@ def test_an_alert_says_since_when(halved: Story) -> None:
 def test_windows_of_a_drop_stay_out_of_the_baseline(halved: Story) -> None:
     status = halved.detector.status_of((NORMAL + 2) * WEEK)
     assert (status == WAITING).all()
-    rate = halved.detector.state.baseline.converted.sum((1, 2)) / halved.detector.state.baseline.entered.sum(1)
+    rate = halved.detector.state.baseline.converted.sum((1, 2)) / halved.detector.state.baseline.entered.sum(
+        1
+    )
     assert rate == pytest.approx(np.full(PAIRS, rate.mean()), rel=0.1)
     normal = told(windows(0.0, count=NORMAL)).detector.state.baseline
     assert rate.mean() == pytest.approx((normal.converted.sum() / normal.entered.sum()), rel=0.01)
@@ -117,7 +119,9 @@ def test_a_state_does_not_grow_with_time() -> None:
         one.state.waiting = Waiting.empty(PAIRS, 1)
         return len(one.snapshot())
 
-    assert abs(size(told(windows(0.0, count=60)).detector) - size(told(windows(0.0, count=20)).detector)) < 200
+    assert (
+        abs(size(told(windows(0.0, count=60)).detector) - size(told(windows(0.0, count=20)).detector)) < 200
+    )
 
 
 def excursion(story: Story, since: int) -> Iterator[tuple[int, int, Profile]]:
@@ -157,7 +161,9 @@ def test_a_suspicion_that_a_revision_undoes_ends() -> None:
     story = told(windows(0.5, count=NORMAL + 1))
     suspected = np.flatnonzero(~story.detector.state.firing & (story.detector.state.since == NORMAL * WEEK))
     calm = windows(0.0, seed=5, count=1)[0][suspected]
-    calm = Profile(calm.entered, np.minimum(2 * calm.converted, calm.entered[:, :, None] * (calm.converted > 0)))
+    calm = Profile(
+        calm.entered, np.minimum(2 * calm.converted, calm.entered[:, :, None] * (calm.converted > 0))
+    )
     assert (story.detector.state.windows[suspected] == 1).all()
     assert len(suspected)
     story.detector.rescore(suspected, [(NORMAL * WEEK, BUCKETS, calm)])
@@ -176,7 +182,9 @@ def test_a_revised_window_counts_as_if_it_had_always_been_so(revised: int) -> No
     assert alike.sum() > 0 or revised == 39
     for each in (one, other):
         each.open(NORMAL * WEEK)
-    for mine, theirs in zip(one.state.baseline.arrays().values(), other.state.baseline.arrays().values(), strict=True):
+    for mine, theirs in zip(
+        one.state.baseline.arrays().values(), other.state.baseline.arrays().values(), strict=True
+    ):
         np.testing.assert_allclose(mine[alike], theirs[alike], rtol=1e-4, atol=1e-3)
     np.testing.assert_allclose(one.state.measured[:, alike], other.state.measured[:, alike], rtol=1e-3)
 

@@ -104,7 +104,11 @@ def test_the_likelihood_is_the_product_over_the_deals() -> None:
     for outcome in outcomes()[::17]:
         profile = profile_of(outcome)
         found = log_likelihood(
-            profile.done_by_age[2], profile.waiting(2, slice(None)), expected.likely[2], expected.highest, logits
+            profile.done_by_age[2],
+            profile.waiting(2, slice(None)),
+            expected.likely[2],
+            expected.highest,
+            logits,
         )
         exact = np.array([probability(outcome, at, expected.likely[:, 0]) for at in theta])
         ratio = np.exp(found[0]) / exact  # the delays do not depend on theta
@@ -216,7 +220,10 @@ def test_the_logarithm_of_the_gamma_function_is_that_of_the_standard_library(x: 
 
 
 def test_nobody_entered_is_no_evidence() -> None:
-    assert about(at_once(2, 0.5, 0.1), 0.3).log_e(Profile.empty(2), ages(5, 2), every(2)).tolist() == [[0, 0], [0, 0]]
+    assert about(at_once(2, 0.5, 0.1), 0.3).log_e(Profile.empty(2), ages(5, 2), every(2)).tolist() == [
+        [0, 0],
+        [0, 0],
+    ]
 
 
 def test_the_threshold_follows_from_pairs_windows_and_budget() -> None:

@@ -13,7 +13,9 @@ from tests.unit.domain.detection.known import ages, at_level, every
 
 def hypotheses(dispersion: float = 1.0) -> TrafficHypotheses:
     by_age = 60.0 * np.arange(1, BUCKETS + 1)[None] / BUCKETS
-    return TrafficHypotheses(np.ones(1, bool), by_age, np.array([0.04]), np.array([dispersion]), at_level(0.04), 0.4)
+    return TrafficHypotheses(
+        np.ones(1, bool), by_age, np.array([0.04]), np.array([dispersion]), at_level(0.04), 0.4
+    )
 
 
 @pytest.mark.parametrize("entries", [0, 12, 60, 90])
@@ -30,7 +32,9 @@ def test_the_evidence_is_a_ratio_of_negative_binomials(entries: int) -> None:
 
 
 def test_entries_in_bursts_are_weaker_evidence() -> None:
-    plain, bursts = (hypotheses(by).log_e(Profile.empty(1), ages(BUCKETS - 1, 1), every(1)) for by in (1.0, 5.0))
+    plain, bursts = (
+        hypotheses(by).log_e(Profile.empty(1), ages(BUCKETS - 1, 1), every(1)) for by in (1.0, 5.0)
+    )
     assert (bursts > 0).all()
     assert (bursts < plain).all()
 
