@@ -100,6 +100,8 @@ def test_an_alert_resolves_after_the_recovery() -> None:
     assert not story.detector.state.firing.any()
     status = story.detector.status_of((NORMAL + 2) * WEEK)
     assert (status == OUT).all()
+    for number, look in enumerate(story.looks):
+        assert (story.detector.status_of(number * WEEK)[look.resolved] == OUT).all()
 
 
 def test_a_drop_that_stays_is_adopted_and_not_resolved_before() -> None:
@@ -107,6 +109,9 @@ def test_a_drop_that_stays_is_adopted_and_not_resolved_before() -> None:
     assert count(story.looks, "adopted") == PAIRS
     assert count(story.looks, "resolved") == 0
     assert count(story.looks, "fired") == PAIRS
+    sums, plain = story.detector.state.baseline, told(windows(0.0, count=NORMAL)).detector.state.baseline
+    before = plain.converted.sum((1, 2)) / plain.entered.sum(1)
+    assert sums.converted.sum((1, 2)) / sums.entered.sum(1) == pytest.approx(before / 2, rel=0.15)
 
 
 def test_a_detector_that_learns_never_fires() -> None:
@@ -155,6 +160,16 @@ def test_an_alert_that_a_revision_undoes_is_retracted() -> None:
     story.detector.retract(undone)
     assert not story.detector.state.firing.any()
     assert (story.detector.status_of(NORMAL * WEEK)[undone] == COUNTED).all()
+
+
+def test_an_excursion_scored_again_goes_on_with_the_evidence_that_is_left() -> None:
+    story = told(windows(0.5, count=NORMAL + 3))
+    weaker = windows(0.4, count=NORMAL + 3)
+    rows = np.flatnonzero(story.detector.state.since == NORMAL * WEEK)
+    before = story.detector.state.log_s[:, rows].copy()
+    story.detector.rescore(rows, [(n * WEEK, BUCKETS, weaker[n][rows]) for n in range(NORMAL, NORMAL + 3)])
+    assert len(rows)
+    assert (story.detector.state.log_s[1, rows] < before[1]).mean() > 0.8
 
 
 def test_a_suspicion_that_a_revision_undoes_ends() -> None:
