@@ -1,0 +1,98 @@
+"""Baselines: what earlier windows say about a pair, in sums of constant size.
+
+Newer windows have greater weights (`decay`), so a baseline follows slow changes. All statistics are weighted sums over
+windows. To add a window, to remove the window and to add a corrected one therefore give the same numbers as a
+computation from all windows, up to rounding: the order does not matter.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+
+from streams.domain.detection.knots import KNOTS, at_knots
+from streams.domain.detection.profile import BUCKETS, Profile, Reals, Rows
+
+
+@dataclass(slots=True)
+class Baseline:
+    """Weighted sums over windows, for each of many pairs (the first axis).
+
+    The pairs share their windows: tenants with equal timezones.
+    """
+
+    windows: Reals
+    """Windows with entries, without weights (n,)."""
+    filled: Reals
+    """Weights of the windows with entries (n,)."""
+    entered: Reals
+    """Entries by bucket (n, 12)."""
+    squares: Reals
+    """By bucket, sums of entered[i]^2 / entries of the window (n, 12): the burstiness of entries."""
+    converted: Reals
+    """Conversions by bucket of entry and of conversion (n, 12, 12)."""
+    slot_entered: Reals
+    """Entries by slot and knot (n, slots, 5)."""
+    slot_converted: Reals
+    """Conversions by slot (n, slots)."""
+    weight: Reals
+    """Weights of the windows by slot (n, slots), empty windows included."""
+    weight_squared: Reals
+    """Squares of the weights by slot (n, slots)."""
+
+    @classmethod
+    def empty(cls, pairs: int, slots: int) -> Self:
+        """Return baselines without windows."""
+        shapes = ((), (), (BUCKETS,), (BUCKETS,), (BUCKETS, BUCKETS), (slots, len(KNOTS)), *[(slots,)] * 3)
+        return cls(*(np.zeros((pairs, *shape), np.float32) for shape in shapes))
+
+    def arrays(self) -> dict[str, Reals]:
+        """Return the sums by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def scale(self, by: float) -> None:
+        """Multiply all weights by a factor, because the landmark has moved."""
+        for name, array in self.arrays().items():
+            if name != "windows":
+                array[...] *= by * by if name == "weight_squared" else by
+
+    def __getitem__(self, pairs: slice | Rows) -> Self:
+        """Return the sums of some pairs."""
+        return type(self)(*(array[pairs] for array in self.arrays().values()))
+
+    def grown(self, pairs: int) -> Self:
+        """Return the sums with those of further pairs, without windows, behind."""
+        more = self.empty(pairs, self.weight.shape[1])
+        both = zip(self.arrays().values(), more.arrays().values(), strict=True)
+        return type(self)(*(np.concatenate(arrays) for arrays in both))
+
+    def add(self, rows: Rows, slot: int, profile: Profile, weight: float) -> None:
+        """Add a window, in a seasonal slot, for some pairs; `profile` has a row for each of these pairs."""
+        self._move(rows, slot, profile, weight, 1)
+
+    def remove(self, rows: Rows, slot: int, profile: Profile, weight: float) -> None:
+        """Take back what `add` did with the same window and weight."""
+        self._move(rows, slot, profile, weight, -1)
+
+    def _move(self, rows: Rows, slot: int, profile: Profile, weight: float, sign: int) -> None:
+        entered = profile.entered.astype(np.float32)
+        by, total = np.float32(sign * weight), entered.sum(1)
+        self.windows[rows] += sign * (total > 0)
+        self.filled[rows] += by * (total > 0)
+        self.entered[rows] += by * entered
+        self.squares[rows] += by * entered**2 / np.maximum(total, 1)[:, None]
+        self.converted[rows] += by * profile.converted
+        self.slot_entered[rows, slot] += by * at_knots(profile.entered)
+        self.slot_converted[rows, slot] += by * profile.converted_count
+        self.weight[rows, slot] += by
+        self.weight_squared[rows, slot] += sign * weight * weight
+
+    def merge(self, rows: Rows, other: "Baseline") -> None:
+        """Add the sums of `other`, a row for each of some pairs."""
+        for mine, theirs in zip(self.arrays().values(), other.arrays().values(), strict=True):
+            mine[rows] += theirs
+
+    def clear(self, rows: Rows) -> None:
+        """Forget all windows of some pairs."""
+        for array in self.arrays().values():
+            array[rows] = 0

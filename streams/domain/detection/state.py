@@ -1,0 +1,169 @@
+"""The state of a detector: everything that is kept from look to look."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.domain.detection.baseline import Baseline
+from streams.domain.detection.decay import Decay
+from streams.domain.detection.left_out import LeftOut
+from streams.domain.detection.profile import Flags, Reals, Rows
+from streams.domain.detection.recent import COUNTED, LEAST, OUT, WAITING, Recent, Status
+from streams.domain.detection.waiting import Waiting
+
+
+@dataclass(slots=True)
+class State:
+    """Sums over windows, and evidence and alerts of each pair."""
+
+    baseline: Baseline
+    waiting: Waiting
+    recent: Recent
+    left_out: LeftOut
+    measured: Reals
+    """Variation, level and doubt (3, n): see `recent.Recent`. During an excursion the values of the beginning."""
+    log_s: Reals
+    """Evidence of the excursion for a drop of d and of 2d (2, n)."""
+    log_r: Reals
+    """Evidence for a recovery since the alert fired (n,)."""
+    firing: Flags
+    rested: Flags
+    """Resolved in the open window: the rest of the window says nothing."""
+    since: NDArray[np.int64]
+    """Start of the first window of the excursion; meaningful where `windows` is positive."""
+    windows: NDArray[np.int64]
+    """Closed windows of the excursion."""
+    landmark: int = 0
+    """The instant from which weights count: see `decay`."""
+    open: int | None = None
+    """Start of the open window."""
+    closed: int | None = None
+    """Start of the last closed window."""
+    closes: int = 0
+    """Windows that were closed."""
+
+    @classmethod
+    def empty(cls, pairs: int, slots: int) -> Self:
+        """Return the state before the first window."""
+        return cls(
+            Baseline.empty(pairs, slots),
+            Waiting.empty(pairs, slots),
+            Recent.empty(pairs),
+            LeftOut.empty(pairs),
+            np.repeat(np.array([[LEAST], [1], [0]], np.float32), pairs, axis=1),
+            np.zeros((2, pairs)),
+            np.zeros(pairs),
+            np.zeros(pairs, bool),
+            np.zeros(pairs, bool),
+            np.zeros(pairs, np.int64),
+            np.zeros(pairs, np.int64),
+        )
+
+    @property
+    def pairs(self) -> int:
+        """The number of pairs."""
+        return len(self.firing)
+
+    def decay(self, half_life: int) -> Decay:
+        """Return the weights of windows."""
+        return Decay(half_life, self.landmark)
+
+    def begin(self, start: int, half_life: int) -> None:
+        """Open a window."""
+        if self.closed is None:
+            self.landmark = start
+        moved, by = self.decay(half_life).moved(start)
+        if by != 1:
+            self.landmark = moved.landmark
+            self.baseline.scale(by)
+            self.waiting.pool.scale(by)
+        self.open = start
+        self.rested[:] = False
+        self.left_out.begin(start)
+
+    def closing(self) -> int:
+        """Close the open window, and return the start."""
+        if self.open is None:
+            raise ValueError("no window is open")
+        self.closed, self.open, self.closes = self.open, None, self.closes + 1
+        return self.closed
+
+    def status_of(self, start: int) -> Status:
+        """Return OUT, COUNTED or WAITING for each pair (n,); raises ValueError for a window that is not closed."""
+        if self.closed is None or start > self.closed:
+            raise ValueError(f"the window at {start} is not closed")
+        status = self.left_out.status_of(start)
+        status[(self.windows > 0) & (start >= self.since)] = WAITING
+        return status
+
+    def leave_out(self, rows: Rows, last: int) -> None:
+        """Leave the windows of excursions, from `since` to `last`, out of the baseline for good."""
+        self.waiting.take(rows)
+        self.recent.turn(rows, WAITING, OUT)
+        self.left_out.add(rows, self.since[rows], last)
+
+    def forget(self, before: int) -> None:
+        """Forget windows that ended before an instant and were left out."""
+        self.left_out.forget(before)
+
+    def join(self, rows: Rows) -> None:
+        """End the suspicion of some pairs: the waiting windows join the baseline, and an alert fires no longer."""
+        self.baseline.merge(*self.waiting.take(rows))
+        self.recent.turn(rows, WAITING, COUNTED)
+        self.firing[rows] = False
+        self.log_s[:, rows] = 0.0
+        self.log_r[rows] = 0.0
+        self.windows[rows] = 0
+
+    def adopt(self, rows: Rows) -> None:
+        """Let the windows of excursions be the whole baseline of some pairs."""
+        if len(rows):
+            self.baseline.clear(rows)
+            self.recent.turn(rows, COUNTED, OUT)
+            self.left_out.born[rows] = self.since[rows]
+            self.join(rows)
+
+    def kept(self, rows: Rows) -> "State":
+        """Return the state of some pairs, in the order given."""
+        return State(
+            self.baseline[rows],
+            self.waiting.kept(rows),
+            self.recent[rows],
+            self.left_out.kept(rows),
+            self.measured[:, rows],
+            self.log_s[:, rows],
+            self.log_r[rows],
+            self.firing[rows],
+            self.rested[rows],
+            self.since[rows],
+            self.windows[rows],
+            self.landmark,
+            self.open,
+            self.closed,
+            self.closes,
+        )
+
+    def grown(self, pairs: int) -> "State":
+        """Return the state with further pairs, without history, behind the others."""
+        fresh = State.empty(pairs, self.baseline.weight.shape[1])
+        if self.open is not None:
+            fresh.left_out.begin(self.open)
+        return State(
+            self.baseline.grown(pairs),
+            self.waiting.grown(pairs),
+            self.recent.grown(pairs),
+            LeftOut(np.concatenate((self.left_out.born, fresh.left_out.born)), self.left_out.spans),
+            np.concatenate((self.measured, fresh.measured), axis=1),
+            np.concatenate((self.log_s, fresh.log_s), axis=1),
+            np.concatenate((self.log_r, fresh.log_r)),
+            np.concatenate((self.firing, fresh.firing)),
+            np.concatenate((self.rested, fresh.rested)),
+            np.concatenate((self.since, fresh.since)),
+            np.concatenate((self.windows, fresh.windows)),
+            self.landmark,
+            self.open,
+            self.closed,
+            self.closes,
+        )

@@ -1,0 +1,52 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.domain.detection.decoding import decode
+from streams.domain.detection.profile import BUCKETS
+
+BASE = 10**8
+COUNT = st.one_of(st.integers(0, 3), st.integers(0, BASE - 1))
+
+
+def place_of(entered: int, converted: int) -> int:
+    """Return the place by counting: conversions of equal age follow each other, the youngest first."""
+    places = sorted(
+        itertools.combinations_with_replacement(range(BUCKETS), 2), key=lambda at: (at[1] - at[0], at)
+    )
+    return places.index((entered, converted))
+
+
+@st.composite
+def cells(draw: st.DrawFn) -> dict[tuple[int, int], int]:
+    drawn = draw(st.dictionaries(st.tuples(st.integers(0, 11), st.integers(0, 11)), COUNT, max_size=9))
+    return {(min(at), max(at)): count for at, count in drawn.items()}
+
+
+@given(st.lists(st.tuples(st.dictionaries(st.integers(0, BUCKETS - 1), COUNT), cells()), max_size=4))
+def test_a_decoded_profile_has_the_count_of_every_place(
+    drawn: list[tuple[dict[int, int], dict[tuple[int, int], int]]],
+) -> None:
+    found = decode(
+        [sum(count * BASE**bucket for bucket, count in entered.items()) for entered, _ in drawn],
+        [sum(count * BASE ** place_of(*at) for at, count in converted.items()) for _, converted in drawn],
+    )
+    assert found.entered.shape == (len(drawn), BUCKETS)
+    assert found.converted.shape == (len(drawn), BUCKETS, BUCKETS)
+    for pair, (entered, converted) in enumerate(drawn):
+        assert found.entered[pair].tolist() == [entered.get(bucket, 0) for bucket in range(BUCKETS)]
+        for at in itertools.product(range(BUCKETS), range(BUCKETS)):
+            assert found.converted[pair][at] == converted.get(at, 0)
+
+
+@pytest.mark.parametrize(("entered", "converted"), [(BASE**12, 0), (0, BASE**78), (-1, 0), (0, -(BASE**3))])
+def test_an_integer_that_is_no_profile_is_refused(entered: int, converted: int) -> None:
+    with pytest.raises(ValueError, match="no profile"):
+        decode([entered, 1], [converted, 1])
+
+
+def test_no_pairs_are_decoded_as_none() -> None:
+    assert np.array_equal(decode([], []).entered, np.zeros((0, BUCKETS)))
