@@ -9,7 +9,11 @@ from rich.table import Table
 from streams.alerts.checking import CheckedFile, CheckedRule, check_rules
 from streams.alerts.rules import BelowRule, Rule, TrafficRule
 from streams.alerts.scope import Funnels, Stream
+from streams.alerts.service import run_alerts
+from streams.cli import alert_list
+from streams.cli.ending import until_told_to_end
 from streams.cli.output import AsJson, print_json, printable, stdout
+from streams.logs import configure_logging
 from streams.settings import load_settings
 
 app = typer.Typer(help="The rules of alerts.", no_args_is_help=True)
@@ -17,7 +21,11 @@ app = typer.Typer(help="The rules of alerts.", no_args_is_help=True)
 
 @app.callback()
 def alerts() -> None:
-    """Take the name of a command: `check` is one of several."""
+    """Take the name of a command."""
+
+
+app.command("list")(alert_list.list_alerts)
+app.command()(alert_list.silence)
 
 
 @app.command()
@@ -36,6 +44,19 @@ def check(as_json: AsJson = False) -> None:
     else:
         _print(found)
     raise typer.Exit(0 if found.is_sound else 1)
+
+
+@app.command()
+def run() -> None:
+    """Evaluate the rules, and deliver alerts, until SIGTERM or SIGINT.
+
+    One process evaluates at a time; further processes stand by, and one of them takes over when the first ends.
+
+    Example: `funnelproof alerts run`
+    """
+    settings = load_settings()
+    configure_logging(settings.log_format, settings.log_level)
+    until_told_to_end(run_alerts(settings))
 
 
 def _as_json(found: CheckedFile) -> dict[str, object]:

@@ -74,7 +74,7 @@ class Foreseen:
 class Detector:
     """The state of many pairs under one rule."""
 
-    def __init__(self, state: State, season: Season, test: Question, log_threshold: float) -> None:
+    def __init__(self, state: State, season: Season, test: Question, log_threshold: float | Reals) -> None:
         self.state = state
         self.season = season
         self.test = test
@@ -85,7 +85,7 @@ class Detector:
         self._renew()
 
     @classmethod
-    def empty(cls, pairs: int, season: Season, test: Question, log_threshold: float) -> "Detector":
+    def empty(cls, pairs: int, season: Season, test: Question, log_threshold: float | Reals) -> "Detector":
         """Return a detector that has seen no window."""
         return cls(State.empty(pairs, season.slots), season, test, log_threshold)
 
@@ -233,6 +233,7 @@ class Detector:
         state, every = self.state, np.arange(len(rows))
         log_s, log_r, greatest = np.zeros((2, len(rows))), np.zeros(len(rows)), np.full(len(rows), -np.inf)
         baseline, recent, known = state.baseline[rows], state.recent[rows], state.measured[:, rows]
+        threshold = np.broadcast_to(self.log_threshold, state.pairs)[rows]
         for start, ended, profile in windows:
             under = self.test.hypotheses(baseline, recent, known, self._moment(start))
             inside = state.since[rows] <= start
@@ -242,7 +243,7 @@ class Detector:
             if ended == BUCKETS:
                 least = under.bounds(profile, slice(BUCKETS - 1, BUCKETS))[1][0]
                 recovery = np.where(np.isfinite(least), -log_e[0], -np.inf)
-                fired = inside & (greatest >= self.log_threshold)
+                fired = inside & (greatest >= threshold)
                 log_r = np.where(fired, np.maximum(log_r + recovery, 0.0), log_r)
                 log_s = np.where(inside, np.maximum(log_s + log_e, 0.0), 0.0)
         state.log_s[:, rows] = log_s
@@ -266,7 +267,7 @@ class Detector:
         return to_bytes(self.state, self.season)
 
     @classmethod
-    def restore(cls, data: bytes, season: Season, test: Question, log_threshold: float) -> "Detector":
+    def restore(cls, data: bytes, season: Season, test: Question, log_threshold: float | Reals) -> "Detector":
         """Return the detector that was stored, under a rule; raises SnapshotError for bytes that do not fit."""
         return cls(from_bytes(data, season), season, test, log_threshold)
 

@@ -1,0 +1,253 @@
+"""The evaluator: all watches at one moment, in one transaction with everything that they decide."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+import asyncpg
+import msgspec
+import structlog
+
+from streams.alerts.evaluation.book import TOLD_SHORTLY
+from streams.alerts.evaluation.health import CONDITIONS, Health, name_of
+from streams.alerts.evaluation.moment import Moment, read_moment
+from streams.alerts.evaluation.numbers import Names
+from streams.alerts.evaluation.silences import tell, tell_what_outlasted
+from streams.alerts.evaluation.term import Term
+from streams.alerts.evaluation.watch import CHANGED, Decided, Watch
+from streams.alerts.evaluation.watches import AnyWatch, Key, Wanted, wanted
+from streams.alerts.rule_file import RuleFile
+from streams.alerts.scope import read_funnels
+from streams.alerts.transition import Transition
+from streams.domain.detection.snapshot import SnapshotError
+from streams.domain.windows import from_microseconds, to_microseconds
+from streams.resources import sql
+from streams.store.database import Connection, Pool
+from streams.store.timezones import recorded_plan
+
+log = structlog.get_logger(__name__)
+
+FUNNELS_EVERY = 15.0
+"""Seconds between two readings of pipelines, stages and labels."""
+LARGEST_MEMORY = 256_000_000
+"""The most bytes of a detector that are stored; a larger detector learns anew after a restart."""
+
+
+class Evaluator:
+    """Looks with all watches. `decided` counts transitions since the start, `held` is why nothing is decided now.
+
+    `patience` is the age of a proof from which nothing is decided.
+    """
+
+    def __init__(
+        self, pool: Pool, rules: RuleFile, windows: Sequence[str], patience: timedelta, term: Term
+    ) -> None:
+        self._pool = pool
+        self._rules = rules
+        self._windows = tuple(windows)
+        self._patience = patience
+        self._term = term
+        self._watches: dict[Key, tuple[Wanted, AnyWatch]] = {}
+        self._noted: dict[Key, tuple[object, ...]] = {}
+        self._names: Names | None = None
+        self._read_at = -FUNNELS_EVERY
+        self._held_since: datetime | None = None
+        self._health = Health()
+        self.held: str | None = None
+        self.decided = 0
+        self.look_seconds = 0.0
+
+    def forget(self) -> None:
+        """Forget everything that another evaluator may know better: this process is not active."""
+        self._watches.clear()
+        self._noted.clear()
+        self._read_at = -FUNNELS_EVERY
+        self._held_since = None
+
+    async def look(self) -> int:
+        """Look once; return the number of transitions. After an error, everything is read again from the database.
+
+        Raises TermOverError if another evaluator has become active.
+        """
+        began = time.monotonic()
+        try:
+            async with (
+                self._pool.acquire() as connection,
+                connection.transaction(isolation="repeatable_read"),
+            ):
+                count = await self._look(connection)
+        except BaseException:
+            self.forget()
+            raise
+        self.decided += count
+        self.look_seconds = time.monotonic() - began
+        return count
+
+    async def _look(self, connection: Connection) -> int:
+        moment = await read_moment(connection, self._patience)
+        broken = self._note_rules(moment)
+        await self._term.note(connection, moment.until, moment.held, *broken)
+        transitions = await self._sort_watches(connection, moment)
+        self.held = moment.held
+        transitions += self._hold(moment)
+        if moment.held is None and self._names is not None:
+            for want, watch in self._watches.values():
+                before = watch.place.closed
+                decided = await watch.look(connection, moment, self._names)
+                transitions += _transitions(watch, decided, moment)
+                await self._note(connection, want, watch, closed=watch.place.closed != before)
+        transitions += await self._health.look(connection, moment, next(iter(broken[0]), None))
+        receivers = self._receivers()
+        await tell(connection, transitions, receivers)
+        await tell_what_outlasted(connection, receivers)
+        return len(transitions)
+
+    def _receivers(self) -> dict[str, Sequence[str]]:
+        """Return the receivers of each rule; alerts about funnelproof go to everybody."""
+        rules = self._rules.rules.rule
+        everybody = sorted({receiver for rule in rules for receiver in rule.receivers})
+        return {name_of(each): everybody for each in CONDITIONS} | {
+            rule.name: rule.receivers for rule in rules
+        }
+
+    def _note_rules(self, moment: Moment) -> tuple[Sequence[str], datetime | None]:
+        if self._rules.reload(moment.now):
+            log.info("the rules of alerts have changed", rules=len(self._rules.rules.rule))
+            self._read_at = -FUNNELS_EVERY
+        broken = self._rules.broken
+        return ((), None) if broken is None else (broken.mistakes, broken.since)
+
+    async def _sort_watches(self, connection: Connection, moment: Moment) -> list[Transition]:
+        """Begin the watches that the rules want now, and end the others."""
+        if time.monotonic() - self._read_at < FUNNELS_EVERY:
+            return []
+        self._read_at = time.monotonic()
+        funnels = await read_funnels(connection)
+        self._names = Names(funnels)
+        plan = await recorded_plan(connection, self._windows)
+        wants, _ = wanted(self._rules.rules, funnels, plan, to_microseconds(moment.now))
+        transitions: list[Transition] = []
+        keys = {want.key for want in wants}
+        for key in [key for key in self._watches if key not in keys]:
+            transitions += await self._end(connection, key, moment)
+        for want in wants:
+            known = self._watches.get(want.key)
+            if known is None or known[0] != want:
+                watch, decided = await self._begin(connection, want, moment)
+                self._watches[want.key] = want, watch
+                transitions += decided
+        return transitions
+
+    async def _begin(
+        self, connection: Connection, want: Wanted, moment: Moment
+    ) -> tuple[AnyWatch, list[Transition]]:
+        """Return a watch that goes on where the cursor of its rule stands."""
+        watch = want.make()
+        cursor = await connection.fetchrow(sql("queries/alerts/cursor"), *_place(want))
+        watch.book.load(await connection.fetch(sql("queries/alerts/states"), *_place(want)))
+        decided: list[Decided] = []
+        goes_on = cursor is not None and cursor["digest"] == want.digest
+        if cursor is not None and goes_on:
+            watch.place.proof_id = cursor["proof_id"]
+            watch.place.closed = _microseconds(cursor["closed_start"])
+        if isinstance(watch, Watch):
+            decided += await self._take_up(connection, want, watch, cursor if goes_on else None, moment)
+        gone = set(watch.book.active) - set(want.streams)
+        for stream in gone:
+            decided += watch.book.end(stream, "resolved", _at(moment), "the rule does not cover it any more")
+        transitions = _transitions(watch, decided, moment)
+        await self._note(connection, want, watch, closed=False)
+        return watch, transitions
+
+    async def _take_up(
+        self,
+        connection: Connection,
+        want: Wanted,
+        watch: Watch,
+        cursor: asyncpg.Record | None,
+        moment: Moment,
+    ) -> list[Decided]:
+        """Give a watch the detector of the process before, or let the watch learn; return what ended meanwhile."""
+        if cursor is None:
+            await watch.learn(connection, None)
+            watch.place.proof_id = moment.proof_id
+            return watch.align(moment, "resolved", "the rule has changed")
+        if cursor["memory"] is not None and cursor["memory_streams"] == want.streams_digest:
+            try:
+                await watch.restore(connection, cursor["memory"], cursor["memory_proof_id"])
+            except SnapshotError as error:
+                log.info("learning anew", rule=want.rule.name, reason=str(error))
+                await watch.learn(connection, watch.place.closed)
+        else:
+            await watch.learn(connection, watch.place.closed)
+        return watch.align(moment, "retracted", CHANGED)
+
+    async def _end(self, connection: Connection, key: Key, moment: Moment) -> list[Transition]:
+        want, watch = self._watches.pop(key)
+        decided: list[Decided] = []
+        for stream in list(watch.book.active):
+            decided += watch.book.end(stream, "resolved", _at(moment), "the rule was taken away")
+        transitions = _transitions(watch, decided, moment)
+        await self._note(connection, want, watch, closed=False)
+        return transitions
+
+    def _hold(self, moment: Moment) -> list[Transition]:
+        """Return the transitions of firing alerts that have been without a proof for a while, or have one again."""
+        if moment.held is None:
+            self._held_since = None
+        else:
+            self._held_since = self._held_since or moment.now
+            if moment.now - self._held_since < TOLD_SHORTLY:
+                return []
+        return [
+            transition
+            for _, watch in self._watches.values()
+            for transition in _transitions(watch, watch.book.hold(moment.held, _at(moment)), moment)
+        ]
+
+    async def _note(self, connection: Connection, want: Wanted, watch: AnyWatch, *, closed: bool) -> None:
+        """Store the cursor and the changed states of a watch."""
+        place = watch.place
+        cursor = (want.digest, _instant(place.closed), _instant(place.start), place.age, place.proof_id)
+        if cursor != self._noted.get(want.key):
+            await connection.execute(sql("queries/alerts/cursor_note"), *_place(want), *cursor)
+            self._noted[want.key] = cursor
+        if closed and isinstance(watch, Watch):
+            memory = await asyncio.to_thread(watch.detector.snapshot)
+            kept = memory if len(memory) <= LARGEST_MEMORY else None
+            await connection.execute(
+                sql("queries/alerts/cursor_remember"), *_place(want), kept, want.streams_digest
+            )
+        if states := watch.book.stored():
+            await connection.execute(sql("queries/alerts/states_note"), msgspec.json.encode(states).decode())
+
+
+def _transitions(watch: AnyWatch, decided: Iterable[Decided], moment: Moment) -> list[Transition]:
+    """Return transitions with their numbers: an alert may have taken several steps."""
+    steps = list(decided)
+    left: dict[object, int] = {}
+    for stream, _, _ in steps:
+        left[stream] = left.get(stream, 0) + 1
+    transitions = []
+    for stream, step, seen in steps:
+        left[stream] -= 1
+        number = watch.book.alerts[stream].number - left[stream]
+        transitions.append(watch.book.transition(stream, step, seen, number, moment.now, moment.source_lsn))
+    return transitions
+
+
+def _place(want: Wanted) -> tuple[str, str, str]:
+    return want.rule.name, want.rule.window, want.tiling
+
+
+def _at(moment: Moment) -> int:
+    return to_microseconds(moment.until or moment.now)
+
+
+def _instant(at: int | None) -> datetime | None:
+    return None if at is None else from_microseconds(at)
+
+
+def _microseconds(at: datetime | None) -> int | None:
+    return None if at is None else to_microseconds(at)

@@ -1,0 +1,107 @@
+"""A watch over a fixed rate: the last closed window of each stream is below the rate, or is not."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from streams.alerts.evaluation.book import Book, Seen
+from streams.alerts.evaluation.moment import Moment
+from streams.alerts.evaluation.numbers import Names
+from streams.alerts.evaluation.watch import Decided, Place
+from streams.alerts.rules import BelowRule
+from streams.alerts.scope import Stream
+from streams.alerts.transition import Evidence
+from streams.domain.change import Scope
+from streams.domain.detection.floor import Floor
+from streams.domain.windows import from_microseconds, to_microseconds
+from streams.resources import sql
+from streams.store.database import Connection
+
+
+@dataclass(frozen=True)
+class _Counts:
+    start: int
+    end: int
+    run_id: UUID
+    revision: int
+    entered: int
+    converted: int
+
+
+class FloorWatch:
+    """Looks at the facts of the last closed window, when the window closes and at each of its revisions.
+
+    A window that fewer deals entered than the rule wants says nothing: the alert stays as it is.
+    """
+
+    def __init__(self, rule: BelowRule, tiling: str, streams: Sequence[Stream]) -> None:
+        self.rule = rule
+        self.book = Book(rule, tiling)
+        self.place = Place()
+        self._streams = streams
+        self._tiling = tiling
+        self._floor = Floor(Fraction(rule.rate).limit_denominator(10**6), rule.min_entered)
+
+    async def look(self, connection: Connection, moment: Moment, names: Names) -> list[Decided]:
+        """Look at what was published since the last look; return what was decided."""
+        decided: list[Decided] = []
+        if moment.proof_id > self.place.proof_id:
+            rows = await connection.fetch(
+                sql("queries/alerts/last_counts"), self.rule.window, self._tiling, self.place.proof_id
+            )
+            found = _by_pair(rows)
+            for stream in self._streams:
+                counts = found.get((stream.scope, stream.from_stage, stream.to_stage))
+                if counts is not None:
+                    decided += self._judge(stream, counts, names)
+                    self.place.closed = max(self.place.closed or counts.start, counts.start)
+            self.place.proof_id = moment.proof_id
+        if moment.until is not None:
+            decided += self.book.pass_time(to_microseconds(moment.until))
+        return decided
+
+    def _judge(self, stream: Stream, counts: _Counts, names: Names) -> list[Decided]:
+        breached = self._floor.breached(counts.entered, counts.converted)
+        alert = self.book.alerts.get(stream)
+        if breached is None:
+            return []
+        evidence = names.of(
+            self.rule,
+            stream,
+            Evidence(
+                entered=counts.entered,
+                converted=counts.converted,
+                rate=round(counts.converted / counts.entered, 4),
+                expected_rate=self.rule.rate,
+                since=from_microseconds(counts.start),
+                revision=counts.revision,
+                completeness="proven",
+            ),
+        )
+        seen = Seen(counts.end, counts.start, counts.end, evidence, counts.run_id)
+        if not breached and alert is not None and alert.seen.start == counts.start and counts.revision > 1:
+            reason = "the numbers of its window have changed"
+            ended = list(self.book.end(stream, "retracted", counts.end, reason))
+            return [
+                (one, step, replace(seen, evidence=msgspec.structs.replace(evidence, reason=reason)))
+                for one, step, _ in ended
+            ]
+        return list(self.book.advance(stream, counts.end, seen, active=breached))
+
+
+def _by_pair(rows: Sequence[asyncpg.Record]) -> Mapping[tuple[Scope, str, str | None], _Counts]:
+    return {
+        (Scope(row["tenant_id"], row["pipeline_id"]), row["from_stage_id"], row["to_stage_id"]): _Counts(
+            to_microseconds(row["window_start"]),
+            to_microseconds(row["window_end"]),
+            UUID(int=row["run_id"].int),
+            row["revision"],
+            row["entered_count"],
+            row["converted_count"],
+        )
+        for row in rows
+    }

@@ -1,0 +1,89 @@
+"""The numbers behind a transition: what was seen, what was expected, and how sure the difference is."""
+
+from dataclasses import dataclass
+from math import isfinite
+
+import msgspec
+import numpy as np
+
+from streams.alerts.rules import BelowRule, Rule, TrafficRule
+from streams.alerts.scope import Funnels, Stream
+from streams.alerts.transition import Evidence
+from streams.domain.detection.account import Account, account, odds
+from streams.domain.detection.detector import Detector, Look
+from streams.domain.detection.evidence import DropHypotheses
+from streams.domain.detection.profile import Profile
+from streams.domain.detection.traffic import TrafficHypotheses
+from streams.domain.windows import MICROSECOND, from_microseconds
+
+_TWO_SIDED_95 = 1.959964
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names of things for people."""
+
+    known: Funnels
+
+    def of(self, rule: Rule, stream: Stream, evidence: Evidence) -> Evidence:
+        """Return the evidence with the names of a stream, and with the drop and the budget of the rule."""
+        known = self.known
+        return msgspec.structs.replace(
+            evidence,
+            tenant=known.labels.tenants.get(stream.scope.tenant_id),
+            pipeline=known.labels.pipelines.get(stream.scope.pipeline_id),
+            from_stage=known.stages.get(stream.from_stage),
+            to_stage=None if stream.to_stage is None else known.stages.get(stream.to_stage),
+            drop=None if isinstance(rule, BelowRule) else rule.drop,
+            budget=None if isinstance(rule, BelowRule) else str(rule.false_alarms),
+        )
+
+
+def accounts(detector: Detector, profile: Profile, age: int) -> Account:
+    """Return what a look at an age saw and what was expected, for all pairs."""
+    under = detector.under
+    if isinstance(under, DropHypotheses):
+        return account(profile, under.expected, age)
+    if isinstance(under, TrafficHypotheses):
+        return _traffic_account(profile, under, age)
+    raise TypeError(f"no account of {type(under).__name__}")
+
+
+def _traffic_account(profile: Profile, under: TrafficHypotheses, age: int) -> Account:
+    """Return entries seen and expected at an age; the interval is that of a normal variable."""
+    entered = profile.entered[:, : age + 1].sum(1).astype(np.float64)
+    expected = under.by_age[:, age].astype(np.float64)
+    reach = _TWO_SIDED_95 * np.sqrt(expected * under.dispersion + expected**2 * under.spread)
+    low, high = np.floor(np.maximum(expected - reach, 0.0)), np.ceil(expected + reach)
+    return Account(entered, np.zeros_like(entered), expected, low, high)
+
+
+def numbers(rule: Rule, detector: Detector, told: Account, look: Look, row: int, passed: int) -> Evidence:
+    """Return the numbers of one pair; `passed` is the window's age in microseconds."""
+    entered, converted, expected = (
+        float(values[row]) for values in (told.entered, told.converted, told.expected)
+    )
+    state = detector.state
+    since = int(state.since[row]) if state.windows[row] > 0 else state.open
+    of_rate = not isinstance(rule, TrafficRule)
+    return Evidence(
+        entered=round(entered),
+        converted=round(converted) if of_rate else None,
+        expected=round(expected, 2),
+        low=float(told.low[row]),
+        high=float(told.high[row]),
+        rate=_share(converted, entered) if of_rate else None,
+        expected_rate=_share(expected, entered) if of_rate else None,
+        odds=_odds(float(look.log_evidence[row])),
+        since=None if since is None else from_microseconds(since),
+        age=passed * MICROSECOND,
+        completeness="proven",
+    )
+
+
+def _odds(log_evidence: float) -> float | None:
+    return float(odds(log_evidence)) if isfinite(log_evidence) else None
+
+
+def _share(part: float, whole: float) -> float | None:
+    return round(part / whole, 4) if whole > 0 else None

@@ -1,0 +1,206 @@
+"""Profiles read from Postgres into arrays, one row a stream of a watch."""
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+from uuid import UUID
+
+import asyncpg
+import numpy as np
+
+from streams.alerts.scope import Stream
+from streams.domain.change import Scope
+from streams.domain.detection.decoding import decode
+from streams.domain.detection.profile import BUCKETS, Profile
+from streams.domain.windows import from_microseconds, to_microseconds
+from streams.resources import sql
+from streams.store.database import Connection
+
+WINDOWS_AT_ONCE = 24
+"""Windows of history that are read at once: a day of hours."""
+
+
+@dataclass(frozen=True)
+class ClosedWindow:
+    """A closed window; `is_estimated`: the counts are not proven, and say nothing."""
+
+    start: int
+    end: int
+    is_estimated: bool
+
+
+@dataclass(frozen=True)
+class Change:
+    """Profiles of a closed window that were published again: as they were, and as they are."""
+
+    start: int
+    before: Profile
+    after: Profile
+
+
+@dataclass(frozen=True)
+class Streams:
+    """The streams of a watch, and the row of each: of a pair, and of all streams that begin with a stage."""
+
+    streams: Sequence[Stream]
+    of_pair: Mapping[tuple[str, str, str, str | None], int] = field(init=False)
+    of_stage: Mapping[tuple[str, str, str], Sequence[int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make the indexes."""
+        of_stage: dict[tuple[str, str, str], list[int]] = {}
+        for row, stream in enumerate(self.streams):
+            of_stage.setdefault((*stream.scope, stream.from_stage), []).append(row)
+        pairs = {(*each.scope, each.from_stage, each.to_stage): row for row, each in enumerate(self.streams)}
+        object.__setattr__(self, "of_pair", pairs)
+        object.__setattr__(self, "of_stage", of_stage)
+
+    def __len__(self) -> int:
+        """Return the number of streams."""
+        return len(self.streams)
+
+    def profile(self, rows: Iterable[asyncpg.Record], *, suffix: str = "") -> Profile:
+        """Return the profiles of all streams, from rows with a pair's entries and conversions."""
+        found = list(self._placed(rows))
+        profile = _nobody(len(self))
+        if found:
+            at = np.array([place for place, _ in found])
+            decoded = decode(
+                [int(row[f"entered{suffix}"]) for _, row in found],
+                [int(row[f"converted{suffix}"]) for _, row in found],
+            )
+            profile.entered[at], profile.converted[at] = decoded.entered, decoded.converted
+        return profile
+
+    def _placed(self, rows: Iterable[asyncpg.Record]) -> Iterator[tuple[int, asyncpg.Record]]:
+        """Yield the streams' rows; entries into a stage stand in the row of every pair that begins there."""
+        for row in rows:
+            stage = (row["tenant_id"], row["pipeline_id"], row["from_stage_id"])
+            place = self.of_pair.get((*stage, row["to_stage_id"]))
+            if place is None:
+                place = self.of_pair.get((*stage, None))
+            if place is not None:
+                yield place, row
+
+    def open_profile(self, rows: Iterable[asyncpg.Record]) -> Profile:
+        """Return the profiles of all streams, from rows of partials: steps of one stage are entries."""
+        entered: list[tuple[int, int]] = []
+        converted: list[tuple[int, int]] = []
+        for row in rows:
+            stage = (row["tenant_id"], row["pipeline_id"], row["from_stage_id"])
+            if row["from_stage_id"] == row["to_stage_id"]:
+                entered += [(place, int(row["profile"])) for place in self.of_stage.get(stage, ())]
+            elif (place := self.of_pair.get((*stage, row["to_stage_id"]))) is not None:
+                converted.append((place, int(row["profile"])))
+        profile = _nobody(len(self))
+        if entered:
+            at, numbers = zip(*entered, strict=True)
+            profile.entered[np.array(at)] = decode(numbers, [0] * len(numbers)).entered
+        if converted:
+            at, numbers = zip(*converted, strict=True)
+            profile.converted[np.array(at)] = decode([0] * len(numbers), numbers).converted
+        return profile
+
+
+def _nobody(streams: int) -> Profile:
+    return Profile(np.zeros((streams, BUCKETS), np.int32), np.zeros((streams, BUCKETS, BUCKETS), np.int32))
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads the windows of a kind and tiling."""
+
+    window: str
+    tiling: str
+    streams: Streams
+
+    async def closed(self, connection: Connection, after: int | None) -> list[ClosedWindow]:
+        """Return the closed windows that start after an instant (microseconds; None: all), the oldest first."""
+        rows = await connection.fetch(
+            sql("queries/alerts/closed_windows"), self.window, self.tiling, _instant(after)
+        )
+        return [ClosedWindow(to_microseconds(start), to_microseconds(end), bad) for start, end, bad in rows]
+
+    async def next_open(self, connection: Connection, after: int | None) -> tuple[int, int] | None:
+        """Return start and end of the oldest open window that starts after an instant; None if there is none."""
+        row = await connection.fetchrow(
+            sql("queries/alerts/open_window"), self.window, self.tiling, _instant(after)
+        )
+        return None if row is None else (to_microseconds(row[0]), to_microseconds(row[1]))
+
+    async def history(
+        self, connection: Connection, windows: Sequence[ClosedWindow]
+    ) -> AsyncIterator[list[tuple[ClosedWindow, Profile]]]:
+        """Yield closed windows with their profiles, some at once."""
+        for place in range(0, len(windows), WINDOWS_AT_ONCE):
+            some = windows[place : place + WINDOWS_AT_ONCE]
+            rows = await connection.fetch(
+                sql("queries/alerts/run_profiles"),
+                self.window,
+                from_microseconds(some[0].start),
+                from_microseconds(some[-1].start),
+                self.tiling,
+            )
+            by_start = {
+                to_microseconds(start): list(group) for start, group in groupby(rows, lambda row: row[0])
+            }
+            yield [(window, self.streams.profile(by_start.get(window.start, ()))) for window in some]
+
+    async def changes(self, connection: Connection, last: int, after: int, until: int) -> list[Change]:
+        """Return the changes that were published after one proof and until another, to windows up to `last`."""
+        rows = await connection.fetch(
+            sql("queries/alerts/changed_profiles"),
+            self.window,
+            from_microseconds(last),
+            after,
+            until,
+            self.tiling,
+        )
+        changes = []
+        for start, group in groupby(rows, lambda row: row["window_start"]):
+            some = list(group)
+            changes.append(
+                Change(
+                    to_microseconds(start),
+                    self.streams.profile(some, suffix="_before"),
+                    self.streams.profile(some, suffix="_after"),
+                )
+            )
+        return changes
+
+    async def open(self, connection: Connection, epoch: UUID, start: int, end: int) -> Profile:
+        """Return the present profiles of an open window."""
+        rows = await connection.fetch(
+            sql("queries/alerts/partial_profiles"),
+            epoch,
+            self.window,
+            from_microseconds(start),
+            from_microseconds(end),
+        )
+        return self.streams.open_profile(rows)
+
+    async def runs(
+        self, connection: Connection, start: int, scopes: Iterable[Scope]
+    ) -> Mapping[Scope, tuple[UUID, int]]:
+        """Return the latest run of a closed window for each scope, and the run's revision."""
+        wanted = sorted(set(scopes))
+        rows = await connection.fetch(
+            sql("queries/alerts/runs_of"),
+            self.window,
+            from_microseconds(start),
+            [scope.tenant_id for scope in wanted],
+            [scope.pipeline_id for scope in wanted],
+        )
+        return {
+            Scope(row["tenant_id"], row["pipeline_id"]): (UUID(int=row["run_id"].int), row["revision"])
+            for row in rows
+        }
+
+
+def _instant(after: int | None) -> datetime:
+    return (
+        datetime.min.replace(tzinfo=from_microseconds(0).tzinfo)
+        if after is None
+        else from_microseconds(after)
+    )

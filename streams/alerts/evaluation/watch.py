@@ -1,0 +1,311 @@
+"""A watch over conversion or traffic: a rule, a kind of window, a tiling, and a detector of all streams.
+
+The watch looks at closed windows in their order, then at the open window that follows, bucket by bucket as far as the
+source is proven. A window that was closed as an estimate is passed over: nothing is learned from the window, and no
+alert comes from it. A window whose predecessor is still open waits.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+import numpy as np
+import structlog
+
+from streams.alerts.evaluation.book import Book, Seen
+from streams.alerts.evaluation.moment import Moment
+from streams.alerts.evaluation.numbers import Names, accounts, numbers
+from streams.alerts.evaluation.reading import ClosedWindow, Reader, Streams
+from streams.alerts.rules import DropRule, TrafficRule
+from streams.alerts.scope import Stream
+from streams.alerts.threshold import threshold
+from streams.alerts.transition import Step
+from streams.domain.change import Scope
+from streams.domain.detection.detector import Detector, Look
+from streams.domain.detection.evidence import DropTest
+from streams.domain.detection.lifecycle import State
+from streams.domain.detection.profile import BUCKETS, Flags, Profile, Reals, bucket_of
+from streams.domain.detection.replay import replay
+from streams.domain.detection.season import Season
+from streams.domain.detection.traffic import TrafficTest
+from streams.domain.windows import to_microseconds
+from streams.store.database import Connection
+
+log = structlog.get_logger(__name__)
+
+HALF_LIVES = 6
+"""The history that is learned from, in half-lives of a baseline: older windows weigh less than a sixtieth."""
+
+CHANGED = "the numbers of its windows have changed"
+ADOPTED = "the fall has lasted so long that the level is the normal level now"
+
+Decided = tuple[Stream, Step, Seen]
+
+
+@dataclass
+class Place:
+    """How far a watch has looked.
+
+    `closed` is the start of the last closed window, None before the first. `start` and `end` are of the open window,
+    `age` is the last bucket that was looked at, -1 for none. `proof_id` is the last publication.
+    """
+
+    closed: int | None = None
+    start: int | None = None
+    end: int | None = None
+    age: int = -1
+    proof_id: int = 0
+
+
+class Watch:
+    """See the module. `streams` are the rows of the detector, in their order."""
+
+    def __init__(
+        self, rule: DropRule | TrafficRule, tiling: str, season: Season, streams: Sequence[Stream]
+    ) -> None:
+        self.rule = rule
+        self.book = Book(rule, tiling)
+        self.place = Place()
+        self.season = season
+        self.streams = Streams(streams)
+        self._reader = Reader(rule.window, tiling, self.streams)
+        self._known: set[int] = set()
+        self._since: int | None = None
+        self.detector = self._fresh()
+
+    def _fresh(self) -> Detector:
+        test = DropTest(self.rule.drop) if isinstance(self.rule, DropRule) else TrafficTest(self.rule.drop)
+        return Detector.empty(len(self.streams), self.season, test, self.log_thresholds())
+
+    def log_thresholds(self) -> Reals:
+        """Return the logarithm of the evidence at which each stream fires: the budget is a pipeline's."""
+        sizes: dict[Scope, int] = {}
+        for stream in self.streams.streams:
+            sizes[stream.scope] = sizes.get(stream.scope, 0) + 1
+        each = [
+            threshold(sizes[stream.scope], self.rule.window, self.rule.false_alarms.a_month)
+            for stream in self.streams.streams
+        ]
+        logarithms: Reals = np.maximum(np.log(np.array(each)), 0.0)
+        return logarithms
+
+    async def learn(self, connection: Connection, until: int | None) -> None:
+        """Forget everything, and learn from the closed windows that start up to `until`; None: from all.
+
+        Nothing is decided meanwhile: a firing detector fires without a word.
+        """
+        self.detector = self._fresh()
+        windows = await self._remember(connection, until)
+        async for some in self._reader.history(connection, windows):
+            proven = [(window.start, profile) for window, profile in some if not window.is_estimated]
+            await asyncio.to_thread(_replay, self.detector, proven)
+        closed = windows[-1].start if windows else until
+        self.place = replace(self.place, closed=closed, start=None, end=None, age=-1)
+
+    async def _remember(self, connection: Connection, until: int | None) -> list[ClosedWindow]:
+        """Return the closed windows that are learned from, and keep their starts."""
+        windows = [
+            window
+            for window in await self._reader.closed(connection, None)
+            if until is None or window.start <= until
+        ]
+        if windows:
+            self._since = windows[-1].start - HALF_LIVES * self.season.half_life
+            windows = [window for window in windows if window.start >= self._since]
+        self._known = {window.start for window in windows}
+        return windows
+
+    async def restore(self, connection: Connection, memory: bytes, proof_id: int) -> None:
+        """Take the detector of a former process, as it was after the publication `proof_id`.
+
+        Raises SnapshotError if the memory is of another version.
+        """
+        self.detector = Detector.restore(memory, self.season, self.detector.test, self.log_thresholds())
+        await self._remember(connection, self.place.closed)
+        self.place = replace(self.place, proof_id=proof_id, start=None, end=None, age=-1)
+
+    async def look(self, connection: Connection, moment: Moment, names: Names) -> list[Decided]:
+        """Look at everything that was published or proven since the last look; return what was decided."""
+        decided = await self._revise(connection, moment)
+        decided += await self._close(connection, names)
+        decided += await self._open(connection, moment, names)
+        if moment.until is not None:
+            decided += self.book.pass_time(to_microseconds(moment.until))
+        return decided
+
+    async def _revise(self, connection: Connection, moment: Moment) -> list[Decided]:
+        place, decided = self.place, []
+        if place.closed is not None and moment.proof_id > place.proof_id:
+            changes = await self._reader.changes(connection, place.closed, place.proof_id, moment.proof_id)
+            changes = [change for change in changes if self._since is None or change.start >= self._since]
+            if any(change.start not in self._known for change in changes):
+                log.info("windows were closed in the past: learning anew", rule=self.rule.name)
+                decided = await self.relearn(connection, moment)
+            else:
+                affected = np.zeros(len(self.streams), bool)
+                for change in changes:
+                    affected |= self.detector.revise(change.start, change.before, change.after)
+                if affected.any():
+                    decided = await self._rescore(connection, moment, affected)
+        place.proof_id = moment.proof_id
+        return decided
+
+    async def relearn(self, connection: Connection, moment: Moment) -> list[Decided]:
+        """Learn anew up to the last closed window of the cursor; take back what the numbers do not hold any more."""
+        await self.learn(connection, self.place.closed)
+        return self.align(moment, "retracted", CHANGED)
+
+    def align(self, moment: Moment, step: Literal["resolved", "retracted"], reason: str) -> list[Decided]:
+        """Make detector and book agree: the book says what people were told.
+
+        An alert that fired in the window that is still open goes on. Every other alert that the detector does not know
+        of ends. An alert that the book does not know of is not fired yet: the next look may fire the alert.
+        """
+        told = self.book.active
+        decided: list[Decided] = []
+        for row, stream in enumerate(self.streams.streams):
+            firing = bool(self.detector.state.firing[row])
+            if stream not in told:
+                self.detector.state.firing[row] = False
+            elif (
+                not firing
+                and self.place.closed is not None
+                and self.book.alerts[stream].seen.start > self.place.closed
+            ):
+                self.detector.state.firing[row] = True
+            elif not firing:
+                decided += self.book.end(stream, step, _at(moment), reason)
+        return decided
+
+    async def _rescore(self, connection: Connection, moment: Moment, affected: Flags) -> list[Decided]:
+        """Compute the evidence of excursions anew; retract alerts that would not have fired."""
+        rows, state = np.flatnonzero(affected), self.detector.state
+        first = int(state.since[rows].min())
+        closed = [w for w in await self._reader.closed(connection, first - 1) if w.start in self._known]
+        windows: list[tuple[int, int, Profile]] = []
+        async for some in self._reader.history(connection, [w for w in closed if not w.is_estimated]):
+            windows += [(window.start, BUCKETS, profile[rows]) for window, profile in some]
+        if state.open is not None and self.place.age >= 0 and self.place.end and moment.epoch:
+            profile = await self._reader.open(connection, moment.epoch, state.open, self.place.end)
+            windows.append((state.open, self.place.age + 1, profile[rows]))
+        firing = state.firing[rows].copy()
+        greatest = await asyncio.to_thread(self.detector.rescore, rows, windows)
+        taken = np.zeros(len(self.streams), bool)
+        taken[rows[firing & (greatest < self.log_thresholds()[rows])]] = True
+        self.detector.retract(taken)
+        decided: list[Decided] = []
+        for row in np.flatnonzero(taken).tolist():
+            stream = self.streams.streams[row]
+            decided += self.book.end(stream, "retracted", _at(moment), CHANGED)
+        return decided
+
+    async def _close(self, connection: Connection, names: Names) -> list[Decided]:
+        decided: list[Decided] = []
+        windows = await self._reader.closed(connection, self.place.closed)
+        async for some in self._reader.history(connection, windows):
+            for window, profile in some:
+                if window.is_estimated:
+                    self._pass_over(window)
+                else:
+                    found = await asyncio.to_thread(self._looks, window, profile, BUCKETS - 1, names)
+                    decided += await self._with_runs(connection, window, found)
+                self._known.add(window.start)
+                self.place = Place(window.start, proof_id=self.place.proof_id)
+        return decided
+
+    def _pass_over(self, window: ClosedWindow) -> None:
+        """Give up an open window that was closed as an estimate."""
+        if self.detector.state.open == window.start:
+            self.detector.state.open = None
+
+    async def _open(self, connection: Connection, moment: Moment, names: Names) -> list[Decided]:
+        """Look at the open window's buckets that have ended by the proven time of the source."""
+        found = await self._reader.next_open(connection, self.place.closed)
+        if found is None or moment.until is None or moment.epoch is None:
+            return []
+        start, end = found
+        age = min(bucket_of(start, end, to_microseconds(moment.until)), BUCKETS) - 1
+        if start != self.place.start:
+            self._leave(start)
+            self.place = replace(self.place, start=start, end=end, age=-1)
+        if age <= self.place.age:
+            return []
+        profile = await self._reader.open(connection, moment.epoch, start, end)
+        window = ClosedWindow(start, end, is_estimated=False)
+        last = min(age, BUCKETS - 2)  # the last look is the close
+        return await asyncio.to_thread(self._looks, window, profile, last, names)
+
+    def _leave(self, start: int) -> None:
+        """Forget an open window that is no window any more, for example after a change of the timezone."""
+        if self.detector.state.open not in (None, start):
+            self.detector.state.open = None
+
+    def _looks(self, window: ClosedWindow, profile: Profile, last: int, names: Names) -> list[Decided]:
+        """Look at the buckets after the last bucket that was looked at, up to `last`; the whole window is the close."""
+        if self.detector.state.open is None:
+            self.detector.open(window.start)
+            self._rest(window.start)
+        decided: list[Decided] = []
+        begin = self.place.age + 1 if self.place.start == window.start else 0
+        for age in range(begin, last + 1):
+            at = window.start - (window.start - window.end) * (age + 1) // BUCKETS
+            whole = age == BUCKETS - 1
+            look = self.detector.close(profile) if whole else self.detector.look(profile, age)
+            decided += self._decide(window, profile, age, at, look, names)
+        if self.place.start == window.start:
+            self.place.age = last
+        return decided
+
+    def _rest(self, start: int) -> None:
+        """Let alerts rest that ended in the window before this process began: the rest of the window says nothing."""
+        ended = [
+            self.streams.of_pair[key]
+            for stream, alert in self.book.alerts.items()
+            if alert.phase.state is State.INACTIVE
+            and alert.seen.start == start
+            and (key := (*stream.scope, stream.from_stage, stream.to_stage)) in self.streams.of_pair
+        ]
+        self.detector.state.rested[ended] = True
+
+    def _decide(
+        self, window: ClosedWindow, profile: Profile, age: int, at: int, look: Look, names: Names
+    ) -> Iterator[Decided]:
+        ended = look.resolved | look.adopted
+        rows = np.flatnonzero(look.fired | ended)
+        if not len(rows):
+            return
+        told = accounts(self.detector, profile, age)
+        for row in rows.tolist():
+            stream = self.streams.streams[row]
+            found = numbers(self.rule, self.detector, told, look, row, at - window.start)
+            if look.adopted[row]:
+                found = msgspec.structs.replace(found, reason=ADOPTED)
+            seen = Seen(at, window.start, window.end, names.of(self.rule, stream, found))
+            yield from self.book.advance(stream, at, seen, active=not ended[row])
+
+    async def _with_runs(
+        self, connection: Connection, window: ClosedWindow, decided: Sequence[Decided]
+    ) -> list[Decided]:
+        """Add to each decision about a closed window the run that it rests on."""
+        if not decided:
+            return []
+        runs = await self._reader.runs(connection, window.start, (stream.scope for stream, _, _ in decided))
+        return [(stream, step, _on_run(seen, runs.get(stream.scope))) for stream, step, seen in decided]
+
+
+def _replay(detector: Detector, windows: Sequence[tuple[int, Profile]]) -> None:
+    for _ in replay(detector, windows):
+        pass
+
+
+def _on_run(seen: Seen, run: tuple[UUID, int] | None) -> Seen:
+    if run is None:
+        return seen
+    return replace(seen, run_id=run[0], evidence=msgspec.structs.replace(seen.evidence, revision=run[1]))
+
+
+def _at(moment: Moment) -> int:
+    return to_microseconds(moment.until or moment.now)

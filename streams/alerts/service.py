@@ -1,0 +1,127 @@
+"""The process of alerts: evaluates the rules where no other process does, and delivers what was decided."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from streams.alerts.channels import open_channels
+from streams.alerts.delivery.delivery import Delivery
+from streams.alerts.evaluation.evaluator import Evaluator
+from streams.alerts.evaluation.term import Term, TermOverError
+from streams.alerts.rule_file import RuleFile
+from streams.alerts.rules import Rules
+from streams.errors import SettingsError
+from streams.settings import Settings
+from streams.store.database import STATEMENT_SECONDS, Pool, close_soon, create_pool, facts_setting
+from streams.store.installation import require_installation
+from streams.store.keep_trying import Trouble, keep_trying
+
+log = structlog.get_logger(__name__)
+
+EVERY = 0.5
+"""Seconds between two looks. A look without anything new is one small query."""
+PATIENCE = timedelta(seconds=30)
+"""The age of a proof from which nothing is decided, beside the time that windows may wait for writers."""
+
+
+class AlertService:
+    """Evaluates and delivers until cancelled; `evaluator` tells what was done."""
+
+    def __init__(self, settings: Settings, pool: Pool, rules: RuleFile) -> None:
+        self._settings = settings
+        self._pool = pool
+        self._rules = rules
+        name = f"{settings.instance} alerts {socket.gethostname()}:{os.getpid()}"
+        self._term = Term(settings.facts_dsn, facts_setting(settings), name[:63])
+        self.evaluator = Evaluator(pool, rules, settings.windows, settings.proof_wait + PATIENCE, self._term)
+        self.trouble = Trouble("alerts cannot be evaluated")
+        self._delivering: asyncio.Task[None] | None = None
+        self._delivered: Rules | None = None
+
+    @property
+    def active(self) -> bool:
+        """True while this process is the one that evaluates."""
+        return self._term.number is not None
+
+    async def run(self) -> None:
+        """Evaluate and deliver. Never returns; raises errors that do not pass."""
+        try:
+            await keep_trying(self._work, self.trouble, EVERY, also=(TermOverError,))
+        finally:
+            await self._stop_delivery()
+            await self._term.close()
+
+    async def _work(self) -> None:
+        was_active = self.active
+        if not await self._term.hold():
+            self.evaluator.forget()
+            await self._stop_delivery()
+            return
+        if not was_active:
+            log.info("this process evaluates alerts", rules=len(self._rules.rules.rule))
+        self._keep_delivering()
+        count = await self.evaluator.look()
+        if count:
+            log.info("alerts", transitions=count)
+
+    def _keep_delivering(self) -> None:
+        """Deliver with the receivers of the present rules."""
+        task = self._delivering
+        if task is not None and task.done():
+            task.result()  # raises what does not pass
+        if self._delivered is not None and self._delivered.receivers == self._rules.rules.receivers:
+            return
+        if task is not None:
+            task.cancel()
+        try:
+            channels = open_channels(self._rules.rules, self._settings)
+        except SettingsError as error:
+            self.trouble.tell(error)
+            channels = open_channels(Rules(), self._settings)
+        delivery = Delivery(self._settings, self._pool, channels, lambda: datetime.now(UTC))
+        self._delivered = self._rules.rules
+        self._delivering = asyncio.create_task(delivery.run())
+
+    async def _stop_delivery(self) -> None:
+        task, self._delivering, self._delivered = self._delivering, None, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+
+
+async def run_alerts(settings: Settings) -> None:
+    """Run the process of alerts until cancelled.
+
+    Raises WrongRulesError with every mistake of the rule file, UnreachableError and PreconditionError as at the start
+    of every command.
+    """
+    rules = RuleFile(settings.alert_rules, settings.windows)
+    await _check(rules.rules, settings)
+    pool = await create_pool(
+        settings.facts_dsn,
+        facts_setting(settings),
+        min_size=1,
+        max_size=4 + 2 * len(rules.rules.receivers) + 4,
+        application_name=f"{settings.instance} alerts",
+        command_timeout=STATEMENT_SECONDS,
+    )
+    try:
+        async with pool.acquire() as connection:
+            await require_installation(connection, settings.instance)
+        await AlertService(settings, pool, rules).run()
+    finally:
+        await close_soon(pool)
+
+
+async def _check(rules: Rules, settings: Settings) -> None:
+    """Raise SettingsError for a receiver that cannot be made, before anything begins."""
+    channels: Sequence[object] = []
+    try:
+        channels = open_channels(rules, settings)
+    finally:
+        for channel in channels:
+            await channel.close()  # type: ignore[attr-defined]
