@@ -68,13 +68,7 @@ added as (
         decided.window_start,
         decided.window_end,
         decided.step,
-        not exists (
-            select from decided as later
-            where
-                later.alert_id = decided.alert_id
-                and later.is_verdict = decided.is_verdict
-                and later.number > decided.number
-        ),
+        decided.number = max(decided.number) over (partition by decided.alert_id, decided.is_verdict),
         decided.at,
         decided.decided_at,
         decided.run_id,
