@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from streams.alerts.channels import open_channels
-from streams.alerts.delivery.delivery import Delivery
+from streams.alerts.delivery.channel import Channel
+from streams.alerts.delivery.delivery import open_delivery
 from streams.alerts.evaluation.evaluator import Evaluator
 from streams.alerts.evaluation.term import Term, TermOverError
 from streams.alerts.rule_file import RuleFile
@@ -82,9 +83,12 @@ class AlertService:
         except SettingsError as error:
             self.trouble.tell(error)
             channels = open_channels(Rules(), self._settings)
-        delivery = Delivery(self._settings, self._pool, channels, lambda: datetime.now(UTC))
         self._delivered = self._rules.rules
-        self._delivering = asyncio.create_task(delivery.run())
+        self._delivering = asyncio.create_task(self._deliver(channels))
+
+    async def _deliver(self, channels: Sequence[Channel]) -> None:
+        async with open_delivery(self._settings, channels, lambda: datetime.now(UTC)) as delivery:
+            await delivery.run()
 
     async def _stop_delivery(self) -> None:
         task, self._delivering, self._delivered = self._delivering, None, None
@@ -105,7 +109,7 @@ async def run_alerts(settings: Settings) -> None:
         settings.facts_dsn,
         facts_setting(settings),
         min_size=1,
-        max_size=4 + 2 * len(rules.rules.receivers) + 4,
+        max_size=2,
         application_name=f"{settings.instance} alerts",
         command_timeout=STATEMENT_SECONDS,
     )
@@ -119,9 +123,5 @@ async def run_alerts(settings: Settings) -> None:
 
 async def _check(rules: Rules, settings: Settings) -> None:
     """Raise SettingsError for a receiver that cannot be made, before anything begins."""
-    channels: Sequence[object] = []
-    try:
-        channels = open_channels(rules, settings)
-    finally:
-        for channel in channels:
-            await channel.close()  # type: ignore[attr-defined]
+    for channel in open_channels(rules, settings):
+        await channel.close()

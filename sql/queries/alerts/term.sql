@@ -11,10 +11,11 @@ select
     exists(
         select
         from pg_locks as held
+        inner join pg_database as own on held.database = own.oid
         where
             held.locktype = 'advisory'
             and held.granted
-            and held.database = (select own.oid from pg_database as own where own.datname = current_database())
-            and ((held.classid::bigint << 32) | held.objid::bigint) = hashtextextended('funnelproof.alerts', 0)
+            and own.datname = current_database()
+            and (held.classid::bigint << 32 | held.objid::bigint) = hashtextextended('funnelproof.alerts', 0)
     ) as is_active
 from funnelproof.alert_term as known

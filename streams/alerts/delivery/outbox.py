@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from streams.alerts.delivery.topic import KAFKA
+from streams.alerts.addresses import KAFKA
 from streams.alerts.transition import Evidence, Transition
 from streams.resources import sql
 from streams.store.database import Connection, columns

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from streams.alerts.delivery.topic import KAFKA
+from streams.alerts.addresses import KAFKA
 from streams.resources import sql
 from streams.store.database import Connection
 

@@ -4,13 +4,11 @@ from datetime import datetime, timedelta
 
 from confluent_kafka import KafkaException
 
+from streams.alerts.addresses import KAFKA
 from streams.alerts.delivery.channel import Message, ReceiverError
 from streams.alerts.delivery.envelope import Envelopes
 from streams.cdc.event_producer import Event, EventProducer
 from streams.errors import FunnelproofError, one_line
-
-KAFKA = "kafka"
-"""The receiver that is told of every transition, whatever the rule file says."""
 
 
 class AlertTopic:

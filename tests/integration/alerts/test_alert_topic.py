@@ -5,7 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from streams.alerts.delivery.topic import KAFKA, AlertTopic
+from streams.alerts.addresses import KAFKA
+from streams.alerts.delivery.topic import AlertTopic
 from streams.brokers import Brokers
 from streams.cdc.event_producer import EventProducer
 from streams.cdc.topics import Topics

@@ -13,8 +13,9 @@ import pytest
 from streams.alerts.evaluation.evaluator import Evaluator
 from streams.alerts.evaluation.term import Term, TermOverError
 from streams.alerts.rule_file import RuleFile
-from streams.store.database import REPORT_SETTING, Pool
-from tests.integration.closing.conftest import START, Desk, desk_of, entry, pool  # noqa: F401 - a fixture
+from streams.store.database import REPORT_SETTING
+from streams.store.installation import register_installation
+from tests.integration.closing.conftest import START, Desk, desk_of, entry
 
 RULES = """
 [[rule]]
@@ -86,13 +87,16 @@ class Site:
 
 
 @pytest.fixture
-async def site(pool: Pool, database: str, tmp_path: Path) -> AsyncIterator[Site]:
+async def site(database: str, tmp_path: Path) -> AsyncIterator[Site]:
     rules = tmp_path / "rules.toml"
     rules.write_text(RULES)
-    made = Site(await desk_of(pool), database, rules)
-    yield made
-    for evaluator in made.evaluators:
-        await evaluator._term.close()
+    async with asyncpg.create_pool(database, min_size=1, server_settings={"timezone": "UTC"}) as pool:
+        async with pool.acquire() as connection:
+            await register_installation(connection, "funnelproof", START)
+        made = Site(await desk_of(pool), database, rules)
+        yield made
+        for evaluator in made.evaluators:
+            await evaluator._term.close()
 
 
 async def learned(site: Site, minutes: int = 20) -> Evaluator:
@@ -245,4 +249,7 @@ async def test_an_alert_that_outlasts_a_silence_is_told_at_the_end(site: Site) -
     await pool.execute(SILENCE, datetime.now(UTC) + timedelta(hours=1))
     for _ in range(4):
         await site.minute_of(0.5)
-    assert [row[0] for row in await pool.fetch(TOLD)] == ["fired", "resolved"]  # who was told of it hears of its end
+    assert [row[0] for row in await pool.fetch(TOLD)] == [
+        "fired",
+        "resolved",
+    ]  # who was told of it hears of its end
