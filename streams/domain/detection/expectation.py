@@ -24,7 +24,9 @@ MOST_LIKELY = 0.998
 _ENTERED, _BY = np.indices((BUCKETS, BUCKETS))
 _POSSIBLE = np.triu(np.ones((BUCKETS, BUCKETS), np.float32))
 """The cells of a profile: a conversion is not before the entry."""
-_OF_DELAY = np.stack([(delay == _BY - _ENTERED).ravel() for delay in range(BUCKETS)], 1).astype(np.float32)
+_OF_DELAY = np.stack([np.equal(_BY - _ENTERED, delay).ravel() for delay in range(BUCKETS)], 1).astype(
+    np.float32
+)
 _DELAY = np.maximum(_BY - _ENTERED, 0)
 
 
