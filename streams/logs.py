@@ -14,6 +14,7 @@ from structlog.typing import Processor
 
 NOISY = {
     "aiokafka": logging.ERROR,
+    "asyncpg": logging.ERROR,  # a traceback whenever a pool cannot connect, which loops tell in one line
     "faust": logging.ERROR,
     "mode": logging.CRITICAL,  # its errors are tracebacks of a reason that the worker itself logs
 }
@@ -69,7 +70,12 @@ def configure_logging(form: Literal["console", "json"], level: str) -> None:
     renderer: list[Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if form == "json"
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        # The renderer's own traceback would show local variables, and with them passwords.
+        else [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(

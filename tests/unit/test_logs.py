@@ -1,6 +1,7 @@
 """Which lines of the libraries reach a worker's log."""
 
 import logging
+from typing import Literal
 
 import pytest
 
@@ -67,3 +68,19 @@ def test_the_libraries_inner_lines_come_at_the_level_debug_alone() -> None:
     configure_logging("json", "debug")
     for name in ("faust.app", "mode.x", "aiokafka.x"):
         assert logging.getLogger(name).isEnabledFor(logging.DEBUG)
+
+
+@pytest.mark.usefixtures("restored_logging")
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_a_traceback_shows_no_local_variable(
+    form: Literal["console", "json"], capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging(form, "debug")
+    password = "hidden" + str(len(form))  # its text is nowhere in the source
+    try:
+        int(f"no answer to {password[:6]}")
+    except ValueError:
+        logging.getLogger("asyncpg.pool").exception("a pool lost its connection")
+    shown = capsys.readouterr().err
+    assert "no answer to" in shown
+    assert password not in shown

@@ -11,6 +11,7 @@ import structlog
 
 from streams.alerts.evaluation.book import TOLD_SHORTLY
 from streams.alerts.evaluation.health import CONDITIONS, Health, name_of
+from streams.alerts.evaluation.invalid import tell_invalid
 from streams.alerts.evaluation.moment import Moment, read_moment
 from streams.alerts.evaluation.numbers import Names
 from streams.alerts.evaluation.silences import tell, tell_what_outlasted
@@ -126,8 +127,8 @@ class Evaluator:
         funnels = await read_funnels(connection)
         self._names = Names(funnels)
         plan = await recorded_plan(connection, self._windows)
-        wants, _ = wanted(self._rules.rules, funnels, plan, to_microseconds(moment.now))
-        transitions: list[Transition] = []
+        wants, invalid = wanted(self._rules.rules, funnels, plan, to_microseconds(moment.now))
+        transitions = await tell_invalid(connection, invalid, moment)
         keys = {want.key for want in wants}
         for key in [key for key in self._watches if key not in keys]:
             transitions += await self._end(connection, key, moment)

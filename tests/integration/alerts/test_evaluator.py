@@ -253,3 +253,20 @@ async def test_an_alert_that_outlasts_a_silence_is_told_at_the_end(site: Site) -
         "fired",
         "resolved",
     ]  # who was told of it hears of its end
+
+
+async def test_a_part_of_a_rule_that_names_something_unknown_is_told_once_and_again_when_it_is_there(
+    site: Site,
+) -> None:
+    evaluator = await learned(site)
+    site.rules.write_text(RULES + 'pairs = ["stage 0 -> nowhere"]\n')
+    for _ in range(2):
+        await evaluator.look()
+        evaluator.forget()  # as a new process
+    (told,) = await site.desk.pool.fetch(TRANSITIONS)
+    assert told["transition"] == "invalid"
+    assert "nowhere" in json.loads(told["content"])["reason"]
+    site.rules.write_text(RULES)
+    await evaluator.look()
+    await evaluator.look()
+    assert await site.transitions() == ["invalid", "released"]
