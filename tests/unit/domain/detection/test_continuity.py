@@ -153,6 +153,7 @@ def assert_alike(one: list[Look], other: list[Look]) -> None:
         np.testing.assert_allclose(mine.log_evidence, theirs.log_evidence, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.thorough
 @settings(max_examples=examples(25))
 @given(WORLDS, TESTS, st.permutations(range(PAIRS)), st.integers(0, PAIRS), st.integers(0, COUNT - 1))
 def test_pairs_that_stay_do_not_notice_that_others_go(
@@ -169,6 +170,7 @@ def test_pairs_that_stay_do_not_notice_that_others_go(
     assert np.array_equal(one.status_of(past)[rows], other.status_of(past))
 
 
+@pytest.mark.thorough
 @settings(max_examples=examples(25))
 @given(WORLDS, TESTS, st.integers(1, 3), st.integers(0, 30))
 def test_pairs_that_come_are_as_pairs_of_a_new_detector(

@@ -187,6 +187,7 @@ def run_lengths(pairs: int, windows: int, log_a: float, looks: tuple[int, ...]) 
     return run
 
 
+@pytest.mark.thorough
 def test_under_the_null_the_mean_run_length_is_at_least_the_threshold() -> None:
     found = run_lengths(500, 120, np.log(30), (0,))
     assert 30 <= found.mean() < 110
