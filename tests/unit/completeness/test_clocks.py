@@ -10,6 +10,7 @@ WALL_CLOCKS = {
     *("now", "utcnow", "today", "fromtimestamp"),  # of datetime and date
 }
 READERS = {
+    "alerts/service.py: datetime.now",  # until when Alertmanager believes an alert, and when a receiver is tried again
     "engine/consumer.py: time.time",  # when a batch was fetched, which Faust's messages carry and nothing looks at
     "operations/watch.py: time.time",  # the age of a checkpoint's file, for a metric
 }
