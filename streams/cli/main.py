@@ -11,6 +11,7 @@ from streams.cli import (
     alerts,
     backfill,
     connector,
+    dashboard,
     demo,
     local,
     migrate,
@@ -66,6 +67,7 @@ app.command("uninstall")(uninstall.uninstall)
 app.command("worker")(worker.worker)
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(connector.app, name="connector")
+app.add_typer(dashboard.app, name="dashboard")
 app.add_typer(local.app, name="local")
 
 
