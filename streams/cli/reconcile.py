@@ -1,6 +1,7 @@
 """`funnelproof reconcile`."""
 
 import asyncio
+import time
 from typing import Annotated
 from uuid import UUID
 
@@ -46,8 +47,11 @@ def reconcile(
     with progress_bar("runs", as_json=as_json) as progress:
         bar = progress.add_task("runs", total=None, rate="")
 
+        began = time.monotonic()
+
         def show(compared: int, expected: int) -> None:
-            progress.update(bar, total=max(compared, expected), completed=compared)
+            rate = f"{compared / max(time.monotonic() - began, 0.001):,.0f}/s"
+            progress.update(bar, total=max(compared, expected), completed=compared, rate=rate)
 
         result = asyncio.run(with_workers(settings, lambda: compare(settings, scope, on_progress=show)))
     if as_json:
