@@ -7,8 +7,9 @@ flux when patience ends is undecided.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
+from itertools import groupby
 
 import asyncpg
 
@@ -109,21 +110,7 @@ class Comparison:
         rows = await self._report.fetch(
             sql("queries/reconciliation/reconcile_windows"), scope.window_name, scope.start, scope.end
         )
-        batches: list[Batch] = []
-        starts: list[tuple[datetime, int]] = []
-        together = 0
-        for number, (kind, start, runs) in enumerate(rows):
-            starts.append((start, runs))
-            together += runs
-            after = rows[number + 1] if number + 1 < len(rows) else None
-            if after is None or after["window_name"] != kind:
-                batches.append(Batch(kind, tuple(starts)))
-            elif together + after["runs"] > RUNS_AT_ONCE:
-                batches.append(Batch(kind, tuple(starts), after["window_start"]))
-            else:
-                continue
-            starts, together = [], 0
-        return batches
+        return in_batches(map(tuple, rows))
 
     def _result(self, rounds: Rounds, left: list[ClosedRun], reason: str | None = None) -> ReconcileResult:
         missed = {each.run.key: each.run for each in rounds.different if each.run.run_id is None}
@@ -141,11 +128,27 @@ class Comparison:
         )
 
 
+def in_batches(windows: Iterable[tuple[str, datetime, int]]) -> list[Batch]:
+    """Return batches of windows, each given as kind, start and expected number of runs, sorted by kind and start."""
+    batches: list[Batch] = []
+    for kind, some in groupby(windows, lambda each: each[0]):
+        starts: list[datetime] = []
+        together = 0
+        for _, start, runs in some:
+            if starts and together + runs > RUNS_AT_ONCE:
+                batches.append(Batch(kind, tuple(starts), together))
+                starts, together = [], 0
+            starts.append(start)
+            together += runs
+        batches.append(Batch(kind, tuple(starts), together))
+    return batches
+
+
 def _divided(batch: Batch, error: asyncpg.PostgresError) -> list[Batch]:
     """Return the halves of a batch that took too long, or that the replay of a replica has cut off."""
     if len(batch.starts) > 1:
         return list(batch.halves())
-    what = f"the windows {batch.kind} from {batch.start.isoformat()} could not be counted ({error})"
+    what = f"the windows {batch.kind} from {batch.starts[0].isoformat()} could not be counted ({error})"
     if isinstance(error, asyncpg.SerializationError):
         raise PreconditionError(f"{what}: raise max_standby_streaming_delay of the replica") from error
     raise PreconditionError(

@@ -43,6 +43,7 @@ class Reader:
         self._settings = {
             "statement_timeout": milliseconds(timeout),
             "work_mem": _WORK_MEMORY,
+            "plan_cache_mode": "force_custom_plan",
             # The planner cannot estimate the joins of windows and pairs. Nested loops could compare all rows with all
             # rows, and sorts spill where hashes do not.
             "enable_nestloop": "off",

@@ -25,31 +25,19 @@ _CHUNKS_AT_ONCE = 4
 
 @dataclass(frozen=True)
 class Batch:
-    """The closed windows of a kind that start in `[start, before)`; `before` None means without a bound.
-
-    `starts` are the starts of the windows in order, each with the number of runs.
-    """
+    """Closed windows of a kind, by their starts in order. `runs` is the expected number of runs."""
 
     kind: str
-    starts: tuple[tuple[datetime, int], ...]
-    before: datetime | None = None
-
-    @property
-    def start(self) -> datetime:
-        """The start of the first window."""
-        return self.starts[0][0]
-
-    @property
-    def runs(self) -> int:
-        """The expected number of runs."""
-        return sum(runs for _, runs in self.starts)
+    starts: tuple[datetime, ...]
+    runs: int
 
     def halves(self) -> tuple[Self, Self]:
         """Return the two halves of a batch with several starts."""
         middle = len(self.starts) // 2
+        runs = self.runs * middle // len(self.starts)
         return (
-            type(self)(self.kind, self.starts[:middle], self.starts[middle][0]),
-            type(self)(self.kind, self.starts[middle:], self.before),
+            type(self)(self.kind, self.starts[:middle], runs),
+            type(self)(self.kind, self.starts[middle:], self.runs - runs),
         )
 
 
@@ -74,15 +62,14 @@ class Sieve:
     async def sift(self, batch: Batch) -> Sifted:
         """Compare the batch; raises asyncpg.QueryCanceledError if a statement takes too long."""
         scope, report = self._scope, self._report
-        span = batch.start, batch.before, scope.end
-        selected = scope.tenant_id, scope.pipeline_id, batch.kind, *span
+        selected = scope.tenant_id, scope.pipeline_id, batch.kind, batch.starts, scope.end
         await report.execute(sql("queries/reconciliation/sift_empty"))
         await report.execute(sql("queries/reconciliation/sift_runs"), *selected)
         pairs = await report.fetch(
             sql("queries/reconciliation/sift_pairs"), scope.tenant_id, scope.pipeline_id
         )
         windows = await report.fetch(
-            sql("queries/reconciliation/sift_windows"), scope.tenant_id, batch.kind, *span
+            sql("queries/reconciliation/sift_windows"), scope.tenant_id, batch.kind, batch.starts, scope.end
         )
         unreported: Sequence[asyncpg.Record] = ()
         async with self._reader.snapshot() as (source, self.snapshot):
@@ -134,7 +121,10 @@ async def open_sieve(report: Pool, reader: Reader, scope: ClosedScope) -> AsyncI
     async with report.acquire() as connection:
         await connection.execute(sql("queries/reconciliation/sift_tables"))
         await connection.execute(
-            "select set_config('statement_timeout', $1, false)", milliseconds(reader.timeout)
+            # The planner must see the starts: a generic plan would look through them for every row.
+            "select set_config('statement_timeout', $1, false), "
+            "set_config('plan_cache_mode', 'force_custom_plan', false)",
+            milliseconds(reader.timeout),
         )
         try:
             yield Sieve(connection, reader, scope)

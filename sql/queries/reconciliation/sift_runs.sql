@@ -1,6 +1,5 @@
 -- Takes the latest runs of a kind's closed windows, and their pairs of stages. Runs of a pipeline with equal pairs
--- share a set of pairs. $1 tenant, $2 pipeline, $3 window name; $4, $5 windows that start from $4 on and before $5;
--- $6 windows that end by $6
+-- share a set of pairs. $1 tenant, $2 pipeline, $3 window name; $4 the starts of the windows; $5 windows that end by $5
 with
 published as materialized (
     select
@@ -16,9 +15,8 @@ published as materialized (
         ($1::uuid is null or run.tenant_id = $1)
         and ($2::uuid is null or run.pipeline_id = $2)
         and run.window_name = $3
-        and run.window_start >= $4
-        and ($5::timestamptz is null or run.window_start < $5)
-        and ($6::timestamptz is null or run.window_end <= $6)
+        and run.window_start = any($4::timestamptz[])
+        and ($5::timestamptz is null or run.window_end <= $5)
 ),
 
 pair_set as materialized (

@@ -1,6 +1,5 @@
 -- The windows of pipelines that have entries in the CRM, or counts in the partials, and no run. The pipelines have pairs
--- of stages today. $1 tenant, $2 pipeline, $3 window name; $4, $5 windows that start from $4 on and before $5;
--- $6 windows that end by $6
+-- of stages today. $1 tenant, $2 pipeline, $3 window name; $4 the starts of the windows; $5 windows that end by $5
 with
 unreported as (
     select
@@ -31,9 +30,8 @@ unreported as (
         and ($1::uuid is null or partial.tenant_id = $1)
         and ($2::uuid is null or partial.pipeline_id = $2)
         and partial.window_name = $3
-        and partial.window_start >= $4
-        and ($5::timestamptz is null or partial.window_start < $5)
-        and ($6::timestamptz is null or partial.window_end <= $6)
+        and partial.window_start = any($4::timestamptz[])
+        and ($5::timestamptz is null or partial.window_end <= $5)
 )
 
 select
