@@ -138,6 +138,12 @@ class Settings(Access):
         timedelta(minutes=5),
         description="the most time of a statement of `reconcile`; windows that take longer are divided",
     )
+    reconcile_share: int = Field(
+        10,
+        ge=1,
+        le=100,
+        description="the most percent of a core of the CRM's database that `reconcile --every` takes",
+    )
     session_timeout: Duration = Field(
         timedelta(seconds=10), description="silence after which Kafka gives a worker's partitions to another"
     )

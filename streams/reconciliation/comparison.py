@@ -7,28 +7,23 @@ flux when patience ends is undecided.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from itertools import groupby
 
 import asyncpg
 
 from streams.completeness.markers import MarkerMissingError
 from streams.completeness.proving import ProgressMissingError
 from streams.errors import PreconditionError
+from streams.reconciliation.batches import Batch, in_batches
 from streams.reconciliation.reader import Reader, ReplicaBehindError
 from streams.reconciliation.result import ClosedRun, Key, ReconcileResult
 from streams.reconciliation.rounds import Rounds
-from streams.reconciliation.sieve import Batch, open_sieve
+from streams.reconciliation.sieve import open_sieve
 from streams.resources import sql
 from streams.store.closed_scope import ClosedScope
 from streams.store.database import Pool
 
-RUNS_AT_ONCE = 20_000
-"""The most runs of a batch, for bounded memory and short snapshots.
-
-A single start of windows with more runs is not divided.
-"""
 OnProgress = Callable[[int, int], None]
 """A callback with the number of compared runs, and the number of runs to compare."""
 _PAUSE = 0.5
@@ -38,9 +33,9 @@ class Comparison:
     """A single comparison of the closed windows in `scope`.
 
     `prove()` returns once every change visible in the source at the call is in the partials, and `reader` has
-    everything from before the call. `snapshot` is the last snapshot of a batch. `on_progress` is called after each
-    batch, with the number of compared runs and the number of runs to compare; the latter counts all pipelines, even
-    where `scope` has a single pipeline.
+    everything from before the call. `on_progress` is called after each batch, with the number of compared runs and the
+    number of runs to compare; the latter counts all pipelines, even where `scope` has a single pipeline. `batches` are
+    the windows that were compared, and `snapshot` is the last snapshot of a batch.
     """
 
     def __init__(
@@ -56,20 +51,23 @@ class Comparison:
         self._prove = prove
         self.scope = scope
         self.snapshot = ""
+        self.batches: Sequence[Batch] = ()
         self._on_progress = on_progress
         self._runs = 0
         self._pairs = 0
 
-    async def run(self, patience: timedelta) -> ReconcileResult:
+    async def run(self, patience: timedelta, batches: Sequence[Batch] | None = None) -> ReconcileResult:
         """Compare every run once, and a run in flux again and again; `patience` begins after the first pass.
 
+        `batches` are the windows to compare; None means every closed window in `scope`.
         Raises PreconditionError if a single window takes the source longer than the reader's timeout.
         """
         held: dict[Key, datetime] = {}
         rounds = None
         try:
             await self._prove()
-            held = await self._sift(await self._batches())
+            self.batches = await self._all_batches() if batches is None else batches
+            held = await self._sift(self.batches)
             rounds = Rounds(self._reader, self._report, self._prove, held)
             await self._settle(rounds, patience)
             return self._result(rounds, await rounds.runs())
@@ -77,7 +75,7 @@ class Comparison:
             rounds = rounds or Rounds(self._reader, self._report, self._prove, held)
             return self._result(rounds, await rounds.runs(), f"nothing can be compared: {error}")
 
-    async def _sift(self, batches: list[Batch]) -> dict[Key, datetime]:
+    async def _sift(self, batches: Sequence[Batch]) -> dict[Key, datetime]:
         held: dict[Key, datetime] = {}
         expected = sum(batch.runs for batch in batches)
         waiting = deque(batches)
@@ -105,7 +103,7 @@ class Comparison:
                 return
             await asyncio.sleep(_PAUSE)
 
-    async def _batches(self) -> list[Batch]:
+    async def _all_batches(self) -> list[Batch]:
         scope = self.scope
         rows = await self._report.fetch(
             sql("queries/reconciliation/reconcile_windows"), scope.window_name, scope.start, scope.end
@@ -126,22 +124,6 @@ class Comparison:
             tuple(left),
             reason,
         )
-
-
-def in_batches(windows: Iterable[tuple[str, datetime, int]]) -> list[Batch]:
-    """Return batches of windows, each given as kind, start and expected number of runs, sorted by kind and start."""
-    batches: list[Batch] = []
-    for kind, some in groupby(windows, lambda each: each[0]):
-        starts: list[datetime] = []
-        together = 0
-        for _, start, runs in some:
-            if starts and together + runs > RUNS_AT_ONCE:
-                batches.append(Batch(kind, tuple(starts), together))
-                starts, together = [], 0
-            starts.append(start)
-            together += runs
-        batches.append(Batch(kind, tuple(starts), together))
-    return batches
 
 
 def _divided(batch: Batch, error: asyncpg.PostgresError) -> list[Batch]:

@@ -1,6 +1,7 @@
 """The server whose entries are counted: the source itself, or a replica of the source."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -26,7 +27,11 @@ class Reader:
     """Reads entries in snapshots, with bounds on the server's work.
 
     A statement is cancelled after `timeout`. A step of the statement sorts or hashes in 32 MB of memory, times the
-    server's `hash_mem_multiplier`; more goes to temporary files. `parallel` lets the server use several processes.
+    server's `hash_mem_multiplier`; more goes to temporary files.
+
+    `share` is the most of the time in which a snapshot may be held: after a snapshot, the next waits. A snapshot keeps
+    one process of the server busy at most, so the share is the most of a core, too. A whole share (1.0) lets the
+    server use several processes. `seconds` is the time in which snapshots were held.
     """
 
     def __init__(
@@ -35,11 +40,14 @@ class Reader:
         timeout: timedelta,
         *,
         is_replica: bool = False,
-        parallel: bool = True,
+        share: float = 1.0,
     ) -> None:
         self._connection = connection
         self.is_replica = is_replica
         self.timeout = timeout
+        self._share = share
+        self._rest_until = 0.0
+        self.seconds = 0.0
         self._settings = {
             "statement_timeout": milliseconds(timeout),
             "work_mem": _WORK_MEMORY,
@@ -49,7 +57,7 @@ class Reader:
             "enable_nestloop": "off",
             "enable_mergejoin": "off",
             "enable_sort": "off",
-        } | ({} if parallel else {"max_parallel_workers_per_gather": "0"})
+        } | ({} if share >= 1 else {"max_parallel_workers_per_gather": "0"})
 
     async def reaches(self, lsn: int, system_identifier: str | None, patience: float) -> None:
         """Wait until everything up to `lsn` of the source can be read.
@@ -78,8 +86,15 @@ class Reader:
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[tuple[Connection, str]]:
         """Hold a transaction with a single snapshot, and give the snapshot's name, too."""
-        async with self._connection.transaction(isolation="repeatable_read", readonly=True):
-            for name, value in self._settings.items():
-                await self._connection.execute("select set_config($1, $2, true)", name, value)
-            name = await self._connection.fetchval("select pg_current_snapshot()::text")
-            yield self._connection, name
+        await asyncio.sleep(self._rest_until - time.monotonic())
+        began = time.monotonic()
+        try:
+            async with self._connection.transaction(isolation="repeatable_read", readonly=True):
+                for name, value in self._settings.items():
+                    await self._connection.execute("select set_config($1, $2, true)", name, value)
+                name = await self._connection.fetchval("select pg_current_snapshot()::text")
+                yield self._connection, name
+        finally:
+            held = time.monotonic() - began
+            self.seconds += held
+            self._rest_until = time.monotonic() + held * (1 / self._share - 1)

@@ -1,6 +1,6 @@
 """A reconciliation: connect, compare, record the result."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,7 +9,9 @@ from streams.cdc.topics import Topics
 from streams.completeness.proving import Prover
 from streams.completeness.session import proving_session
 from streams.completeness.source import read_source
+from streams.reconciliation.batches import Batch
 from streams.reconciliation.comparison import Comparison, OnProgress
+from streams.reconciliation.ledger import note_comparison
 from streams.reconciliation.reader import Reader
 from streams.reconciliation.result import ReconcileResult
 from streams.resources import sql
@@ -17,6 +19,7 @@ from streams.settings import Settings
 from streams.store.closed_scope import ClosedScope
 from streams.store.database import (
     REPLICA_SETTING,
+    Connection,
     OwnConnection,
     Pool,
     close_soon,
@@ -30,6 +33,8 @@ from streams.store.database import (
 from streams.store.doubts import note_doubt, resolve_doubts
 from streams.store.installation import require_installation
 
+PATIENCE = timedelta(seconds=60)
+"""The time for which runs in flux are compared again."""
 _PROOF_SECONDS = 20.0
 
 
@@ -60,7 +65,7 @@ async def reconcile(
     settings: Settings,
     scope: ClosedScope | None = None,
     *,
-    patience: timedelta = timedelta(seconds=60),
+    patience: timedelta = PATIENCE,
     on_progress: OnProgress = lambda *_: None,
 ) -> ReconcileResult:
     """Compare every closed window in `scope`, and record the outcome; `on_progress` as in Comparison.
@@ -71,23 +76,40 @@ async def reconcile(
     Raises UnreachableError and PreconditionError.
     """
     async with open_sessions(settings) as sessions:
-        report = sessions.report
-        comparison = Comparison(sessions.reader, report, sessions.prove, scope or ClosedScope(), on_progress)
-        reconciliation_id = await report.fetchval(sql("queries/reconciliation/reconcile_begin"))
-        result = await comparison.run(patience)
-        await _record(report, reconciliation_id, comparison.snapshot, result)
-        if result.outcome == "different":
-            await note_doubt(report, "reconciliation", _difference(result))
-        if result.outcome == "equal" and comparison.scope == ClosedScope():
-            await resolve_doubts(report, reconciliation_id)
-        return result
+        return await compare(sessions, scope or ClosedScope(), patience=patience, on_progress=on_progress)
+
+
+async def compare(
+    sessions: Sessions,
+    scope: ClosedScope,
+    batches: Sequence[Batch] | None = None,
+    *,
+    patience: timedelta = PATIENCE,
+    on_progress: OnProgress = lambda *_: None,
+) -> ReconcileResult:
+    """Compare the windows in `batches`, and record the outcome; see reconcile.
+
+    `batches` None means every closed window in `scope`.
+    """
+    report = sessions.report
+    comparison = Comparison(sessions.reader, report, sessions.prove, scope, on_progress)
+    reconciliation_id = await report.fetchval(sql("queries/reconciliation/reconcile_begin"))
+    result = await comparison.run(patience, batches)
+    if result.outcome == "different":
+        await note_doubt(report, "reconciliation", _difference(result))
+    if result.outcome == "equal" and batches is None and scope == ClosedScope():
+        await resolve_doubts(report, reconciliation_id)
+    async with report.acquire() as connection, connection.transaction():
+        await _record(connection, reconciliation_id, comparison.snapshot, result)
+        await note_comparison(connection, reconciliation_id, scope, comparison.batches, result)
+    return result
 
 
 @asynccontextmanager
-async def open_sessions(settings: Settings, *, parallel: bool = True) -> AsyncIterator[Sessions]:
+async def open_sessions(settings: Settings, *, share: float = 1.0) -> AsyncIterator[Sessions]:
     """Open the sessions of a reconciliation; close the sessions at the end.
 
-    `parallel` lets the server that is read use several processes. Raises UnreachableError and PreconditionError.
+    `share` is as in Reader. Raises UnreachableError and PreconditionError.
     """
     async with AsyncExitStack() as stack:
         async with facts_connection(settings) as facts:
@@ -110,7 +132,7 @@ async def open_sessions(settings: Settings, *, parallel: bool = True) -> AsyncIt
             reading,
             settings.reconcile_timeout,
             is_replica=settings.replica_dsn is not None,
-            parallel=parallel,
+            share=share,
         )
         yield Sessions(reader, report, session.source, session.prover)
 
@@ -127,30 +149,31 @@ def _difference(result: ReconcileResult) -> str:
     return f"the last reconciliation found {len(result.differences)} of {result.pairs} pairs different"
 
 
-async def _record(report: Pool, reconciliation_id: int, snapshot: str, result: ReconcileResult) -> None:
-    async with report.acquire() as connection, connection.transaction():
-        if result.differences:
-            await connection.execute(
-                sql("queries/reconciliation/reconcile_differences"),
-                reconciliation_id,
-                *columns(
-                    (
-                        *each.run.key,
-                        each.run.run_id,
-                        *each.pair,
-                        *(each.fact or (None, None)),
-                        *(each.sql or (None, None)),
-                    )
-                    for each in result.differences
-                ),
-            )
+async def _record(
+    connection: Connection, reconciliation_id: int, snapshot: str, result: ReconcileResult
+) -> None:
+    if result.differences:
         await connection.execute(
-            sql("queries/reconciliation/reconcile_finish"),
+            sql("queries/reconciliation/reconcile_differences"),
             reconciliation_id,
-            snapshot,
-            result.runs,
-            result.pairs,
-            len(result.differences),
-            len(result.undecided),
-            result.outcome,
+            *columns(
+                (
+                    *each.run.key,
+                    each.run.run_id,
+                    *each.pair,
+                    *(each.fact or (None, None)),
+                    *(each.sql or (None, None)),
+                )
+                for each in result.differences
+            ),
         )
+    await connection.execute(
+        sql("queries/reconciliation/reconcile_finish"),
+        reconciliation_id,
+        snapshot,
+        result.runs,
+        result.pairs,
+        len(result.differences),
+        len(result.undecided),
+        result.outcome,
+    )

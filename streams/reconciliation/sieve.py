@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
 
 import asyncpg
 
+from streams.reconciliation.batches import Batch
 from streams.reconciliation.canonical import PipelinePair, TenantWindow, copy_counts, layers
 from streams.reconciliation.reader import Reader, milliseconds
 from streams.reconciliation.result import Key
@@ -21,24 +21,6 @@ from streams.store.closed_scope import ClosedScope
 from streams.store.database import Connection, Pool
 
 _CHUNKS_AT_ONCE = 4
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Closed windows of a kind, by their starts in order. `runs` is the expected number of runs."""
-
-    kind: str
-    starts: tuple[datetime, ...]
-    runs: int
-
-    def halves(self) -> tuple[Self, Self]:
-        """Return the two halves of a batch with several starts."""
-        middle = len(self.starts) // 2
-        runs = self.runs * middle // len(self.starts)
-        return (
-            type(self)(self.kind, self.starts[:middle], runs),
-            type(self)(self.kind, self.starts[middle:], self.runs - runs),
-        )
 
 
 @dataclass(frozen=True)
@@ -72,12 +54,12 @@ class Sieve:
             sql("queries/reconciliation/sift_windows"), scope.tenant_id, batch.kind, batch.starts, scope.end
         )
         unreported: Sequence[asyncpg.Record] = ()
-        async with self._reader.snapshot() as (source, self.snapshot):
-            for number, layer in enumerate(layers(map(tuple, windows))):
+        for number, layer in enumerate(layers(map(tuple, windows))):
+            async with self._reader.snapshot() as (source, self.snapshot):
                 await self._copy(source, layer, [tuple(pair) for pair in pairs])
-                await report.execute(sql("queries/reconciliation/sift_analyze"))
-                if number == 0:  # a window that overlaps an earlier one is not looked through
-                    unreported = await report.fetch(sql("queries/reconciliation/sift_unreported"), *selected)
+            await report.execute(sql("queries/reconciliation/sift_analyze"))
+            if number == 0:  # a window that overlaps an earlier one is not looked through
+                unreported = await report.fetch(sql("queries/reconciliation/sift_unreported"), *selected)
         different = await report.fetch(sql("queries/reconciliation/sift_differences"))
         size = await report.fetchrow(sql("queries/reconciliation/sift_size"))
         assert size is not None  # noqa: S101 - an aggregate

@@ -7,6 +7,8 @@ create temporary table sifted_run (
     window_end timestamptz not null,
     pair_set integer not null
 );
+-- The planner may misjudge the number of rows that look for their run.
+create index ix_sifted_run on sifted_run (window_start, pipeline_id, tenant_id);
 create temporary table sifted_pair (
     pair_set integer not null,
     tenant_id uuid not null,

@@ -11,7 +11,7 @@ import pytest
 from streams.domain.change import Scope
 from streams.errors import PreconditionError
 from streams.publish.closing import Closing
-from streams.reconciliation import ReconcileResult, comparison
+from streams.reconciliation import ReconcileResult, batches, comparison
 from streams.reconciliation.comparison import Comparison
 from streams.reconciliation.reader import Reader
 from streams.store.closed_scope import ClosedScope
@@ -31,7 +31,7 @@ async def source(database: str) -> AsyncIterator[OwnConnection]:
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparison, "RUNS_AT_ONCE", 4)
+    monkeypatch.setattr(batches, "RUNS_AT_ONCE", 4)
     monkeypatch.setattr(comparison, "_PAUSE", 0.0)
 
 
