@@ -83,6 +83,8 @@ begin
         return;
     end if;
     execute format('grant create on database %I to funnelproof_owner', current_database());
+    -- `reconcile` compares in temporary tables.
+    execute format('grant temporary on database %I to funnelproof_worker', current_database());
     if to_regnamespace('dyno_crm') is not null then
         grant usage, create on schema dyno_crm to funnelproof_owner;
         grant usage on schema dyno_crm to funnelproof_worker, funnelproof_reader;

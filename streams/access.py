@@ -24,6 +24,10 @@ class Access(BaseSettings):
         description="the CRM's database, as a postgresql:// URL",
     )
     report_dsn: str | None = Field(None, description="the database of the facts; default: the CRM's database")
+    replica_dsn: str | None = Field(
+        None,
+        description="a streaming replica of the CRM's database, which `reconcile` reads; default: SOURCE_DSN",
+    )
     cdc_dsn: str | None = Field(
         None,
         description="the CRM's database for Kafka Connect, with a replication role; default: SOURCE_DSN",
@@ -75,7 +79,7 @@ class Access(BaseSettings):
         description="PEM file of the authority of Connect's certificate; default: the machine's own list",
     )
 
-    @field_validator("source_dsn", "report_dsn")
+    @field_validator("source_dsn", "report_dsn", "replica_dsn")
     @classmethod
     def _known_here(cls, value: str | None) -> str | None:
         return value if value is None else check_dsn(value, files_are_here=True)

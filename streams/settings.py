@@ -134,6 +134,16 @@ class Settings(Access):
         None,
         description="a query on the CRM's database for names: kind (tenant or pipeline), id, name; default: no names",
     )
+    reconcile_timeout: Duration = Field(
+        timedelta(minutes=5),
+        description="the most time of a statement of `reconcile`; windows that take longer are divided",
+    )
+    reconcile_share: int = Field(
+        10,
+        ge=1,
+        le=100,
+        description="the most percent of a core of the CRM's database that `reconcile --every` takes",
+    )
     session_timeout: Duration = Field(
         timedelta(seconds=10), description="silence after which Kafka gives a worker's partitions to another"
     )

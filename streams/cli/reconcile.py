@@ -1,19 +1,27 @@
 """`funnelproof reconcile`."""
 
 import asyncio
+import time
+from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
 import typer
 
+from streams.cli.ending import until_told_to_end
 from streams.cli.instants import parse_instant
 from streams.cli.output import AsJson, print_json, progress_bar, stderr, stdout
+from streams.domain.duration import parse_duration
+from streams.logs import configure_logging
 from streams.operations.living import with_workers
-from streams.reconciliation import Difference, ReconcileResult
+from streams.reconciliation import Difference, Job, ReconcileResult
 from streams.reconciliation import reconcile as compare
-from streams.settings import load_settings
+from streams.settings import Settings, load_settings
 from streams.store.closed_scope import ClosedScope
+from streams.store.database import facts_connection
+from streams.store.installation import require_installation
 
+_SHORTEST = timedelta(seconds=5)
 _EXIT = {"equal": 0, "different": 1, "undecided": 2}
 
 
@@ -27,15 +35,26 @@ def reconcile(
     end: Annotated[
         str | None, typer.Option("--to", help="Only windows that end at or before this instant.")
     ] = None,
+    every: Annotated[
+        str | None,
+        typer.Option(help="Compare what is due, so often (as 15m), until SIGTERM or SIGINT."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Rerun the canonical SQL for closed windows, and compare the results with the facts, exact to the count.
 
-    Exit status: 0 equal, 1 different, 2 could not tell.
+    Exit status: 0 equal, 1 different, 2 could not tell. With --every the command does not end by itself: a window is
+    compared soon after the window closes, after a day, after each revision, and once a week. One process compares;
+    further processes stand by.
 
     Example: `funnelproof reconcile --window hour --from 2026-11-23T00:00:00Z`
     """
     settings = load_settings()
+    if every is not None:
+        if as_json or any(each is not None for each in (tenant, pipeline, window, start, end)):
+            raise typer.BadParameter("--every compares all windows: leave the other options out")
+        _run_job(settings, every)
+        return
     scope = ClosedScope(
         tenant,
         pipeline,
@@ -46,8 +65,11 @@ def reconcile(
     with progress_bar("runs", as_json=as_json) as progress:
         bar = progress.add_task("runs", total=None, rate="")
 
+        began = time.monotonic()
+
         def show(compared: int, expected: int) -> None:
-            progress.update(bar, total=max(compared, expected), completed=compared)
+            rate = f"{compared / max(time.monotonic() - began, 0.001):,.0f}/s"
+            progress.update(bar, total=max(compared, expected), completed=compared, rate=rate)
 
         result = asyncio.run(with_workers(settings, lambda: compare(settings, scope, on_progress=show)))
     if as_json:
@@ -55,6 +77,23 @@ def reconcile(
     else:
         _print(result)
     raise typer.Exit(_EXIT[result.outcome])
+
+
+def _run_job(settings: Settings, every: str) -> None:
+    try:
+        length = parse_duration(every)
+    except ValueError as error:
+        raise typer.BadParameter(f"--every: {error}") from error
+    if length < _SHORTEST:
+        raise typer.BadParameter(f"--every: at least {_SHORTEST.total_seconds():.0f}s")
+    asyncio.run(_check(settings))
+    configure_logging(settings.log_format, settings.log_level)
+    until_told_to_end(Job(settings, length).run())
+
+
+async def _check(settings: Settings) -> None:
+    async with facts_connection(settings) as facts:
+        await require_installation(facts, settings.instance)
 
 
 def result_as_json(result: ReconcileResult) -> dict[str, object]:

@@ -135,6 +135,13 @@ def _add_results(lines: Table, facts: Mapping[str, Any]) -> None:
         lines.add_row("labels", Text(trouble, style="red"))
     elif facts["labels"]:
         lines.add_row("labels", f"{facts['labels']} names")
+    compared = facts["comparisons"]
+    if compared["oldest_age"] is not None:
+        lines.add_row(
+            "compared",
+            f"{compared['windows'] - compared['never_compared']} of {compared['windows']} closed windows, the oldest "
+            f"{ago(compared['oldest_age'])} ago; {compared['different']} differ",
+        )
     if last := facts["last_reconciliation"]:
         lines.add_row(
             "reconciled",

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from streams.domain.plan import WindowPlan
 from streams.domain.proof import OpenTransaction
 from streams.errors import PreconditionError
 from streams.operations.failures import explain
+from streams.reconciliation.ledger import read_ledger
 from streams.resources import sql
 from streams.settings import Settings
 from streams.store.database import facts_connection, source_connection
@@ -90,6 +91,7 @@ async def ask_report(settings: Settings) -> ReportAnswer:
         facts = {key: json.loads(value) if key in _JSON and value else value for key, value in row.items()}
         last = await facts_db.fetchrow(sql("queries/operations/last_reconciliation"))
         facts["last_reconciliation"] = None if last is None else dict(last)
+        facts["comparisons"] = asdict(await read_ledger(facts_db))
         closed = await facts_db.fetch(sql("queries/publish/closed_until"), list(settings.windows))
         return ReportAnswer(
             facts,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from streams.domain.proof import OpenTransaction
+from streams.reconciliation.ledger import LedgerReading
 from streams.store.doubts import Doubt
 
 
@@ -42,6 +43,7 @@ class Reading:
       different; for the prover alone.
     - `doubts`: the reasons why results are estimates. `held_by`: the writers that due windows wait for.
     - `label_failures`: the number of looks at the CRM's labels that met a mistake.
+    - `ledger`: the comparisons of closed windows; for the prover's metrics alone.
     - `unpublished`: the number of events that wait for Kafka, None if another worker publishes.
     - `unpublished_for`: the time for which events wait and no event could be published.
     """
@@ -73,6 +75,7 @@ class Reading:
     checkpoints_fail: bool = False
     doubts: Sequence[Doubt] = ()
     held_by: Sequence[OpenTransaction] = ()
+    ledger: LedgerReading | None = None
 
     @property
     def replaying(self) -> int:

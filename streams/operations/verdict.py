@@ -206,7 +206,13 @@ def _of_the_capture(seen: Seen) -> Iterator[str]:
 def _of_the_results(seen: Seen) -> Iterator[str]:
     if seen.facts is None:
         return
-    if difference := difference_of(seen.facts["last_reconciliation"], seen.doubts):
+    compared = seen.facts["comparisons"]
+    if compared["different"]:
+        yield (
+            f"{compared['different']} closed windows differ from the canonical SQL, the first for "
+            f"{ago(compared['different_age'])}: {COMPARE}"
+        )
+    elif difference := difference_of(seen.facts["last_reconciliation"], seen.doubts):
         yield difference
     since = seen.facts["unpublished_since"]
     if since and seen.facts["now"] - since > UNPUBLISHED_AFTER:

@@ -4,19 +4,27 @@ import asyncio
 import time
 from collections.abc import Mapping
 
+import asyncpg
 from confluent_kafka import KafkaException
 
 from streams.errors import FunnelproofError
 from streams.operations.reading import CheckpointReading, PartitionReading, Reading
+from streams.reconciliation.ledger import LedgerReading, read_ledger
 from streams.running import Running
+from streams.store.keep_trying import PASSING_ERRORS
 from streams.worker import Worker
 
 KAFKA_SECONDS = 2.0
 """The most seconds for which a scrape waits for Kafka's answer."""
+LEDGER_SECONDS = 2.0
+"""The most seconds for which a scrape waits for the ledger of comparisons."""
 
 
 async def read(worker: Worker, now: float, *, ask_kafka: bool = False) -> Reading:
-    """Return the values of `worker` at `now` (of `time.monotonic`); with `ask_kafka`, also the log's ends."""
+    """Return the values of `worker` at `now` (of `time.monotonic`).
+
+    With `ask_kafka`, also the log's ends and the ledger of comparisons.
+    """
     running = worker.running
     if running is None:
         return Reading(joining=now - worker.began, takeover_trouble=worker.trouble.why)
@@ -58,7 +66,15 @@ async def read(worker: Worker, now: float, *, ask_kafka: bool = False) -> Readin
         checkpoints_fail=not checkpointing.failing.isdisjoint(processor.owned),
         doubts=[*running.slot.doubts, *closer.doubts] if proves else (),
         held_by=closer.held_by if proves else (),
+        ledger=await _ledger(running) if ask_kafka and proves else None,
     )
+
+
+async def _ledger(running: Running) -> LedgerReading | None:
+    try:
+        return await asyncio.wait_for(read_ledger(running.report), LEDGER_SECONDS)
+    except (*PASSING_ERRORS, asyncpg.PostgresError):
+        return None
 
 
 async def _ends(running: Running) -> Mapping[int, int] | None:

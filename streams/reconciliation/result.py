@@ -9,14 +9,17 @@ Counts = tuple[int, int]
 """`(entered, converted)`."""
 Pair = tuple[UUID, UUID]
 """`(from_stage_id, to_stage_id)`."""
+Key = tuple[UUID, UUID, str, datetime]
+"""`(tenant_id, pipeline_id, window_name, window_start)`."""
 
 
 @dataclass(frozen=True)
 class ClosedRun:
     """The latest revision of a pipeline's closed window in the report database.
 
-    A missing run is a `ClosedRun` without `run_id` and without facts. `written` is a number that grows with every
-    change of the window's partials. `pending` is true if a revision may be due.
+    A missing run is a `ClosedRun` without `run_id` and without facts; its pairs are those that the run would have.
+    `written` is a number that grows with every change of the window's partials. `counted` is true if the partials have
+    an entry in the window. `pending` is true if a revision may be due.
     """
 
     run_id: UUID | None
@@ -31,13 +34,14 @@ class ClosedRun:
     stage_names: dict[UUID, str | None]
     written: int
     pending: bool
+    counted: bool = True
 
     def name_of(self, stage_id: UUID) -> str:
         """Return the stage's name, or the identifier of a stage that is nameless or deleted."""
         return self.stage_names.get(stage_id) or str(stage_id)
 
     @property
-    def key(self) -> tuple[UUID, UUID, str, datetime]:
+    def key(self) -> Key:
         """The run's tenant, pipeline, window name and window start: equal for every revision of a window."""
         return self.tenant_id, self.pipeline_id, self.window_name, self.window_start
 

@@ -29,6 +29,7 @@ select
                 'stage_conversion_current',
                 'stage_conversion_revisions',
                 'stage_conversion_live',
+                'stage_conversion_ledger',
                 'stage_conversion_alert_event'
             )
     ) as views,
@@ -65,6 +66,7 @@ select
                 'stage_conversion_current',
                 'stage_conversion_revisions',
                 'stage_conversion_live',
+                'stage_conversion_ledger',
                 'stage_conversion_alert_event'
             )
     )
@@ -85,6 +87,7 @@ select
                     'stage_conversion_current',
                     'stage_conversion_revisions',
                     'stage_conversion_live',
+                    'stage_conversion_ledger',
                     'stage_conversion_alert_event',
                     'report_stage_conversion_fact',
                     'report_run'

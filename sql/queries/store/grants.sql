@@ -52,6 +52,7 @@ begin
             ('stage_conversion_current', 'select', 'funnelproof_worker, funnelproof_reader'),
             ('stage_conversion_revisions', 'select', 'funnelproof_worker, funnelproof_reader'),
             ('stage_conversion_live', 'select', 'funnelproof_worker, funnelproof_reader'),
+            ('stage_conversion_ledger', 'select', 'funnelproof_worker, funnelproof_reader'),
             ('stage_conversion_alert_event', 'select', 'funnelproof_worker, funnelproof_reader')
         ) as privilege (relation, allowed, role_name)
         inner join pg_class as relation

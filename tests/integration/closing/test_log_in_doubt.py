@@ -15,6 +15,7 @@ from streams.domain.proof import Proof
 from streams.publish.closing import Published
 from streams.publish.revising import request_present_pairs
 from streams.reconciliation.comparison import Comparison
+from streams.reconciliation.reader import Reader
 from streams.store.closed_scope import ClosedScope
 from streams.store.database import Pool
 from streams.store.doubts import note_doubt, unresolved_doubts
@@ -179,6 +180,8 @@ async def test_a_reconciliation_waits_for_no_revision_that_is_held_back(pool: Po
         pass
 
     source = await asyncpg.connect(database, server_settings={"timezone": "UTC"})
-    result = await Comparison(source, pool, prove, ClosedScope()).run(timedelta(0))
+    result = await Comparison(Reader(source, timedelta(seconds=30)), pool, prove, ClosedScope()).run(
+        timedelta(0)
+    )
     await source.close()
     assert (result.outcome, len(result.differences)) == ("different", 1)  # the CRM has no row at all

@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from streams.domain.proof import OpenTransaction
 from streams.operations.metrics import Metrics
 from streams.operations.reading import PartitionReading, Reading
+from streams.reconciliation.ledger import LedgerReading
 from streams.store.doubts import Doubt
 
 PAGE = Path(__file__).parents[3] / "docs" / "operations.md"
@@ -28,6 +29,7 @@ PROVER = Reading(
     doubts=[Doubt("slot", "it was moved", "begin anew")],
     held_by=[OpenTransaction("3/7", 42, None, "crm", "import", 61.0)],
     label_failures=5,
+    ledger=LedgerReading(40, 3, 7200.0, 2, 60.0),
     published=40,
     unpublished=3,
 )
@@ -65,6 +67,9 @@ def shown(reading: Reading) -> dict[str, float]:
         ("funnelproof_doubts['marker']", 0),
         ("funnelproof_doubts['privilege']", 0),
         ("funnelproof_holding_transaction_seconds['42', 'crm', 'import']", 61),
+        ("funnelproof_windows_different", 2),
+        ("funnelproof_windows_never_compared", 3),
+        ("funnelproof_oldest_comparison_age_seconds", 7200),
         ("funnelproof_outbox_unpublished", 3),
         ("funnelproof_events_published_total", 40),
         ("funnelproof_label_failures_total", 5),
@@ -85,6 +90,7 @@ def test_what_is_not_known_is_absent_and_not_zero() -> None:
     assert "funnelproof_window_overdue_seconds" not in idle
     assert not [name for name in idle if name.startswith("funnelproof_doubts")]
     assert "funnelproof_outbox_unpublished" not in idle
+    assert "funnelproof_windows_different" not in idle
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,13 @@ FACTS: dict[str, Any] = {
     "unpublished_since": None,
     "unpublished_events": 0,
     "last_reconciliation": None,
+    "comparisons": {
+        "windows": 40,
+        "never_compared": 0,
+        "oldest_age": 60.0,
+        "different": 0,
+        "different_age": None,
+    },
 }
 FOLDED = PartitionStatus(
     0, source_offset=10, end=10, readable=10, claimed=4, worker="host:1", flushed_at="", flushed_ago=0.5
@@ -32,6 +39,10 @@ WELL = Seen(
 )
 UNFOLDED = [PartitionStatus(number, end=7, readable=7) for number in (0, 1)]
 OLD = {**FACTS, "proven_at": NOW - timedelta(seconds=61)}
+
+
+def compared(different: int, age: float) -> dict[str, Any]:
+    return {**FACTS, "comparisons": {**FACTS["comparisons"], "different": different, "different_age": age}}
 
 
 def reconciled(outcome: str, differences: int = 0) -> dict[str, Any]:
@@ -107,6 +118,12 @@ def test_nothing_is_wrong_while(seen: Seen) -> None:
             replace(WELL, facts=reconciled("different", 12)),
             [
                 "the last reconciliation, 3 h ago, found 12 differences in 40 runs: run `funnelproof reconcile`"
+            ],
+        ),
+        (
+            replace(WELL, facts=compared(2, 7300.0), doubts={"reconciliation"}),
+            [
+                "2 closed windows differ from the canonical SQL, the first for 2 h: run `funnelproof reconcile`"
             ],
         ),
         (replace(WELL, slot=None), ["Postgres has no replication slot for the connector: run"]),

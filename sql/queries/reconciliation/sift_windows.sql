@@ -1,4 +1,5 @@
--- The closed windows of a batch for every tenant, even for a tenant without runs.
+-- The windows of a batch by tenant: those of the runs, and every closed window of a tenant's tiling, even without a run.
+-- $1 tenant, $2 window name; $3 the starts of the windows; $4 windows that end by $4
 with
 tenant as (
     select distinct stage.tenant_id
@@ -6,6 +7,12 @@ tenant as (
     where $1::uuid is null or stage.tenant_id = $1
 )
 
+select
+    run.tenant_id,
+    run.window_start,
+    run.window_end
+from sifted_run as run
+union
 select
     tenant.tenant_id,
     closed.window_start,
@@ -19,6 +26,6 @@ inner join funnelproof.time_window as closed
 where
     closed.closed_at is not null
     and closed.window_name = $2
-    and closed.window_start >= $3
-    and ($4::timestamptz is null or closed.window_start < $4)
-    and ($5::timestamptz is null or closed.window_end <= $5)
+    and closed.window_start = any($3::timestamptz[])
+    and ($4::timestamptz is null or closed.window_end <= $4)
+order by 1, 2, 3

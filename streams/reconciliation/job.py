@@ -1,0 +1,134 @@
+"""The reconciliation job: compares closed windows again and again, gently, until the job is told to end.
+
+Every window is compared soon after the window closes, once more after a day, after each revision, and in its turn
+within a week. A window that differs, or could not be compared, is compared again in the next round.
+"""
+
+import asyncio
+import random
+import time
+from datetime import timedelta
+from typing import NoReturn
+
+import structlog
+
+from streams.errors import PreconditionError
+from streams.reconciliation.batches import in_batches
+from streams.reconciliation.ledger import due_windows, reasons_of
+from streams.reconciliation.reconcile import Sessions, compare, open_sessions
+from streams.reconciliation.result import ReconcileResult
+from streams.resources import sql
+from streams.settings import Settings
+from streams.store.closed_scope import ClosedScope
+from streams.store.database import OwnConnection, close_soon, connect, facts_connection, facts_setting
+from streams.store.held_epoch import require_living_worker
+from streams.store.installation import require_installation
+from streams.store.keep_trying import PASSING_ERRORS, Trouble
+
+log = structlog.get_logger(__name__)
+
+STAND_BY_SECONDS = 10.0
+"""The pause of a job that stands by, between two looks whether another job still runs."""
+JITTER = 0.1
+"""The most by which a pause is longer or shorter, as a part of the pause."""
+
+
+class Job:
+    """The job of an installation; `every` is the time between the starts of two rounds.
+
+    One job runs at a time; further jobs stand by, and one of them takes over once the first has ended.
+    """
+
+    def __init__(self, settings: Settings, every: timedelta) -> None:
+        self._settings = settings
+        self._every = every
+        self._lock: OwnConnection | None = None
+        self._trouble = Trouble("closed windows could not be compared")
+        self._draw = random.Random()  # noqa: S311 - a pause, no secret
+
+    async def run(self) -> NoReturn:
+        """Compare until cancelled. An error that passes is logged, and a round follows soon; other errors are raised.
+
+        Without a living worker a round is such an error, too.
+        """
+        try:
+            while True:
+                began = time.monotonic()
+                pause = self._every.total_seconds()
+                try:
+                    if not await self.is_alone():
+                        pause = STAND_BY_SECONDS
+                    else:
+                        await self.round()
+                    self._trouble.end()
+                except (PreconditionError, *PASSING_ERRORS) as error:
+                    self._trouble.tell(error)
+                    pause = min(pause, 60.0)
+                rest = began + pause * self._draw.uniform(1 - JITTER, 1 + JITTER) - time.monotonic()
+                await asyncio.sleep(max(0.0, rest))
+        finally:
+            await self.release()
+
+    async def round(self) -> ReconcileResult | None:
+        """Compare the windows that are due; return None if no window is due.
+
+        Raises PreconditionError if no worker lives, UnreachableError if a server does not answer.
+        """
+        async with facts_connection(self._settings) as facts:
+            await require_installation(facts, self._settings.instance)
+            await require_living_worker(facts)
+        async with open_sessions(self._settings, share=self._settings.reconcile_share / 100) as sessions:
+            return await self._compare(sessions)
+
+    async def _compare(self, sessions: Sessions) -> ReconcileResult | None:
+        due = await due_windows(sessions.report, self._every)
+        if not due:
+            log.debug("no window is due")
+            return None
+        began = time.monotonic()
+        result = await compare(
+            sessions, ClosedScope(), in_batches((each.kind, each.start, each.runs) for each in due)
+        )
+        told = log.info if result.outcome == "equal" else log.warning
+        told(
+            "compared",
+            outcome=result.outcome,
+            windows=len(due),
+            due=dict(reasons_of(due)),
+            runs=result.runs,
+            differences=len(result.differences),
+            undecided=len(result.undecided),
+            seconds=round(time.monotonic() - began, 1),
+            source_seconds=round(sessions.reader.seconds, 2),
+            **({} if result.reason is None else {"reason": result.reason}),
+        )
+        return result
+
+    async def is_alone(self) -> bool:
+        """Return True if this job holds the lock: from now on, or since an earlier call."""
+        if self._lock is not None:
+            try:
+                await self._lock.fetchval("select 1")
+            except PASSING_ERRORS:
+                self._lock.terminate()
+                self._lock = None
+            else:
+                return True
+        session = await connect(
+            self._settings.facts_dsn,
+            facts_setting(self._settings),
+            application_name=f"{self._settings.instance} reconcile job",
+            command_timeout=STAND_BY_SECONDS,
+        )
+        if await session.fetchval(sql("queries/reconciliation/job_lock")):
+            self._lock = session
+            return True
+        await close_soon(session)
+        log.debug("another job runs: standing by")
+        return False
+
+    async def release(self) -> None:
+        """Give the lock back, if this job holds the lock."""
+        if self._lock is not None:
+            await close_soon(self._lock)
+            self._lock = None
