@@ -11,6 +11,9 @@ WALL_CLOCKS = {
 }
 READERS = {
     "alerts/service.py: datetime.now",  # until when Alertmanager believes an alert, and when a receiver is tried again
+    "cli/alert_simulation.py: datetime.now",  # up to when a command looks, where nobody says
+    "cli/alert_trial.py: datetime.now",
+    "cli/alerts.py: datetime.now",
     "engine/consumer.py: time.time",  # when a batch was fetched, which Faust's messages carry and nothing looks at
     "operations/watch.py: time.time",  # the age of a checkpoint's file, for a metric
 }
