@@ -13,10 +13,13 @@ from streams.errors import SettingsError
 from streams.settings import Settings
 
 
-def open_channels(rules: Rules, settings: Settings) -> list[Channel]:
-    """Return a channel to each receiver. Raises SettingsError for an address that no service of Apprise knows."""
+def open_channels(rules: Rules, settings: Settings, *, sender: str | None = None) -> list[Channel]:
+    """Return a channel to each receiver. Raises SettingsError for an address that no service of Apprise knows.
+
+    `sender` names a second sender to the topic, which must not shut out the evaluator's.
+    """
     envelopes = Envelopes(settings.instance, settings.dashboard_url)
-    producer = EventProducer(settings.brokers, settings.alerts_topic)
+    producer = EventProducer(settings.brokers, settings.alerts_topic, sender)
     return [
         AlertTopic(producer, envelopes),
         *(_channel(name, receiver, settings, envelopes) for name, receiver in rules.receivers.items()),

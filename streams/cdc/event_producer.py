@@ -28,12 +28,13 @@ class EventProducer:
 
     A read_committed consumer therefore never sees part of an interrupted batch. The first batch of a new sender fences
     the former sender. Example: worker A pauses, worker B takes over and sends a batch. A wakes up as a zombie and sends
-    on, but Kafka refuses A's transaction.
+    on, but Kafka refuses A's transaction. A producer with a `sender` of its own fences no other.
     """
 
-    def __init__(self, brokers: Brokers, topic: str) -> None:
+    def __init__(self, brokers: Brokers, topic: str, sender: str | None = None) -> None:
         self._brokers = brokers
         self._topic = topic
+        self._sender = topic if sender is None else f"{topic}.{sender}"
         self._topics = Topics(brokers)
         self._producer: Producer | None = None
 
@@ -67,7 +68,7 @@ class EventProducer:
         producer = Producer(
             {
                 **self._brokers.confluent(),
-                "transactional.id": self._topic,  # idempotent, and acknowledged by all replicas
+                "transactional.id": self._sender,  # idempotent, and acknowledged by all replicas
                 "transaction.timeout.ms": int(2000 * SEND_SECONDS),
                 "compression.type": "zstd",
                 # Kafka's own clients choose a key's partition like this, in a topic with several partitions.

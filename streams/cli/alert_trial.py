@@ -1,0 +1,49 @@
+"""`funnelproof alerts test`."""
+
+import asyncio
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from streams.alerts.trial import Tried, try_receivers
+from streams.cli.output import AsJson, print_json, printable, stdout
+from streams.settings import Settings, load_settings
+
+
+def send_test(
+    rule: Annotated[
+        str | None, typer.Argument(help="A rule: its receivers are tried; default: those of all rules.")
+    ] = None,
+    receiver: Annotated[str | None, typer.Option(help="Only this receiver.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send a test to receivers: an alert called test, which fires and is resolved at once. Nothing is stored.
+
+    Exit status 1 when a receiver did not take the test.
+
+    Example: `funnelproof alerts test --receiver sales-ops`
+    """
+    tried = asyncio.run(_try(load_settings(), rule, receiver, as_json=as_json))
+    if as_json:
+        print_json({"receivers": [asdict(each) for each in tried]})
+    elif not tried:
+        stdout.print("no receivers: alerts are on the page alone")
+    raise typer.Exit(1 if any(each.error for each in tried) else 0)
+
+
+async def _try(settings: Settings, rule: str | None, receiver: str | None, *, as_json: bool) -> list[Tried]:
+    tried = []
+    async for each in try_receivers(settings, rule, receiver, datetime.now(UTC)):
+        tried.append(each)
+        if not as_json:
+            told, style = (each.error, "red") if each.error else ("has taken the test", "green")
+            stdout.print(
+                printable(f"{each.receiver}: {told}"),
+                style=style,
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
+    return tried
