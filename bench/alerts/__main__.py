@@ -3,17 +3,21 @@
 python -m bench.alerts alarms --months 100        false alarms in five shapes of traffic, with other tests beside
 python -m bench.alerts delays --pairs 200         how soon drops are found
 python -m bench.alerts applications FILE.csv.gz   a year of real loan applications: columns deal, stage, entered_at
+python -m bench.alerts load FILE.csv.gz           the same applications, written into the CRM FUNNELPROOF_SOURCE_DSN
 python -m bench.alerts speed                      a year of hours of 100 pipelines, and a look at 10,000 pipelines
 """
 
 import argparse
+import asyncio
+import os
+import shlex
 import sys
 from math import exp
 from pathlib import Path
 
 import numpy as np
 
-from bench.alerts import applications
+from bench.alerts import applications, loading
 from bench.alerts.rivals import PreviousWindow, ScoreTest
 from bench.alerts.speed import looks, year
 from bench.alerts.watching import DROP, FIRST, HOUR, PAIRS, watch
@@ -115,6 +119,13 @@ def real(path: Path, repeats: int) -> None:
     say(f"all pairs: {np.median(late):.1f} days (median)")
 
 
+def load(path: Path) -> None:
+    """Write the applications into a CRM, and print the settings with which funnelproof follows them."""
+    dsn = os.environ["FUNNELPROOF_SOURCE_DSN"]
+    for name, value in asyncio.run(loading.load(dsn, applications.read(path))).items():
+        say(f"export {name}={shlex.quote(value)}")
+
+
 def speed(pipelines: int, many: int, windows: int, processes: int, seed: int) -> None:
     """Print the time of a replay, and the time and memory of a look."""
     wall, cpu, alarms = year(pipelines, windows, processes, seed)
@@ -143,6 +154,7 @@ def main(arguments: list[str]) -> None:
     of_speed.add_argument("--many", type=int, default=10_000)
     of_speed.add_argument("--windows", type=int, default=365 * 24)
     of_speed.add_argument("--processes", type=int, default=2)
+    commands.add_parser("load").add_argument("path", type=Path)
     for command, pairs in ((of_alarms, 60), (of_delays, 100), (of_speed, 0)):
         if pairs:
             command.add_argument("--pairs", type=int, default=pairs)
@@ -158,6 +170,8 @@ def main(arguments: list[str]) -> None:
             delays(chosen.pairs, chosen.seed)
         case "speed":
             speed(chosen.pipelines, chosen.many, chosen.windows, chosen.processes, chosen.seed)
+        case "load":
+            load(chosen.path)
         case _:
             real(chosen.path, chosen.repeats)
 

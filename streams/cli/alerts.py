@@ -10,7 +10,7 @@ from streams.alerts.checking import CheckedFile, CheckedRule, check_rules
 from streams.alerts.rules import BelowRule, Rule, TrafficRule
 from streams.alerts.scope import Funnels, Stream
 from streams.alerts.service import run_alerts
-from streams.cli import alert_list, alert_trial
+from streams.cli import alert_list, alert_simulation, alert_trial
 from streams.cli.ending import until_told_to_end
 from streams.cli.output import AsJson, print_json, printable, stdout
 from streams.logs import configure_logging
@@ -27,6 +27,7 @@ def alerts() -> None:
 app.command("list")(alert_list.list_alerts)
 app.command()(alert_list.silence)
 app.command("test")(alert_trial.send_test)
+app.command()(alert_simulation.simulate)
 
 
 @app.command()

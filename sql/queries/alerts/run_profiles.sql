@@ -1,5 +1,5 @@
 -- The present profiles of closed windows of a kind, window by window. A pair of a run that no deal entered has no row.
--- $1 kind, $2 first start, $3 last start, $4 tiling
+-- $1 kind, $2 first start, $3 last start, $4 tiling, $5 pipelines (null: all)
 select
     run.window_start,
     run.run_id,
@@ -22,4 +22,5 @@ where
     run.window_name = $1
     and run.window_start between $2 and $3
     and coalesce(own.tiling, '') = $4
+    and ($5::uuid[] is null or run.pipeline_id = any($5))
 order by run.window_start

@@ -11,12 +11,14 @@ import msgspec
 from streams.alerts.evaluation.book import Book, Seen
 from streams.alerts.evaluation.moment import Moment
 from streams.alerts.evaluation.numbers import Names
+from streams.alerts.evaluation.reading import ClosedWindow, Streams
 from streams.alerts.evaluation.watch import Decided, Place
 from streams.alerts.rules import BelowRule
 from streams.alerts.scope import Stream
 from streams.alerts.transition import Evidence
 from streams.domain.change import Scope
 from streams.domain.detection.floor import Floor
+from streams.domain.detection.profile import Profile
 from streams.domain.windows import from_microseconds, to_microseconds
 from streams.resources import sql
 from streams.store.database import Connection
@@ -26,7 +28,7 @@ from streams.store.database import Connection
 class _Counts:
     start: int
     end: int
-    run_id: UUID
+    run_id: UUID | None
     revision: int
     entered: int
     converted: int
@@ -42,7 +44,7 @@ class FloorWatch:
         self.rule = rule
         self.book = Book(rule, tiling)
         self.place = Place()
-        self._streams = streams
+        self.streams = Streams(streams)
         self._tiling = tiling
         self._floor = Floor(Fraction(rule.rate).limit_denominator(10**6), rule.min_entered)
 
@@ -54,7 +56,7 @@ class FloorWatch:
                 sql("queries/alerts/last_counts"), self.rule.window, self._tiling, self.place.proof_id
             )
             found = _by_pair(rows)
-            for stream in self._streams:
+            for stream in self.streams.streams:
                 counts = found.get((stream.scope, stream.from_stage, stream.to_stage))
                 if counts is not None:
                     decided += self._judge(stream, counts, names)
@@ -62,6 +64,20 @@ class FloorWatch:
             self.place.proof_id = moment.proof_id
         if moment.until is not None:
             decided += self.book.pass_time(to_microseconds(moment.until))
+        return decided
+
+    def look_at_closed(self, window: ClosedWindow, profile: Profile, names: Names) -> list[Decided]:
+        """Look at the counts of a closed window; return what was decided. An estimate is passed over."""
+        if window.is_estimated:
+            return []
+        decided: list[Decided] = []
+        counts = zip(profile.entered_count.tolist(), profile.converted_count.tolist(), strict=True)
+        for stream, (entered, converted) in zip(self.streams.streams, counts, strict=True):
+            if entered:
+                of_window = _Counts(window.start, window.end, None, 1, entered, converted)
+                decided += self._judge(stream, of_window, names)
+        decided += self.book.pass_time(window.end)
+        self.place.closed = window.start
         return decided
 
     def _judge(self, stream: Stream, counts: _Counts, names: Names) -> list[Decided]:

@@ -109,11 +109,12 @@ def _nobody(streams: int) -> Profile:
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads the windows of a kind and tiling."""
+    """Reads the windows of a kind and tiling. `pipelines`: history is read of these alone; None: of all."""
 
     window: str
     tiling: str
     streams: Streams
+    pipelines: Sequence[UUID] | None = None
 
     async def closed(self, connection: Connection, after: int | None) -> list[ClosedWindow]:
         """Return the closed windows that start after an instant (microseconds; None: all), the oldest first."""
@@ -141,6 +142,7 @@ class Reader:
                 from_microseconds(some[0].start),
                 from_microseconds(some[-1].start),
                 self.tiling,
+                self.pipelines,
             )
             by_start = {
                 to_microseconds(start): list(group) for start, group in groupby(rows, lambda row: row[0])

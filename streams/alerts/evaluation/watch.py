@@ -27,7 +27,7 @@ from streams.domain.change import Scope
 from streams.domain.detection.detector import Detector, Look
 from streams.domain.detection.evidence import DropTest
 from streams.domain.detection.lifecycle import State
-from streams.domain.detection.profile import BUCKETS, Flags, Profile, Reals, bucket_of
+from streams.domain.detection.profile import BUCKETS, Flags, Profile, Reals, bucket_end, bucket_of
 from streams.domain.detection.replay import replay
 from streams.domain.detection.season import Season
 from streams.domain.detection.traffic import TrafficTest
@@ -207,13 +207,22 @@ class Watch:
         windows = await self._reader.closed(connection, self.place.closed)
         async for some in self._reader.history(connection, windows):
             for window, profile in some:
-                if window.is_estimated:
-                    self._pass_over(window)
-                else:
-                    found = await asyncio.to_thread(self._looks, window, profile, BUCKETS - 1, names)
-                    decided += await self._with_runs(connection, window, found)
-                self._known.add(window.start)
-                self.place = Place(window.start, proof_id=self.place.proof_id)
+                found = await asyncio.to_thread(self.look_at_closed, window, profile, names)
+                decided += await self._with_runs(connection, window, found)
+        return decided
+
+    def look_at_closed(self, window: ClosedWindow, profile: Profile, names: Names) -> list[Decided]:
+        """Look at the buckets of a closed window that were not looked at yet; return what was decided.
+
+        Windows come in the order of time. An estimate is passed over.
+        """
+        decided: list[Decided] = []
+        if window.is_estimated:
+            self._pass_over(window)
+        else:
+            decided = self._looks(window, profile, BUCKETS - 1, names)
+        self._known.add(window.start)
+        self.place = Place(window.start, proof_id=self.place.proof_id)
         return decided
 
     def _pass_over(self, window: ClosedWindow) -> None:
@@ -250,11 +259,14 @@ class Watch:
             self._rest(window.start)
         decided: list[Decided] = []
         begin = self.place.age + 1 if self.place.start == window.start else 0
+        if last == BUCKETS - 1:
+            self.detector.foresee(profile)
         for age in range(begin, last + 1):
-            at = window.start - (window.start - window.end) * (age + 1) // BUCKETS
+            at = bucket_end(window.start, window.end, age)
             whole = age == BUCKETS - 1
             look = self.detector.close(profile) if whole else self.detector.look(profile, age)
             decided += self._decide(window, profile, age, at, look, names)
+            decided += self.book.pass_time(at)
         if self.place.start == window.start:
             self.place.age = last
         return decided

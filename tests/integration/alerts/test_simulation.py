@@ -1,0 +1,144 @@
+"""Simulations of stored runs decide what a live evaluator has decided; injected drops are found."""
+
+import json
+import random
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from streams.alerts.notation import PairName
+from streams.alerts.simulation.injection import Injection
+from streams.alerts.simulation.simulate import Simulated, Wish, simulate_stored
+from streams.alerts.transition import Evidence
+from streams.domain.windows import from_microseconds, to_microseconds
+from streams.settings import Settings
+from tests.integration.alerts.test_evaluator import RULES, Site, site
+from tests.integration.closing.conftest import START
+
+__all__ = ["site"]
+LIVE = (
+    "select transition, at, window_start, from_stage_id::text, to_stage_id::text, content"
+    " from funnelproof.alert_event where kind <> 'health' order by event_number"
+)
+WAITING = RULES + 'for = "7s"\nkeep_firing_for = "90s"\n'
+EVERY_KIND = (
+    RULES
+    + '[[rule]]\nname = "quiet"\nkind = "traffic"\nwindow = "1m"\n'
+    + '[[rule]]\nname = "floor"\nkind = "below"\nwindow = "1m"\nrate = "40%"\n'
+)
+
+
+async def simulated(site: Site, *injections: Injection) -> Simulated:
+    settings = Settings(source_dsn=site.dsn, windows="1m", alert_rules=site.rules)
+    wish = Wish(now=to_microseconds(START), injections=injections, processes=1)
+    return await simulate_stored(settings, wish)
+
+
+def told(content: Evidence) -> dict[str, object]:
+    """Return the numbers, without the revision, which a simulation has no run for."""
+    numbers: dict[str, object] = msgspec.to_builtins(content)
+    numbers.pop("revision", None)
+    return numbers
+
+
+async def compare(site: Site, seed: int, minutes: int) -> int:
+    """Let an evaluator look live at a story, replay the story, and return the number of transitions."""
+    chance = random.Random(seed)
+    await site.minute_of(0.5)
+    evaluator = await site.evaluator()
+    await evaluator.look()
+    for minute in range(minutes):
+        rate = chance.choice([0.03, 0.25, 0.5, 0.5]) if minute > 18 else 0.5
+        deals = chance.choice([0, 20, 120, 120]) if minute > 18 else 120
+        steps = sorted(chance.sample(range(1, 60), chance.randint(0, 4)))
+        await site.minute_of(rate, deals, steps=steps)
+    live = {
+        (
+            row["transition"],
+            row["at"],
+            row["window_start"],
+            row["from_stage_id"],
+            row["to_stage_id"],
+            json.dumps(told(msgspec.json.decode(row["content"], type=Evidence)), sort_keys=True),
+        )
+        for row in await site.desk.pool.fetch(LIVE)
+    }
+    replayed = {
+        (
+            step,
+            from_microseconds(seen.at),
+            from_microseconds(seen.start),
+            stream.from_stage,
+            stream.to_stage,
+            json.dumps(told(seen.evidence), sort_keys=True),
+        )
+        for played in (await simulated(site)).parts
+        for stream, step, seen in played.decided
+    }
+    assert replayed == live
+    return len(live)
+
+
+async def test_a_replay_decides_what_a_live_evaluator_has_decided(site: Site) -> None:
+    assert await compare(site, 1, 34) > 1
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("seed", range(2, 6))
+async def test_replays_of_longer_histories_and_of_rules_of_every_kind_agree_with_live(
+    site: Site, seed: int
+) -> None:
+    site.rules.write_text(EVERY_KIND)
+    assert await compare(site, seed, 60) > 4
+
+
+async def test_a_rule_that_waits_fires_in_a_replay_where_the_wait_has_passed(site: Site) -> None:
+    site.rules.write_text(WAITING)
+    for _ in range(20):
+        await site.minute_of(0.5)
+    await site.minute_of(0.03)
+    for _ in range(4):
+        await site.minute_of(0.5)
+    (played,) = (await simulated(site)).parts
+    (_, fired, at), (_, resolved, until) = (
+        (stream, step, from_microseconds(seen.at)) for stream, step, seen in played.decided
+    )
+    assert (fired, resolved) == ("fired", "resolved")
+    assert 7 <= (at - START).total_seconds() - 20 * 60 < 60
+    assert (until - at).total_seconds() > 60
+
+
+async def test_an_injected_drop_is_found_and_is_no_false_alarm(site: Site) -> None:
+    for _ in range(26):
+        await site.minute_of(0.5)
+    pair = PairName("stage 0", "stage 1")
+    begin = to_microseconds(START) + 22 * 60_000_000
+    (figures,) = (await simulated(site, Injection(pair, 0.9, begin))).figures
+    (found,) = figures.found
+    assert (found.since, found.count, found.already_firing) == (begin, 1, 0)
+    assert 0 < found.median <= 1
+    assert figures.alarms == 0
+    assert (await simulated(site)).figures[0].found == []
+
+
+async def test_windows_that_are_estimates_are_passed_over(site: Site) -> None:
+    for _ in range(20):
+        await site.minute_of(0.5)
+    await site.minute_of(0.03, 120, "a doubt")
+    await site.minute_of(0.5)
+    (played,) = (await simulated(site)).parts
+    assert (len(played.windows), list(played.decided)) == (21, [])
+
+
+async def test_a_name_that_is_not_there_is_refused(site: Site, tmp_path: Path) -> None:
+    del tmp_path
+    await site.minute_of(0.5)
+    settings = Settings(source_dsn=site.dsn, windows="1m", alert_rules=site.rules)
+    for wish, why in (
+        (Wish(now=0, rule="x"), 'no rule is called "x"'),
+        (Wish(now=0, window="day"), "no day windows are stored"),
+        (Wish(now=0, tenant="x"), "cover nothing that was asked for"),
+    ):
+        with pytest.raises(Exception, match=why):
+            await simulate_stored(settings, wish)
