@@ -1,6 +1,7 @@
 """`funnelproof alerts`: the rules of alerts."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import typer
 from rich.markup import escape
@@ -10,11 +11,15 @@ from streams.alerts.checking import CheckedFile, CheckedRule, check_rules
 from streams.alerts.rules import BelowRule, Rule, TrafficRule
 from streams.alerts.scope import Funnels, Stream
 from streams.alerts.service import run_alerts
+from streams.alerts.sight import HORIZONS, Sight
 from streams.cli import alert_list, alert_simulation, alert_trial
 from streams.cli.ending import until_told_to_end
 from streams.cli.output import AsJson, print_json, printable, stdout
 from streams.logs import configure_logging
 from streams.settings import load_settings
+
+_SHOWN = 40
+"""Streams of a rule that are shown; `--json` has all."""
 
 app = typer.Typer(help="The rules of alerts.", no_args_is_help=True)
 
@@ -32,15 +37,16 @@ app.command()(alert_simulation.simulate)
 
 @app.command()
 def check(as_json: AsJson = False) -> None:
-    """Check the rule file, and show what each rule covers in this installation.
+    """Check the rule file, and show what each rule covers, and the smallest drop that each rule sees.
 
-    Mistakes of the file are all named, with line and column (exit status 2). Exit status 1 when a rule names a tenant,
-    pipeline, pair or stage that is not there, or can never fire.
+    The smallest drop is that which an alert finds within 1, 7 and 30 windows on average, at the traffic of the stored
+    runs. Mistakes of the file are all named, with line and column (exit status 2). Exit status 1 when a rule names a
+    tenant, pipeline, pair or stage that is not there, or can never fire.
 
     Example: `funnelproof alerts check`
     """
     settings = load_settings()
-    found = asyncio.run(check_rules(settings))
+    found = asyncio.run(check_rules(settings, datetime.now(UTC)))
     if as_json:
         print_json({"file": settings.alert_rules, **_as_json(found)})
     else:
@@ -83,7 +89,10 @@ def _rule_as_json(checked: CheckedRule, known: Funnels) -> dict[str, object]:
                 "tenant": known.labels.tenant(scope.tenant_id),
                 "pipeline_id": scope.pipeline_id,
                 "pipeline": known.labels.pipeline(scope.pipeline_id),
-                "streams": [_stream_as_json(stream, known) for stream in streams],
+                "streams": [
+                    _stream_as_json(stream, known) | _sight_as_json(checked.sights.get(stream))
+                    for stream in streams
+                ],
                 "threshold": checked.threshold(len(streams)),
             }
             for scope, streams in coverage.by_pipeline.items()
@@ -102,6 +111,20 @@ def _stream_as_json(stream: Stream, known: Funnels) -> dict[str, object]:
     return told
 
 
+def _sight_as_json(sight: Sight | None) -> dict[str, object]:
+    if sight is None:
+        return {}
+    return {
+        "windows_learned": sight.windows,
+        "learning": not sight.is_learned,
+        "entered_a_window": round(sight.entered, 2),
+        "rate": None if sight.rate is None else round(sight.rate, 4),
+        "variation": round(sight.variation, 3),
+        "smallest_drop": None if sight.smallest is None else {str(n): d for n, d in sight.smallest.items()},
+        "can_fire": sight.can_fire,
+    }
+
+
 def _print(found: CheckedFile) -> None:
     table = Table(
         "rule", "kind", "window", "fires when", "covers", "receivers", box=None, padding=(0, 2, 0, 0)
@@ -118,10 +141,53 @@ def _print(found: CheckedFile) -> None:
     if not found.known.funnels:
         _tell("no pipeline is known yet: start a worker, and check again after the worker's first proof")
     for each in found.rules:
+        if each.sights:
+            _print_sights(each, found.known)
+    for each in found.rules:
         for part in each.coverage.invalid:
             _tell(f"rule {each.rule.name}: {part.part} {part.name} is invalid: {part.reason}")
         if found.known.funnels and not each.can_fire:
-            _tell(f"rule {each.rule.name} can never fire: the rule covers nothing in this installation")
+            why = "the rule covers nothing in this installation"
+            if each.coverage.streams:
+                why = "at this traffic no drop makes evidence, however long the drop lasts"
+            _tell(f"rule {each.rule.name} can never fire: {why}")
+
+
+def _print_sights(checked: CheckedRule, known: Funnels) -> None:
+    """Print what a rule sees; the streams with the least traffic first, since a rule sees least there."""
+    horizons = [f"seen in {number} window{'s' * (number > 1)}" for number in HORIZONS]
+    table = Table(
+        *("pipeline", "from -> to", "learned", "entered", "rate", "variation", *horizons),
+        title=escape(printable(checked.rule.name)),
+        title_justify="left",
+        box=None,
+        padding=(0, 2, 0, 0),
+    )
+    sights = sorted(checked.sights.values(), key=lambda sight: sight.entered)
+    for sight in sights[:_SHOWN]:
+        table.add_row(*(escape(printable(cell)) for cell in _sight(sight, known)))
+    stdout.print(table)
+    if len(sights) > _SHOWN:
+        stdout.print(f"and {len(sights) - _SHOWN} streams with more traffic: see --json", highlight=False)
+
+
+def _sight(sight: Sight, known: Funnels) -> list[str]:
+    stages = [stage for stage in (sight.stream.from_stage, sight.stream.to_stage) if stage]
+    if sight.smallest is None:
+        seen = ["learning"] + [""] * (len(HORIZONS) - 1)
+    elif not sight.can_fire:
+        seen = ["never"] + [""] * (len(HORIZONS) - 1)
+    else:
+        seen = ["nothing" if drop is None else _percent(round(drop, 2)) for drop in sight.smallest.values()]
+    return [
+        known.labels.pipeline(sight.stream.scope.pipeline_id),
+        " -> ".join(known.stages.get(stage) or stage for stage in stages),
+        f"{sight.windows} windows",
+        f"{sight.entered:.3g}",
+        "" if sight.rate is None else f"{sight.rate:.1%}",
+        f"{sight.variation:.0%}",
+        *seen,
+    ]
 
 
 def _tell(trouble: str) -> None:

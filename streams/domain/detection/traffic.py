@@ -84,12 +84,12 @@ class TrafficHypotheses:
         dispersion, spread = self.dispersion[pairs], self.spread[pairs]
         entries = np.cumsum(profile.entered, axis=1)[pairs, ages] / dispersion
         expected = self.by_age[pairs, ages] / dispersion
-        null = _log_marginal(entries, expected, spread, 1 - TOLERATED)
-        falls = [_log_marginal(entries, expected, spread, mean) - null for mean in means(self.drop)]
+        null = log_marginal(entries, expected, spread, 1 - TOLERATED)
+        falls = [log_marginal(entries, expected, spread, mean) - null for mean in means(self.drop)]
         return np.where(self.learned[pairs], np.stack(falls), 0.0)
 
 
-def _log_marginal(entries: Reals, expected: Reals, spread: Reals, mean: float) -> Reals:
+def log_marginal(entries: Reals, expected: Reals, spread: Reals, mean: float) -> Reals:
     """Return the logarithm of the probability of the entries, without the terms that do not depend on `mean`."""
     shape = 1 / spread.astype(np.float64)
     rate = shape / mean

@@ -137,6 +137,13 @@ async def test_check_shows_what_every_rule_covers(
         "from_stage": "Demo",
         "to_stage_id": WON,
         "to_stage": None,
+        "windows_learned": 0,
+        "learning": True,
+        "entered_a_window": 0,
+        "rate": 0,
+        "variation": 0.05,
+        "smallest_drop": None,
+        "can_fire": None,
     }
     beta = floor["covers"][1]
     assert (beta["tenant"], beta["pipeline"], beta["threshold"]) == (ODD, "bbbbbbbb…000d", None)

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from streams.alerts.checking import check_rules
 from streams.alerts.notation import PairName
 from streams.alerts.simulation.injection import Injection
 from streams.alerts.simulation.simulate import Simulated, Wish, simulate_stored
@@ -142,3 +143,34 @@ async def test_a_name_that_is_not_there_is_refused(site: Site, tmp_path: Path) -
     ):
         with pytest.raises(Exception, match=why):
             await simulate_stored(settings, wish)
+
+
+async def test_check_tells_the_smallest_drop_and_that_a_rule_is_blind(site: Site) -> None:
+    site.rules.write_text(
+        RULES + '[[rule]]\nname = "blind"\nkind = "drop"\nwindow = "1m"\npairs = ["stage 1 -> stage 2"]\n'
+        '[[rule]]\nname = "quiet"\nkind = "traffic"\nwindow = "1m"\nstages = ["stage 0"]\n'
+    )
+    for _ in range(10):
+        await site.minute_of(0.5)
+    settings = Settings(source_dsn=site.dsn, windows="1m", alert_rules=site.rules)
+    learning = await check_rules(settings, START)
+    assert learning.is_sound
+    assert not any(sight.is_learned for rule in learning.rules for sight in rule.sights.values())
+    for _ in range(10):
+        await site.minute_of(0.5)
+    checked = await check_rules(settings, START)
+    drops, blind, quiet = checked.rules
+    sights = sorted(drops.sights.values(), key=lambda sight: -(sight.rate or 0))
+    assert [(sight.windows, sight.can_fire) for sight in sights] == [(20, True), (20, False)]
+    seen = sights[0]
+    assert seen.entered == pytest.approx(120, rel=0.01)
+    assert seen.rate == pytest.approx(0.5, abs=0.05)
+    assert seen.smallest is not None
+    once, week, month = (seen.smallest[horizon] or 1 for horizon in (1, 7, 30))
+    assert 0.9 > once > week > month > 0.05
+    assert (drops.can_fire, blind.can_fire, quiet.can_fire) == (True, False, True)
+    assert not checked.is_sound
+    (traffic,) = quiet.sights.values()
+    assert traffic.rate is None
+    assert traffic.smallest is not None
+    assert 0.3 < (traffic.smallest[1] or 1) < 1

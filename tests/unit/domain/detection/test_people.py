@@ -11,8 +11,8 @@ from streams.domain.detection.calibration import Meter
 from streams.domain.detection.floor import Floor
 from streams.domain.detection.generated import SHAPES, Traffic
 from streams.domain.detection.lifecycle import Lifecycle, Phase, State
-from streams.domain.detection.profile import BUCKETS
-from streams.domain.detection.sensitivity import smallest_drop
+from streams.domain.detection.profile import BUCKETS, Reals
+from streams.domain.detection.sensitivity import evidence_growth, smallest_drop, traffic_growth
 from tests.unit.domain.detection.known import at_once, entered_first
 
 
@@ -39,12 +39,12 @@ def test_odds_have_two_digits() -> None:
 
 def test_the_smallest_drop_shrinks_with_time_and_with_traffic() -> None:
     def smallest(entered: int, windows: float) -> float:
-        return smallest_drop(entered, 0.2, 0.01, 0.3, np.log(3652.5), windows) or 1.0
+        return smallest_drop(evidence_growth(entered, 0.2, 0.01, 0.3), np.log(3652.5), windows) or 1.0
 
     assert smallest(200, 30) < smallest(200, 7) < smallest(200, 1)
     assert smallest(1000, 7) < smallest(200, 7) < smallest(50, 7)
     assert 0.2 < smallest(200, 7) < 0.4
-    assert smallest_drop(2, 0.2, 0.01, 0.3, np.log(3652.5), 1) is None
+    assert smallest_drop(evidence_growth(2, 0.2, 0.01, 0.3), np.log(3652.5), 1) is None
 
 
 def test_a_meter_flags_a_share_that_is_above_5_percent_and_no_chance() -> None:
@@ -104,3 +104,37 @@ def test_a_drop_leaves_the_entries_as_they_are() -> None:
 def test_an_unknown_shape_is_refused() -> None:
     with pytest.raises(ValueError, match="steady, weekly, small, bursty, trending"):
         next(Traffic("round", np.array([0.2]), 1).windows(1))
+
+
+def test_the_growth_of_evidence_is_the_mean_over_all_numbers_of_conversions() -> None:
+    entered, rate, variance, drop = 60, 0.3, 0.02, 0.3
+    grown = evidence_growth(entered, rate, variance, drop)
+
+    def chances(mean: float) -> Reals:
+        found = rate * mean
+        size = found * (1 - found) / (found**2 * variance) - 1
+        return np.array(
+            stats.betabinom.pmf(np.arange(entered + 1), entered, found * size, (1 - found) * size)
+        )
+
+    for fall, place in ((0.3, 25), (0.5, 45)):
+        log_e = np.log([chances(0.7), chances(0.4)]) - np.log(chances(0.95))
+        assert grown[place] == pytest.approx((log_e @ chances(1 - fall)).max(), rel=0.02)
+
+
+def test_the_growth_of_evidence_about_traffic_is_the_mean_over_all_numbers_of_entries() -> None:
+    expected, spread, drop = 40.0, 0.02, 0.5
+    grown = traffic_growth(expected, 1.0, spread, drop)
+    entries = np.arange(120)
+
+    def chances(mean: float) -> Reals:
+        found = expected * mean
+        return np.array(stats.nbinom.pmf(entries, 1 / spread, 1 / (1 + found * spread)))
+
+    log_e = np.log([chances(0.5), chances(0.05)]) - np.log(chances(0.95))
+    assert grown[45] == pytest.approx((log_e @ chances(0.5)).max(), rel=0.02)
+
+
+def test_a_pair_that_nobody_converts_can_never_fire() -> None:
+    assert evidence_growth(200, 0.0, 0.01, 0.3).max() <= 0
+    assert evidence_growth(10, 0.5, 0.01, 0.3).max() > 0
