@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 
 from streams.domain.detection.knots import KNOTS, at_knots
-from streams.domain.detection.profile import BUCKETS, Profile, Reals, Rows
+from streams.domain.detection.profile import BUCKETS, Flags, Profile, Reals, Rows
 
 
 @dataclass(slots=True)
@@ -68,22 +68,28 @@ class Baseline:
 
     def add(self, rows: Rows, slot: int, profile: Profile, weight: float) -> None:
         """Add a window, in a seasonal slot, for some pairs; `profile` has a row for each of these pairs."""
-        self._move(rows, slot, profile, weight, 1)
+        self._move(rows, slot, profile, weight, np.ones(len(rows), np.float32))
 
     def remove(self, rows: Rows, slot: int, profile: Profile, weight: float) -> None:
         """Take back what `add` did with the same window and weight."""
-        self._move(rows, slot, profile, weight, -1)
+        self._move(rows, slot, profile, weight, np.full(len(rows), -1, np.float32))
 
-    def _move(self, rows: Rows, slot: int, profile: Profile, weight: float, sign: int) -> None:
-        entered = profile.entered.astype(np.float32)
-        by, total = np.float32(sign * weight), entered.sum(1)
+    def add_where(self, pairs: Flags, slot: int, profile: Profile, weight: float) -> None:
+        """Add a window like `add`, for the pairs that are True (n,); faster than `add` where most are."""
+        self._move(slice(None), slot, profile, weight, pairs.astype(np.float32))
+
+    def _move(self, rows: Rows | slice, slot: int, profile: Profile, weight: float, sign: Reals) -> None:
+        """Add (sign 1), take back (-1) or leave (0) the window of each pair in `rows`."""
+        entered, converted = profile.entered.astype(np.float32), profile.converted.astype(np.float32)
+        by, total = sign * np.float32(weight), entered.sum(1)
         self.windows[rows] += sign * (total > 0)
         self.filled[rows] += by * (total > 0)
-        self.entered[rows] += by * entered
-        self.squares[rows] += by * entered**2 / np.maximum(total, 1)[:, None]
-        self.converted[rows] += by * profile.converted
-        self.slot_entered[rows, slot] += by * at_knots(profile.entered)
-        self.slot_converted[rows, slot] += by * profile.converted_count
+        self.entered[rows] += by[:, None] * entered
+        self.squares[rows] += by[:, None] * entered**2 / np.maximum(total, 1)[:, None]
+        self.slot_converted[rows, slot] += by * converted.sum((1, 2))
+        converted *= by[:, None, None]
+        self.converted[rows] += converted
+        self.slot_entered[rows, slot] += by[:, None] * at_knots(profile.entered)
         self.weight[rows, slot] += by
         self.weight_squared[rows, slot] += sign * weight * weight
 

@@ -67,8 +67,8 @@ class Foreseen:
     least: Reals
     log_e: Reals
     """NaN where nothing was computed (2, 12, n)."""
-    quiet: Flags
-    """Ages at which no E-value can matter, if no state changes before (12,)."""
+    calm: dict[int, "Look"]
+    """The looks at ages at which nothing happens, if no state changes before."""
 
 
 class Detector:
@@ -128,8 +128,9 @@ class Detector:
         state = self.state
         if state.open is None:
             raise ValueError("no window is open: open a window before a look or a close")
-        if self._is_quiet(profile, age):
-            return _quiet(state.pairs)
+        calm = self._calm(profile, age)
+        if calm is not None:
+            return calm
         log_e, recovery = self._evidence(profile, age)
         evidence = log_evidence(state.log_s, log_e)
         silent = ~state.firing & ~state.rested
@@ -148,13 +149,26 @@ class Detector:
         needed = self._needed(most, least, np.arange(BUCKETS))
         ages, pairs = np.nonzero(needed)
         log_e[:, ages, pairs] = self.under.log_e(profile, ages, pairs)
-        quiet: Flags = np.logical_not(needed.any(1))
-        self._foreseen, self._stirred = Foreseen(profile, most, least, log_e, quiet), False
+        self._foreseen = Foreseen(profile, most, least, log_e, self._calm_looks(needed, least, log_e))
+        self._stirred = False
 
-    def _is_quiet(self, profile: Profile, age: int) -> bool:
-        """Return True if nothing can happen at an age, since no pair's state has changed in the window so far."""
+    def _calm_looks(self, needed: Flags, least: Reals, log_e: Reals) -> dict[int, Look]:
+        """Return the looks at the ages at which no alert fires or resolves; the arguments are by age."""
+        state, nothing = self.state, np.zeros(self.state.pairs, bool)
+        log_e = np.where(needed, log_e, -np.inf)
+        recovery = np.where(needed & np.isfinite(least), -log_e[0], -np.inf)
+        evidence = log_evidence(state.log_s[:, None], log_e)
+        fired = ~state.firing & ~state.rested & self.under.learned & (evidence >= self.log_threshold)
+        resolved = state.firing & (state.log_r + recovery >= _LOG_RECOVERED)
+        return {
+            age: Look(nothing, nothing, nothing, log_e[:, age], recovery[age], evidence[age])
+            for age in np.flatnonzero(~(fired | resolved).any(1)).tolist()
+        }
+
+    def _calm(self, profile: Profile, age: int) -> Look | None:
+        """Return a foreseen look at which nothing happens, since no pair's state has changed in the window so far."""
         seen = self._foreseen
-        return seen is not None and seen.profile is profile and not self._stirred and bool(seen.quiet[age])
+        return None if seen is None or seen.profile is not profile or self._stirred else seen.calm.get(age)
 
     def _evidence(self, profile: Profile, age: int) -> tuple[Reals, Reals]:
         """Return the logarithms of the E-values (2, n), and of the evidence for a recovery (n,), where needed."""
@@ -194,9 +208,9 @@ class Detector:
         state.leave_out(np.flatnonzero(state.rested), start)
         state.forget(start - _REMEMBERED * self.season.half_life)
         state.windows = np.where(suspected, state.windows + 1, 0)
-        for kept, sums in ((innocent, state.baseline), (suspected, state.waiting)):
-            rows = np.flatnonzero(kept)
-            sums.add(rows, slot, profile[rows], weight)
+        state.baseline.add_where(innocent, slot, profile, weight)
+        waiting = np.flatnonzero(suspected)
+        state.waiting.add(waiting, slot, profile[waiting], weight)
         status = np.where(suspected, WAITING, np.where(innocent, COUNTED, OUT)).astype(np.int8)
         state.recent.put(start, slot, profile, status)
         state.join(np.flatnonzero(innocent & waited))
@@ -280,11 +294,6 @@ class Detector:
         """Add pairs that have no history, behind the others; the pairs begin with the next window that opens."""
         self.state = self.state.grown(pairs)
         self._renew()
-
-
-def _quiet(pairs: int) -> Look:
-    nothing, none = np.zeros(pairs, bool), np.full(pairs, -np.inf)
-    return Look(nothing, nothing, nothing, np.full((2, pairs), -np.inf), none, none)
 
 
 def log_evidence(log_s: Reals, log_e: Reals) -> Reals:

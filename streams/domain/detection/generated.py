@@ -59,10 +59,10 @@ class Traffic:
         converting = random.binomial(entered, rate[:, None])
         delays = np.exp(-np.arange(BUCKETS) / _DELAY)
         after = random.multinomial(converting, delays / delays.sum())
-        converted = np.zeros((pairs, BUCKETS, BUCKETS), np.int64)
+        converted = np.zeros((pairs, BUCKETS, BUCKETS), np.int32)
         for bucket in range(BUCKETS):  # a conversion after the end of the window is none
             converted[:, bucket, bucket:] = after[:, bucket, : BUCKETS - bucket]
-        return Profile(entered, converted)
+        return Profile(entered.astype(np.int32), converted)
 
     def _level(self, number: int) -> tuple[float, float, float]:
         """Return a window's mean entries, the factor on the rates, and the variation."""

@@ -107,6 +107,7 @@ def test_a_drop_in_generated_traffic_is_found_and_drawn() -> None:
     assert played.lines is not None
 
 
+@pytest.mark.thorough
 def test_the_figures_do_not_depend_on_the_number_of_processes() -> None:
     begin = MONDAY + 17 * DAY
     one, two = (simulated(18, PIPELINES + 1, Injection("*", 0.5, begin), processes=count) for count in (1, 2))
