@@ -1,0 +1,3 @@
+-- How far the counts are folded and proven, and the database's clock.
+select *
+from funnelproof.web_pulse

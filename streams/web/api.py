@@ -1,0 +1,188 @@
+"""The API under `/api/v1`: what the page shows, for programs, as JSON and every table as CSV."""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import BaseModel
+
+from streams.web.answers import answer, table
+from streams.web.freshness import health_of
+from streams.web.funnels import read_funnel
+from streams.web.lists import (
+    read_ledger,
+    read_pipelines,
+    read_reconciliations,
+    read_run,
+    read_runs,
+    read_trend,
+    read_windows,
+)
+from streams.web.model import (
+    Funnel,
+    Health,
+    Page,
+    Pair,
+    Pipeline,
+    Point,
+    Reconciliation,
+    Run,
+    RunWithFacts,
+    Window,
+)
+from streams.web.parameters import At, Compared, Cursor, Format, Limit, Read, Search, Somewhere, Stage
+from streams.web.problems import PROBLEMS
+
+router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
+
+_CSV: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "The rows, with an ETag."},
+    304: {"description": "The client has the rows of this ETag."},
+}
+_PAIR = (
+    "from_stage_id", "from_stage", "to_stage_id", "to_stage", "entered", "converted", "rate", "low", "high", "of_first",
+    "entered_before", "converted_before", "rate_before", "change", "change_low", "change_high",
+)  # fmt: skip
+
+
+@router.get("/pipelines", response_model=Page[Pipeline], responses=_CSV)
+async def pipelines(
+    request: Request,
+    read: Read,
+    q: Search = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+    form: Format = "json",
+) -> Response:
+    """Return the pipelines that the reader may see."""
+    return _page(request, "pipelines", await read_pipelines(read, q, cursor, limit), Pipeline, form)
+
+
+@router.get("/windows", response_model=Page[Window], responses=_CSV)
+async def windows(
+    request: Request,
+    read: Read,
+    place: Somewhere,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+    form: Format = "json",
+) -> Response:
+    """Return the windows of a pipeline, open ones first, then the newest first."""
+    return _page(request, "windows", await read_windows(read, place, cursor, limit), Window, form)
+
+
+@router.get("/funnel", response_model=Funnel, responses=_CSV)
+async def funnel(
+    request: Request,
+    read: Read,
+    place: Somewhere,
+    at: At = None,
+    compare: Compared = "previous",
+    form: Format = "json",
+) -> Response:
+    """Return the counts of every pair of stages in a window, and in the window compared with."""
+    found = await read_funnel(read, place, at, compare)
+    if form == "csv":
+        return table(request, "funnel", map(pair_row, found.pairs), _PAIR, None)
+    return answer(request, found)
+
+
+@router.get("/trend", response_model=Page[Point], responses=_CSV)
+async def trend(
+    request: Request,
+    read: Read,
+    place: Somewhere,
+    from_stage: Stage,
+    to_stage: Stage,
+    cursor: Cursor = None,
+    limit: Limit = 60,
+    form: Format = "json",
+) -> Response:
+    """Return the counts of a pair of stages in the closed windows, the newest first."""
+    page = await read_trend(read, place, (from_stage, to_stage), cursor, limit)
+    if form == "csv":
+        rows = (
+            {**point.window.model_dump(), **_counts(point.counts), **_counts(point.first, "_first")}
+            for point in page.items
+        )
+        columns = (*Window.model_fields, *_counts(None), *_counts(None, "_first"))
+        return table(request, "trend", rows, columns, page.next)
+    return answer(request, page)
+
+
+@router.get("/ledger", response_model=Page[Window], responses=_CSV)
+async def ledger(
+    request: Request,
+    read: Read,
+    place: Somewhere,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+    form: Format = "json",
+) -> Response:
+    """Return the closed windows: when closed, how often and why revised, on which proof."""
+    return _page(request, "ledger", await read_ledger(read, place, cursor, limit), Window, form)
+
+
+@router.get("/runs", response_model=Page[Run], responses=_CSV)
+async def runs(
+    request: Request,
+    read: Read,
+    place: Somewhere,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+    form: Format = "json",
+) -> Response:
+    """Return every revision of the closed windows, the newest window and the latest revision first."""
+    return _page(request, "runs", await read_runs(read, place, cursor, limit), Run, form)
+
+
+@router.get("/runs/{run_id}", response_model=RunWithFacts, responses=_CSV)
+async def run(request: Request, read: Read, run_id: UUID, form: Format = "json") -> Response:
+    """Return a run with its proof and its facts."""
+    found = await read_run(read, run_id)
+    if form == "csv":
+        return table(request, "run", map(pair_row, found.pairs), _PAIR, None)
+    return answer(request, found)
+
+
+@router.get("/reconciliations", response_model=Page[Reconciliation], responses=_CSV)
+async def reconciliations(
+    request: Request, read: Read, cursor: Cursor = None, limit: Limit = 100, form: Format = "json"
+) -> Response:
+    """Return the comparisons with the canonical SQL, the newest first."""
+    page = await read_reconciliations(read, cursor, limit)
+    return _page(request, "reconciliations", page, Reconciliation, form)
+
+
+@router.get("/health", response_model=Health)
+async def health(request: Request, read: Read) -> Response:
+    """Return how fresh and how sure the numbers are."""
+    last = await read_reconciliations(read, None, 1)
+    return answer(request, health_of(await read.row("pulse"), next(iter(last.items), None)))
+
+
+def pair_row(pair: Pair) -> dict[str, object]:
+    """Return a pair as a row of a table."""
+    change = pair.change
+    return {
+        **pair.model_dump(include={"from_stage_id", "from_stage", "to_stage_id", "to_stage", "of_first"}),
+        **_counts(pair.counts),
+        **_counts(pair.before, "_before"),
+        "change": change and change.points,
+        "change_low": change and change.low,
+        "change_high": change and change.high,
+    }
+
+
+def _counts(counts: BaseModel | None, suffix: str = "") -> dict[str, object]:
+    names = ("entered", "converted", "rate", "low", "high")
+    return {name + suffix: getattr(counts, name, None) for name in names}
+
+
+def _page(request: Request, name: str, page: Page[Any], item: type[BaseModel], form: str) -> Response:
+    if form == "csv":
+        rows: Iterable[dict[str, object]] = (each.model_dump() for each in page.items)
+        return table(request, name, rows, tuple(item.model_fields), page.next)
+    return answer(request, page)

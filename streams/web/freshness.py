@@ -1,0 +1,64 @@
+"""How fresh the numbers are, by the report database's clock alone."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Literal
+
+from streams.web.model import Health, Reconciliation
+
+LATE_AFTER = timedelta(seconds=5)
+"""The age of the oldest partition's counts from which the numbers are late; a working worker flushes once a second."""
+NOT_LIVE_AFTER = timedelta(seconds=60)
+"""The age from which the numbers are not live any more."""
+UNPROVEN_AFTER = timedelta(seconds=15)
+"""The age of the last proof from which the numbers are late; a working worker proves once a second."""
+
+State = Literal["live", "late", "not_live", "loading", "unknown"]
+
+
+def health_of(pulse: Mapping[str, Any] | None, last: Reconciliation | None) -> Health:
+    """Return the judgement on a row of the statement `pulse`; None: the database has no installation."""
+    if pulse is None:
+        return Health(state="unknown", message="Cannot tell: nothing is installed in the report database yet")
+    known: dict[str, Any] = {
+        "as_of": pulse["as_of"],
+        "proven_until": pulse["source_time"],
+        "proof_age": _seconds(pulse["now"], pulse["proven_at"]),
+        "proven_lsn": pulse["source_lsn"],
+        "completeness": pulse["completeness"],
+        "reasons": tuple(pulse["reasons"] or ()),
+        "doubts": tuple(pulse["doubts"]),
+        "last_reconciliation": last,
+    }
+    state, message, age = _judge(pulse, known["proof_age"])
+    return Health(state=state, message=message, age=age, **known)
+
+
+def _judge(pulse: Mapping[str, Any], unproven: float | None) -> tuple[State, str, float | None]:
+    folded, partitions = pulse["folded"], pulse["partitions"]
+    age = _seconds(pulse["now"], pulse["as_of"])
+    if pulse["epoch"] is None or not folded or age is None:
+        return "loading", "Loading: no worker has read the log to its end yet", None
+    if folded < partitions:
+        return "loading", f"Loading: {folded} of {partitions} partitions are read", None
+    where = f"partition {pulse['oldest_partition']}, worker {pulse['oldest_worker']}"
+    if age > NOT_LIVE_AFTER.total_seconds():
+        return "not_live", f"Not live: {spell(age)} old ({where}, has stopped)", age
+    if age > LATE_AFTER.total_seconds():
+        return "late", f"Late: {spell(age)} behind ({where})", age
+    if unproven is None or unproven > UNPROVEN_AFTER.total_seconds():
+        since = "yet" if unproven is None else f"for {spell(unproven)}"
+        return "late", f"Late: counted, but nothing is proven {since}", age
+    return "live", f"Live: {age:.1f} s behind the CRM", age
+
+
+def spell(seconds: float) -> str:
+    """Return a length of time for people: `41 s`, `12 min`, `5 h`, `3 days`."""
+    for most, unit, name in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
+        if seconds < most:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds / 86_400:.0f} days"
+
+
+def _seconds(now: Any, then: Any) -> float | None:  # noqa: ANN401 - instants of a record, or None
+    return None if then is None else max(0.0, float((now - then).total_seconds()))

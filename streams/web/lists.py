@@ -1,0 +1,120 @@
+"""Lists that are read page by page: pipelines, windows, runs, points of a trend, reconciliations."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+from streams.web.cursor import decode_cursor, encode_cursor
+from streams.web.database import Reading
+from streams.web.errors import UnknownError
+from streams.web.funnels import END_OF_TIME, Place, closed_windows, counts_of, open_windows, pairs_of
+from streams.web.model import (
+    Page,
+    Pipeline,
+    Point,
+    Reconciliation,
+    Run,
+    RunWithFacts,
+    Window,
+)
+
+T = TypeVar("T")
+_NO_ID = UUID(int=0)
+_NO_REVISION = 2**31 - 1
+
+
+async def read_pipelines(read: Reading, search: str | None, cursor: str | None, most: int) -> Page[Pipeline]:
+    """Return pipelines by tenant and pipeline; `search` is a part of an identifier."""
+    after = decode_cursor(cursor, tuple[UUID, UUID]) if cursor else (_NO_ID, _NO_ID)
+    rows = await read.rows("pipelines", *after, search or None, most + 1)
+    items = [Pipeline(**row) for row in rows]
+    return _page(items, most, lambda last: encode_cursor(last.tenant_id, last.pipeline_id))
+
+
+async def read_windows(read: Reading, place: Place, cursor: str | None, most: int) -> Page[Window]:
+    """Return the windows of a pipeline, the newest first; open windows are on the first page."""
+    windows = [] if cursor else await open_windows(read, place)
+    page = await read_ledger(read, place, cursor, most)
+    return Page(items=(*windows, *page.items), next=page.next)
+
+
+async def read_ledger(read: Reading, place: Place, cursor: str | None, most: int) -> Page[Window]:
+    """Return the closed windows of a pipeline, the newest first, each with its revisions' causes."""
+    windows = await closed_windows(read, place, _before(cursor), most + 1)
+    return _page(windows, most, lambda last: encode_cursor(last.start))
+
+
+async def read_trend(
+    read: Reading, place: Place, pair: tuple[UUID, UUID], cursor: str | None, most: int
+) -> Page[Point]:
+    """Return the counts of a pair in the closed windows of a pipeline, the newest first."""
+    windows = await closed_windows(read, place, _before(cursor), most + 1)
+    revised = [each.start for each in windows if (each.revision or 1) > 1]
+    scope = place.tenant_id, place.pipeline_id, place.window
+    runs = await read.rows("revisions", *scope, revised) if revised else []
+    first = {run["window_start"]: run["run_id"] for run in runs if run["revision"] == 1}
+    wanted = [*(each.run_id for each in windows), *first.values()]
+    facts = {
+        row["run_id"]: counts_of(row["entered"], row["converted"])
+        for row in await read.rows("facts", place.tenant_id, wanted)
+        if (row["from_stage_id"], row["to_stage_id"]) == pair
+    }
+    points = [
+        Point(
+            window=each,
+            counts=facts.get(each.run_id),
+            first=facts.get(first[each.start]) if each.start in first else None,
+        )
+        for each in windows
+    ]
+    return _page(points, most, lambda last: encode_cursor(last.window.start))
+
+
+async def read_runs(read: Reading, place: Place, cursor: str | None, most: int) -> Page[Run]:
+    """Return every revision of the closed windows of a pipeline, the newest window and the latest revision first."""
+    before = decode_cursor(cursor, tuple[datetime, int]) if cursor else (END_OF_TIME, _NO_REVISION)
+    scope = place.tenant_id, place.pipeline_id, place.window
+    rows = await read.rows("runs", *scope, *before, most + 1)
+    return _page(
+        [Run(**_run(row)) for row in rows], most, lambda last: encode_cursor(last.start, last.revision)
+    )
+
+
+async def read_run(read: Reading, run_id: UUID) -> RunWithFacts:
+    """Return a run with its facts. Raises UnknownError where the reader sees no such run."""
+    row = await read.row("run", run_id)
+    if row is None:
+        raise UnknownError("there is no such run")
+    facts = pairs_of(await read.rows("facts", row["tenant_id"], [run_id]))
+    return RunWithFacts(**_run(row), pairs=tuple(facts))
+
+
+async def read_reconciliations(read: Reading, cursor: str | None, most: int) -> Page[Reconciliation]:
+    """Return the reconciliations, the newest first."""
+    (before,) = decode_cursor(cursor, tuple[int]) if cursor else (None,)
+    items = [Reconciliation(**row) for row in await read.rows("reconciliations", before, most + 1)]
+    return _page(items, most, lambda last: encode_cursor(last.reconciliation_id))
+
+
+def _before(cursor: str | None) -> datetime:
+    if cursor is None:
+        return END_OF_TIME
+    (before,) = decode_cursor(cursor, tuple[datetime])
+    return cast("datetime", before)
+
+
+def _run(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **row,
+        "window": row["window_name"],
+        "start": row["window_start"],
+        "end": row["window_end"],
+        "positions": json.loads(row["positions"]),
+    }
+
+
+def _page(items: Sequence[T], most: int, cursor: Callable[[T], str]) -> Page[T]:
+    shown = tuple(items[:most])
+    return Page(items=shown, next=cursor(shown[-1]) if len(items) > most else None)

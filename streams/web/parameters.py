@@ -1,0 +1,79 @@
+"""The parameters of requests: form and meaning, for the API and the page alike."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import Depends, Query, Request
+from pydantic import AfterValidator, AwareDatetime
+
+from streams.web.database import Database, Reading
+from streams.web.funnels import Compare, Place, find
+from streams.web.gate import Gate
+from streams.web.scope import Scope
+
+_EARLIEST, _LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2500, 1, 1, tzinfo=UTC)
+
+
+def _known_to_postgres(instant: datetime) -> datetime:
+    if not _EARLIEST <= instant <= _LATEST:
+        raise ValueError("lies outside of the years 1900 to 2500")
+    return instant
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_known_to_postgres)]
+Tenant = Annotated[UUID, Query(description="The tenant's identifier.")]
+PipelineId = Annotated[UUID, Query(description="The pipeline's identifier.")]
+WindowName = Annotated[
+    str, Query(pattern=r"^[a-z0-9]{1,20}$", description="The kind of window, as hour, day or 15s.")
+]
+At = Annotated[
+    Instant | None,
+    Query(
+        description="An instant with offset: the window that holds the instant. Default: the newest window."
+    ),
+]
+Compared = Annotated[
+    Compare, Query(description="The window to compare with: the closed window before, or none.")
+]
+Stage = Annotated[UUID, Query(description="The stage's identifier.")]
+Search = Annotated[
+    str | None,
+    Query(
+        max_length=100, pattern=r"^[^\x00]*$", description="A part of a tenant's or pipeline's identifier."
+    ),
+]
+Cursor = Annotated[
+    str | None,
+    Query(min_length=1, max_length=300, description="`next` of the page before. Default: the first page."),
+]
+Limit = Annotated[int, Query(ge=1, le=1000, description="The most rows of a page.")]
+Format = Annotated[Literal["json", "csv"], Query(alias="format", description="The form of the answer.")]
+
+
+async def scope_of(request: Request) -> Scope:
+    """Return the reader. Raises as `Gate.scope` does."""
+    gate: Gate = request.app.state.gate
+    return await gate.scope(request)
+
+
+Reader = Annotated[Scope, Depends(scope_of)]
+
+
+async def reading_of(request: Request, reader: Reader) -> AsyncIterator[Reading]:
+    """Hold a snapshot with the reader's rows while the request is answered."""
+    database: Database = request.app.state.database
+    async with database.reading(reader) as read:
+        yield read
+
+
+Read = Annotated[Reading, Depends(reading_of, scope="function")]
+
+
+async def place_of(read: Read, tenant: Tenant, pipeline: PipelineId, window: WindowName = "day") -> Place:
+    """Return the place that the parameters name. Raises as `find` does."""
+    return await find(read, tenant, pipeline, window)
+
+
+Somewhere = Annotated[Place, Depends(place_of)]

@@ -1,0 +1,85 @@
+"""Errors as `application/problem+json` (RFC 9457): one form for every error of the API."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from streams.web.errors import SilentDatabaseError, WebError
+from streams.web.model import FieldProblem, Problem
+
+log = structlog.get_logger(__name__)
+
+PROBLEM = "application/problem+json"
+RETRY_SECONDS = 5
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": description,
+        "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    for status, description in (
+        (400, "A parameter is malformed; `errors` names the parameter."),
+        (401, "No token, or one that is unknown, expired or revoked."),
+        (404, "There is no such thing for this reader."),
+        (503, "The report database does not answer, or not in time."),
+    )
+}
+"""The errors of every operation, for OpenAPI."""
+
+
+def problem(status: int, detail: str, errors: Sequence[FieldProblem] = ()) -> Response:
+    """Return an error as an answer."""
+    body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=tuple(errors))
+    headers = {"Cache-Control": "no-store"}
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = str(RETRY_SECONDS)
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer realm="funnelproof"'
+    return Response(body.model_dump_json(), status, headers, PROBLEM)
+
+
+def of_web_error(error: WebError) -> Response:
+    """Return the answer to a request that failed with `error`."""
+    if isinstance(error, SilentDatabaseError):
+        log.warning("request not answered", error=str(error))
+    if error.field is None:
+        return problem(error.status, str(error))
+    named = FieldProblem(field=error.field, message=str(error))
+    return problem(error.status, f"the parameter {error.field} {error}", [named])
+
+
+def of_validation(error: RequestValidationError) -> Response:
+    """Return the answer to a request with malformed parameters. The values themselves are not repeated."""
+    errors = [
+        FieldProblem(field=".".join(str(part) for part in each["loc"][1:]) or "request", message=each["msg"])
+        for each in error.errors()
+    ]
+    return problem(400, f"malformed: {', '.join(each.field for each in errors)}", errors)
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Have every error of `app` answered as a problem."""
+
+    async def web_error(_: Request, error: Exception) -> Response:
+        assert isinstance(error, WebError)  # noqa: S101 - registered for this type
+        return of_web_error(error)
+
+    async def validation(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type
+        return of_validation(error)
+
+    async def http(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type
+        answer = problem(error.status_code, error.detail)
+        answer.headers.update(error.headers or {})
+        return answer
+
+    app.add_exception_handler(WebError, web_error)
+    app.add_exception_handler(RequestValidationError, validation)
+    app.add_exception_handler(HTTPException, http)

@@ -1,0 +1,29 @@
+"""A reader: the tenants whose rows a request may see, and what else the request may do."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+ALL = "*"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The tenants that a reader may see; None is every tenant. `name` is the reader's name for the log.
+
+    `may` has the further permissions, for example `operations`: lag, workers and doubts of the whole installation.
+    """
+
+    tenants: frozenset[UUID] | None
+    may: frozenset[str] = frozenset()
+    name: str = ""
+
+    @property
+    def setting(self) -> str:
+        """The value of `funnelproof.tenants` in the reader's transactions. The empty value shows no row."""
+        if self.tenants is None:
+            return ALL
+        return ",".join(sorted(str(tenant) for tenant in self.tenants))
+
+
+EVERYTHING = Scope(None, frozenset({"operations"}), "local")
+"""The reader on the machine itself."""

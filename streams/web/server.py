@@ -1,0 +1,56 @@
+"""The site on a socket, until SIGTERM or SIGINT."""
+
+import socket
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from streams.errors import FunnelproofError
+
+STOP_SECONDS = 2
+"""The most seconds for which a stopping site waits for answers under way."""
+
+
+class AddressError(FunnelproofError):
+    """The site cannot listen on the address; the message names the address and the reason."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket bound to the address; port 0 is any free port. Raises AddressError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        reason = str(error.strerror or error).partition(" (")[0]
+        raise AddressError(
+            f"the page cannot listen on {host} port {port} ({reason}): "
+            "choose others with --host and --port; port 0 is any free one"
+        ) from error
+
+
+class SiteServer(uvicorn.Server):
+    """Serves the site. A stop ends the open streams first: the server waits for answers under way."""
+
+    def __init__(self, site: FastAPI) -> None:
+        self._site = site
+        super().__init__(
+            uvicorn.Config(
+                site,
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,  # the gate reads the headers of a proxy itself, from named peers only
+                timeout_graceful_shutdown=STOP_SECONDS,
+            )
+        )
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal to stop."""
+        self.stop()
+        super().handle_exit(sig, frame)
+
+    def stop(self) -> None:
+        """Have the server stop; may be called from another thread."""
+        self.should_exit = True

@@ -1,0 +1,59 @@
+"""The site: API and page on one FastAPI application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+
+from streams.settings import Settings
+from streams.web import api
+from streams.web.database import open_database
+from streams.web.gate import Gate, OpenGate
+from streams.web.model import Problem
+from streams.web.problems import add_handlers
+
+
+def create_site(settings: Settings, gate: Gate | None = None) -> FastAPI:
+    """Return the application. Nothing connects before the application starts."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_database(settings) as database:
+            app.state.database = database
+            yield
+
+    app = FastAPI(
+        title="funnelproof",
+        version=version("funnelproof"),
+        summary="Funnel conversion counts, live and proven",
+        openapi_url="/api/openapi.json",
+        docs_url=None,  # its page loads scripts from another site
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.gate = gate or OpenGate()
+    add_handlers(app)
+    app.include_router(api.router)
+    _describe_problems(app)
+    return app
+
+
+def _describe_problems(app: FastAPI) -> None:
+    """Have OpenAPI say what the site answers to malformed parameters: a problem with 400, no 422."""
+    describe = app.openapi
+
+    def described() -> dict[str, Any]:
+        document = describe()
+        schemas = document["components"]["schemas"]
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+        problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= {**problem.pop("$defs"), "Problem": problem}
+        for path in document["paths"].values():
+            for operation in path.values():
+                operation["responses"].pop("422", None)
+        return document
+
+    app.openapi = described  # type: ignore[method-assign]  # FastAPI's documented way
