@@ -173,7 +173,28 @@ from funnelproof.installation
 inner join funnelproof.epoch using (epoch)
 cross join unnest(epoch.windows) with ordinality as kind (window_name, number);
 
--- `flushes` grows with every accepted flush; `published` with every run.
+create view funnelproof.web_timezone with (security_barrier) as
+select
+    timezone.tenant_id,
+    timezone.since,
+    timezone.timezone
+from funnelproof.timezone
+where
+    timezone.tenant_id is null
+    or (select funnelproof.web_sees_all())
+    or timezone.tenant_id = any((select funnelproof.web_tenants())::uuid[]);
+
+-- Grows with every run that is published.
+create function funnelproof.web_published() returns bigint
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+select coalesce(
+    pg_sequence_last_value(pg_get_serial_sequence('funnelproof.outbox', 'event_id')::regclass), 0
+)
+$$;
+
+-- `flushes` grows with every accepted flush, `published` with every run, `compared` with every reconciliation.
 create view funnelproof.web_pulse as
 select
     installation.instance,
@@ -190,6 +211,8 @@ select
     prover.completeness,
     prover.reasons,
     prover.proven_at,
+    funnelproof.web_published() as published,
+    (select max(reconciliation.reconciliation_id) from funnelproof.reconciliation) as compared,
     (
         select coalesce(array_agg(doubt.reason order by doubt.doubt_id), '{}')
         from funnelproof.doubt

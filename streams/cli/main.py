@@ -11,6 +11,7 @@ from streams.cli import (
     alerts,
     backfill,
     connector,
+    dashboard,
     demo,
     local,
     migrate,
@@ -55,6 +56,7 @@ def common(
     _debug = debug
 
 
+app.command("dashboard")(dashboard.dashboard)
 app.command("demo")(demo.demo)
 app.command("migrate")(migrate.migrate)
 app.command("report")(report.report)

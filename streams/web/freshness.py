@@ -13,7 +13,7 @@ NOT_LIVE_AFTER = timedelta(seconds=60)
 UNPROVEN_AFTER = timedelta(seconds=15)
 """The age of the last proof from which the numbers are late; a working worker proves once a second."""
 
-State = Literal["live", "late", "not_live", "loading", "unknown"]
+State = Literal["live", "in_doubt", "late", "not_live", "loading", "unknown"]
 
 
 def health_of(pulse: Mapping[str, Any] | None, last: Reconciliation | None) -> Health:
@@ -41,6 +41,10 @@ def _judge(pulse: Mapping[str, Any], unproven: float | None) -> tuple[State, str
         return "loading", "Loading: no worker has read the log to its end yet", None
     if folded < partitions:
         return "loading", f"Loading: {folded} of {partitions} partitions are read", None
+    return _judge_age(pulse, age, unproven)
+
+
+def _judge_age(pulse: Mapping[str, Any], age: float, unproven: float | None) -> tuple[State, str, float]:
     where = f"partition {pulse['oldest_partition']}, worker {pulse['oldest_worker']}"
     if age > NOT_LIVE_AFTER.total_seconds():
         return "not_live", f"Not live: {spell(age)} old ({where}, has stopped)", age
@@ -49,7 +53,12 @@ def _judge(pulse: Mapping[str, Any], unproven: float | None) -> tuple[State, str
     if unproven is None or unproven > UNPROVEN_AFTER.total_seconds():
         since = "yet" if unproven is None else f"for {spell(unproven)}"
         return "late", f"Late: counted, but nothing is proven {since}", age
-    return "live", f"Live: {age:.1f} s behind the CRM", age
+    behind = f"{age:.1f} s behind the CRM"
+    return (
+        ("in_doubt", f"In doubt: {behind}, results are estimates", age)
+        if pulse["doubts"]
+        else ("live", f"Live: {behind}", age)
+    )
 
 
 def spell(seconds: float) -> str:

@@ -3,16 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from streams.web.database import Reading
 from streams.web.errors import MalformedError, UnknownError
 from streams.web.intervals import change_interval, rate_interval
 from streams.web.model import Change, Counts, Funnel, Pair, Window
+from streams.web.place import Compare
 
 END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
-Compare = Literal["previous", "none"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Place:
     pipeline_id: UUID
     window: str
     tiling: str = ""
+    timezone: str = "UTC"
 
 
 async def find(read: Reading, tenant_id: UUID, pipeline_id: UUID, window: str) -> Place:
@@ -33,10 +34,15 @@ async def find(read: Reading, tenant_id: UUID, pipeline_id: UUID, window: str) -
     pipeline = await read.row("pipeline", tenant_id, pipeline_id)
     if pipeline is None:
         raise UnknownError("there is no such pipeline")
-    kinds = [row["window_name"] for row in await read.rows("window_kinds")]
+    kinds = await window_kinds(read)
     if window not in kinds:
         raise MalformedError(f"is no window that is counted: {', '.join(kinds) or 'none yet'}", "window")
-    return Place(tenant_id, pipeline_id, window, pipeline["tiling"])
+    return Place(tenant_id, pipeline_id, window, pipeline["tiling"], pipeline["timezone"])
+
+
+async def window_kinds(read: Reading) -> list[str]:
+    """Return the names of the kinds of windows that are counted."""
+    return [row["window_name"] for row in await read.rows("window_kinds")]
 
 
 async def open_windows(read: Reading, place: Place) -> list[Window]:

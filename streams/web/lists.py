@@ -9,7 +9,8 @@ from uuid import UUID
 from streams.web.cursor import decode_cursor, encode_cursor
 from streams.web.database import Reading
 from streams.web.errors import UnknownError
-from streams.web.funnels import END_OF_TIME, Place, closed_windows, counts_of, open_windows, pairs_of
+from streams.web.funnels import END_OF_TIME, Place, closed_windows, open_windows, pairs_of
+from streams.web.history import read_history
 from streams.web.model import (
     Page,
     Pipeline,
@@ -50,25 +51,8 @@ async def read_trend(
     read: Reading, place: Place, pair: tuple[UUID, UUID], cursor: str | None, most: int
 ) -> Page[Point]:
     """Return the counts of a pair in the closed windows of a pipeline, the newest first."""
-    windows = await closed_windows(read, place, _before(cursor), most + 1)
-    revised = [each.start for each in windows if (each.revision or 1) > 1]
-    scope = place.tenant_id, place.pipeline_id, place.window
-    runs = await read.rows("revisions", *scope, revised) if revised else []
-    first = {run["window_start"]: run["run_id"] for run in runs if run["revision"] == 1}
-    wanted = [*(each.run_id for each in windows), *first.values()]
-    facts = {
-        row["run_id"]: counts_of(row["entered"], row["converted"])
-        for row in await read.rows("facts", place.tenant_id, wanted)
-        if (row["from_stage_id"], row["to_stage_id"]) == pair
-    }
-    points = [
-        Point(
-            window=each,
-            counts=facts.get(each.run_id),
-            first=facts.get(first[each.start]) if each.start in first else None,
-        )
-        for each in windows
-    ]
+    history = await read_history(read, place, _before(cursor), most + 1)
+    points = history.points(pair)[::-1]
     return _page(points, most, lambda last: encode_cursor(last.window.start))
 
 

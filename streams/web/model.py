@@ -161,12 +161,12 @@ class Reconciliation(Answer):
 class Health(Answer):
     """How fresh and how sure the numbers are.
 
-    `state`: `live`; `late`, if a partition's counts are seconds old; `not_live`, if older; `loading`, while partitions
-    are read for the first time; `unknown`, without an installation. `age`: seconds since the flush of the oldest
-    partition. `message` says the same in words, with the cause.
+    `state`: `live`; `in_doubt`, if results are estimates; `late`, if a partition's counts are seconds old; `not_live`,
+    if minutes old; `loading`, while partitions are read for the first time; `unknown`, without an installation. `age`:
+    seconds since the flush of the oldest partition. `message` says the same in words, with the cause.
     """
 
-    state: Literal["live", "late", "not_live", "loading", "unknown"]
+    state: Literal["live", "in_doubt", "late", "not_live", "loading", "unknown"]
     message: str
     age: float | None = None
     as_of: datetime | None = None

@@ -9,8 +9,9 @@ from fastapi import Depends, Query, Request
 from pydantic import AfterValidator, AwareDatetime
 
 from streams.web.database import Database, Reading
-from streams.web.funnels import Compare, Place, find
+from streams.web.funnels import Place, find
 from streams.web.gate import Gate
+from streams.web.place import Compare
 from streams.web.scope import Scope
 
 _EARLIEST, _LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2500, 1, 1, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Errors as `application/problem+json` (RFC 9457): one form for every error of the API."""
+"""Errors: `application/problem+json` (RFC 9457) from the API, a page from everything else."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -7,11 +7,12 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import Response
+from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
 
 from streams.web.errors import SilentDatabaseError, WebError
 from streams.web.model import FieldProblem, Problem
+from streams.web.render import render
 
 log = structlog.get_logger(__name__)
 
@@ -33,50 +34,56 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 """The errors of every operation, for OpenAPI."""
 
 
-def problem(status: int, detail: str, errors: Sequence[FieldProblem] = ()) -> Response:
-    """Return an error as an answer."""
-    body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=tuple(errors))
+API = "/api/"
+
+
+def problem(request: Request, status: int, detail: str, errors: Sequence[FieldProblem] = ()) -> Response:
+    """Return an error as an answer to the request."""
+    title = HTTPStatus(status).phrase
     headers = {"Cache-Control": "no-store"}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_SECONDS)
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="funnelproof"'
+    if not request.url.path.startswith(API):
+        return HTMLResponse(render("failed", status=status, title=title, detail=detail), status, headers)
+    body = Problem(title=title, status=status, detail=detail, errors=tuple(errors))
     return Response(body.model_dump_json(), status, headers, PROBLEM)
 
 
-def of_web_error(error: WebError) -> Response:
+def of_web_error(request: Request, error: WebError) -> Response:
     """Return the answer to a request that failed with `error`."""
     if isinstance(error, SilentDatabaseError):
         log.warning("request not answered", error=str(error))
     if error.field is None:
-        return problem(error.status, str(error))
+        return problem(request, error.status, str(error))
     named = FieldProblem(field=error.field, message=str(error))
-    return problem(error.status, f"the parameter {error.field} {error}", [named])
+    return problem(request, error.status, f"the parameter {error.field} {error}", [named])
 
 
-def of_validation(error: RequestValidationError) -> Response:
+def of_validation(request: Request, error: RequestValidationError) -> Response:
     """Return the answer to a request with malformed parameters. The values themselves are not repeated."""
     errors = [
         FieldProblem(field=".".join(str(part) for part in each["loc"][1:]) or "request", message=each["msg"])
         for each in error.errors()
     ]
-    return problem(400, f"malformed: {', '.join(each.field for each in errors)}", errors)
+    return problem(request, 400, f"malformed: {', '.join(each.field for each in errors)}", errors)
 
 
 def add_handlers(app: FastAPI) -> None:
     """Have every error of `app` answered as a problem."""
 
-    async def web_error(_: Request, error: Exception) -> Response:
+    async def web_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, WebError)  # noqa: S101 - registered for this type
-        return of_web_error(error)
+        return of_web_error(request, error)
 
-    async def validation(_: Request, error: Exception) -> Response:
+    async def validation(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type
-        return of_validation(error)
+        return of_validation(request, error)
 
-    async def http(_: Request, error: Exception) -> Response:
+    async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type
-        answer = problem(error.status_code, error.detail)
+        answer = problem(request, error.status_code, error.detail)
         answer.headers.update(error.headers or {})
         return answer
 

@@ -7,6 +7,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from streams.errors import FunnelproofError
+from streams.web.feed import Feed
 
 STOP_SECONDS = 2
 """The most seconds for which a stopping site waits for answers under way."""
@@ -27,6 +28,14 @@ def listen(host: str, port: int) -> socket.socket:
             f"the page cannot listen on {host} port {port} ({reason}): "
             "choose others with --host and --port; port 0 is any free one"
         ) from error
+
+
+def address_of(listening: socket.socket) -> str:
+    """Return the URL of a site on the socket. A socket on every address has the machine's name in the URL."""
+    host, port = listening.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        host = socket.gethostname()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 class SiteServer(uvicorn.Server):
@@ -53,4 +62,7 @@ class SiteServer(uvicorn.Server):
 
     def stop(self) -> None:
         """Have the server stop; may be called from another thread."""
+        feed: Feed | None = getattr(self._site.state, "feed", None)
+        if feed is not None:
+            feed.close()
         self.should_exit = True

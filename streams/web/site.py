@@ -8,9 +8,11 @@ from typing import Any
 from fastapi import FastAPI
 
 from streams.settings import Settings
-from streams.web import api
+from streams.web import api, pages
 from streams.web.database import open_database
+from streams.web.feed import Feed
 from streams.web.gate import Gate, OpenGate
+from streams.web.headers import PageCompression, SecurityHeaders
 from streams.web.model import Problem
 from streams.web.problems import add_handlers
 
@@ -21,7 +23,7 @@ def create_site(settings: Settings, gate: Gate | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_database(settings) as database:
-            app.state.database = database
+            app.state.database, app.state.feed = database, Feed(database)
             yield
 
     app = FastAPI(
@@ -36,6 +38,9 @@ def create_site(settings: Settings, gate: Gate | None = None) -> FastAPI:
     app.state.gate = gate or OpenGate()
     add_handlers(app)
     app.include_router(api.router)
+    app.include_router(pages.router)
+    app.add_middleware(PageCompression, minimum_size=500)
+    app.add_middleware(SecurityHeaders)
     _describe_problems(app)
     return app
 

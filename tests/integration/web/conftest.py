@@ -34,9 +34,9 @@ class Town:
 
 
 @contextmanager
-def serving(settings: Settings) -> Iterator[str]:
+def serving(settings: Settings, port: int = 0) -> Iterator[str]:
     """Serve the site in a thread; the address."""
-    listening = listen("127.0.0.1", 0)
+    listening = listen("127.0.0.1", port)
     server = SiteServer(create_site(settings))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()

@@ -1,0 +1,3 @@
+-- What waits: dead letters, revisions, results for Kafka.
+select *
+from funnelproof.web_backlog

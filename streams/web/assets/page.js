@@ -1,0 +1,26 @@
+// Tells when the page itself gets no word from its server, and asks for the stream again.
+(() => {
+  "use strict";
+  const SILENT = 3500, AGAIN = 10000;
+  const stream = document.getElementById("stream"), freshness = document.getElementById("freshness");
+  const announce = document.getElementById("announce");
+  if (!stream) return;
+  let heard = Date.now(), asked = 0, state = "";
+  const tell = (mark) => {
+    const now = mark ? mark.className.replace("mark ", "") : "";
+    if (state && now !== state) announce.textContent = mark.textContent.trim();
+    state = now;
+  };
+  tell(freshness.querySelector(".mark"));
+  stream.addEventListener("htmx:sse:after:message", () => { heard = Date.now(); tell(freshness.querySelector(".mark")); });
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) heard = Math.max(heard, Date.now() - SILENT); });
+  setInterval(() => {
+    const silent = Date.now() - heard;
+    if (document.hidden || silent < SILENT) return;
+    const mark = freshness.querySelector(".mark"), message = freshness.querySelector(".message");
+    mark.className = "mark not_live";
+    message.textContent = `Not live: ${Math.round(silent / 1000)} s old (the page's server gives no answer)`;
+    tell(mark);
+    if (silent > AGAIN && Date.now() - asked > AGAIN) { asked = Date.now(); window.htmx.trigger(stream, "again"); }
+  }, 1000);
+})();

@@ -1,0 +1,184 @@
+"""What followers of a page are sent: each part of the page once for every change, the same bytes to all followers.
+
+One statement every QUARTER second tells whether anything was flushed, published or compared. A page is read anew only
+then, and only while somebody follows the page.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from streams.web.database import Database
+from streams.web.errors import WebError
+from streams.web.freshness import health_of, spell
+from streams.web.history import History
+from streams.web.place import Address
+from streams.web.render import render_freshness, render_parts
+from streams.web.scope import EVERYTHING, Scope
+from streams.web.view import View, read_view
+
+log = structlog.get_logger(__name__)
+
+QUARTER = 0.25
+"""Seconds between two looks at the database."""
+BETWEEN = 0.4
+"""The least seconds between two readings of one page."""
+TICK = 1.0
+"""Seconds after which a follower is told how fresh the numbers are, changed or not."""
+_PULSE = ("epoch", "flushes", "folded", "published", "compared", "doubts", "completeness")
+
+
+@dataclass(eq=False)
+class Channel:
+    """A page that is followed: its parts as last read, and the number of the message that brought each part."""
+
+    scope: Scope
+    address: Address
+    followers: int = 0
+    parts: dict[str, str] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    history: History | None = None
+    history_of: object = None
+    task: asyncio.Task[None] | None = None
+
+    async def put(self, parts: dict[str, str]) -> None:
+        """Take over the parts that differ, and wake the followers."""
+        new = {name: text for name, text in parts.items() if self.parts.get(name) != text}
+        if not new:
+            return
+        async with self.changed:
+            number = max(self.numbers.values(), default=0) + 1
+            self.parts |= new
+            self.numbers |= dict.fromkeys(new, number)
+            self.changed.notify_all()
+
+
+class Feed:
+    """The followed pages of a site. Made within the event loop that the site runs in."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._channels: dict[tuple[str, Address], Channel] = {}
+        self._loop = asyncio.get_running_loop()
+        self._closing = asyncio.Event()
+        self._beat = asyncio.Condition()
+        self._pulse: dict[str, Any] | None = None
+        self._read_at: float | None = None
+        self._silent: str | None = None
+        self._watcher: asyncio.Task[None] | None = None
+
+    async def follow(self, scope: Scope, address: Address) -> AsyncIterator[bytes]:
+        """Yield messages, first with all parts of the page, then with those that changed; ends with `close`.
+
+        Raises WebError before the first message if the page cannot be read.
+        """
+        view = await self._read(scope, address)
+        channel = self._channels.setdefault((scope.setting, address), Channel(scope, address))
+        channel.followers += 1
+        await channel.put(render_parts(view))
+        if channel.task is None:
+            channel.task = asyncio.create_task(self._keep_reading(channel))
+        if self._watcher is None:
+            self._watcher = asyncio.create_task(self._watch())
+        return self._messages(channel)
+
+    def close(self) -> None:
+        """End every stream; may be called from a signal handler or another thread."""
+        self._loop.call_soon_threadsafe(self._closing.set)
+
+    async def _messages(self, channel: Channel) -> AsyncIterator[bytes]:
+        seen: dict[str, int] = {}
+        ended = asyncio.create_task(self._closing.wait())
+        try:
+            while not self._closing.is_set():
+                new = [name for name, number in channel.numbers.items() if seen.get(name) != number]
+                if new:
+                    seen |= {name: channel.numbers[name] for name in new}
+                    yield message({name: channel.parts[name] for name in new})
+                    continue
+                waiting = asyncio.create_task(self._change(channel, seen))
+                await asyncio.wait({waiting, ended}, return_when=asyncio.FIRST_COMPLETED)
+                waiting.cancel()
+        finally:
+            ended.cancel()
+            self._leave(channel)
+
+    @staticmethod
+    async def _change(channel: Channel, seen: dict[str, int]) -> None:
+        async with channel.changed:
+            await channel.changed.wait_for(lambda: channel.numbers != seen)
+
+    def _leave(self, channel: Channel) -> None:
+        channel.followers -= 1
+        if channel.followers == 0:
+            del self._channels[channel.scope.setting, channel.address]
+            if channel.task is not None:
+                channel.task.cancel()
+        if not self._channels and self._watcher is not None:
+            self._watcher.cancel()
+            self._watcher = None
+
+    async def _watch(self) -> None:
+        """Look at the database's pulse again and again, and wake the channels."""
+        while True:
+            try:
+                async with self._database.reading(EVERYTHING) as read:
+                    self._pulse = await read.row("pulse")
+                self._read_at, self._silent = self._loop.time(), None
+            except WebError as error:
+                self._silent = str(error)
+            async with self._beat:
+                self._beat.notify_all()
+            await asyncio.sleep(QUARTER)
+
+    async def _keep_reading(self, channel: Channel) -> None:
+        """Read a channel's page after every change, and tell every second how fresh the numbers are."""
+        shown: object = None
+        told = 0.0
+        while True:
+            async with self._beat:
+                await self._beat.wait()
+            state = self._state()
+            if self._silent is None and state != shown:
+                try:
+                    await channel.put(render_parts(await self._read(channel.scope, channel.address, channel)))
+                    shown, told = state, self._loop.time()
+                except WebError as error:
+                    log.warning("a followed page could not be read", error=str(error))
+                await asyncio.sleep(BETWEEN)
+            elif self._loop.time() - told >= TICK:
+                told = self._loop.time()
+                await channel.put({"freshness": self._freshness()})
+
+    def _state(self) -> object:
+        return None if self._pulse is None else tuple(map(str, (self._pulse[name] for name in _PULSE)))
+
+    def _freshness(self) -> str:
+        if self._silent is None:
+            health = health_of(self._pulse, None)
+            return render_freshness(health.state, health.message)
+        age = "" if self._read_at is None else f"{spell(self._loop.time() - self._read_at)} old "
+        return render_freshness("not_live", f"Not live: {age}({self._silent})")
+
+    async def _read(self, scope: Scope, address: Address, channel: Channel | None = None) -> View:
+        """Read the page. Closed windows are read anew only if a run was published since."""
+        published = None if self._pulse is None else (self._pulse["epoch"], self._pulse["published"])
+        known = channel.history if channel and published and channel.history_of == published else None
+        async with self._database.reading(scope) as read:
+            view = await read_view(read, address, known)
+        if channel is not None:
+            channel.history, channel.history_of = view.history, published
+        return view
+
+
+def message(parts: dict[str, str]) -> bytes:
+    """Return parts as one server-sent event; htmx puts each into the element with the part's name."""
+    html = "".join(
+        f'<hx-partial hx-target="#{name}" hx-swap="innerMorph">{text}</hx-partial>'
+        for name, text in parts.items()
+    )
+    return "".join(f"data: {line}\n" for line in html.splitlines()).encode() + b"\n"

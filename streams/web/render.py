@@ -1,0 +1,47 @@
+"""HTML from templates. Everything that is put in is escaped."""
+
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from streams.web import charts
+from streams.web.assets import asset_url
+from streams.web.view import View
+from streams.web.words import FILTERS, stage
+
+PARTS = ("freshness", "verdict", "proofs", "funnel", "trend", "ledger")
+"""The parts of a pipeline's page that are pushed when they change; each is an element with the part's name as id."""
+
+
+@cache
+def _templates() -> Environment:
+    templates = Environment(
+        loader=PackageLoader("streams.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters |= FILTERS
+    templates.globals |= {"asset": asset_url, "stage": stage, "charts": charts}
+    return templates
+
+
+def render(name: str, **values: object) -> str:
+    """Return the template `name` with values."""
+    return _templates().get_template(f"{name}.html").render(**values)
+
+
+def render_page(view: View) -> str:
+    """Return the whole page of a pipeline."""
+    return render("pipeline", view=view, parts=PARTS)
+
+
+def render_parts(view: View) -> dict[str, str]:
+    """Return the inner HTML of every part, by name."""
+    return {name: render(f"parts/{name}", view=view) for name in PARTS}
+
+
+def render_freshness(state: str, message: str) -> str:
+    """Return the inner HTML of the part `freshness`."""
+    return render("parts/mark", state=state, message=message)

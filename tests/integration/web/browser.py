@@ -1,0 +1,100 @@
+"""Debian's Chromium, driven over its DevTools protocol."""
+
+import asyncio
+import json
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+_SWITCHES = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-port=0")
+
+
+@dataclass
+class Tab:
+    """A tab. `requests` are the URLs that the tab has asked for; `complaints` what its console has told."""
+
+    socket: aiohttp.ClientWebSocketResponse
+    numbers: "count[int]"
+    requests: list[str]
+    complaints: list[str]
+
+    async def call(self, method: str, **parameters: object) -> dict[str, Any]:
+        """Send a command and return its result; note the events that come meanwhile."""
+        number = next(self.numbers)
+        await self.socket.send_json({"id": number, "method": method, "params": parameters})
+        while True:
+            told = json.loads((await asyncio.wait_for(self.socket.receive(), 20)).data)
+            if told.get("id") == number:
+                assert "error" not in told, told
+                result: dict[str, Any] = told["result"]
+                return result
+            self._note(told)
+
+    def _note(self, told: dict[str, Any]) -> None:
+        if told["method"] == "Network.requestWillBeSent":
+            self.requests.append(told["params"]["request"]["url"])
+        if told["method"] in ("Log.entryAdded", "Runtime.exceptionThrown"):
+            self.complaints.append(str(told["params"]))
+
+    async def value(self, expression: str) -> Any:  # noqa: ANN401 - what the page answers
+        """Return the value of a JavaScript expression."""
+        result = await self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        assert "exceptionDetails" not in result, result
+        return result["result"].get("value")
+
+    async def open(self, url: str) -> None:
+        """Open a page and wait until the page is loaded."""
+        await self.call("Page.navigate", url=url)
+        await self.until("document.readyState === 'complete' && location.href !== 'about:blank'")
+
+    async def until(self, expression: str, seconds: float = 15.0) -> float:
+        """Wait until an expression is true; return the seconds."""
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        while not await self.value(expression):
+            assert loop.time() - begun < seconds, (
+                f"{expression} in {await self.value('document.body.innerText')}"
+            )
+            await asyncio.sleep(0.02)
+        return loop.time() - begun
+
+
+@asynccontextmanager
+async def tab(folder: Path) -> AsyncIterator[Tab]:
+    """Have a tab of a browser with a profile in `folder`."""
+    assert CHROMIUM is not None
+    process = await asyncio.create_subprocess_exec(
+        CHROMIUM, *_SWITCHES, f"--user-data-dir={folder}", "about:blank",
+        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        port = await _port(folder / "DevToolsActivePort")
+        async with aiohttp.ClientSession() as session:
+            async with session.get(f"http://127.0.0.1:{port}/json/list") as answer:
+                pages = [each for each in await answer.json() if each["type"] == "page"]
+            async with session.ws_connect(pages[0]["webSocketDebuggerUrl"], max_msg_size=0) as socket:
+                one = Tab(socket, count(1), [], [])
+                for domain in ("Page", "Network", "Log", "Runtime"):
+                    await one.call(f"{domain}.enable")
+                yield one
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def _port(file: Path) -> int:
+    async with asyncio.timeout(30):
+        while not (told := await asyncio.to_thread(_text, file)):
+            await asyncio.sleep(0.05)
+    return int(told.split()[0])
+
+
+def _text(file: Path) -> str:
+    return file.read_text() if file.exists() else ""

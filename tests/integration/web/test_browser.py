@@ -1,0 +1,76 @@
+"""The page in Chromium."""
+
+import statistics
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+
+from streams.settings import Settings
+from tests.integration.web.browser import CHROMIUM, tab
+from tests.integration.web.conftest import Town, serving
+from tests.integration.web.desk import DAY, NOW
+
+pytestmark = [
+    pytest.mark.thorough,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: apt-get install chromium"),
+]
+TODAY = NOW.replace(hour=0, minute=0, second=0)
+FIRST_ENTERED = "document.querySelector('#funnel td[data-label=Entered]').textContent"
+HEARD = "document.querySelector('#freshness .message').textContent"
+
+
+async def test_a_flush_reaches_the_pixels_within_a_second(address: str, town: Town, tmp_path: Path) -> None:
+    async with tab(tmp_path) as page:
+        await page.open(f"{address}/?{urlencode(town.where)}")
+        assert await page.value(FIRST_ENTERED) == "120"
+        spent = []
+        for entered in range(201, 208):
+            await town.desk.count(
+                town.acme, town.sales, "day", TODAY, TODAY + DAY, [(entered, 30), (60, 20), (20, 5)]
+            )
+            await town.desk.flush()
+            spent.append(await page.until(f"{FIRST_ENTERED} === '{entered}'"))
+        assert statistics.median(spent) < 1.0
+        assert page.complaints == []
+        assert all(url.startswith(address) for url in page.requests if not url.startswith("about:"))
+
+
+async def test_the_focus_stays_where_it_is_while_numbers_change(
+    address: str, town: Town, tmp_path: Path
+) -> None:
+    async with tab(tmp_path) as page:
+        await page.open(f"{address}/?{urlencode(town.where)}")
+        await page.value(
+            "document.querySelectorAll('#funnel th a')[1].focus(), document.querySelector('details').open = true"
+        )
+        await town.desk.count(
+            town.acme, town.sales, "day", TODAY, TODAY + DAY, [(300, 30), (60, 20), (20, 5)]
+        )
+        await town.desk.flush()
+        await page.until(f"{FIRST_ENTERED} === '300'")
+        assert await page.value("document.activeElement.textContent") == "Qualified → Demo"
+        assert await page.value("document.querySelector('details').open") is True
+
+
+async def test_a_page_whose_server_is_gone_says_so_and_comes_back(town: Town, tmp_path: Path) -> None:
+    settings = Settings(source_dsn=town.dsn)
+    async with tab(tmp_path) as page:
+        with serving(settings) as address:
+            await page.open(f"{address}/?{urlencode(town.where)}")
+            await page.until(f"{HEARD}.startsWith('Live')")
+        assert await page.until(f"{HEARD}.startsWith('Not live')") < 5
+        assert await page.value("document.querySelector('#announce').textContent.startsWith('Not live')")
+        with serving(settings, int(address.rpartition(":")[2])):
+            await town.desk.flush()
+            assert await page.until(f"!{HEARD}.includes('gives no answer')") < 5
+
+
+async def test_no_page_is_wider_than_a_small_phone(address: str, town: Town, tmp_path: Path) -> None:
+    async with tab(tmp_path) as page:
+        await page.call(
+            "Emulation.setDeviceMetricsOverride", width=320, height=640, deviceScaleFactor=1, mobile=True
+        )
+        for path in (f"/?{urlencode(town.where)}", "/", "/operations", "/?q=nothing"):
+            await page.open(address + path)
+            assert await page.value("document.documentElement.scrollWidth") <= 320, path

@@ -1,0 +1,240 @@
+"""The page as HTML, and the stream that keeps the page live."""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator
+from datetime import timedelta
+from html.parser import HTMLParser
+
+import httpx
+
+from streams.settings import Settings
+from tests.integration.web.conftest import Town, serving
+from tests.integration.web.desk import DAY, NOW, Desk, name
+
+TODAY = NOW.replace(hour=0, minute=0, second=0)
+
+
+class Cells(HTMLParser):
+    """The texts of the table of pairs, by label."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.cells: list[tuple[str, str]] = []
+        self.label: str | None = None
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "td" and (label := dict(attrs).get("data-label")):
+            self.label = label
+            self.cells.append((label, ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "td":
+            self.label = None
+
+    def handle_data(self, data: str) -> None:
+        if self.label:
+            self.cells[-1] = (self.label, self.cells[-1][1] + data.strip())
+
+    def of(self, label: str) -> list[str]:
+        return [text for name, text in self.cells if name == label]
+
+
+async def parts(client: httpx.AsyncClient, town: Town) -> AsyncGenerator[str]:
+    """The messages of the stream of acme's page."""
+    async with client.stream("GET", "/live", params=town.where) as stream:
+        lines: list[str] = []
+        async for line in stream.aiter_lines():
+            if line:
+                lines.append(line.removeprefix("data: "))
+            else:
+                yield "\n".join(lines)
+                lines = []
+
+
+async def get(address: str, path: str = "/") -> httpx.Response:
+    async with httpx.AsyncClient(base_url=address, timeout=20, follow_redirects=True) as client:
+        return await client.get(path)
+
+
+async def test_the_page_has_the_numbers_without_scripts(client: httpx.AsyncClient, town: Town) -> None:
+    page = await client.get("/", params=town.where)
+    cells = Cells(page.text)
+    assert cells.of("Entered") == ["120", "60", "20"]
+    assert cells.of("Converted") == ["30", "20", "5"]
+    assert cells.of("Before")[0] == "44.9\N{NO-BREAK SPACE}%of 401"
+    assert "<noscript><meta http-equiv=" in page.text
+
+
+async def test_the_window_is_named_in_the_tenants_timezone(client: httpx.AsyncClient, town: Town) -> None:
+    await town.desk.connection.execute(
+        "insert into funnelproof.timezone values ($1, null, 'Asia/Tokyo')", town.acme
+    )
+    start = TODAY - timedelta(days=20, hours=9)
+    await town.desk.close(town.acme, town.sales, "day", start, start + DAY, [(1, 1)])
+    page = await client.get("/", params=town.where | {"at": start.isoformat()})
+    assert "Thu 21 May 2026" in page.text
+
+
+async def test_a_name_with_markup_is_text(client: httpx.AsyncClient, town: Town) -> None:
+    evil = "<script>alert(1)</script>\" onload=x '"
+    await town.desk.connection.execute(
+        "update funnelproof.pipeline_stage set name = $1 where stage_id = $2", evil, name(town.sales, 0)
+    )
+    page = await client.get("/", params=town.where)
+    assert "<script>alert" not in page.text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;&#34; onload=x &#39;" in page.text
+
+
+async def test_nothing_foreign_is_asked_for(client: httpx.AsyncClient, town: Town) -> None:
+    page = await client.get("/", params=town.where)
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    loaded = re.findall(r"""(?:src|href)=["']([^"'#?]+)""", page.text)
+    assert {url for url in loaded if not url.startswith("/")} == set()
+    assert not re.search(r"\sstyle=|\son\w+=", page.text)
+    for url in {url for url in loaded if url.startswith("/assets/")}:
+        file = await client.get(url)
+        assert (file.status_code, "immutable" in file.headers["cache-control"]) == (200, True)
+
+
+async def test_the_first_load_is_small(client: httpx.AsyncClient, town: Town) -> None:
+    page = await client.get("/", params=town.where)
+    urls = set(re.findall(r'="(/assets/[^"]+)"', page.text))
+    assert len(urls) + 1 <= 8
+    sizes = [int((await client.get(url)).headers["content-length"]) for url in urls]
+    assert sum(sizes) + int(page.headers["content-length"]) <= 60_000
+
+
+async def test_a_flush_is_pushed_within_a_second(client: httpx.AsyncClient, town: Town) -> None:
+    messages = parts(client, town)
+    first = await anext(messages)
+    assert all(
+        f'hx-target="#{part}"' in first
+        for part in ("freshness", "verdict", "proofs", "funnel", "trend", "ledger")
+    )
+    for entered in (121, 122, 123):
+        await asyncio.sleep(1.3)  # so that the flush meets a feed at rest
+        await town.desk.count(
+            town.acme, town.sales, "day", TODAY, TODAY + DAY, [(entered, 30), (60, 20), (20, 5)]
+        )
+        await town.desk.flush()
+        begun = asyncio.get_running_loop().time()
+        async for message in messages:
+            if f">{entered}<" in message:
+                break
+        assert asyncio.get_running_loop().time() - begun < 1.0
+        assert 'hx-target="#ledger"' not in message
+    await messages.aclose()
+
+
+async def test_a_closed_window_is_pushed(client: httpx.AsyncClient, town: Town) -> None:
+    messages = parts(client, town)
+    assert "Mon 8 Jun 2026: 44.8" in await anext(messages)
+    await town.desk.close(
+        town.acme, town.sales, "day", TODAY - 2 * DAY, TODAY - DAY, [(402, 201), (200, 90), (100, 40)],
+        revision=2, causes=["delete"],
+    )  # fmt: skip
+    await town.desk.connection.execute("insert into funnelproof.outbox (run_id) values (gen_random_uuid())")
+    async for message in messages:
+        if "Mon 8 Jun 2026: 50.0" in message:
+            break
+    assert "an entry was deleted" in message
+    await messages.aclose()
+
+
+async def test_followers_of_one_page_get_the_same_bytes(client: httpx.AsyncClient, town: Town) -> None:
+    several = [parts(client, town) for _ in range(5)]
+    for each in several:
+        await anext(each)
+    await town.desk.count(town.acme, town.sales, "day", TODAY, TODAY + DAY, [(777, 30), (60, 20), (20, 5)])
+    await town.desk.flush()
+
+    async def funnel(messages: AsyncGenerator[str]) -> str:
+        async for message in messages:
+            if ">777<" in message:
+                return message[message.index('hx-target="#funnel"') :]
+        raise AssertionError
+
+    assert len(set(await asyncio.gather(*map(funnel, several)))) == 1
+    for each in several:
+        await each.aclose()
+
+
+async def test_a_stop_ends_open_streams_at_once(town: Town) -> None:
+    loop = asyncio.get_running_loop()
+    with serving(Settings(source_dsn=town.dsn)) as address:
+        client = httpx.AsyncClient(base_url=address, timeout=20)
+        several = [parts(client, town) for _ in range(20)]
+        for each in several:
+            await anext(each)
+        begun = loop.time()
+    assert loop.time() - begun < 3
+    await client.aclose()
+
+
+async def test_the_stream_of_an_unknown_pipeline_is_not_found(client: httpx.AsyncClient, town: Town) -> None:
+    answer = await client.get("/live", params=town.where | {"tenant": str(town.other)})
+    assert answer.status_code == 404
+
+
+async def test_one_pipeline_is_shown_at_once_and_many_are_chosen_from(
+    client: httpx.AsyncClient, town: Town
+) -> None:
+    listed = await client.get("/")
+    assert str(town.sales) in listed.text
+    assert str(town.theirs) in listed.text
+    found = await client.get("/", params={"q": str(town.theirs)[:8]})
+    assert str(town.sales) not in found.text
+    await town.desk.connection.execute(
+        "delete from funnelproof.pipeline_stage where pipeline_id = $1", town.theirs
+    )
+    assert (await client.get("/")).headers["location"].endswith(f"pipeline={town.sales}")
+
+
+async def test_a_run_shows_its_proof_and_its_sql(client: httpx.AsyncClient, town: Town) -> None:
+    run_id = name(town.acme, town.sales, "day", TODAY - 3 * DAY, 2)
+    page = await client.get(f"/windows/{run_id}")
+    assert "revision 2" in page.text
+    assert f"where run_id = &#39;{run_id}&#39;" in page.text or f"where run_id = '{run_id}'" in page.text
+    assert Cells(page.text).of("Converted") == ["181", "90", "40"]
+
+
+async def test_operations_show_partitions_and_comparisons(client: httpx.AsyncClient, town: Town) -> None:
+    await town.desk.reconciled("different", {"differences": 2})
+    await town.desk.flush(age=50, partition=0)
+    page = await client.get("/operations")
+    cells = Cells(page.text)
+    assert cells.of("Worker") == ["one"]
+    assert cells.of("Flushed") == ["50 s ago"]
+    assert cells.of("Differences") == ["2"]
+
+
+async def test_states_before_the_first_numbers_say_what_to_do(empty_database: str, database: str) -> None:
+    with serving(Settings(source_dsn=empty_database)) as address:
+        page = await get(address)
+        assert (page.status_code, "run `funnelproof migrate`" in page.text) == (503, True)
+    desk = await Desk.open(database, partitions=2)
+    with serving(Settings(source_dsn=database)) as address:
+        assert "start <code>funnelproof worker</code>" in (await get(address)).text
+        await desk.install()
+        await desk.flush()
+        await desk.stages(name("acme"), name("sales"))
+        await desk.open_window("day", TODAY, TODAY + DAY)
+        page = await get(address)
+        assert "Loading: 1 of 2 partitions are read" in page.text
+        assert "No entry yet: too few to tell." in page.text
+        assert "Learning: the trend begins" in page.text
+    await desk.connection.close()
+
+
+async def test_the_page_waits_for_a_database_that_is_away() -> None:
+    with serving(Settings(source_dsn="postgresql://postgres@127.0.0.1:1/none")) as address:
+        page = await get(address)
+        assert page.status_code == 503
+        assert 'http-equiv="refresh" content="3"' in page.text
+        api = await get(address, "/api/v1/health")
+        assert (api.status_code, api.headers["retry-after"]) == (503, "5")
+        assert "127.0.0.1:1/none" in api.json()["detail"]
