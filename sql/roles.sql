@@ -1,4 +1,4 @@
--- The four roles that funnelproof needs, each with the fewest privileges for its work.
+-- The five roles that funnelproof needs, each with the fewest privileges for its work.
 --
 -- An administrator runs this file once in the CRM's database, before `funnelproof migrate`:
 --     psql -v ON_ERROR_STOP=1 -f sql/roles.sql crm
@@ -22,6 +22,7 @@
 --                     except the ledger of migrations, adds runs and facts. May edit a run's status.
 --                     May edit no fact and no table of the CRM.
 -- funnelproof_reader  reads runs, facts, the views and schema funnelproof. Writes nothing.
+-- funnelproof_web     reads the views of the page, which show the rows of the tenants that a session names. Writes nothing.
 do $$
 declare
     part constant text := coalesce(nullif(current_setting('funnelproof.part', true), ''), 'both');
@@ -31,7 +32,7 @@ begin
         raise exception 'funnelproof.part is source, report or both, not %', part;
     end if;
     foreach wanted in array array[
-        'funnelproof_cdc', 'funnelproof_owner', 'funnelproof_worker', 'funnelproof_reader'
+        'funnelproof_cdc', 'funnelproof_owner', 'funnelproof_worker', 'funnelproof_reader', 'funnelproof_web'
     ] loop
         if not exists (select from pg_roles where rolname = wanted) then
             execute format('create role %I nologin', wanted);

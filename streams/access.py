@@ -33,6 +33,10 @@ class Access(BaseSettings):
         pattern=r"^\$\{[^{}:]+:[^{}]+\}$",
         description="Connect's own reference to the password, for example ${file:/secrets/cdc.properties:password}",
     )
+    dashboard_dsn: str | None = Field(
+        None,
+        description="the database of the facts for the page, with the role funnelproof_web; default: REPORT_DSN",
+    )
     kafka: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, host:port, comma-separated")
     kafka_security_protocol: Annotated[Protocol, BeforeValidator(_upper)] = Field(
         "PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL, as the brokers' listener"

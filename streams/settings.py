@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -140,14 +140,23 @@ class Settings(Access):
     dashboard_url: str | None = Field(
         None, description="the dashboard's address as people reach it, for the links in alerts"
     )
+    dashboard_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="names by which browsers may call the page of this machine, beside localhost"
+    )
+    dashboard_proxy_peers: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="addresses of proxies that sign people in and name their tenants"
+    )
+    dashboard_proxy_secret: SecretStr | None = Field(
+        None, min_length=16, description="the secret by which the page knows such a proxy"
+    )
     log_format: Literal["console", "json"] = Field("console", description="the form of a worker's log")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="the lowest level in a worker's log"
     )
 
-    @field_validator("windows", mode="before")
+    @field_validator("windows", "dashboard_hosts", "dashboard_proxy_peers", mode="before")
     @classmethod
-    def _split_windows(cls, value: Any) -> Any:  # noqa: ANN401 - a validator is given whatever was written
+    def _split(cls, value: Any) -> Any:  # noqa: ANN401 - a validator is given whatever was written
         return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
     @field_validator("windows")

@@ -1,17 +1,34 @@
-"""`funnelproof dashboard`."""
+"""`funnelproof dashboard`, and the tokens that open the page on other machines."""
 
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated
+from uuid import UUID
 
 import typer
+from rich.table import Table
 
-from streams.cli.output import stderr
+from streams.cli.output import AsJson, print_json, stderr, stdout
+from streams.domain.duration import parse_duration
+from streams.errors import SettingsError
 from streams.logs import configure_logging
-from streams.settings import load_settings
+from streams.settings import Settings, load_settings
+from streams.store.database import facts_connection
+from streams.web.tokens import Token, add_token, revoke_token, tokens
+
+app = typer.Typer(invoke_without_command=True)
+token_app = typer.Typer(no_args_is_help=True, help="Make, list and revoke the tokens that open the page.")
+app.add_typer(token_app, name="token")
+
+Name = Annotated[str, typer.Argument(help="A name for the person or program, for example sales-ops.")]
 
 
+@app.callback()
 def dashboard(
+    context: typer.Context,
     host: Annotated[
-        str, typer.Option(help="Address of the page; other machines reach only another.")
+        str, typer.Option(help="Address of the page; any but a loopback address needs tokens or a proxy.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0: any free one.")] = 8800,
 ) -> None:
@@ -19,12 +36,87 @@ def dashboard(
 
     Example: `funnelproof dashboard --port 8800`
     """
+    if context.invoked_subcommand is not None:
+        return
     # Importing FastAPI takes half a second; no other command should wait for the import.
+    from streams.web.opening import gate_for  # noqa: PLC0415 - see above
     from streams.web.server import SiteServer, address_of, listen  # noqa: PLC0415 - see above
     from streams.web.site import create_site  # noqa: PLC0415 - see above
 
     settings = load_settings()
     configure_logging(settings.log_format, settings.log_level)
+    gate = asyncio.run(gate_for(settings, host))
     with listen(host, port) as listening:
         stderr.print(f"the page is at {address_of(listening)}", highlight=False, soft_wrap=True)
-        SiteServer(create_site(settings)).run(sockets=[listening])
+        SiteServer(create_site(settings, gate)).run(sockets=[listening])
+
+
+@token_app.command("add")
+def add(
+    name: Name,
+    tenant: Annotated[
+        list[UUID] | None, typer.Option(help="A tenant that the token shows; may be given several times.")
+    ] = None,
+    all_tenants: Annotated[bool, typer.Option("--all-tenants", help="The token shows every tenant.")] = False,
+    operations: Annotated[
+        bool, typer.Option("--operations", help="The token shows workers, proofs and what waits, too.")
+    ] = False,
+    expires: Annotated[
+        str | None, typer.Option(help="How long the token opens the page, for example 90d.")
+    ] = None,
+) -> None:
+    """Make a token and print it. The token is shown this once, and kept as a digest only.
+
+    Example: `funnelproof dashboard token add sales-ops --all-tenants --expires 90d`
+    """
+    if all_tenants == bool(tenant):
+        raise SettingsError("give the tenants with --tenant, or --all-tenants")
+    try:
+        lifetime = parse_duration(expires) if expires else None
+    except ValueError as error:
+        raise SettingsError(f"--expires {error}") from error
+    tenants = None if all_tenants else tenant
+
+    async def work(settings: Settings) -> str:
+        async with facts_connection(settings) as connection:
+            return await add_token(connection, name, tenants, ["operations"] if operations else [], lifetime)
+
+    print(asyncio.run(work(load_settings())))  # noqa: T201 - rich would wrap the token
+
+
+@token_app.command("list")
+def show(as_json: AsJson = False) -> None:
+    """List the tokens, without their texts.
+
+    Example: `funnelproof dashboard token list`
+    """
+
+    async def work(settings: Settings) -> Sequence[Token]:
+        async with facts_connection(settings) as connection:
+            return await tokens(connection)
+
+    found = asyncio.run(work(load_settings()))
+    if as_json:
+        print_json({"tokens": [asdict(each) for each in found]})
+        return
+    table = Table("name", "tenants", "may", "made", "state")
+    for each in found:
+        whose = "all" if each.tenants is None else ", ".join(map(str, each.tenants))
+        state = "valid" if each.is_valid else "revoked" if each.revoked_at else "expired"
+        table.add_row(each.name, whose, ", ".join(each.may), f"{each.created_at:%Y-%m-%d}", state)
+    stdout.print(table)
+
+
+@token_app.command("revoke")
+def revoke(name: Name) -> None:
+    """Have a token open nothing from now on; open pages of the token end within a minute.
+
+    Example: `funnelproof dashboard token revoke sales-ops`
+    """
+
+    async def work(settings: Settings) -> None:
+        async with facts_connection(settings) as connection:
+            await revoke_token(connection, name)
+
+    asyncio.run(work(load_settings()))
+    stderr.print(f"the token {name} is revoked", highlight=False)

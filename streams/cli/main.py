@@ -56,7 +56,6 @@ def common(
     _debug = debug
 
 
-app.command("dashboard")(dashboard.dashboard)
 app.command("demo")(demo.demo)
 app.command("migrate")(migrate.migrate)
 app.command("report")(report.report)
@@ -68,6 +67,7 @@ app.command("uninstall")(uninstall.uninstall)
 app.command("worker")(worker.worker)
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(connector.app, name="connector")
+app.add_typer(dashboard.app, name="dashboard")
 app.add_typer(local.app, name="local")
 
 

@@ -8,7 +8,7 @@ import asyncpg
 
 from streams.errors import one_line
 from streams.resources import sql
-from streams.settings import Settings
+from streams.settings import PREFIX, Settings
 from streams.store.database import Connection, Pool, address, close_soon, create_pool, facts_setting
 from streams.web.errors import SilentDatabaseError
 from streams.web.scope import Scope
@@ -80,6 +80,8 @@ class Database:
 async def open_database(settings: Settings) -> AsyncIterator[Database]:
     """Have the report database for the page; a connection is made when the first request needs one."""
     dsn, setting = settings.facts_dsn, facts_setting(settings)
+    if settings.dashboard_dsn is not None:
+        dsn, setting = settings.dashboard_dsn, f"{PREFIX}DASHBOARD_DSN"
     pool = await create_pool(
         dsn,
         setting,

@@ -27,6 +27,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     for status, description in (
         (400, "A parameter is malformed; `errors` names the parameter."),
         (401, "No token, or one that is unknown, expired or revoked."),
+        (403, "The page is not known under the name in the header Host."),
         (404, "There is no such thing for this reader."),
         (503, "The report database does not answer, or not in time."),
     )
@@ -45,10 +46,27 @@ def problem(request: Request, status: int, detail: str, errors: Sequence[FieldPr
         headers["Retry-After"] = str(RETRY_SECONDS)
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="funnelproof"'
+    if (
+        status == HTTPStatus.UNAUTHORIZED
+        and request.app.state.gate.has_sign_in
+        and not _is_of_program(request)
+    ):
+        return HTMLResponse(render("sign_in", next=_asked(request)), status, headers)
     if not request.url.path.startswith(API):
         return HTMLResponse(render("failed", status=status, title=title, detail=detail), status, headers)
     body = Problem(title=title, status=status, detail=detail, errors=tuple(errors))
     return Response(body.model_dump_json(), status, headers, PROBLEM)
+
+
+def _is_of_program(request: Request) -> bool:
+    return request.url.path.startswith((API, "/live"))
+
+
+def _asked(request: Request) -> str:
+    """Return the page that was asked for, to be shown after the sign-in."""
+    if request.url.path.startswith("/sign-"):
+        return "/"
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
 def of_web_error(request: Request, error: WebError) -> Response:

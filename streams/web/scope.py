@@ -25,5 +25,7 @@ class Scope:
         return ",".join(sorted(str(tenant) for tenant in self.tenants))
 
 
+NOBODY = Scope(frozenset())
+"""A reader who sees no row of any tenant."""
 EVERYTHING = Scope(None, frozenset({"operations"}), "local")
 """The reader on the machine itself."""

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from streams.settings import Settings
-from streams.web import api, pages
+from streams.web import api, pages, signing
 from streams.web.database import open_database
 from streams.web.feed import Feed
 from streams.web.gate import Gate, OpenGate
@@ -39,6 +39,7 @@ def create_site(settings: Settings, gate: Gate | None = None) -> FastAPI:
     add_handlers(app)
     app.include_router(api.router)
     app.include_router(pages.router)
+    app.include_router(signing.router)
     app.add_middleware(PageCompression, minimum_size=500)
     app.add_middleware(SecurityHeaders)
     _describe_problems(app)

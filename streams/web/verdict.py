@@ -15,13 +15,17 @@ TOO_WIDE = 0.1
 class Verdict:
     """The sentence, and its kind for the drawing. `unjudged`: no detector has looked at the pipeline."""
 
-    kind: Literal["unjudged", "too_few"]
+    kind: Literal["unjudged", "too_few", "loading"]
     text: str
     note: str = ""
 
 
-def verdict_of(pairs: Sequence[Pair]) -> Verdict:
-    """Return the verdict on the pairs of a window."""
+def verdict_of(pairs: Sequence[Pair], *, is_loading: bool) -> Verdict:
+    """Return the verdict on the pairs of a window. `is_loading`: not all partitions are counted yet."""
+    if is_loading:
+        return Verdict(
+            "loading", "Loading: the counts are not complete yet.", "Workers read the log for the first time."
+        )
     judgement = "No verdict: alert rules do not judge this pipeline yet."
     if not pairs:
         return Verdict("unjudged", judgement, "The pipeline has fewer than two stages.")

@@ -61,7 +61,7 @@ async def read_view(read: Reading, address: Address, history: History | None = N
         tuple(await window_kinds(read)),
         funnel,
         health,
-        verdict_of(funnel.pairs),
+        verdict_of(funnel.pairs, is_loading=health.state in ("loading", "unknown")),
         tuple(_row(pair, address, funnel, history, is_chosen=pair is chosen) for pair in funnel.pairs),
         chosen,
         trend_of(_points(history, chosen, funnel)),

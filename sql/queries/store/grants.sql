@@ -24,6 +24,20 @@ begin
     grant usage on all sequences in schema funnelproof to funnelproof_worker;
     -- Only the owner writes the ledger of migrations.
     revoke insert, update, delete on funnelproof.schema_migration from funnelproof_worker;
+    revoke select on funnelproof.web_token from funnelproof_reader;
+    if exists (select from pg_roles where rolname = 'funnelproof_web') then
+        grant usage on schema funnelproof to funnelproof_web;
+        for item in
+            select relation.oid::regclass as name
+            from pg_class as relation
+            where
+                relation.relnamespace = 'funnelproof'::regnamespace
+                and relation.relkind = 'v'
+                and relation.relname like 'web\_%'
+        loop
+            execute format('grant select on %s to funnelproof_web', item.name);
+        end loop;
+    end if;
     for item in
         select
             privilege.relation,

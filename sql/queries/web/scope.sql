@@ -5,6 +5,10 @@ select
     case
         when exists (
             select from pg_roles
-            where pg_roles.rolname = 'funnelproof_web' and pg_has_role(pg_roles.oid, 'member')
+            where
+                pg_roles.rolname = 'funnelproof_web'
+                and pg_has_role(pg_roles.oid, 'member')
+                and has_schema_privilege(pg_roles.oid, 'funnelproof', 'usage')
+                and has_table_privilege(pg_roles.oid, 'funnelproof.web_pulse', 'select')
         ) then set_config('role', 'funnelproof_web', true)
     end

@@ -1,4 +1,4 @@
-"""What each of the four roles of `sql/roles.sql` may do, and that it may do no more."""
+"""What each of the roles of `sql/roles.sql` may do, and that it may do no more."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -110,6 +110,7 @@ async def test_no_role_has_more_than_its_task_needs(granted: OwnConnection) -> N
         ("funnelproof_cdc", False, True),
         ("funnelproof_owner", False, False),
         ("funnelproof_reader", False, False),
+        ("funnelproof_web", False, False),
         ("funnelproof_worker", False, False),
     ]
 

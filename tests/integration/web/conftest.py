@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from streams.settings import Settings
+from streams.web.gate import Gate
 from streams.web.server import SiteServer, listen
 from streams.web.site import create_site
 from tests.integration.web.desk import DAY, NOW, Desk, name
@@ -34,10 +35,10 @@ class Town:
 
 
 @contextmanager
-def serving(settings: Settings, port: int = 0) -> Iterator[str]:
+def serving(settings: Settings, port: int = 0, gate: Gate | None = None) -> Iterator[str]:
     """Serve the site in a thread; the address."""
     listening = listen("127.0.0.1", port)
-    server = SiteServer(create_site(settings))
+    server = SiteServer(create_site(settings, gate))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:

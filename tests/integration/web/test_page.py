@@ -225,7 +225,7 @@ async def test_states_before_the_first_numbers_say_what_to_do(empty_database: st
         await desk.open_window("day", TODAY, TODAY + DAY)
         page = await get(address)
         assert "Loading: 1 of 2 partitions are read" in page.text
-        assert "No entry yet: too few to tell." in page.text
+        assert "Loading: the counts are not complete yet." in page.text
         assert "Learning: the trend begins" in page.text
     await desk.connection.close()
 

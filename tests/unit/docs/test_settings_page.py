@@ -8,7 +8,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "settings.md"
 
 def shown(default: object) -> str:
     """Write a default the way a user would set it."""
-    if default is None or default == {}:
+    if default in (None, {}, ()):
         return ""
     if isinstance(default, timedelta):
         milliseconds = default // timedelta(milliseconds=1)
