@@ -17,17 +17,31 @@ end;
 -- in brackets is worked out once for a statement, not once for a row.
 create view funnelproof.web_pipeline with (security_barrier) as
 select
-    stage.tenant_id,
-    stage.pipeline_id,
-    count(*) as stages,
+    pipeline.tenant_id,
+    pipeline.pipeline_id,
+    (
+        select label.name from funnelproof.label
+        where label.kind = 'tenant' and label.id = pipeline.tenant_id
+    ) as tenant,
+    (
+        select label.name from funnelproof.label
+        where label.kind = 'pipeline' and label.id = pipeline.pipeline_id
+    ) as pipeline,
+    pipeline.stages,
     coalesce(own.tiling, '') as tiling
-from funnelproof.pipeline_stage as stage
-left join funnelproof.tenant_tiling as own using (tenant_id)
-where
-    (select funnelproof.web_sees_all())
-    or stage.tenant_id = any((select funnelproof.web_tenants())::uuid[])
-group by stage.tenant_id, stage.pipeline_id, own.tiling
-order by stage.tenant_id, stage.pipeline_id;
+from (
+    select
+        stage.tenant_id,
+        stage.pipeline_id,
+        count(*) as stages
+    from funnelproof.pipeline_stage as stage
+    where
+        (select funnelproof.web_sees_all())
+        or stage.tenant_id = any((select funnelproof.web_tenants())::uuid[])
+    group by stage.tenant_id, stage.pipeline_id
+    order by stage.tenant_id, stage.pipeline_id
+) as pipeline
+left join funnelproof.tenant_tiling as own using (tenant_id);
 
 create view funnelproof.web_stage with (security_barrier) as
 select stage.*
@@ -155,6 +169,44 @@ where
     (select funnelproof.web_sees_all())
     or difference.tenant_id = any((select funnelproof.web_tenants())::uuid[]);
 
+create view funnelproof.web_alert with (security_barrier) as
+select alert.*
+from dyno_crm.stage_conversion_alert as alert
+where
+    (select funnelproof.web_sees_all())
+    or alert.tenant_id = any((select funnelproof.web_tenants())::uuid[]);
+
+-- Transitions without a tenant are about the installation.
+create view funnelproof.web_alert_event with (security_barrier) as
+select
+    event.event_number,
+    event.event_id,
+    event.alert_id,
+    event.rule,
+    event.kind,
+    event.transition,
+    event.at,
+    event.decided_at,
+    event.severity,
+    event.tenant_id,
+    event.pipeline_id,
+    event.window_name,
+    event.window_start,
+    event.window_end,
+    event.from_stage_id,
+    event.to_stage_id,
+    event.content ->> 'from_stage' as from_stage,
+    event.content ->> 'to_stage' as to_stage,
+    (event.content ->> 'rate')::double precision as rate,
+    (event.content ->> 'expected_rate')::double precision as expected_rate,
+    event.content ->> 'reason' as reason,
+    event.run_id,
+    event.runbook
+from funnelproof.alert_event as event
+where
+    (select funnelproof.web_sees_all())
+    or event.tenant_id = any((select funnelproof.web_tenants())::uuid[]);
+
 -- What is true of the installation and tells nothing of a tenant. A reader who does not see all tenants is told no numbers
 -- that are summed over tenants.
 create view funnelproof.web_open_window as
@@ -261,6 +313,18 @@ select
     prover.publish_seconds
 from funnelproof.installation
 left join funnelproof.prover on true;
+
+-- Which windows are judged by rules of alerts, and whether verdicts are held back.
+create view funnelproof.web_watch as
+select
+    cursor.window_name,
+    cursor.tiling,
+    count(*) as rules,
+    term.looked_at,
+    term.held
+from funnelproof.alert_cursor as cursor
+cross join funnelproof.alert_term as term
+group by cursor.window_name, cursor.tiling, term.looked_at, term.held;
 
 create view funnelproof.web_reconciliation as
 select

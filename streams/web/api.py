@@ -12,6 +12,8 @@ from streams.web.answers import answer, table
 from streams.web.freshness import health_of
 from streams.web.funnels import read_funnel
 from streams.web.lists import (
+    read_alert_events,
+    read_alerts,
     read_ledger,
     read_pipelines,
     read_reconciliations,
@@ -21,6 +23,8 @@ from streams.web.lists import (
     read_windows,
 )
 from streams.web.model import (
+    Alert,
+    AlertEvent,
     Funnel,
     Health,
     Page,
@@ -32,7 +36,19 @@ from streams.web.model import (
     RunWithFacts,
     Window,
 )
-from streams.web.parameters import At, Compared, Cursor, Format, Limit, Read, Search, Somewhere, Stage
+from streams.web.parameters import (
+    At,
+    Compared,
+    Cursor,
+    Format,
+    Limit,
+    PipelineId,
+    Read,
+    Search,
+    Somewhere,
+    Stage,
+    Tenant,
+)
 from streams.web.problems import PROBLEMS
 
 router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
@@ -154,6 +170,34 @@ async def reconciliations(
     """Return the comparisons with the canonical SQL, the newest first."""
     page = await read_reconciliations(read, cursor, limit)
     return _page(request, "reconciliations", page, Reconciliation, form)
+
+
+@router.get("/alerts", response_model=Page[Alert], responses=_CSV)
+async def alerts(
+    request: Request,
+    read: Read,
+    tenant: Tenant | None = None,
+    pipeline: PipelineId | None = None,
+    limit: Limit = 100,
+    form: Format = "json",
+) -> Response:
+    """Return the alerts that are on, the newest first."""
+    return _page(request, "alerts", await read_alerts(read, tenant, pipeline, limit), Alert, form)
+
+
+@router.get("/alerts/events", response_model=Page[AlertEvent], responses=_CSV)
+async def alert_events(
+    request: Request,
+    read: Read,
+    tenant: Tenant | None = None,
+    pipeline: PipelineId | None = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+    form: Format = "json",
+) -> Response:
+    """Return the transitions of alerts, the newest first."""
+    page = await read_alert_events(read, tenant, pipeline, cursor, limit)
+    return _page(request, "alert-events", page, AlertEvent, form)
 
 
 @router.get("/health", response_model=Health)

@@ -24,6 +24,8 @@ class Place:
     window: str
     tiling: str = ""
     timezone: str = "UTC"
+    tenant: str | None = None
+    pipeline: str | None = None
 
 
 async def find(read: Reading, tenant_id: UUID, pipeline_id: UUID, window: str) -> Place:
@@ -37,7 +39,7 @@ async def find(read: Reading, tenant_id: UUID, pipeline_id: UUID, window: str) -
     kinds = await window_kinds(read)
     if window not in kinds:
         raise MalformedError(f"is no window that is counted: {', '.join(kinds) or 'none yet'}", "window")
-    return Place(tenant_id, pipeline_id, window, pipeline["tiling"], pipeline["timezone"])
+    return Place(tenant_id, pipeline_id, window, **pipeline)
 
 
 async def window_kinds(read: Reading) -> list[str]:

@@ -12,6 +12,8 @@ from streams.web.errors import UnknownError
 from streams.web.funnels import END_OF_TIME, Place, closed_windows, open_windows, pairs_of
 from streams.web.history import read_history
 from streams.web.model import (
+    Alert,
+    AlertEvent,
     Page,
     Pipeline,
     Point,
@@ -27,7 +29,7 @@ _NO_REVISION = 2**31 - 1
 
 
 async def read_pipelines(read: Reading, search: str | None, cursor: str | None, most: int) -> Page[Pipeline]:
-    """Return pipelines by tenant and pipeline; `search` is a part of an identifier."""
+    """Return pipelines by tenant and pipeline; `search` is a part of a name or an identifier."""
     after = decode_cursor(cursor, tuple[UUID, UUID]) if cursor else (_NO_ID, _NO_ID)
     rows = await read.rows("pipelines", *after, search or None, most + 1)
     items = [Pipeline(**row) for row in rows]
@@ -73,6 +75,22 @@ async def read_run(read: Reading, run_id: UUID) -> RunWithFacts:
         raise UnknownError("there is no such run")
     facts = pairs_of(await read.rows("facts", row["tenant_id"], [run_id]))
     return RunWithFacts(**_run(row), pairs=tuple(facts))
+
+
+async def read_alerts(
+    read: Reading, tenant_id: UUID | None, pipeline_id: UUID | None, most: int
+) -> Page[Alert]:
+    """Return the alerts that are on, the newest first, `most` at most; None for every tenant or pipeline."""
+    return Page(items=tuple(Alert(**row) for row in await read.rows("alerts", tenant_id, pipeline_id, most)))
+
+
+async def read_alert_events(
+    read: Reading, tenant_id: UUID | None, pipeline_id: UUID | None, cursor: str | None, most: int
+) -> Page[AlertEvent]:
+    """Return the transitions of alerts, the newest first; None for every tenant or pipeline."""
+    (before,) = decode_cursor(cursor, tuple[int]) if cursor else (None,)
+    rows = await read.rows("alert_events", tenant_id, pipeline_id, before, most + 1)
+    return _page([AlertEvent(**row) for row in rows], most, lambda last: encode_cursor(last.event_number))
 
 
 async def read_reconciliations(read: Reading, cursor: str | None, most: int) -> Page[Reconciliation]:

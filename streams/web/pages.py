@@ -15,7 +15,7 @@ from streams.web.feed import Feed
 from streams.web.freshness import health_of
 from streams.web.funnels import find, window_kinds
 from streams.web.gate import Gate
-from streams.web.lists import read_pipelines, read_reconciliations, read_run
+from streams.web.lists import read_alert_events, read_alerts, read_pipelines, read_reconciliations, read_run
 from streams.web.model import Window
 from streams.web.parameters import At, Compared, Cursor, PipelineId, Read, Reader, Search, Tenant, WindowName
 from streams.web.place import Address
@@ -93,6 +93,14 @@ async def run(read: Read, run_id: UUID) -> Response:
     window = Window(window=found.window, start=found.start, end=found.end, state="closed")
     text = render("run", run=found, window=window, timezone=place.timezone, address=address)
     return HTMLResponse(text, headers=_FRESH)
+
+
+@router.get("/alerts")
+async def alerts(read: Read, cursor: Cursor = None) -> Response:
+    """Show the alerts that are on, and what became of alerts."""
+    on = await read_alerts(read, None, None, _LIST)
+    events = await read_alert_events(read, None, None, cursor, _LIST)
+    return HTMLResponse(render("alerts", on=on.items, events=events), headers=_FRESH)
 
 
 @router.get("/operations")

@@ -42,7 +42,9 @@ Stage = Annotated[UUID, Query(description="The stage's identifier.")]
 Search = Annotated[
     str | None,
     Query(
-        max_length=100, pattern=r"^[^\x00]*$", description="A part of a tenant's or pipeline's identifier."
+        max_length=100,
+        pattern=r"^[^\x00]*$",
+        description="A part of a tenant's or pipeline's name or identifier.",
     ),
 ]
 Cursor = Annotated[

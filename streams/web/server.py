@@ -56,9 +56,10 @@ class SiteServer(uvicorn.Server):
         )
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Take a signal to stop."""
+        """Stop at the first signal, at once at the second. The signal is not raised again: a stop is no failure."""
+        del sig, frame
+        self.force_exit = self.should_exit
         self.stop()
-        super().handle_exit(sig, frame)
 
     def stop(self) -> None:
         """Have the server stop; may be called from another thread."""

@@ -8,10 +8,12 @@ from streams.web.database import Reading
 from streams.web.freshness import health_of
 from streams.web.funnels import Place, find, read_funnel, window_kinds
 from streams.web.history import History, read_history
-from streams.web.lists import read_reconciliations
+from streams.web.lists import read_alerts, read_reconciliations
 from streams.web.model import Funnel, Health, Pair, Point
 from streams.web.place import Address
 from streams.web.verdict import Verdict, is_too_few, verdict_of
+
+_MOST_ALERTS = 100
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ async def read_view(read: Reading, address: Address, history: History | None = N
     history = history or await read_history(read, place)
     reconciliations = await read_reconciliations(read, None, 1)
     health = health_of(await read.row("pulse"), next(iter(reconciliations.items), None))
+    alerts = await read_alerts(read, place.tenant_id, place.pipeline_id, _MOST_ALERTS)
     chosen = _chosen(funnel, address.pair)
     return View(
         address,
@@ -61,7 +64,12 @@ async def read_view(read: Reading, address: Address, history: History | None = N
         tuple(await window_kinds(read)),
         funnel,
         health,
-        verdict_of(funnel.pairs, is_loading=health.state in ("loading", "unknown")),
+        verdict_of(
+            funnel.pairs,
+            [alert for alert in alerts.items if alert.window_name == address.window],
+            await read.row("watch", place.window, place.tiling),
+            is_loading=health.state in ("loading", "unknown"),
+        ),
         tuple(_row(pair, address, funnel, history, is_chosen=pair is chosen) for pair in funnel.pairs),
         chosen,
         trend_of(_points(history, chosen, funnel)),

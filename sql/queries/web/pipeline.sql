@@ -1,5 +1,7 @@
--- A pipeline's tiling and the timezone of its windows; no row for a pipeline that is unknown or of another tenant.
+-- A pipeline's names, the tiling and the timezone of its windows; no row for a pipeline that is unknown or of another tenant.
 select
+    pipeline.tenant,
+    pipeline.pipeline,
     pipeline.tiling,
     coalesce(
         (

@@ -148,3 +148,41 @@ class Desk:
             (clock_timestamp() - interval '14 min', clock_timestamp() - interval '13 min', $1, $2, $3, $4, $5)""",
             *values.values(), outcome,
         )  # fmt: skip
+
+    async def label(self, kind: str, identifier: UUID, text: str) -> None:
+        await self.connection.execute(
+            "insert into funnelproof.label values ($1, $2, $3)", kind, identifier, text
+        )
+
+    async def judge(self, kind: str, *, age: float = 0.0, held: str | None = None) -> None:
+        """Have a rule of alerts judge the windows of a kind; the last look was so many seconds ago."""
+        await self.connection.execute(
+            """insert into funnelproof.alert_term (term, evaluator, begun_at, looked_at, held)
+            values (1, 'one', clock_timestamp(), clock_timestamp() - make_interval(secs => $1), $2)
+            on conflict (singleton) do update set looked_at = excluded.looked_at, held = excluded.held""",
+            age, held,
+        )  # fmt: skip
+        await self.connection.execute(
+            """insert into funnelproof.alert_cursor (rule, window_name, tiling, digest, proof_id)
+            values ('drop', $1, '', 'x', 1) on conflict do nothing""",
+            kind,
+        )
+
+    async def fire(self, tenant: UUID, pipeline: UUID, kind: str, start: datetime, end: datetime) -> None:
+        """Have an alert fire on the first pair of a pipeline, and write the transition down."""
+        alert, pair = name("alert", pipeline, kind), (name(pipeline, 0), name(pipeline, 1))
+        content = '{"from_stage": "Lead", "to_stage": "Qualified", "rate": 0.25, "expected_rate": 0.449}'
+        await self.connection.execute(
+            """insert into funnelproof.alert_state (alert_id, rule, kind, severity, window_name, tiling, tenant_id,
+            pipeline_id, from_stage_id, to_stage_id, state, number, active_since, fired_at, window_start, window_end,
+            content, changed_at)
+            values ($1, 'drop', 'drop', 'warning', $2, '', $3, $4, $5, $6, 'firing', 1, $7, $7, $8, $9, $10, $7)""",
+            alert, kind, tenant, pipeline, *pair, NOW, start, end, content,
+        )  # fmt: skip
+        await self.connection.execute(
+            """insert into funnelproof.alert_event (event_id, alert_id, number, rule, kind, tenant_id, pipeline_id,
+            from_stage_id, to_stage_id, window_name, window_start, window_end, transition, stands, at, decided_at,
+            severity, content)
+            values ($1, $2, 1, 'drop', 'drop', $3, $4, $5, $6, $7, $8, $9, 'fired', true, $10, $10, 'warning', $11)""",
+            name(alert, 1), alert, tenant, pipeline, *pair, kind, start, end, NOW, content,
+        )  # fmt: skip

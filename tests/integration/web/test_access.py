@@ -132,6 +132,12 @@ async def test_lists_and_sums_have_the_own_tenants_rows_only(acme: httpx.AsyncCl
     listed = (await acme.get("/api/v1/pipelines")).json()["items"]
     assert [item["tenant_id"] for item in listed] == [str(town.acme)]
     assert (await acme.get("/api/v1/pipelines", params={"q": str(town.theirs)[:8]})).json()["items"] == []
+    await town.desk.judge("day")
+    for tenant, pipeline in ((town.acme, town.sales), (town.other, town.theirs)):
+        await town.desk.fire(tenant, pipeline, "day", TODAY, TODAY + DAY)
+    for path in ("alerts", "alerts/events"):
+        told = (await acme.get(f"/api/v1/{path}")).json()["items"]
+        assert [item["tenant_id"] for item in told] == [str(town.acme)], path
     compared = (await acme.get("/api/v1/reconciliations")).json()["items"][0]
     assert (compared["outcome"], compared["runs"], compared["differences"]) == ("different", None, None)
 
@@ -183,7 +189,7 @@ async def test_the_pages_role_reads_nothing_but_the_named_tenants(
         )
         if columns:
             by_tenant.append(view)
-    assert len(by_tenant) == 8
+    assert len(by_tenant) == 10
     for setting, seen in (("", set()), (str(town.acme), {town.acme}), ("*", {town.acme, town.other})):
         await session.execute("select set_config('funnelproof.tenants', $1, false)", setting)
         found = {

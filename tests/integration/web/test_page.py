@@ -238,3 +238,57 @@ async def test_the_page_waits_for_a_database_that_is_away() -> None:
         api = await get(address, "/api/v1/health")
         assert (api.status_code, api.headers["retry-after"]) == (503, "5")
         assert "127.0.0.1:1/none" in api.json()["detail"]
+
+
+async def verdict(client: httpx.AsyncClient, town: Town) -> str:
+    """The text of the verdict, without markup."""
+    page = (await client.get("/", params=town.where)).text
+    part = page[page.index('<section id="verdict"') :]
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", part[: part.index("</section>")])).strip()
+
+
+async def test_only_the_detector_of_alerts_gives_a_verdict(client: httpx.AsyncClient, town: Town) -> None:
+    desk = town.desk
+    assert (await verdict(client, town)).startswith(
+        "No verdict. No rule of alerts has judged such windows yet"
+    )
+    await desk.judge("day", age=300)
+    assert (await verdict(client, town)).startswith("No verdict. Nobody evaluates the rules of alerts")
+    await desk.judge("day", held="nothing is proven")
+    assert (await verdict(client, town)).startswith("No verdict. Verdicts are held back: nothing is proven.")
+    await desk.judge("day")
+    assert (await verdict(client, town)).startswith("No alert is on. 1 rule judges windows of this kind.")
+    await desk.fire(town.acme, town.sales, "hour", TODAY, TODAY + DAY)
+    assert (await verdict(client, town)).startswith("No alert is on.")  # the alert is about hours
+    await desk.fire(town.acme, town.sales, "day", TODAY, TODAY + DAY)
+    told = await verdict(client, town)
+    assert told.startswith(
+        "Lead → Qualified is dropping: 25.0 %, expected 44.9 %. Since 10 Jun 2026, 10:20:30."
+    )
+
+
+async def test_few_entries_are_too_few_to_tell(client: httpx.AsyncClient, town: Town) -> None:
+    await town.desk.judge("day")
+    await town.desk.count(town.acme, town.sales, "day", TODAY, TODAY + DAY, [(14, 5), (5, 1), (1, 0)])
+    assert (await verdict(client, town)).startswith("14 entries: too few to tell. No alert is on.")
+
+
+async def test_alerts_are_listed_with_what_became_of_them(client: httpx.AsyncClient, town: Town) -> None:
+    assert "No alert is on." in (await client.get("/alerts")).text
+    await town.desk.judge("day")
+    await town.desk.fire(town.acme, town.sales, "day", TODAY, TODAY + DAY)
+    page = await client.get("/alerts")
+    assert Cells(page.text).of("State") == ["firing"]
+    assert Cells(page.text).of("Transition") == ["fired"]
+    events = (await client.get("/api/v1/alerts/events", params={"pipeline": str(town.sales)})).json()
+    assert [event["transition"] for event in events["items"]] == ["fired"]
+
+
+async def test_names_of_the_crm_are_shown_and_searched(client: httpx.AsyncClient, town: Town) -> None:
+    await town.desk.label("tenant", town.acme, "Acme & Sons")
+    await town.desk.label("pipeline", town.sales, "New business")
+    page = await client.get("/", params=town.where)
+    assert "Acme &amp; Sons" in page.text
+    assert ">New business</a>" in page.text
+    found = (await client.get("/api/v1/pipelines", params={"q": "new bus"})).json()["items"]
+    assert [(item["tenant"], item["pipeline"]) for item in found] == [("Acme & Sons", "New business")]
