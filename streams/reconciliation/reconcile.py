@@ -19,6 +19,7 @@ from streams.settings import Settings
 from streams.store.closed_scope import ClosedScope
 from streams.store.database import (
     REPLICA_SETTING,
+    STATEMENT_SECONDS,
     Connection,
     OwnConnection,
     Pool,
@@ -119,6 +120,7 @@ async def open_sessions(settings: Settings, *, share: float = 1.0) -> AsyncItera
             facts_setting(settings),
             max_size=3,
             application_name=f"{settings.instance} reconcile",
+            command_timeout=_longest(settings),
         )
         stack.push_async_callback(close_soon, report)
         topics = Topics(settings.brokers)
@@ -139,10 +141,18 @@ async def open_sessions(settings: Settings, *, share: float = 1.0) -> AsyncItera
 
 async def _connect_to_reader(settings: Settings) -> OwnConnection:
     if settings.replica_dsn is None:
-        return await connect_to_source(settings, "reconcile", statement_seconds=None)
+        return await connect_to_source(settings, "reconcile", statement_seconds=_longest(settings))
     return await connect(
-        settings.replica_dsn, REPLICA_SETTING, application_name=f"{settings.instance} reconcile"
+        settings.replica_dsn,
+        REPLICA_SETTING,
+        application_name=f"{settings.instance} reconcile",
+        command_timeout=_longest(settings),
     )
+
+
+def _longest(settings: Settings) -> float:
+    """Return the seconds after which a server has vanished without a word: the server's own timeout has passed."""
+    return settings.reconcile_timeout.total_seconds() + STATEMENT_SECONDS
 
 
 def _difference(result: ReconcileResult) -> str:

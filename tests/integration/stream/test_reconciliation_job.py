@@ -1,0 +1,84 @@
+"""`funnelproof reconcile --every` beside a running worker: it finds what differs, by itself, and goes on."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.integration.stream.funnel import Funnel
+from tests.integration.stream.installation import Installation
+from tests.integration.stream.writing import keep_writing
+
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(180)]
+
+OUTCOME = (
+    "select exists (select from dyno_crm.stage_conversion_ledger where pipeline_id = $1 and window_name = '3s' "
+    "and window_start = $2 and outcome = $3)"
+)
+
+
+@contextmanager
+def job(installation: Installation) -> Iterator[subprocess.Popen[str]]:
+    """A job with a round every five seconds."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streams", "reconcile", "--every", "5s"],
+        env=installation.environment | {"FUNNELPROOF_RECONCILE_SHARE": "50"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def test_the_job_finds_an_edited_fact_and_sees_it_mended_while_everybody_writes(
+    installation: Installation,
+) -> None:
+    connection = installation.connection
+    funnel = Funnel()
+    await funnel.create(connection)
+    await installation.proven()
+    start = await installation.next_window()
+    await funnel.enter_two_deals(connection, start)
+    busy = Funnel()
+    await busy.create(connection)
+    with job(installation) as first, job(installation):
+        async with keep_writing(installation, [busy]):
+            await installation.wait_until(OUTCOME, funnel.pipeline, start, "equal", seconds=60)
+            edit = (
+                "update dyno_crm.report_stage_conversion_fact set entered_count = $1 where tenant_id = $2 "
+                "and entered_count = $3 and from_stage_id = $4"
+            )
+            stage = funnel.ids["a"]
+            await connection.execute(edit, 3, funnel.tenant, 2, stage)
+            # An edited fact is no revision: the window's turn comes, here at once.
+            await connection.execute(
+                "update funnelproof.window_comparison set compared_at = compared_at - interval '4 days' "
+                "where window_start = $1",
+                start,
+            )
+            await installation.wait_until(OUTCOME, funnel.pipeline, start, "different", seconds=60)
+            status = await asyncio.to_thread(installation.run, "status")
+            assert status.returncode == 1
+            assert "closed windows differ from the canonical SQL, the first for" in status.stdout.replace(
+                "\n", " "
+            )
+            await connection.execute(edit, 2, funnel.tenant, 3, stage)
+            await installation.wait_until(OUTCOME, funnel.pipeline, start, "equal", seconds=60)
+        others = await connection.fetchval(
+            "select count(*) from dyno_crm.stage_conversion_ledger where outcome = 'different'"
+        )
+        assert others == 0
+        held = await connection.fetchval(
+            "select count(*) from pg_stat_activity where application_name like '% reconcile job' "
+            "and datname = current_database()"
+        )
+        assert held == 1  # the other stands by without a session
+        first.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(first.wait, 20) == 0
