@@ -64,6 +64,12 @@ class FloorWatch:
             decided += self.book.pass_time(to_microseconds(moment.until))
         return decided
 
+    async def change(self, connection: Connection, streams: Sequence[Stream]) -> bool:
+        """Go on with other streams; nothing is learned of a stream, so the answer is always True."""
+        del connection
+        self._streams = streams
+        return True
+
     def _judge(self, stream: Stream, counts: _Counts, names: Names) -> list[Decided]:
         breached = self._floor.breached(counts.entered, counts.converted)
         alert = self.book.alerts.get(stream)
