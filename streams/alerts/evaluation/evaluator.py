@@ -76,6 +76,7 @@ class Evaluator:
                 self._pool.acquire() as connection,
                 connection.transaction(isolation="repeatable_read"),
             ):
+                await connection.execute(sql("queries/alerts/look_patience"))
                 count = await self._look(connection)
         except BaseException:
             self.forget()

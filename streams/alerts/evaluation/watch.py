@@ -157,7 +157,7 @@ class Watch:
         fresh = [stream for stream in streams if stream not in rows]
         if await self._reader.any_history(connection, fresh, self._since):
             return False
-        rows.update((stream, len(rows) + place) for place, stream in enumerate(fresh))
+        rows |= {stream: row for row, stream in enumerate(fresh, start=len(rows))}
         self.detector.grow(len(fresh))
         self.detector.keep(np.array([rows[stream] for stream in streams], np.intp))
         self._take(Streams(streams))
