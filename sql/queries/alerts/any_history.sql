@@ -3,10 +3,11 @@
 select
     exists(
         select
-        from unnest($3::text[]::uuid[], $4::text[]::uuid[], $5::text[]::uuid[], $6::text[]::uuid[])
-            as wanted (
-                tenant_id, pipeline_id, from_stage_id, to_stage_id
-            )
+        from
+            unnest($3::text[]::uuid[], $4::text[]::uuid[], $5::text[]::uuid[], $6::text[]::uuid[])
+                as wanted (
+                    tenant_id, pipeline_id, from_stage_id, to_stage_id
+                )
         inner join funnelproof.window_run as run using (tenant_id, pipeline_id)
         inner join funnelproof.run_profile as profile using (run_id, from_stage_id)
         where

@@ -9,7 +9,7 @@ touched as materialized (
         partial.to_stage_id
     from unnest($5::integer[], $6::bigint[]) as known (partition, flush)
     inner join funnelproof.partial
-        on partial.epoch = $1 and known.partition = partial.partition and partial.flush > known.flush
+        on partial.epoch = $1 and known.partition = partial.partition and known.flush < partial.flush
     where
         partial.window_name = $2
         and partial.window_start = $3

@@ -13,7 +13,7 @@ step as (
         pair.tenant_id,
         pair.pipeline_id,
         pair.from_stage_id,
-        pair.from_stage_id
+        pair.from_stage_id as to_stage_id
     from funnelproof.stage_pair as pair
 )
 

@@ -5,7 +5,7 @@ compressed.
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from streams.alerts.scope import Stream
@@ -19,14 +19,16 @@ _COUNT = 4
 _FAST = 1
 
 
-def remember(streams: Sequence[Stream], detector: bytes) -> bytes:
-    """Return streams and detector as bytes."""
+def remember(streams: Sequence[Stream], detector: Iterable[bytes]) -> bytes:
+    """Return streams and a detector's snapshot, which comes in parts, as bytes."""
     keys = [
         UUID(each).bytes
         for stream in streams
         for each in (*stream.scope, stream.from_stage, stream.to_stage or str(_NOBODY))
     ]
-    return b"".join((len(streams).to_bytes(_COUNT), *keys, zlib.compress(detector, _FAST)))
+    packer = zlib.compressobj(_FAST)
+    packed = [packer.compress(part) for part in detector]
+    return b"".join((len(streams).to_bytes(_COUNT), *keys, *packed, packer.flush()))
 
 
 def recall(memory: bytes, of_stages: bool) -> tuple[list[Stream], bytes]:

@@ -144,7 +144,7 @@ class Watch:
 
     def memory(self) -> bytes:
         """Return the detector and the streams for `restore`."""
-        return remember(self.streams.streams, self.detector.snapshot())
+        return remember(self.streams.streams, self.detector.snapshot_parts())
 
     async def change(self, connection: Connection, streams: Sequence[Stream]) -> bool:
         """Go on with other streams: what is known of the streams that stay remains, and new streams have no history.

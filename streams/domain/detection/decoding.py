@@ -16,6 +16,8 @@ import numpy as np
 from streams.domain.detection.profile import BUCKETS, Counts, Profile
 
 _BASE = 10_000
+_CHUNK = 4096
+"""Numbers that are decoded at once: the working memory stays small."""
 _HEAD = 4
 _CELLS = [(i, i + age) for age in range(BUCKETS) for i in range(BUCKETS - age)]
 _ENTERED, _CONVERTED = np.array(_CELLS).T
@@ -31,19 +33,24 @@ def decode(entered: Sequence[bytes], converted: Sequence[bytes]) -> Profile:
 
 def decode_entered(sent: Sequence[bytes]) -> Counts:
     """Return entries by bucket (n, 12); raises as `decode`."""
-    return _counts(sent, BUCKETS)
+    counts = np.zeros((len(sent), BUCKETS), np.int32)
+    for start in range(0, len(sent), _CHUNK):
+        counts[start : start + _CHUNK] = _chunk(sent[start : start + _CHUNK], BUCKETS)
+    return counts
 
 
 def decode_converted(sent: Sequence[bytes]) -> Counts:
     """Return conversions by bucket of entry and of conversion (n, 12, 12); raises as `decode`."""
     cells = np.zeros((len(sent), BUCKETS, BUCKETS), np.int32)
-    cells[:, _ENTERED, _CONVERTED] = _counts(sent, len(_CELLS))
+    for start in range(0, len(sent), _CHUNK):
+        some = slice(start, start + _CHUNK)
+        cells[some, _ENTERED, _CONVERTED] = _chunk(sent[some], len(_CELLS))
     return cells
 
 
-def _counts(sent: Sequence[bytes], places: int) -> Counts:
+def _chunk(sent: Sequence[bytes], places: int) -> Counts:
     """Return the count at each place (n, places)."""
-    counts = np.zeros((len(sent), places * 2), np.int32)
+    digits = np.zeros((len(sent), places * 2), np.int32)
     words = np.frombuffer(b"".join(sent), ">i2").astype(np.int32)
     sizes = np.array([len(one) // 2 for one in sent], np.intp)
     heads = np.cumsum(sizes) - sizes
@@ -52,6 +59,6 @@ def _counts(sent: Sequence[bytes], places: int) -> Counts:
         raise ValueError(f"a number is no profile of {places} places")
     rows = np.repeat(np.arange(len(sent)), lengths)
     behind = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    counts[rows, exponents[rows] - behind] = words[heads[rows] + _HEAD + behind]
-    whole: Counts = counts[:, ::2] + counts[:, 1::2] * _BASE
+    digits[rows, exponents[rows] - behind] = words[heads[rows] + _HEAD + behind]
+    whole: Counts = digits[:, ::2] + digits[:, 1::2] * _BASE
     return whole
