@@ -1,4 +1,4 @@
-"""`make chaos`: every fault as often as planned, then many windows; `ARGS="--runs 3 --seed 7"`: a few faults."""
+"""`make chaos`: every fault as often as planned, many windows, and alerts; `ARGS="--runs 3 --seed 7"`: a few faults."""
 
 import asyncio
 import secrets
@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streams.local.stack import CRM_DATABASE
-from tests.chaos import windows
+from tests.chaos import alert_session, windows
 from tests.chaos.runs import Run, plan, run, stage_on
 from tests.servers import EmbeddedServers, embedded_servers
 
@@ -33,26 +33,32 @@ def main(
         int | None, typer.Option(help="The same seed: the same faults, moments and writes.")
     ] = None,
     only: Annotated[
-        str, typer.Option(help=f"Only faults whose name contains this; also: {windows.NAME!r}.")
+        str,
+        typer.Option(
+            help=f"Only faults whose name contains this; also: {windows.NAME!r}, {alert_session.NAME!r}."
+        ),
     ] = "",
 ) -> None:
     """Kill, pause and compact under a running installation, and compare every count with the canonical SQL.
 
-    Then, without faults, close hundreds of windows under writes and hold every run to what it promises.
+    Then, without faults, close hundreds of windows under writes and hold every run to what it promises. At last, let
+    alerts fire and resolve under faults, and compare what was decided with what was told.
 
-    Example: `make chaos ARGS="--runs 3 --seed 7 --only zombie"`, `make chaos ARGS="--only windows"`
+    Example: `make chaos ARGS="--runs 3 --seed 7 --only zombie"`, `make chaos ARGS="--only alerts"`
     """
     chosen = secrets.randbelow(10_000) if seed is None else seed
     planned = plan(chosen, runs, only)
     close_windows = only in windows.NAME and (runs is None or not planned)
-    if not planned and not close_windows:
+    turns = runs or alert_session.TURNS if only in alert_session.NAME and (runs is None or not planned) else 0
+    if not planned and not close_windows and not turns:
         raise typer.BadParameter(f"no fault's name contains {only!r}")
-    console.print(f"{len(planned)} faults{f', then {windows.NAME}' if close_windows else ''}; seed {chosen}")
+    parts = [f"{len(planned)} faults", windows.NAME * close_windows, alert_session.NAME * bool(turns)]
+    console.print(f"{', then '.join(filter(None, parts))}; seed {chosen}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends workers and servers, as Ctrl-C does
     done: list[Run] = []
     began = time.monotonic()
     try:
-        asyncio.run(_all(planned, chosen, done, close_windows=close_windows))
+        asyncio.run(_all(planned, chosen, done, turns, close_windows=close_windows))
     finally:
         if planned:
             console.print(_summary(planned, done))
@@ -61,7 +67,7 @@ def main(
         )
 
 
-async def _all(planned: list[str], seed: int, done: list[Run], *, close_windows: bool) -> None:
+async def _all(planned: list[str], seed: int, done: list[Run], turns: int, *, close_windows: bool) -> None:
     with tempfile.TemporaryDirectory() as folder, embedded_servers(Path(folder) / "servers") as servers:
         if planned:
             await _faults(servers, _new(Path(folder) / "faults"), planned, seed, done)
@@ -71,6 +77,10 @@ async def _all(planned: list[str], seed: int, done: list[Run], *, close_windows:
             with _logs_kept(logs, windows.NAME):
                 kept = await windows.keep_promises(servers, CRM_DATABASE, logs, f"{seed}/windows")
             console.print(f"{windows.NAME}: every promise kept\n   {kept}")
+        if turns:
+            logs = _new(Path(folder) / "alerts")
+            with _logs_kept(logs, alert_session.NAME):
+                await alert_session.session(servers, logs, seed, turns, console.print)
 
 
 async def _faults(

@@ -55,14 +55,14 @@ version as (
 
 select
     version.window_start,
-    version.tenant_id::text as tenant_id,
-    version.pipeline_id::text as pipeline_id,
-    version.from_stage_id::text as from_stage_id,
-    version.to_stage_id::text as to_stage_id,
-    coalesce(max(version.entered) filter (where not version.is_after), 0)::text as entered_before,
-    coalesce(max(version.converted) filter (where not version.is_after), 0)::text as converted_before,
-    coalesce(max(version.entered) filter (where version.is_after), 0)::text as entered_after,
-    coalesce(max(version.converted) filter (where version.is_after), 0)::text as converted_after
+    uuid_send(version.tenant_id)
+    || uuid_send(version.pipeline_id)
+    || uuid_send(version.from_stage_id)
+    || uuid_send(version.to_stage_id) as pair,
+    numeric_send(coalesce(max(version.entered) filter (where not version.is_after), 0)) as entered_before,
+    numeric_send(coalesce(max(version.converted) filter (where not version.is_after), 0)) as converted_before,
+    numeric_send(coalesce(max(version.entered) filter (where version.is_after), 0)) as entered_after,
+    numeric_send(coalesce(max(version.converted) filter (where version.is_after), 0)) as converted_after
 from version
 group by
     version.window_start, version.tenant_id, version.pipeline_id, version.from_stage_id, version.to_stage_id

@@ -2,13 +2,12 @@
 -- $1 kind, $2 first start, $3 last start, $4 tiling, $5 pipelines (null: all)
 select
     run.window_start,
-    run.run_id,
-    run.tenant_id::text as tenant_id,
-    run.pipeline_id::text as pipeline_id,
-    profile.from_stage_id::text as from_stage_id,
-    profile.to_stage_id::text as to_stage_id,
-    profile.entered::text as entered,
-    profile.converted::text as converted
+    uuid_send(run.tenant_id)
+    || uuid_send(run.pipeline_id)
+    || uuid_send(profile.from_stage_id)
+    || uuid_send(profile.to_stage_id) as pair,
+    numeric_send(profile.entered) as entered,
+    numeric_send(profile.converted) as converted
 from funnelproof.latest_run as run
 left join funnelproof.tenant_tiling as own on run.tenant_id = own.tenant_id
 cross join

@@ -25,7 +25,10 @@ from streams.store.database import (
 from streams.store.keep_trying import Trouble, keep_trying
 
 TIDY_EVERY = timedelta(hours=1)
-"""The time between two looks for transitions of receivers that are no longer in the rule file."""
+"""The time between two looks for transitions of receivers that are no longer in the rule file, and for old ones."""
+KEPT = timedelta(days=400)
+"""The time for which transitions are kept: a year can be compared with the year before."""
+_AT_ONCE = 1000
 _LISTEN_SECONDS = 15.0
 
 
@@ -45,7 +48,7 @@ class Delivery:
             Repeating(pool, channel, now) for channel in channels if isinstance(channel, Alertmanager)
         ]
         self.deaf = Trouble("no notice of new alerts comes from Postgres, so they are looked for")
-        self.untidy = Trouble("alerts of former receivers could not be given up")
+        self.untidy = Trouble("old alerts, or those of former receivers, could not be put away")
 
     async def run(self) -> None:
         """Deliver until cancelled. Raises an ExceptionGroup of errors that do not pass."""
@@ -58,10 +61,14 @@ class Delivery:
             tasks.create_task(keep_trying(self.tidy, self.untidy, TIDY_EVERY.total_seconds()))
 
     async def tidy(self) -> None:
-        """Give up what has waited for a former receiver for as long as a webhook would be tried."""
+        """Give up what has waited for a former receiver for as long as a webhook would be tried; delete what is old."""
         now = self._now()
         names = [channel.name for channel in self._channels]
         await self._pool.execute(sql("queries/alerts/delivery_orphans"), names, now, now - PATIENCE)
+        while (
+            await self._pool.execute(sql("queries/alerts/events_prune"), now - KEPT, _AT_ONCE) != "DELETE 0"
+        ):
+            await asyncio.sleep(1)  # deliveries come first
 
     async def _listen(self) -> None:
         """Wake the senders at every notice, until the connection is lost."""

@@ -77,6 +77,7 @@ class Evaluator:
                 self._pool.acquire() as connection,
                 connection.transaction(isolation="repeatable_read"),
             ):
+                await connection.execute(sql("queries/alerts/look_patience"))
                 count = await self._look(connection)
         except BaseException:
             self.forget()
@@ -134,16 +135,25 @@ class Evaluator:
             transitions += await self._end(connection, key, moment)
         for want in wants:
             known = self._watches.get(want.key)
-            if known is None or known[0] != want:
-                watch, decided = await self._begin(connection, want, moment)
-                self._watches[want.key] = want, watch
-                transitions += decided
+            if known is not None and known[0].differs_in_streams(want):
+                transitions += await self._change(connection, *known, want, moment)
+            elif known is None or known[0] != want:
+                transitions += await self._begin(connection, want, moment)
         return transitions
 
-    async def _begin(
-        self, connection: Connection, want: Wanted, moment: Moment
-    ) -> tuple[AnyWatch, list[Transition]]:
-        """Return a watch that goes on where the cursor of its rule stands."""
+    async def _change(
+        self, connection: Connection, known: Wanted, watch: AnyWatch, want: Wanted, moment: Moment
+    ) -> list[Transition]:
+        """Let a watch go on with other streams, or begin a new watch."""
+        if not await watch.change(connection, want.streams):
+            return await self._begin(connection, want, moment)
+        log.info(
+            "streams have changed", rule=want.rule.name, before=len(known.streams), now=len(want.streams)
+        )
+        return await self._keep(connection, want, watch, [], moment)
+
+    async def _begin(self, connection: Connection, want: Wanted, moment: Moment) -> list[Transition]:
+        """Begin a watch that goes on where the cursor of its rule stands."""
         watch = want.make()
         cursor = await connection.fetchrow(sql("queries/alerts/cursor"), *_place(want))
         watch.book.load(await connection.fetch(sql("queries/alerts/states"), *_place(want)))
@@ -154,12 +164,18 @@ class Evaluator:
             watch.place.closed = _microseconds(cursor["closed_start"])
         if isinstance(watch, Watch):
             decided += await self._take_up(connection, want, watch, cursor if goes_on else None, moment)
-        gone = set(watch.book.active) - set(want.streams)
-        for stream in gone:
+        return await self._keep(connection, want, watch, decided, moment)
+
+    async def _keep(
+        self, connection: Connection, want: Wanted, watch: AnyWatch, decided: list[Decided], moment: Moment
+    ) -> list[Transition]:
+        """Keep a watch; return what was decided, and the ends of the alerts of streams that are gone."""
+        self._watches[want.key] = want, watch
+        for stream in set(watch.book.active) - set(want.streams):
             decided += watch.book.end(stream, "resolved", _at(moment), "the rule does not cover it any more")
         transitions = _transitions(watch, decided, moment)
         await self._note(connection, want, watch, closed=False)
-        return watch, transitions
+        return transitions
 
     async def _take_up(
         self,
@@ -174,13 +190,13 @@ class Evaluator:
             await watch.learn(connection, None)
             watch.place.proof_id = moment.proof_id
             return watch.align(moment, "resolved", "the rule has changed")
-        if cursor["memory"] is not None and cursor["memory_streams"] == want.streams_digest:
+        restored = False
+        if cursor["memory"] is not None:
             try:
-                await watch.restore(connection, cursor["memory"], cursor["memory_proof_id"])
+                restored = await watch.restore(connection, cursor["memory"], cursor["memory_proof_id"])
             except SnapshotError as error:
                 log.info("learning anew", rule=want.rule.name, reason=str(error))
-                await watch.learn(connection, watch.place.closed)
-        else:
+        if not restored:
             await watch.learn(connection, watch.place.closed)
         return watch.align(moment, "retracted", CHANGED)
 
@@ -215,11 +231,9 @@ class Evaluator:
             await connection.execute(sql("queries/alerts/cursor_note"), *_place(want), *cursor)
             self._noted[want.key] = cursor
         if closed and isinstance(watch, Watch):
-            memory = await asyncio.to_thread(watch.detector.snapshot)
+            memory = await asyncio.to_thread(watch.memory)
             kept = memory if len(memory) <= LARGEST_MEMORY else None
-            await connection.execute(
-                sql("queries/alerts/cursor_remember"), *_place(want), kept, want.streams_digest
-            )
+            await connection.execute(sql("queries/alerts/cursor_remember"), *_place(want), kept)
         if states := watch.book.stored():
             await connection.execute(sql("queries/alerts/states_note"), msgspec.json.encode(states).decode())
 

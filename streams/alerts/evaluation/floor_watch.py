@@ -80,6 +80,12 @@ class FloorWatch:
         self.place.closed = window.start
         return decided
 
+    async def change(self, connection: Connection, streams: Sequence[Stream]) -> bool:
+        """Go on with other streams; nothing is learned of a stream, so the answer is always True."""
+        del connection
+        self.streams = Streams(streams)
+        return True
+
     def _judge(self, stream: Stream, counts: _Counts, names: Names) -> list[Decided]:
         breached = self._floor.breached(counts.entered, counts.converted)
         alert = self.book.alerts.get(stream)

@@ -12,13 +12,17 @@ import numpy as np
 from streams.alerts.scope import Stream
 from streams.domain.change import Scope
 from streams.domain.detection.decoding import decode
-from streams.domain.detection.profile import BUCKETS, Profile
+from streams.domain.detection.profile import Profile
 from streams.domain.windows import from_microseconds, to_microseconds
 from streams.resources import sql
 from streams.store.database import Connection
 
 WINDOWS_AT_ONCE = 24
-"""Windows of history that are read at once: a day of hours."""
+"""Windows of history that are read at once, at most: a day of hours."""
+STREAMS_AT_ONCE = 50_000
+"""Streams that are read at once in all windows together, where a single window has no more: 100 MB of rows."""
+_STAGE = 3 * 16
+"""Bytes of a key up to the first stage."""
 
 
 @dataclass(frozen=True)
@@ -41,18 +45,23 @@ class Change:
 
 @dataclass(frozen=True)
 class Streams:
-    """The streams of a watch, and the row of each: of a pair, and of all streams that begin with a stage."""
+    """The streams of a watch, and the row of each: of a pair, and of all streams that begin with a stage.
+
+    Keys are identifiers as Postgres sends them, one behind the other: tenant, pipeline, stages.
+    """
 
     streams: Sequence[Stream]
-    of_pair: Mapping[tuple[str, str, str, str | None], int] = field(init=False)
-    of_stage: Mapping[tuple[str, str, str], Sequence[int]] = field(init=False)
+    of_pair: Mapping[bytes, int] = field(init=False)
+    of_stage: Mapping[bytes, Sequence[int]] = field(init=False)
 
     def __post_init__(self) -> None:
         """Make the indexes."""
-        of_stage: dict[tuple[str, str, str], list[int]] = {}
+        of_stage: dict[bytes, list[int]] = {}
+        pairs: dict[bytes, int] = {}
         for row, stream in enumerate(self.streams):
-            of_stage.setdefault((*stream.scope, stream.from_stage), []).append(row)
-        pairs = {(*each.scope, each.from_stage, each.to_stage): row for row, each in enumerate(self.streams)}
+            key = key_of(stream)
+            pairs[key] = row
+            of_stage.setdefault(key[:_STAGE], []).append(row)
         object.__setattr__(self, "of_pair", pairs)
         object.__setattr__(self, "of_stage", of_stage)
 
@@ -63,12 +72,11 @@ class Streams:
     def profile(self, rows: Iterable[asyncpg.Record], *, suffix: str = "") -> Profile:
         """Return the profiles of all streams, from rows with a pair's entries and conversions."""
         found = list(self._placed(rows))
-        profile = _nobody(len(self))
+        profile = Profile.empty(len(self))
         if found:
             at = np.array([place for place, _ in found])
             decoded = decode(
-                [int(row[f"entered{suffix}"]) for _, row in found],
-                [int(row[f"converted{suffix}"]) for _, row in found],
+                [row[f"entered{suffix}"] for _, row in found], [row[f"converted{suffix}"] for _, row in found]
             )
             profile.entered[at], profile.converted[at] = decoded.entered, decoded.converted
         return profile
@@ -76,35 +84,17 @@ class Streams:
     def _placed(self, rows: Iterable[asyncpg.Record]) -> Iterator[tuple[int, asyncpg.Record]]:
         """Yield the streams' rows; entries into a stage stand in the row of every pair that begins there."""
         for row in rows:
-            stage = (row["tenant_id"], row["pipeline_id"], row["from_stage_id"])
-            place = self.of_pair.get((*stage, row["to_stage_id"]))
+            place = self.of_pair.get(row["pair"])
             if place is None:
-                place = self.of_pair.get((*stage, None))
+                place = self.of_pair.get(row["pair"][:_STAGE])
             if place is not None:
                 yield place, row
 
-    def open_profile(self, rows: Iterable[asyncpg.Record]) -> Profile:
-        """Return the profiles of all streams, from rows of partials: steps of one stage are entries."""
-        entered: list[tuple[int, int]] = []
-        converted: list[tuple[int, int]] = []
-        for row in rows:
-            stage = (row["tenant_id"], row["pipeline_id"], row["from_stage_id"])
-            if row["from_stage_id"] == row["to_stage_id"]:
-                entered += [(place, int(row["profile"])) for place in self.of_stage.get(stage, ())]
-            elif (place := self.of_pair.get((*stage, row["to_stage_id"]))) is not None:
-                converted.append((place, int(row["profile"])))
-        profile = _nobody(len(self))
-        if entered:
-            at, numbers = zip(*entered, strict=True)
-            profile.entered[np.array(at)] = decode(numbers, [0] * len(numbers)).entered
-        if converted:
-            at, numbers = zip(*converted, strict=True)
-            profile.converted[np.array(at)] = decode([0] * len(numbers), numbers).converted
-        return profile
 
-
-def _nobody(streams: int) -> Profile:
-    return Profile(np.zeros((streams, BUCKETS), np.int32), np.zeros((streams, BUCKETS, BUCKETS), np.int32))
+def key_of(stream: Stream) -> bytes:
+    """Return the key of a stream: without a second stage, the key has three identifiers."""
+    identifiers = (*stream.scope, stream.from_stage, stream.to_stage)
+    return b"".join(UUID(each).bytes for each in identifiers if each is not None)
 
 
 @dataclass(frozen=True)
@@ -134,8 +124,9 @@ class Reader:
         self, connection: Connection, windows: Sequence[ClosedWindow]
     ) -> AsyncIterator[list[tuple[ClosedWindow, Profile]]]:
         """Yield closed windows with their profiles, some at once."""
-        for place in range(0, len(windows), WINDOWS_AT_ONCE):
-            some = windows[place : place + WINDOWS_AT_ONCE]
+        at_once = max(1, min(WINDOWS_AT_ONCE, STREAMS_AT_ONCE // max(1, len(self.streams))))
+        for place in range(0, len(windows), at_once):
+            some = windows[place : place + at_once]
             rows = await connection.fetch(
                 sql("queries/alerts/run_profiles"),
                 self.window,
@@ -171,16 +162,20 @@ class Reader:
             )
         return changes
 
-    async def open(self, connection: Connection, epoch: UUID, start: int, end: int) -> Profile:
-        """Return the present profiles of an open window."""
-        rows = await connection.fetch(
-            sql("queries/alerts/partial_profiles"),
-            epoch,
+    async def any_history(self, connection: Connection, streams: Sequence[Stream], since: int | None) -> bool:
+        """Return True if one of these streams has profiles in a closed window that starts at an instant or later."""
+        if not streams or since is None:
+            return False
+        found: bool = await connection.fetchval(
+            sql("queries/alerts/any_history"),
             self.window,
-            from_microseconds(start),
-            from_microseconds(end),
+            from_microseconds(since),
+            [stream.scope.tenant_id for stream in streams],
+            [stream.scope.pipeline_id for stream in streams],
+            [stream.from_stage for stream in streams],
+            [stream.to_stage for stream in streams],
         )
-        return self.streams.open_profile(rows)
+        return found
 
     async def runs(
         self, connection: Connection, start: int, scopes: Iterable[Scope]

@@ -16,9 +16,11 @@ import numpy as np
 import structlog
 
 from streams.alerts.evaluation.book import Book, Seen
+from streams.alerts.evaluation.memory import recall, remember
 from streams.alerts.evaluation.moment import Moment
 from streams.alerts.evaluation.numbers import Names, accounts, numbers
-from streams.alerts.evaluation.reading import ClosedWindow, Reader, Streams
+from streams.alerts.evaluation.open_window import OpenWindow
+from streams.alerts.evaluation.reading import ClosedWindow, Reader, Streams, key_of
 from streams.alerts.rules import DropRule, TrafficRule
 from streams.alerts.scope import Stream
 from streams.alerts.threshold import threshold
@@ -71,10 +73,15 @@ class Watch:
         self.place = Place()
         self.season = season
         self.streams = Streams(streams)
-        self._reader = Reader(rule.window, tiling, self.streams)
+        self._take(self.streams)
         self._known: set[int] = set()
         self._since: int | None = None
         self.detector = self._fresh()
+
+    def _take(self, streams: Streams) -> None:
+        self.streams = streams
+        self._reader = Reader(self.rule.window, self.book.tiling, streams)
+        self._open_window = OpenWindow(self.rule.window, streams)
 
     def _fresh(self) -> Detector:
         test = DropTest(self.rule.drop) if isinstance(self.rule, DropRule) else TrafficTest(self.rule.drop)
@@ -118,14 +125,44 @@ class Watch:
         self._known = {window.start for window in windows}
         return windows
 
-    async def restore(self, connection: Connection, memory: bytes, proof_id: int) -> None:
-        """Take the detector of a former process, as it was after the publication `proof_id`.
+    async def restore(self, connection: Connection, memory: bytes, proof_id: int) -> bool:
+        """Take the detector of a former process, as it was after the publication `proof_id`, and its streams.
 
-        Raises SnapshotError if the memory is of another version.
+        Return False, with nothing taken, if the watch has new streams with a history: see `change`. Raises
+        SnapshotError if the memory is of another version.
         """
-        self.detector = Detector.restore(memory, self.season, self.detector.test, self.log_thresholds())
+        wanted, detector = self.streams, self.detector
+        streams, state = recall(memory, isinstance(self.rule, TrafficRule))
+        self._take(Streams(streams))
+        self.detector = Detector.restore(state, self.season, detector.test, self.log_thresholds())
         await self._remember(connection, self.place.closed)
+        if not await self.change(connection, wanted.streams):
+            self._take(wanted)
+            return False
         self.place = replace(self.place, proof_id=proof_id, start=None, end=None, age=-1)
+        return True
+
+    def memory(self) -> bytes:
+        """Return the detector and the streams for `restore`."""
+        return remember(self.streams.streams, self.detector.snapshot_parts())
+
+    async def change(self, connection: Connection, streams: Sequence[Stream]) -> bool:
+        """Go on with other streams: what is known of the streams that stay remains, and new streams have no history.
+
+        Return False, with nothing changed, if new streams have a history: the watch must learn.
+        """
+        if self.streams.streams == streams:
+            return True
+        rows = {stream: row for row, stream in enumerate(self.streams.streams)}
+        fresh = [stream for stream in streams if stream not in rows]
+        if await self._reader.any_history(connection, fresh, self._since):
+            return False
+        rows |= {stream: row for row, stream in enumerate(fresh, start=len(rows))}
+        self.detector.grow(len(fresh))
+        self.detector.keep(np.array([rows[stream] for stream in streams], np.intp))
+        self._take(Streams(streams))
+        self.detector.log_threshold = self.log_thresholds()
+        return True
 
     async def look(self, connection: Connection, moment: Moment, names: Names) -> list[Decided]:
         """Look at everything that was published or proven since the last look; return what was decided."""
@@ -189,7 +226,7 @@ class Watch:
         async for some in self._reader.history(connection, [w for w in closed if not w.is_estimated]):
             windows += [(window.start, BUCKETS, profile[rows]) for window, profile in some]
         if state.open is not None and self.place.age >= 0 and self.place.end and moment.epoch:
-            profile = await self._reader.open(connection, moment.epoch, state.open, self.place.end)
+            profile = await self._open_window.read(connection, moment.epoch, state.open, self.place.end)
             windows.append((state.open, self.place.age + 1, profile[rows]))
         firing = state.firing[rows].copy()
         greatest = await asyncio.to_thread(self.detector.rescore, rows, windows)
@@ -242,7 +279,7 @@ class Watch:
             self.place = replace(self.place, start=start, end=end, age=-1)
         if age <= self.place.age:
             return []
-        profile = await self._reader.open(connection, moment.epoch, start, end)
+        profile = await self._open_window.read(connection, moment.epoch, start, end)
         window = ClosedWindow(start, end, is_estimated=False)
         last = min(age, BUCKETS - 2)  # the last look is the close
         return await asyncio.to_thread(self._looks, window, profile, last, names)
@@ -274,11 +311,11 @@ class Watch:
     def _rest(self, start: int) -> None:
         """Let alerts rest that ended in the window before this process began: the rest of the window says nothing."""
         ended = [
-            self.streams.of_pair[key]
+            self.streams.of_pair[key_of(stream)]
             for stream, alert in self.book.alerts.items()
             if alert.phase.state is State.INACTIVE
             and alert.seen.start == start
-            and (key := (*stream.scope, stream.from_stage, stream.to_stage)) in self.streams.of_pair
+            and key_of(stream) in self.streams.of_pair
         ]
         self.detector.state.rested[ended] = True
 

@@ -42,11 +42,9 @@ class Wanted:
         told = json.dumps([meaning, self.timezone], sort_keys=True, default=str)
         return hashlib.sha256(told.encode()).hexdigest()
 
-    @property
-    def streams_digest(self) -> str:
-        """A text that changes with the streams."""
-        told = json.dumps([[*stream.scope, stream.from_stage, stream.to_stage] for stream in self.streams])
-        return hashlib.sha256(told.encode()).hexdigest()
+    def differs_in_streams(self, other: "Wanted") -> bool:
+        """Return True if the other is this watch with other streams, and nothing else differs."""
+        return self.streams != other.streams and (self.rule, self.timezone) == (other.rule, other.timezone)
 
     def make(self) -> AnyWatch:
         """Return the watch, which has seen no window yet."""

@@ -20,7 +20,7 @@ The variation between windows and the level of today are measured again 14 times
 after 12 hours, or at each day.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,7 +32,7 @@ from streams.domain.detection.hypotheses import Hypotheses, Question
 from streams.domain.detection.profile import BUCKETS, Flags, Profile, Reals, Rows
 from streams.domain.detection.recent import COUNTED, OUT, WAITING, Status
 from streams.domain.detection.season import Season
-from streams.domain.detection.snapshot import from_bytes, to_bytes
+from streams.domain.detection.snapshot import from_bytes, parts, to_bytes
 from streams.domain.detection.state import State
 
 _LOG_RECOVERED = float(np.log(RECOVERED))
@@ -279,6 +279,10 @@ class Detector:
     def snapshot(self) -> bytes:
         """Return the whole state as bytes."""
         return to_bytes(self.state, self.season)
+
+    def snapshot_parts(self) -> Iterator[bytes]:
+        """Yield the bytes of `snapshot` part by part."""
+        return parts(self.state, self.season)
 
     @classmethod
     def restore(cls, data: bytes, season: Season, test: Question, log_threshold: float | Reals) -> "Detector":

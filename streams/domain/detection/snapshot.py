@@ -20,6 +20,7 @@ from streams.domain.detection.waiting import Waiting
 
 VERSION = 1
 """Increased when the meaning of the bytes changes; old bytes are then refused."""
+_ROWS = 4096
 _OF_PAIRS = ("measured", "log_s", "log_r", "firing", "rested", "since", "windows")
 _NUMBERS = ("landmark", "open", "closed", "closes")
 
@@ -30,6 +31,11 @@ class SnapshotError(ValueError):
 
 def to_bytes(state: State, season: Season) -> bytes:
     """Return the state as bytes."""
+    return b"".join(parts(state, season))
+
+
+def parts(state: State, season: Season) -> Iterator[bytes]:
+    """Yield the bytes part by part: the state of many pairs is large, and need not be copied at once."""
     arrays = dict(_arrays(state))
     head = {
         "version": VERSION,
@@ -37,8 +43,10 @@ def to_bytes(state: State, season: Season) -> bytes:
         "numbers": {name: getattr(state, name) for name in _NUMBERS},
         "arrays": [(name, array.dtype.str, array.shape) for name, array in arrays.items()],
     }
-    body = [np.ascontiguousarray(array).tobytes() for array in arrays.values()]
-    return b"".join([json.dumps(head).encode(), b"\n", *body])
+    yield json.dumps(head).encode() + b"\n"
+    for array in arrays.values():
+        for start in range(0, max(len(array), 1), _ROWS):
+            yield np.ascontiguousarray(array[start : start + _ROWS]).tobytes()
 
 
 def from_bytes(data: bytes, season: Season) -> State:

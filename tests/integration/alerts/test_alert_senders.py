@@ -19,7 +19,7 @@ from standardwebhooks import Webhook as Verifier
 
 from streams.alerts.delivery.backlog import FEWEST_ATTEMPTS
 from streams.alerts.delivery.channel import Channel
-from streams.alerts.delivery.delivery import Delivery
+from streams.alerts.delivery.delivery import KEPT, Delivery
 from streams.alerts.delivery.outbox import enqueue
 from streams.alerts.delivery.sender import Sender
 from streams.alerts.delivery.webhook import PATIENCE
@@ -311,6 +311,24 @@ async def test_what_waits_for_a_receiver_that_is_no_longer_there_is_given_up(
     assert (reading.known, reading.waiting, reading.given_up) == (False, 1, 1)
     assert (await outbox.reading("hook")).known
     assert real_time() - NOON > PATIENCE
+
+
+async def test_old_transitions_that_were_told_are_deleted(outbox: Outbox, site: Site, database: str) -> None:
+    long_ago = real_time() - KEPT - timedelta(days=1)
+    told = [transition("fired", 1, decided_at=long_ago), transition("resolved", 2, decided_at=long_ago)]
+    waiting = transition("fired", 1, pipeline=UUID(int=1), decided_at=long_ago)
+    recent = transition("fired", 3, decided_at=long_ago + timedelta(days=2))
+    await outbox.put(*told, waiting, recent)
+    await outbox.put(transition("resolved", 2, pipeline=UUID(int=1), decided_at=long_ago))
+    done = "update funnelproof.alert_delivery set delivered_at = now() where event_id <> $1"
+    await outbox.pool.execute(done, waiting.event_id)
+    await delivery_of(outbox, database, [outbox.hook(site.url)]).tidy()
+    left = await outbox.pool.fetch(
+        "select alert_id, number from funnelproof.alert_event order by event_number"
+    )
+    assert [row["number"] for row in left] == [1, 3, 2]
+    assert left[0]["alert_id"] == waiting.alert_id
+    assert await outbox.pool.fetchval("select count(*) from funnelproof.alert_delivery") == 6
 
 
 async def test_a_redirect_is_not_followed(outbox: Outbox, site: Site) -> None:

@@ -33,13 +33,16 @@ PATIENCE = 20.0
 
 
 class Worker:
-    """One `funnelproof worker` process, and what it logs."""
+    """One `funnelproof worker` process, or one of another command, and what the process logs."""
 
-    def __init__(self, environment: dict[str, str], log: Path) -> None:
+    def __init__(self, environment: dict[str, str], log: Path, *command: str) -> None:
         self._log = log
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "streams", "worker"], env=environment, stdout=output, stderr=output
+                [sys.executable, "-m", "streams", *(command or ("worker",))],
+                env=environment,
+                stdout=output,
+                stderr=output,
             )
 
     @property

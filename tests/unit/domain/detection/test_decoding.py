@@ -1,4 +1,5 @@
 import itertools
+import struct
 
 import numpy as np
 import pytest
@@ -10,6 +11,19 @@ from streams.domain.detection.profile import BUCKETS
 
 BASE = 10**8
 COUNT = st.one_of(st.integers(0, 3), st.integers(0, BASE - 1))
+
+
+def sent(number: int) -> bytes:
+    """Return what Postgres sends for an integer: no zeros at either end of the digits."""
+    digits: list[int] = []
+    rest = abs(number)
+    while rest:
+        rest, digit = divmod(rest, 10_000)
+        digits.insert(0, digit)
+    weight = max(len(digits) - 1, 0)
+    while digits and digits[-1] == 0:
+        digits.pop()
+    return struct.pack(f">{4 + len(digits)}h", len(digits), weight, 0x4000 * (number < 0), 0, *digits)
 
 
 def place_of(entered: int, converted: int) -> int:
@@ -31,8 +45,11 @@ def test_a_decoded_profile_has_the_count_of_every_place(
     drawn: list[tuple[dict[int, int], dict[tuple[int, int], int]]],
 ) -> None:
     found = decode(
-        [sum(count * BASE**bucket for bucket, count in entered.items()) for entered, _ in drawn],
-        [sum(count * BASE ** place_of(*at) for at, count in converted.items()) for _, converted in drawn],
+        [sent(sum(count * BASE**bucket for bucket, count in entered.items())) for entered, _ in drawn],
+        [
+            sent(sum(count * BASE ** place_of(*at) for at, count in converted.items()))
+            for _, converted in drawn
+        ],
     )
     assert found.entered.shape == (len(drawn), BUCKETS)
     assert found.converted.shape == (len(drawn), BUCKETS, BUCKETS)
@@ -43,9 +60,14 @@ def test_a_decoded_profile_has_the_count_of_every_place(
 
 
 @pytest.mark.parametrize(("entered", "converted"), [(BASE**12, 0), (0, BASE**78), (-1, 0), (0, -(BASE**3))])
-def test_an_integer_that_is_no_profile_is_refused(entered: int, converted: int) -> None:
+def test_a_number_that_is_no_profile_is_refused(entered: int, converted: int) -> None:
     with pytest.raises(ValueError, match="no profile"):
-        decode([entered, 1], [converted, 1])
+        decode([sent(entered), sent(1)], [sent(converted), sent(1)])
+
+
+def test_a_number_that_is_no_integer_is_refused() -> None:
+    with pytest.raises(ValueError, match="no profile"):
+        decode([struct.pack(">5h", 1, -1, 0, 1, 5000)], [sent(0)])
 
 
 def test_no_pairs_are_decoded_as_none() -> None:

@@ -1,0 +1,73 @@
+"""The profiles of an open window, kept up with the partials: after the first reading, only what was flushed since."""
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+import asyncpg
+
+from streams.alerts.evaluation.reading import Streams
+from streams.domain.detection.decoding import decode_converted, decode_entered
+from streams.domain.detection.profile import Profile
+from streams.domain.windows import from_microseconds
+from streams.resources import sql
+from streams.store.database import Connection
+
+_STAGE, _IDENTIFIER = 3 * 16, 16
+
+Which = tuple[UUID, int, int]
+"""The epoch, and start and end of a window."""
+
+
+class OpenWindow:
+    """The profiles of a kind's open window. The numbers of flushes say what has changed since the last reading.
+
+    Whoever reads in a transaction that fails makes a new object.
+    """
+
+    def __init__(self, window: str, streams: Streams) -> None:
+        self._window = window
+        self._streams = streams
+        self._which: Which | None = None
+        self._flushes: dict[int, int] = {}
+        self._profile = Profile.empty(0)
+
+    async def read(self, connection: Connection, epoch: UUID, start: int, end: int) -> Profile:
+        """Return the present profiles. The counts of the profiles returned before change with them."""
+        flushes = {
+            row["partition"]: row["flushes"]
+            for row in await connection.fetch(sql("queries/alerts/partial_flushes"), epoch)
+        }
+        place = (epoch, self._window, from_microseconds(start), from_microseconds(end))
+        if self._which != (epoch, start, end):
+            self._which, self._profile = (epoch, start, end), Profile.empty(len(self._streams))
+            self._put(await connection.fetch(sql("queries/alerts/partial_profiles"), *place))
+        elif moved := {
+            partition: self._flushes.get(partition, 0)
+            for partition, flush in flushes.items()
+            if flush != self._flushes.get(partition, 0)
+        }:
+            known = (list(moved), list(moved.values()))
+            self._put(await connection.fetch(sql("queries/alerts/partial_changes"), *place, *known))
+        self._flushes = flushes
+        return Profile(self._profile.entered, self._profile.converted)
+
+    def _put(self, rows: Iterable[asyncpg.Record]) -> None:
+        """Take the profiles of steps; from a stage to itself: entries of every stream that begins there."""
+        of_stage, of_pair = self._streams.of_stage, self._streams.of_pair
+        entered: list[tuple[int, bytes]] = []
+        converted: list[tuple[int, bytes]] = []
+        for step, profile in rows:
+            if step[_STAGE - _IDENTIFIER : _STAGE] == step[_STAGE:]:
+                entered += [(place, profile) for place in of_stage.get(step[:_STAGE], ())]
+            elif (place := of_pair.get(step)) is not None:
+                converted.append((place, profile))
+        if entered:
+            at, sent = _split(entered)
+            self._profile.entered[at] = decode_entered(sent)
+        if converted:
+            at, sent = _split(converted)
+            self._profile.converted[at] = decode_converted(sent)
+
+
+def _split(placed: Sequence[tuple[int, bytes]]) -> tuple[list[int], list[bytes]]:
+    return [place for place, _ in placed], [sent for _, sent in placed]
