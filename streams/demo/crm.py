@@ -98,7 +98,10 @@ class Crm:
                     open_transactions.append(asyncio.create_task(writing))
                 else:
                     await writing
-            due = max(due + TICK, time() - _CATCH_UP)
+            due += TICK
+            if (late := time() - _CATCH_UP - due) > 0:
+                due += late
+                self._plan.fall_behind(late)
             await _sleep_unless(stop, due - time())
             if stop.is_set():
                 return

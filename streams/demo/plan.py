@@ -94,6 +94,12 @@ class Plan:
             self._mishaps = Mishaps(start, start + first_window)
         return (self._tick(number * TICK) for number in itertools.count(self._began))
 
+    def fall_behind(self, seconds: float) -> None:
+        """Note that all further ticks come some seconds later than planned: mishaps keep to the windows."""
+        if self._mishaps is not None:
+            self._mishaps = replace(self._mishaps, begin=self._mishaps.begin - seconds)
+        self._late = {deal: [(row, at - seconds) for row, at in moves] for deal, moves in self._late.items()}
+
     def _begin_corrections(self, now: float) -> None:
         self._correct_at = now + CORRECTIONS_FROM
         self._roll_back_at = now + 1.5

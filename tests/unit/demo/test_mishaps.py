@@ -80,6 +80,28 @@ def test_every_write_of_the_story_finds_its_row(seed: int) -> None:
                     there.add(write.row.id)
 
 
+def test_a_crm_that_stalls_writes_the_late_moves_after_the_same_window_with_their_true_times() -> None:
+    """The CRM stalls for 5 s in the middle of the second whole window, so in the plan the window ends 5 s sooner."""
+    plan, behind = Plan(1, 200), 0.0
+    plan.past(PAST)
+    caught_up: list[tuple[float, list[float]]] = []
+    for number, transactions in enumerate(islice(plan.ticks(BEGIN), int(50 / TICK))):
+        at = number * TICK + behind
+        for transaction in transactions:
+            late = [at - write.back for write in transaction.writes if write.kind == "late_insert"]
+            if len(late) > 2:  # an ordinary correction writes two rows
+                caught_up.append((at, late))
+        if not behind and at >= BEGIN + 1.5 * LENGTH:
+            behind = 5.0
+            plan.fall_behind(behind)
+    ((at, entered),) = caught_up
+    assert at == pytest.approx(BEGIN + 2 * LENGTH + CAUGHT_UP, abs=2 * TICK)
+    before = [each for each in entered if each < BEGIN + 1.5 * LENGTH + TICK]
+    assert len(before) > 10
+    assert not [each for each in entered if BEGIN + 1.5 * LENGTH + TICK < each < BEGIN + 1.5 * LENGTH + 5]
+    assert min(entered) < BEGIN + LENGTH + 1
+
+
 def test_a_past_is_an_ordinary_business_and_nothing_of_it_is_corrected() -> None:
     plan = Plan(1, 1000)
     past = plan.past(PAST)
