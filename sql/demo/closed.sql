@@ -1,4 +1,4 @@
--- The last closed windows, each with the latest facts over all pipelines. $1 number of windows
+-- The last windows that were closed live, each with the latest facts over all pipelines. $1 number of windows
 with
 closed as (
     select
@@ -7,6 +7,7 @@ closed as (
         time_window.window_end,
         time_window.closed_at
     from funnelproof.time_window
+    inner join funnelproof.installation on time_window.window_end > installation.installed_at
     where time_window.closed_at is not null
     order by time_window.closed_at desc, time_window.window_end desc, time_window.window_name asc
     limit $1

@@ -3,7 +3,9 @@
 import asyncio
 import os
 import socket
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -11,8 +13,10 @@ import structlog
 from streams.alerts.channels import open_channels
 from streams.alerts.delivery.channel import Channel
 from streams.alerts.delivery.delivery import open_delivery
-from streams.alerts.evaluation.evaluator import Evaluator
+from streams.alerts.delivery.sender import Sender
+from streams.alerts.evaluation.evaluator import Evaluator, OnLook
 from streams.alerts.evaluation.term import Term, TermOverError
+from streams.alerts.overview import Overview, read_overview
 from streams.alerts.rule_file import RuleFile
 from streams.alerts.rules import Rules
 from streams.errors import SettingsError
@@ -30,15 +34,24 @@ PATIENCE = timedelta(seconds=30)
 
 
 class AlertService:
-    """Evaluates and delivers until cancelled; `evaluator` tells what was done."""
+    """Evaluates and delivers until cancelled; `evaluator` tells what was done.
 
-    def __init__(self, settings: Settings, pool: Pool, rules: RuleFile) -> None:
+    `looked_at` is when the last look, or the last look whether another process evaluates, has ended (of
+    `time.monotonic`). `senders` are of the present rules.
+    """
+
+    def __init__(
+        self, settings: Settings, pool: Pool, rules: RuleFile, on_look: OnLook = lambda *_: None
+    ) -> None:
         self._settings = settings
         self._pool = pool
         self._rules = rules
         name = f"{settings.instance} alerts {socket.gethostname()}:{os.getpid()}"
         self._term = Term(settings.facts_dsn, facts_setting(settings), name[:63])
-        self.evaluator = Evaluator(pool, rules, settings.windows, settings.proof_wait + PATIENCE, self._term)
+        patience = settings.proof_wait + PATIENCE
+        self.evaluator = Evaluator(pool, rules, settings.windows, patience, self._term, on_look)
+        self.looked_at = time.monotonic()
+        self.senders: Sequence[Sender] = ()
         self.trouble = Trouble("alerts cannot be evaluated")
         self._delivering: asyncio.Task[None] | None = None
         self._delivered: Rules | None = None
@@ -47,6 +60,16 @@ class AlertService:
     def active(self) -> bool:
         """True while this process is the one that evaluates."""
         return self._term.number is not None
+
+    @property
+    def rules(self) -> RuleFile:
+        """The rules, with the mistakes of a file that broke."""
+        return self._rules
+
+    async def overview(self) -> Overview:
+        """Return what is on now. Raises errors of Postgres."""
+        async with self._pool.acquire() as connection:
+            return await read_overview(connection, sorted(self._rules.rules.receivers))
 
     async def run(self) -> None:
         """Evaluate and deliver. Never returns; raises errors that do not pass."""
@@ -61,11 +84,13 @@ class AlertService:
         if not await self._term.hold():
             self.evaluator.forget()
             await self._stop_delivery()
+            self.looked_at = time.monotonic()
             return
         if not was_active:
             log.info("this process evaluates alerts", rules=len(self._rules.rules.rule))
         self._keep_delivering()
         count = await self.evaluator.look()
+        self.looked_at = time.monotonic()
         if count:
             log.info("alerts", transitions=count)
 
@@ -88,17 +113,23 @@ class AlertService:
 
     async def _deliver(self, channels: Sequence[Channel]) -> None:
         async with open_delivery(self._settings, channels, lambda: datetime.now(UTC)) as delivery:
+            self.senders = delivery.senders
             await delivery.run()
 
     async def _stop_delivery(self) -> None:
         task, self._delivering, self._delivered = self._delivering, None, None
+        self.senders = ()
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
 
 
-async def run_alerts(settings: Settings) -> None:
-    """Run the process of alerts until cancelled.
+async def run_alerts(
+    settings: Settings,
+    on_look: OnLook,
+    beside: Callable[[AlertService], AbstractAsyncContextManager[object]],
+) -> None:
+    """Run the process of alerts until cancelled, inside of `beside`, for example a web site.
 
     Raises WrongRulesError with every mistake of the rule file, UnreachableError and PreconditionError as at the start
     of every command.
@@ -116,7 +147,9 @@ async def run_alerts(settings: Settings) -> None:
     try:
         async with pool.acquire() as connection:
             await require_installation(connection, settings.instance)
-        await AlertService(settings, pool, rules).run()
+        service = AlertService(settings, pool, rules, on_look)
+        async with beside(service):
+            await service.run()
     finally:
         await close_soon(pool)
 

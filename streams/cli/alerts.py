@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -55,16 +56,35 @@ def check(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def run() -> None:
+def run(
+    web_port: Annotated[
+        int,
+        typer.Option(
+            min=0, max=65535, help="Port of the web site (/metrics, /healthz); 0: a free one, see the log."
+        ),
+    ] = 0,
+    web_host: Annotated[
+        str, typer.Option(help="Address of the web site; 0.0.0.0 shows it to other machines.")
+    ] = "127.0.0.1",
+) -> None:
     """Evaluate the rules, and deliver alerts, until SIGTERM or SIGINT.
 
     One process evaluates at a time; further processes stand by, and one of them takes over when the first ends.
 
-    Example: `funnelproof alerts run`
+    Example: `funnelproof alerts run --web-port 9465`
     """
+    # No other command should wait for the import of the web site.
+    from streams.operations.alert_metrics import AlertMetrics  # noqa: PLC0415 - see above
+    from streams.operations.alert_site import serve  # noqa: PLC0415 - see above
+    from streams.operations.listening import listen  # noqa: PLC0415 - see above
+
     settings = load_settings()
     configure_logging(settings.log_format, settings.log_level)
-    until_told_to_end(run_alerts(settings))
+    metrics = AlertMetrics()
+    with listen(web_host, web_port) as listening:
+        until_told_to_end(
+            run_alerts(settings, metrics.count_look, lambda service: serve(listening, service, metrics))
+        )
 
 
 def _as_json(found: CheckedFile) -> dict[str, object]:

@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from streams.cli.alert_overview import add_alerts, alerts_as_json
 from streams.cli.output import AsJson, print_json, stdout
 from streams.operations.status import Status, read_status
 from streams.operations.verdict import PartitionStatus, ago
@@ -26,7 +27,7 @@ def status(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show positions, lag, freshness, living workers, open and overdue windows, and the last reconciliation.
+    """Show positions, lag, freshness, living workers, windows, the last reconciliation, and alerts.
 
     Exit status 1 when a window is overdue or something is wrong; a line that begins with ! names each reason.
 
@@ -57,6 +58,7 @@ def _as_json(found: Status) -> dict[str, object]:
         "slot": found.slot,
         "overdue": [asdict(each) for each in found.overdue],
         "writers": [asdict(each) for each in found.writers],
+        "alerts": None if found.alerts is None else alerts_as_json(found.alerts),
         "doubts": [asdict(each) for each in found.doubts],
         "troubles": found.troubles,
     }
@@ -86,6 +88,8 @@ def _view(found: Status) -> Group:
         )
     if found.facts:
         _add_results(lines, found.facts)
+    if found.alerts is not None:
+        add_alerts(lines, found.alerts)
     return Group(lines, *(Text(f"! {trouble}", style="red") for trouble in found.troubles))
 
 

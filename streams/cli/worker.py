@@ -49,8 +49,9 @@ def worker(
 
     from streams.app import create_app  # noqa: PLC0415 - see above
     from streams.cdc.envelope import IS_COMPILED  # noqa: PLC0415 - see above
+    from streams.operations.listening import address_of, listen  # noqa: PLC0415 - see above
     from streams.operations.metrics import Metrics  # noqa: PLC0415 - see above
-    from streams.operations.site import Site, address_of, listen  # noqa: PLC0415 - see above
+    from streams.operations.site import Site  # noqa: PLC0415 - see above
     from streams.running import check_worker  # noqa: PLC0415 - see above
     from streams.worker import Worker  # noqa: PLC0415 - see above
 

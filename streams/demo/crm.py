@@ -4,14 +4,18 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from streams.demo.business import PIPELINES
+from streams.demo.mishaps import LENGTH
 from streams.demo.plan import TICK, Plan
 from streams.demo.writes import DELETES, INSERTS, Kind, Transaction, Write
+from streams.domain.windows import MICROSECOND, to_microseconds
 from streams.resources import sql
 from streams.settings import Settings
-from streams.store.database import SOURCE_SETTING, Connection, Pool, create_pool
+from streams.store.database import SOURCE_SETTING, Connection, Pool, create_pool, source_connection
 
+_COLUMNS = ("id", "tenant_id", "deal_id", "pipeline_id", "pipeline_stage_id", "entered_at", "exited_at")
 _CATCH_UP = 0.5
 """Seconds of a stall that are made up for afterwards.
 
@@ -31,6 +35,39 @@ class Crm:
         self._plan = plan
         self.writes: Counter[Kind] = Counter()
         self.rolled_back = 0
+
+    async def write_past(self, length: timedelta) -> tuple[datetime, int]:
+        """Write what happened in some time before the begin of the present window of the first kind.
+
+        Return the begin of the past and the number of rows. A CRM that has rows keeps its own past: 0 rows are written.
+        """
+        async with source_connection(self._settings) as source:
+            await source.execute(sql("demo/crm_stages"), *_stages())
+            now, has_past = await source.fetchrow(sql("demo/crm_past"))  # type: ignore[misc]  # one row
+            until = now - timedelta(seconds=self._into_window(now))
+            if has_past:
+                return until - length, 0
+            past = self._plan.past(length.total_seconds())
+            await source.copy_records_to_table(
+                "deal_pipeline_stage_state",
+                schema_name="dyno_crm",
+                columns=_COLUMNS,
+                records=[
+                    (
+                        *(row.id, row.tenant_id, row.deal_id, row.pipeline_id, row.stage_id),
+                        until - timedelta(seconds=each.entered_ago),
+                        None if each.left_ago is None else until - timedelta(seconds=each.left_ago),
+                    )
+                    for each in past
+                    for row in (each.row,)
+                ],
+            )
+        return until - length, len(past)
+
+    def _into_window(self, now: datetime) -> float:
+        """Return the seconds since the begin of the present window of the first kind."""
+        at = to_microseconds(now)
+        return (at - self._settings.window_kinds[0].window_at(at).start) * MICROSECOND / timedelta(seconds=1)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Write until `stop` is set, and then end the open transactions.
@@ -53,14 +90,18 @@ class Crm:
     ) -> None:
         time = asyncio.get_running_loop().time
         due = time()
-        for transactions in self._plan.ticks():
+        first_window = LENGTH - self._into_window(await pool.fetchval("select clock_timestamp()"))
+        for transactions in self._plan.ticks(first_window):
             for transaction in transactions:
                 writing = self._execute(pool, transaction, stop)
                 if transaction.open_for:
                     open_transactions.append(asyncio.create_task(writing))
                 else:
                     await writing
-            due = max(due + TICK, time() - _CATCH_UP)
+            due += TICK
+            if (late := time() - _CATCH_UP - due) > 0:
+                due += late
+                self._plan.fall_behind(late)
             await _sleep_unless(stop, due - time())
             if stop.is_set():
                 return

@@ -78,6 +78,44 @@ class Revision:
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """A transition of an alert; `expected_count` is the number of conversions that the history promised."""
+
+    event_id: UUID
+    transition: str
+    decided_at: datetime
+    pipeline_id: UUID
+    from_stage: str
+    to_stage: str
+    entered_count: int | None
+    converted_count: int | None
+    expected_count: float | None
+
+    @property
+    def pipeline(self) -> str:
+        """The pipeline's name for people."""
+        return _TITLES.get(self.pipeline_id, str(self.pipeline_id))
+
+    @property
+    def numbers(self) -> str:
+        """What was seen and what was expected, for example `3 of 41 converted, 28 expected`."""
+        if self.transition == "retracted":
+            return "a correction has changed the numbers"
+        if self.expected_count is None:
+            return ""
+        return f"{self.converted_count} of {self.entered_count} converted, {self.expected_count:.0f} expected"
+
+
+@dataclass(frozen=True)
+class AlertCounts:
+    """How many alerts fired, were resolved, and were retracted."""
+
+    fired: int = 0
+    resolved: int = 0
+    retracted: int = 0
+
+
+@dataclass(frozen=True)
 class Totals:
     """Counts of the published results over all pipelines.
 
@@ -110,6 +148,15 @@ class Figures:
     async def revisions(self, limit: int) -> list[Revision]:
         """Return the last revised pairs of stages, newest first."""
         return [Revision(**row) for row in await self._pool.fetch(sql("demo/revisions"), limit)]
+
+    async def alerts(self, limit: int) -> list[Verdict]:
+        """Return the last transitions of alerts, newest first."""
+        return [Verdict(**row) for row in await self._pool.fetch(sql("demo/alerts"), limit)]
+
+    async def alert_counts(self) -> AlertCounts:
+        """Return the counts of the transitions of alerts."""
+        row = await self._pool.fetchrow(sql("demo/alert_counts"))
+        return AlertCounts(**row) if row else AlertCounts()
 
     async def totals(self) -> Totals:
         """Return the counts of the published results."""

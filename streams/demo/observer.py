@@ -7,7 +7,7 @@ from typing import NoReturn
 from streams.demo.crm import Crm
 from streams.demo.events import EventCounter
 from streams.demo.figures import Figures
-from streams.demo.view import CLOSED_SHOWN, REVISIONS_SHOWN, Moment, View
+from streams.demo.view import ALERTS_SHOWN, CLOSED_SHOWN, REVISIONS_SHOWN, Moment, View
 
 _EVERY = 0.5
 
@@ -55,4 +55,5 @@ class Observer:
             await figures.funnel(self._window_name),
             await figures.closed(CLOSED_SHOWN),
             await figures.revisions(REVISIONS_SHOWN),
+            await figures.alerts(2 * ALERTS_SHOWN),
         )

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from streams.demo.business import PIPELINES, Pipeline
-from streams.demo.writes import CORRECTIONS, Correction, Kind, Row, Transaction, Write
+from streams.demo.mishaps import LOST_SHARE, Mishaps
+from streams.demo.writes import CORRECTIONS, INSERTS, Correction, Kind, PastRow, Row, Transaction, Write
 
 TICK = 0.05
 """Seconds between two transactions of the ordinary business."""
@@ -20,6 +21,8 @@ LATE = 20.0
 """The fewest seconds that a correction reaches back: a 15 s window, the longest transaction, and a reserve."""
 LONGEST_OPEN = 3.0
 """The most seconds that a transaction stays open."""
+PAST_RATE = 100.0
+"""The highest rate of the past, in rows a second: a past need only be long."""
 _POPULARITY = (5, 2, 3, 1, 3, 2)
 
 
@@ -53,13 +56,54 @@ class Plan:
         self._deals: deque[_Deal] = deque(maxlen=1000 + int(30 * rate))
         self._chances = {p.id: [self._random.uniform(0.5, 0.9) for _ in p.stages] for p in PIPELINES}
         self._corrections = self._cycle_of_corrections()
-        self._correct_at = CORRECTIONS_FROM
-        self._roll_back_at = 1.5
-        self._hold_at = 4.0
+        self._mishaps: Mishaps | None = None
+        self._late: dict[_Deal, list[tuple[Row, float]]] = {}
+        self._began = 0
+        self._begin_corrections(0.0)
 
-    def ticks(self) -> Iterator[list[Transaction]]:
-        """Yield the transactions of every tick, without end."""
-        return (self._tick(number * TICK) for number in itertools.count())
+    def past(self, seconds: float) -> list[PastRow]:
+        """Return the rows that an ordinary business has written in some seconds; `ticks` goes on from there.
+
+        `ticks` corrects none of these rows.
+        """
+        rate, self._rate = self._rate, min(self._rate, PAST_RATE)
+        self._began = round(seconds / TICK)
+        self._correct_at = self._roll_back_at = self._hold_at = math.inf
+        rows: dict[UUID, PastRow] = {}
+        for number in range(self._began):
+            ago = (self._began - number) * TICK
+            for transaction in self._tick(number * TICK):
+                for write in transaction.writes:
+                    row = write.row
+                    known = rows.get(row.id)
+                    rows[row.id] = (
+                        PastRow(row, ago, None) if known is None else PastRow(row, known.entered_ago, ago)
+                    )
+        self._rate = rate
+        self._deals.clear()
+        self._begin_corrections(seconds)
+        return list(rows.values())
+
+    def ticks(self, first_window: float | None = None) -> Iterator[list[Transaction]]:
+        """Yield the transactions of every tick, without end.
+
+        With `first_window`, the seconds until the first whole window begins, things go wrong: see Mishaps.
+        """
+        if first_window is not None:
+            start = self._began * TICK
+            self._mishaps = Mishaps(start, start + first_window)
+        return (self._tick(number * TICK) for number in itertools.count(self._began))
+
+    def fall_behind(self, seconds: float) -> None:
+        """Note that all further ticks come some seconds later than planned: mishaps keep to the windows."""
+        if self._mishaps is not None:
+            self._mishaps = replace(self._mishaps, begin=self._mishaps.begin - seconds)
+        self._late = {deal: [(row, at - seconds) for row, at in moves] for deal, moves in self._late.items()}
+
+    def _begin_corrections(self, now: float) -> None:
+        self._correct_at = now + CORRECTIONS_FROM
+        self._roll_back_at = now + 1.5
+        self._hold_at = now + 4.0
 
     def _tick(self, now: float) -> list[Transaction]:
         self._budget += self._rate * TICK
@@ -73,9 +117,10 @@ class Plan:
             writes += self._move(heapq.heappop(self._moves)[2], now)
         while len(writes) < self._budget:
             writes += self._arrive(now)
-        self._budget -= len(writes)
-        # Two transactions: a transaction writes a row once, and a tick may both correct a deal and move the deal on.
-        transactions = [Transaction(tuple(part)) for part in (corrections, writes) if part]
+        late = self._catch_up(now)
+        self._budget -= len(writes) + len(late)
+        # Several transactions: a transaction writes a row once; a tick may both correct a deal and move the deal on.
+        transactions = [Transaction(tuple(part)) for part in (corrections, writes, late) if part]
         if now >= self._roll_back_at:
             self._roll_back_at += self._random.uniform(1, 3)
             transactions.append(Transaction(tuple(self._in_vain()), rolls_back=True))
@@ -95,16 +140,38 @@ class Plan:
     def _move(self, deal: _Deal, now: float) -> list[Write]:
         if not deal.rows:  # merged into another deal, or deleted
             return []
+        is_late = self._mishaps is not None and self._mishaps.delay(deal.pipeline, deal.place, now)
+        writes = self._next(deal, now)
+        if not is_late and deal not in self._late:
+            return writes
+        entered = [(write.row, now) for write in writes if write.kind in INSERTS]
+        self._late[deal] = self._late.get(deal, []) + entered
+        return []
+
+    def _next(self, deal: _Deal, now: float) -> list[Write]:
         left = Write("exit", deal.rows[-1][0])
         if deal.place and self._random.random() < 0.06:
             self._go_on_after(deal, now)
             return [left, self._enter(deal, self._random.randrange(deal.place), "reenter", now)]
-        if self._random.random() < self._chances[deal.pipeline.id][deal.place]:
+        if self._random.random() < self._chance(deal, now):
             if deal.place + 2 < len(deal.pipeline.stages):
                 self._go_on_after(deal, now)
             return [left, self._enter(deal, deal.place + 1, "enter", now)]
         # The deal is lost, and only every second user notes the exit.
         return [left] if self._random.random() < 0.5 else []
+
+    def _chance(self, deal: _Deal, now: float) -> float:
+        chance = self._chances[deal.pipeline.id][deal.place]
+        lost = self._mishaps and self._mishaps.lose(deal.pipeline, deal.place, now)
+        return chance * LOST_SHARE if lost else chance
+
+    def _catch_up(self, now: float) -> list[Write]:
+        """Write the late moves down, each with the time at which the deal moved."""
+        if not self._late or self._mishaps is None or not self._mishaps.caught_up(now):
+            return []
+        moves = [move for moves in self._late.values() for move in moves]
+        self._late.clear()
+        return [Write("late_insert", row, now - at) for row, at in moves]
 
     def _enter(self, deal: _Deal, place: int, kind: Kind, now: float, ago: float = 0.0) -> Write:
         row = self._row(deal, place)
@@ -208,6 +275,7 @@ class Plan:
             deal
             for deal in self._deals
             if deal.rows
+            and deal not in self._late
             and (
                 duplicate_of is None or (deal is not duplicate_of and deal.pipeline is duplicate_of.pipeline)
             )

@@ -5,12 +5,14 @@ from pathlib import Path
 
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from streams.demo.business import PIPELINES
+from streams.demo.mishaps import LENGTH
 from streams.operations.capture import apply_connector
 from streams.settings import PREFIX, Settings
 from streams.store.database import facts_connection, source_connection
 from streams.store.installation import install
 
-WINDOWS = "15s,1m"
+WINDOWS = f"{LENGTH:g}s,1m"
 
 
 class _DemoSettings(Settings):
@@ -36,7 +38,17 @@ def demo_variables(stack: Mapping[str, str], folder: Path) -> dict[str, str]:
         f"{PREFIX}WINDOWS": WINDOWS,
         f"{PREFIX}REVISION_DEBOUNCE": "2s",
         f"{PREFIX}STATE_DIR": str(folder / "worker"),
+        f"{PREFIX}LABELS_SQL": _labels_sql(),
+        f"{PREFIX}ALERT_RULES": str(folder / "alert-rules.toml"),
     }
+
+
+def _labels_sql() -> str:
+    """Return the query for the names of tenants and pipelines; the demo's CRM keeps the names of stages alone."""
+    names = {("tenant", each.tenant_id): each.tenant for each in PIPELINES}
+    names |= {("pipeline", each.id): each.name for each in PIPELINES}
+    rows = ", ".join(f"('{kind}', '{known}'::uuid, '{name}')" for (kind, known), name in names.items())
+    return f"select kind, id, name from (values {rows}) as label (kind, id, name)"  # noqa: S608 - constants
 
 
 def demo_settings(variables: Mapping[str, str]) -> Settings:

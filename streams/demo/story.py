@@ -13,6 +13,7 @@ import asyncpg
 from aiokafka.errors import KafkaError
 from rich.console import Console
 
+from streams.demo.alerting import start_alerting
 from streams.demo.crm import Crm
 from streams.demo.events import EventCounter
 from streams.demo.figures import Figures
@@ -21,18 +22,21 @@ from streams.demo.interrupts import Interrupts
 from streams.demo.observer import Observer
 from streams.demo.options import DemoOptions
 from streams.demo.plan import Plan
+from streams.demo.process import DemoProcess
 from streams.demo.setup import demo_settings, demo_variables, set_up
 from streams.demo.summary import DemoResult
 from streams.demo.view import LiveView, ProgressLines
-from streams.demo.worker import WorkerProcess
 from streams.domain.windows import from_microseconds, to_microseconds
 from streams.errors import FunnelproofError
 from streams.local.stack import LocalStack
+from streams.publish.backfill import Backfill
 from streams.reconciliation import reconcile
 from streams.settings import Settings
 from streams.store.database import create_pool, facts_setting
 
 _Result = TypeVar("_Result")
+PAST = timedelta(minutes=10)
+"""The CRM's past: 40 windows of 15 s, of which alerts learn."""
 _FIRST_PROOF = 90.0
 _SETTLING = 45.0
 _CATCHING_UP = 10.0
@@ -97,6 +101,7 @@ class _Story:
         self._console = console
         self._interrupts = interrupts
         self._began = began
+        self._backfilled = 0
 
     def say(self, line: str) -> None:
         """Print a line of progress."""
@@ -106,22 +111,34 @@ class _Story:
         """Set up, let the CRM write while the observer looks on, and return the result."""
         self._interrupts.cancel_current_task()
         settings, options = self._settings, self._options
+        # A kept data folder holds the rows of earlier runs, and repeated identifiers would meet these rows.
+        plan = Plan(options.seed, options.rate, random.SystemRandom() if options.data_dir else None)
+        crm = Crm(settings, plan)
+        past_from, rows = await crm.write_past(PAST)
+        if rows:
+            self.say(f"CRM: has a past of {PAST / timedelta(minutes=1):g} minutes, {rows:,} rows")
         await set_up(settings)
         self.say("schema: migrated; Debezium: follows the CRM")
         async with AsyncExitStack() as stack:
             pool = await create_pool(settings.facts_dsn, facts_setting(settings), application_name="demo")
             stack.push_async_callback(pool.close)
             figures = Figures(pool)
-            events = await stack.enter_async_context(EventCounter(settings))
-            worker = await stack.enter_async_context(WorkerProcess(variables, folder))
+            worker = await stack.enter_async_context(DemoProcess("worker", ["worker"], variables, folder))
             await _first_of(self._first_proof(figures), worker.watch())
-            # A kept data folder holds the rows of earlier runs, and repeated identifiers would meet these rows.
-            plan = Plan(options.seed, options.rate, random.SystemRandom() if options.data_dir else None)
-            crm = Crm(settings, plan)
+            events = await stack.enter_async_context(EventCounter(settings))
+            await _first_of(self._close_past(figures, past_from), worker.watch())
+            alerts, address = await start_alerting(stack, variables, folder)
+            self.say("alerts: evaluated" + (f", shown at {address}" if address else ""))
             view = LiveView(self._console) if options.live else ProgressLines(self.say)
             observer = Observer(view, figures, crm, events, settings.windows[-1])
             play = self._play(crm, figures, events, observer)
-            return await _first_of(play, worker.watch(), events.run(), observer.run())
+            return await _first_of(play, worker.watch(), alerts.watch(), events.run(), observer.run())
+
+    async def _close_past(self, figures: Figures, start: datetime) -> None:
+        done = await Backfill(self._settings, start, await figures.now()).run()
+        self._backfilled = done.windows_closed
+        if done.windows_closed:
+            self.say(f"backfill: {done.windows_closed} windows of the past closed in {done.seconds:.1f} s")
 
     async def _first_proof(self, figures: Figures) -> None:
         started = await figures.now()
@@ -141,7 +158,7 @@ class _Story:
         observer.phase = "comparing with the canonical SQL"
         comparison = await reconcile(self._settings)
         await events.catch_up(_CATCHING_UP)
-        totals = await figures.totals()
+        totals, alerts = await figures.totals(), await figures.alert_counts()
         median, slowest = await figures.delays(writing_from)
         return DemoResult(
             windows_closed=totals.windows_closed,
@@ -165,6 +182,10 @@ class _Story:
             rolled_back=crm.rolled_back,
             revision_causes=await figures.causes(),
             reason=comparison.reason,
+            windows_backfilled=self._backfilled,
+            alerts_fired=alerts.fired,
+            alerts_resolved=alerts.resolved,
+            alerts_retracted=alerts.retracted,
         )
 
     async def _write(self, crm: Crm, observer: Observer) -> None:

@@ -15,8 +15,9 @@ class DemoResult:
     `windows_closed` counts closed windows (a kind and a start) in which a deal entered a stage. `runs` counts the
     published results: one for each pipeline, window and revision. `revisions` counts the runs after the first of
     their window. `mismatches` counts the pairs of stages that differ from the canonical SQL. `undecided` counts the
-    windows of a pipeline that could not be compared. `writes` counts committed rows, `events` the records in the
-    data topic. Times are in seconds.
+    windows of a pipeline that could not be compared. `windows_backfilled` counts windows of the CRM's past.
+    `alerts_fired`, `alerts_resolved` and `alerts_retracted` count transitions of alerts. `writes` counts committed
+    rows, `events` the records in the data topic. Times are in seconds.
     """
 
     windows_closed: int
@@ -40,6 +41,10 @@ class DemoResult:
     rolled_back: int = 0
     revision_causes: Mapping[str, int] = field(default_factory=dict)
     reason: str | None = None
+    windows_backfilled: int = 0
+    alerts_fired: int = 0
+    alerts_resolved: int = 0
+    alerts_retracted: int = 0
 
     @property
     def exit_status(self) -> int:
@@ -94,11 +99,17 @@ def _lines(result: DemoResult) -> list[tuple[str, str]]:
     lines += [
         ("revisions", f"{result.revisions}: {_counts(result.revision_causes)}"),
         ("canonical SQL", f"{compared}, {result.mismatches} differ, {result.undecided} undecided"),
+        ("alerts", _alerts(result)),
         ("took", f"{result.seconds:.0f} s, {result.setup_seconds:.0f} s of them to set up"),
     ]
     if result.dead_letters:
         lines.append(("dead letters", f"{result.dead_letters} events could not be applied"))
     return lines
+
+
+def _alerts(result: DemoResult) -> str:
+    fired, resolved, retracted = result.alerts_fired, result.alerts_resolved, result.alerts_retracted
+    return f"{fired} fired, {resolved} resolved, {retracted} retracted after a correction"
 
 
 def _counts(counts: Mapping[str, int]) -> str:

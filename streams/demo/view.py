@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
+from uuid import UUID
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -11,10 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from streams.demo.business import PIPELINES
-from streams.demo.figures import ClosedWindow, FunnelStep, Revision, Totals
+from streams.demo.figures import ClosedWindow, FunnelStep, Revision, Totals, Verdict
 
-CLOSED_SHOWN = 5
-REVISIONS_SHOWN = 6
+CLOSED_SHOWN = 4
+REVISIONS_SHOWN = 5
+ALERTS_SHOWN = 3
+_COLORS = {"fired": "bold red", "resolved": "green", "retracted": "yellow"}
 _BAR = 36
 _LINE_EVERY = 5.0
 
@@ -33,6 +36,7 @@ class Moment:
     funnel: Sequence[FunnelStep] = ()
     closed: Sequence[ClosedWindow] = ()
     revisions: Sequence[Revision] = ()
+    alerts: Sequence[Verdict] = ()
 
 
 class View(Protocol):
@@ -57,6 +61,7 @@ class ProgressLines:
         self._say = say
         self._phase = ""
         self._said_at = 0.0
+        self._told: set[UUID] = set()
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -67,6 +72,7 @@ class ProgressLines:
 
     def show(self, moment: Moment) -> None:
         """Print the moment, unless the last line is only a few seconds old and the phase is unchanged."""
+        self._tell_alerts(moment)
         if moment.phase != self._phase:
             self._phase = moment.phase
             self._say(moment.phase)
@@ -80,6 +86,15 @@ class ProgressLines:
             f"{totals.windows_closed} windows closed ({totals.runs} runs), {totals.revisions} revisions"
             + (f", counts {age} old" if age else "")
         )
+
+    def _tell_alerts(self, moment: Moment) -> None:
+        for alert in reversed(moment.alerts):
+            if alert.event_id not in self._told:
+                self._told.add(alert.event_id)
+                told = f"alert {alert.transition}: {alert.pipeline}: {alert.from_stage} → {alert.to_stage}"
+                self._say(
+                    f"{moment.seconds:4.0f} s  {told}" + (f", {alert.numbers}" if alert.numbers else "")
+                )
 
 
 class LiveView:
@@ -116,6 +131,8 @@ def page(moment: Moment) -> RenderableType:
         "",
         Text("Last revisions: closed windows whose past was corrected", "bold"),
         _revisions(moment.revisions),
+        Text("Last alerts: conversion fell, and what became of it", "bold"),
+        _alerts(moment.alerts[:ALERTS_SHOWN]),
     )
 
 
@@ -205,6 +222,21 @@ def _revisions(revisions: Sequence[Revision]) -> RenderableType:
             _change(revision.entered_before, revision.entered_after),
             _change(revision.converted_before, revision.converted_after),
             Text(", ".join(cause.replace("_", " ") for cause in revision.causes), "magenta"),
+        )
+    return table
+
+
+def _alerts(alerts: Sequence[Verdict]) -> RenderableType:
+    if not alerts:
+        return Text("  none yet: no conversion has fallen", "dim")
+    table = _table(("", 9), ("", 8), ("", 36), ("", 41))
+    table.show_header = False
+    for alert in alerts:
+        table.add_row(
+            Text(alert.transition, _COLORS[alert.transition]),
+            f"{alert.decided_at:%H:%M:%S}",
+            f"{alert.pipeline.split(' / ')[-1]}: {alert.from_stage} → {alert.to_stage}",
+            alert.numbers,
         )
     return table
 

@@ -27,6 +27,15 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class PastRow:
+    """A row of the past: the seconds since the stage was entered, and since it was left; None for a stage not left."""
+
+    row: Row
+    entered_ago: float
+    left_ago: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Write:
     """The write of a row.
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
+from streams.alerts.overview import Overview, read_overview, receiver_names
 from streams.cdc.topics import Topics
 from streams.completeness.source import read_source
 from streams.domain.plan import WindowPlan
@@ -35,13 +36,14 @@ class NotInstalledError(PreconditionError):
 
 @dataclass(frozen=True)
 class ReportAnswer:
-    """The report database: a row of `status_facts`, the sessions of living workers, doubts, and closed windows."""
+    """The report database: a row of `status_facts`, sessions of living workers, doubts, closed windows, alerts."""
 
     facts: dict[str, Any]
     living: Sequence[str]
     doubts: Sequence[Doubt]
     closed_until: Mapping[str, datetime]
     plan: WindowPlan
+    alerts: Overview
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ async def ask_report(settings: Settings) -> ReportAnswer:
             await unresolved_doubts(facts_db),
             {row["window_name"]: row["closed_until"] for row in closed},
             await recorded_plan(facts_db, settings.windows),
+            await read_overview(facts_db, receiver_names(settings.alert_rules, settings.windows)),
         )
 
 

@@ -9,9 +9,9 @@ from aiohttp import web
 from mode import Service
 from prometheus_client.exposition import choose_encoder
 
-from streams.errors import FunnelproofError
 from streams.operations.deals import Holder, Peers, show_deal
 from streams.operations.health import troubles, warnings
+from streams.operations.listening import address_of
 from streams.operations.metrics import Metrics
 from streams.operations.reading import Reading
 from streams.operations.surroundings import Surroundings
@@ -22,31 +22,6 @@ log = structlog.get_logger(__name__)
 
 STOP_SECONDS = 1.0
 """The most seconds for which a worker that stops waits for answers under way."""
-
-
-class WebAddressError(FunnelproofError):
-    """The web site cannot listen on the address; the message names the address and the reason."""
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket bound to the address; port 0 is any free port. Raises WebAddressError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        reason = str(error.strerror or error).partition(" (")[0]
-        raise WebAddressError(
-            f"the web site cannot listen on {host} port {port} ({reason}): "
-            "choose others with --web-host and --web-port; port 0 is any free one"
-        ) from error
-
-
-def address_of(listening: socket.socket) -> str:
-    """Return the URL of a site on the socket. A socket on every address has the machine's name in the URL."""
-    host, port = listening.getsockname()[:2]
-    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
-        host = socket.gethostname()
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 class Site(Service):  # type: ignore[misc]  # mode has no types

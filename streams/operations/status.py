@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+from streams.alerts.overview import Overview
 from streams.cdc.connector import Connector, ConnectorStatus
 from streams.domain.plan import WindowPlan
 from streams.domain.proof import OpenTransaction
@@ -48,7 +49,7 @@ class Status:
     """The contents of `funnelproof status`.
 
     `facts` is empty without an answer of the report database. `living` names the living workers, `gone` the workers
-    that flushed last and live no more.
+    that flushed last and live no more. `alerts` is None without an answer of the report database.
     """
 
     facts: Mapping[str, Any]
@@ -61,6 +62,7 @@ class Status:
     writers: Sequence[OpenTransaction]
     troubles: Sequence[str] = field(default_factory=list)
     doubts: Sequence[Doubt] = ()
+    alerts: Overview | None = None
 
     @property
     def healthy(self) -> bool:
@@ -94,6 +96,8 @@ async def read_status(settings: Settings) -> Status:
         has_source=source is not None,
         slot=None if source is None else source.slot,
         doubts={each.kind for each in doubts},
+        alerts=None if report is None else report.alerts,
+        has_rules=settings.alert_rules is not None,
     )
     # A database that holds the CRM and the facts is asked twice, and told once.
     silent = dict.fromkeys(each for each in answers if isinstance(each, str))
@@ -108,6 +112,7 @@ async def read_status(settings: Settings) -> Status:
         writers=source.writers if source else (),
         troubles=[*silent, *judge(seen), *map(str, doubts)],
         doubts=doubts,
+        alerts=seen.alerts,
     )
 
 

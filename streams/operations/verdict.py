@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from streams.alerts.overview import Overview
 from streams.cdc.connector import ConnectorStatus
 from streams.store.doubts import COMPARE
 
@@ -66,7 +67,8 @@ class Seen:
 
     `facts` and `living` (names of living workers) are None without an answer of the report database, `connector`
     without an answer of Connect, `has_topic` without an answer of Kafka. `slot` counts if `has_source` is true.
-    `doubts` are the kinds of the unresolved doubts.
+    `doubts` are the kinds of the unresolved doubts. `alerts` is None without an answer of the report database;
+    `has_rules` is true if somebody has configured a rule file.
     """
 
     facts: Mapping[str, Any] | None = None
@@ -78,6 +80,8 @@ class Seen:
     has_source: bool = False
     slot: Mapping[str, Any] | None = None
     doubts: Collection[str] = ()
+    alerts: Overview | None = None
+    has_rules: bool = False
 
     @property
     def proof_age(self) -> float | None:
@@ -105,6 +109,7 @@ def judge(seen: Seen) -> list[str]:
         *_of_the_proofs(seen),
         *_of_the_capture(seen),
         *_of_the_results(seen),
+        *_of_the_alerts(seen),
     ]
 
 
@@ -221,6 +226,14 @@ def _of_the_results(seen: Seen) -> Iterator[str]:
             f"{seen.facts['unpublished_events']} results wait for Kafka, the oldest for {waiting}: "
             "/healthz and the log of the worker that proves say why"
         )
+
+
+def _of_the_alerts(seen: Seen) -> Iterator[str]:
+    if seen.alerts is None or seen.alerts.is_evaluated or not seen.has_rules:
+        return
+    last = seen.alerts.evaluator
+    since = "" if last is None else f", for {ago(last.age)}"
+    yield f"nobody evaluates the alert rules{since}: start `funnelproof alerts run`"
 
 
 def _list(names: Sequence[str]) -> str:

@@ -27,6 +27,7 @@ select
     receiver,
     coalesce(waiting.waiting, 0) as waiting,
     waiting.oldest_at,
+    extract(epoch from clock_timestamp() - waiting.oldest_at)::double precision as age,
     waiting.last_error,
     coalesce(given_up.given_up, 0) as given_up
 from waiting

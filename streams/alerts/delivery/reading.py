@@ -13,9 +13,10 @@ from streams.store.database import Connection
 class ReceiverReading:
     """What waits for a receiver.
 
-    `waiting` counts transitions, the oldest of them decided at `oldest_at`; `given_up` counts transitions that will not
-    be delivered any more. `last_error` is the reason of the last failed attempt for the oldest transition, None if none
-    waits or was tried. `known` is false for a receiver that is no longer in the rule file.
+    `waiting` counts transitions, the oldest of them decided at `oldest_at`, `age` seconds ago; `given_up` counts
+    transitions that will not be delivered any more. `last_error` is the reason of the last failed attempt for the
+    oldest transition, None if none waits or was tried. `known` is false for a receiver that is no longer in the rule
+    file.
     """
 
     name: str
@@ -24,6 +25,7 @@ class ReceiverReading:
     oldest_at: datetime | None
     last_error: str | None
     given_up: int
+    age: float | None
 
 
 async def read_receivers(connection: Connection, names: Sequence[str]) -> Sequence[ReceiverReading]:
@@ -38,6 +40,7 @@ async def read_receivers(connection: Connection, names: Sequence[str]) -> Sequen
             row["oldest_at"],
             row["last_error"],
             row["given_up"],
+            row["age"],
         )
         for row in rows
     ]

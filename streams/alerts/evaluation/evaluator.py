@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -35,6 +35,10 @@ LARGEST_MEMORY = 256_000_000
 """The most bytes of a detector that are stored; a larger detector learns anew after a restart."""
 
 
+OnLook = Callable[[float, Sequence[Transition]], None]
+"""Called after every look with the look's seconds and transitions."""
+
+
 class Evaluator:
     """Looks with all watches. `decided` counts transitions since the start, `held` is why nothing is decided now.
 
@@ -42,13 +46,20 @@ class Evaluator:
     """
 
     def __init__(
-        self, pool: Pool, rules: RuleFile, windows: Sequence[str], patience: timedelta, term: Term
+        self,
+        pool: Pool,
+        rules: RuleFile,
+        windows: Sequence[str],
+        patience: timedelta,
+        term: Term,
+        on_look: OnLook = lambda *_: None,
     ) -> None:
         self._pool = pool
         self._rules = rules
         self._windows = tuple(windows)
         self._patience = patience
         self._term = term
+        self._on_look = on_look
         self._watches: dict[Key, tuple[Wanted, AnyWatch]] = {}
         self._noted: dict[Key, tuple[object, ...]] = {}
         self._names: Names | None = None
@@ -78,15 +89,16 @@ class Evaluator:
                 connection.transaction(isolation="repeatable_read"),
             ):
                 await connection.execute(sql("queries/alerts/look_patience"))
-                count = await self._look(connection)
+                transitions = await self._look(connection)
         except BaseException:
             self.forget()
             raise
-        self.decided += count
+        self.decided += len(transitions)
         self.look_seconds = time.monotonic() - began
-        return count
+        self._on_look(self.look_seconds, transitions)
+        return len(transitions)
 
-    async def _look(self, connection: Connection) -> int:
+    async def _look(self, connection: Connection) -> Sequence[Transition]:
         moment = await read_moment(connection, self._patience)
         broken = self._note_rules(moment)
         await self._term.note(connection, moment.until, moment.held, *broken)
@@ -103,7 +115,7 @@ class Evaluator:
         receivers = self._receivers()
         await tell(connection, transitions, receivers)
         await tell_what_outlasted(connection, receivers)
-        return len(transitions)
+        return transitions
 
     def _receivers(self) -> dict[str, Sequence[str]]:
         """Return the receivers of each rule; alerts about funnelproof go to everybody."""

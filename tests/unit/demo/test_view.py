@@ -1,11 +1,13 @@
 import io
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from rich.console import Console
 
 from streams.demo.business import PIPELINES
-from streams.demo.figures import ClosedWindow, FunnelStep, Revision, Totals
-from streams.demo.view import CLOSED_SHOWN, REVISIONS_SHOWN, Moment, ProgressLines, page
+from streams.demo.figures import ClosedWindow, FunnelStep, Revision, Totals, Verdict
+from streams.demo.view import ALERTS_SHOWN, CLOSED_SHOWN, REVISIONS_SHOWN, Moment, ProgressLines, page
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LARGE = 1_234_567
@@ -29,6 +31,10 @@ REVISION = Revision(
     causes=["deal_merged", "tenant_or_pipeline_moved"],
 )
 
+VERDICT = Verdict(
+    UUID(int=1), "fired", NOON, PIPELINES[4].id, "Procurement", "Site visit", LARGE, LARGE, float(LARGE)
+)
+
 
 def moment(phase: str = "CRM writes for 60 s", seconds: float = 61.5, writes: int = LARGE) -> Moment:
     return Moment(
@@ -42,7 +48,19 @@ def moment(phase: str = "CRM writes for 60 s", seconds: float = 61.5, writes: in
         FUNNEL,
         [CLOSED] * CLOSED_SHOWN,
         [REVISION] * REVISIONS_SHOWN,
+        [VERDICT] * 2 * ALERTS_SHOWN,
     )
+
+
+def alerting(*transitions: str) -> Moment:
+    """A moment with these transitions, the newest first."""
+    alerts = [
+        replace(
+            VERDICT, event_id=UUID(int=number), transition=transition, entered_count=41, converted_count=3
+        )
+        for number, transition in enumerate(reversed(transitions))
+    ]
+    return replace(moment(), alerts=list(reversed(alerts)))
 
 
 def drawn(shown: Moment) -> list[str]:
@@ -65,6 +83,7 @@ def test_the_page_shows_the_funnel_its_age_and_what_was_revised() -> None:
     assert "12.3 s after" in text
     assert "- → 1234567" in text
     assert "deal merged" in text
+    assert "fired" in text
     assert "01:01" in text
 
 
@@ -78,8 +97,8 @@ def test_without_a_terminal_there_is_a_line_every_five_seconds_and_one_for_each_
     said: list[str] = []
     with ProgressLines(said.append) as lines:
         for half_seconds in range(25):
-            lines.show(moment(seconds=half_seconds / 2, writes=half_seconds))
-        lines.show(moment("comparing", seconds=12.5))
+            lines.show(replace(moment(seconds=half_seconds / 2, writes=half_seconds), alerts=()))
+        lines.show(replace(moment("comparing", seconds=12.5), alerts=()))
     assert [line.split(",")[0] for line in said] == [
         "CRM writes for 60 s",
         "   0 s  0 writes",
@@ -87,4 +106,17 @@ def test_without_a_terminal_there_is_a_line_every_five_seconds_and_one_for_each_
         "  10 s  20 writes",
         "comparing",
         "  12 s  1",
+    ]
+
+
+def test_without_a_terminal_every_transition_of_an_alert_has_one_line() -> None:
+    said: list[str] = []
+    with ProgressLines(said.append) as lines:
+        lines.show(alerting("fired"))
+        lines.show(alerting("retracted", "fired"))
+        lines.show(alerting("retracted", "fired"))
+    pair = "Cobalt Health / Clinics: Procurement → Site visit"
+    assert [line for line in said if "alert" in line] == [
+        f"  62 s  alert fired: {pair}, 3 of 41 converted, 1234567 expected",
+        f"  62 s  alert retracted: {pair}, a correction has changed the numbers",
     ]

@@ -8,8 +8,9 @@ import httpx
 import pytest
 from aiohttp import web
 
+from streams.operations.listening import WebAddressError, address_of, listen
 from streams.operations.metrics import Metrics
-from streams.operations.site import Pages, WebAddressError, address_of, listen
+from streams.operations.site import Pages
 from streams.settings import Settings
 from streams.worker import Worker
 

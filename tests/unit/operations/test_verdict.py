@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from streams.alerts.listing import EvaluatorReading
+from streams.alerts.overview import Overview
 from streams.cdc.connector import ConnectorStatus
 from streams.operations.verdict import PartitionStatus, Seen, ago, judge
 
@@ -37,6 +39,10 @@ WELL = Seen(
     has_source=True,
     slot={"active": True, "wal_status": "reserved"},
 )
+EVALUATOR = EvaluatorReading(
+    "host:2", is_active=False, looked_at=NOW, age=10_800, proven_until=NOW,
+    held=None, held_since=None, broken_rules=(), broken_since=None,
+)  # fmt: skip
 UNFOLDED = [PartitionStatus(number, end=7, readable=7) for number in (0, 1)]
 OLD = {**FACTS, "proven_at": NOW - timedelta(seconds=61)}
 
@@ -173,6 +179,21 @@ def test_a_connector_that_does_not_run_is_named_with_its_state(
     cause = "no such column" if "FAILED" in tasks else None
     (line,) = judge(replace(WELL, connector=ConnectorStatus("crm", state, tasks, cause)))
     assert line.startswith(told)
+
+
+@pytest.mark.parametrize("evaluator", [None, EVALUATOR])
+def test_rules_that_somebody_configured_and_nobody_evaluates_are_told(
+    evaluator: EvaluatorReading | None,
+) -> None:
+    seen = replace(WELL, alerts=Overview(evaluator), has_rules=True)
+    (line,) = judge(seen)
+    assert line.startswith("nobody evaluates the alert rules")
+    assert ("for 3 h" in line) == (evaluator is not None)
+    assert judge(replace(seen, has_rules=False)) == []
+
+
+def test_rules_that_are_evaluated_are_no_trouble() -> None:
+    assert judge(replace(WELL, alerts=Overview(replace(EVALUATOR, is_active=True)), has_rules=True)) == []
 
 
 def test_a_worker_that_flushed_last_and_lives_no_more_is_known() -> None:

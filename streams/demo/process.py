@@ -1,10 +1,10 @@
-"""The demo's worker: an ordinary `funnelproof worker` in a process of its own."""
+"""The demo's programs, each in a process of its own: ordinary commands of funnelproof, and an Alertmanager."""
 
 import asyncio
 import os
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn, Self
@@ -16,29 +16,33 @@ _PATIENCE = 15.0
 _LAST_LINES = 15
 
 
-class WorkerEndedError(FunnelproofError):
-    """The worker ended before the demo; the message has the end of the worker's log."""
+class ProgramEndedError(FunnelproofError):
+    """A program ended before the demo; the message has the end of the program's log."""
 
 
-class WorkerProcess:
-    """A worker that runs inside an `async with` block and not longer, even if this process is killed.
+class DemoProcess:
+    """A program that runs inside an `async with` block and not longer, even if this process is killed.
 
-    `settings` are the worker's environment variables. The worker's log and files go into `folder`.
+    `name` is for people, and for the log `<name>.log` in `folder`. `command` is a command of funnelproof, or another
+    program after `--`. `settings` are the FUNNELPROOF variables.
     """
 
-    def __init__(self, settings: Mapping[str, str], folder: Path) -> None:
+    def __init__(self, name: str, command: Sequence[str], settings: Mapping[str, str], folder: Path) -> None:
+        self._name = name
+        self._command = command
         self._settings = settings
         self._folder = folder
-        self._log = folder / "worker.log"
+        self._log = folder / f"{name}.log"
 
     async def __aenter__(self) -> Self:
-        """Start the worker with `settings` alone, without the user's FUNNELPROOF variables and settings file."""
+        """Start the program with `settings` alone, without the user's FUNNELPROOF variables and settings file."""
         others = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         with self._log.open("ab") as log:
             self._process: Process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
                 "streams.demo.tether",
+                *self._command,
                 stdin=PIPE,
                 stdout=log,
                 stderr=log,
@@ -49,7 +53,7 @@ class WorkerProcess:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop the worker in order, or by force after some seconds."""
+        """Stop the program in order, or by force after some seconds."""
         with suppress(ProcessLookupError):
             self._process.terminate()
         try:
@@ -59,9 +63,9 @@ class WorkerProcess:
             await self._process.wait()
 
     async def watch(self) -> NoReturn:
-        """Wait for the worker's own end, and raise WorkerEndedError."""
+        """Wait for the program's own end, and raise ProgramEndedError."""
         status = await self._process.wait()
         last = self._log.read_text("utf-8", "replace").splitlines()[-_LAST_LINES:]
-        raise WorkerEndedError(
-            "\n".join([f"the worker ended with status {status}; the end of its log:", *last])
+        raise ProgramEndedError(
+            "\n".join([f"{self._name} ended with status {status}; the end of its log:", *last])
         )

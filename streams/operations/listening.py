@@ -1,0 +1,30 @@
+"""The sockets of web sites."""
+
+import socket
+
+from streams.errors import FunnelproofError
+
+
+class WebAddressError(FunnelproofError):
+    """The web site cannot listen on the address; the message names the address and the reason."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket bound to the address; port 0 is any free port. Raises WebAddressError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        reason = str(error.strerror or error).partition(" (")[0]
+        raise WebAddressError(
+            f"the web site cannot listen on {host} port {port} ({reason}): "
+            "choose others with --web-host and --web-port; port 0 is any free one"
+        ) from error
+
+
+def address_of(listening: socket.socket) -> str:
+    """Return the URL of a site on the socket. A socket on every address has the machine's name in the URL."""
+    host, port = listening.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        host = socket.gethostname()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
