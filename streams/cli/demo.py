@@ -38,15 +38,18 @@ def demo(
 ) -> None:
     """Watch a funnel follow a simulated CRM, and be proven equal to the SQL you would have run.
 
-    Starts PostgreSQL, Kafka, Kafka Connect and a worker. Writes to the CRM, closes windows, revises closed windows
-    after corrections of the past, and compares every closed window with the canonical SQL. The first Ctrl-C ends
-    the writing, the second ends the demo. Nothing is left behind. Exit status 0 only if at least one window closed
+    Starts PostgreSQL, Kafka, Kafka Connect, a worker and `alerts run`. Gives the CRM a past, and closes its windows by
+    `backfill`. Writes to the CRM, closes windows, revises closed windows after corrections of the past, and compares
+    every closed window with the canonical SQL. Conversions drop meanwhile: an alert fires and is resolved, another is
+    retracted after a late correction. Where an Alertmanager is installed, its page shows the alerts. The first Ctrl-C
+    ends the writing, the second ends the demo. Nothing is left behind. Exit status 0 only if at least one window closed
     and every closed window matched. Windows that end more than 20 s after the last write stay open, and are not
     compared.
 
     In the JSON, `windows_closed` counts closed windows in which a deal entered a stage. `runs` counts results: one
     for each window, pipeline and revision. `revisions` counts results after the first of their window. `events`
-    counts records in the data topic.
+    counts records in the data topic. `windows_backfilled` counts windows of the past. `alerts_fired`,
+    `alerts_resolved` and `alerts_retracted` count what the alerts did.
 
     Example: `funnelproof demo --duration 60 --rate 200`
     """
