@@ -31,6 +31,10 @@ class Seen:
     run_id: UUID | None = None
 
 
+Decided = tuple[Stream, Step, Seen]
+"""A step of a stream's alert, and what the step rests on."""
+
+
 @dataclass(frozen=True)
 class Alert:
     """The state of one alert. `number` counts its transitions; `seen` is what the last one rests on."""
@@ -65,9 +69,7 @@ class Book:
             if alert.phase.state is not State.INACTIVE and alert.phase.recovered_at is None
         }
 
-    def advance(
-        self, stream: Stream, at: int, seen: Seen, *, active: bool
-    ) -> Iterator[tuple[Stream, Step, Seen]]:
+    def advance(self, stream: Stream, at: int, seen: Seen, *, active: bool) -> Iterator[Decided]:
         """Note that the evidence for a stream's drop suffices, or suffices no more; yield the transition."""
         alert = self.alerts.get(stream)
         if alert is None:
@@ -83,7 +85,7 @@ class Book:
             step = "fired" if after.state is State.FIRING else "resolved"
         yield from self._turn(stream, replace(alert, phase=after), step, seen)
 
-    def pass_time(self, at: int) -> Iterator[tuple[Stream, Step, Seen]]:
+    def pass_time(self, at: int) -> Iterator[Decided]:
         """Yield the transitions that come with time alone: a rule's `for` or `keep_firing_for` has passed."""
         for stream, alert in list(self.alerts.items()):
             waits = alert.phase.state is State.PENDING or alert.phase.recovered_at is not None
@@ -93,7 +95,7 @@ class Book:
 
     def end(
         self, stream: Stream, step: Literal["resolved", "retracted"], at: int, reason: str
-    ) -> Iterator[tuple[Stream, Step, Seen]]:
+    ) -> Iterator[Decided]:
         """End an alert for a reason of its own; an alert that has not fired yet ends without a word."""
         alert = self.alerts.get(stream)
         if alert is None or alert.phase.state is State.INACTIVE:
@@ -104,7 +106,7 @@ class Book:
         fired = alert.phase.state is State.FIRING
         yield from self._turn(stream, replace(alert, phase=Phase()), step if fired else None, seen)
 
-    def hold(self, reason: str | None, at: int) -> Iterator[tuple[Stream, Step, Seen]]:
+    def hold(self, reason: str | None, at: int) -> Iterator[Decided]:
         """Yield the transitions of firing alerts when nothing can be proven (a reason), or can again (None)."""
         for stream, alert in list(self.alerts.items()):
             held = reason is not None and alert.phase.state is State.FIRING
@@ -117,9 +119,7 @@ class Book:
                     replace(alert.seen, at=at, evidence=evidence),
                 )
 
-    def _turn(
-        self, stream: Stream, alert: Alert, step: Step | None, seen: Seen
-    ) -> Iterator[tuple[Stream, Step, Seen]]:
+    def _turn(self, stream: Stream, alert: Alert, step: Step | None, seen: Seen) -> Iterator[Decided]:
         self.changed.add(stream)
         fired_at = seen.at if step == "fired" else alert.fired_at
         number = alert.number + (step is not None)

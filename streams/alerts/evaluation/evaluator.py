@@ -9,14 +9,14 @@ import asyncpg
 import msgspec
 import structlog
 
-from streams.alerts.evaluation.book import TOLD_SHORTLY
+from streams.alerts.evaluation.book import TOLD_SHORTLY, Decided
 from streams.alerts.evaluation.health import CONDITIONS, Health, name_of
 from streams.alerts.evaluation.invalid import tell_invalid
 from streams.alerts.evaluation.moment import Moment, read_moment
 from streams.alerts.evaluation.numbers import Names
 from streams.alerts.evaluation.silences import tell, tell_what_outlasted
 from streams.alerts.evaluation.term import Term
-from streams.alerts.evaluation.watch import CHANGED, Decided, Watch
+from streams.alerts.evaluation.watch import CHANGED, Watch
 from streams.alerts.evaluation.watches import AnyWatch, Key, Wanted, wanted
 from streams.alerts.rule_file import RuleFile
 from streams.alerts.scope import read_funnels

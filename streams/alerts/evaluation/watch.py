@@ -6,29 +6,24 @@ alert comes from it. A window whose predecessor is still open waits.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
-from uuid import UUID
 
-import msgspec
 import numpy as np
 import structlog
 
-from streams.alerts.evaluation.book import Book, Seen
+from streams.alerts.evaluation.book import Book, Decided
+from streams.alerts.evaluation.deciding import Sight, align, decide, ended_in, log_thresholds, on_run
 from streams.alerts.evaluation.memory import recall, remember
 from streams.alerts.evaluation.moment import Moment
-from streams.alerts.evaluation.numbers import Names, accounts, numbers
+from streams.alerts.evaluation.numbers import Names
 from streams.alerts.evaluation.open_window import OpenWindow
-from streams.alerts.evaluation.reading import ClosedWindow, Reader, Streams, key_of
+from streams.alerts.evaluation.reading import ClosedWindow, Reader, Streams
 from streams.alerts.rules import DropRule, TrafficRule
 from streams.alerts.scope import Stream
-from streams.alerts.threshold import threshold
-from streams.alerts.transition import Step
-from streams.domain.change import Scope
-from streams.domain.detection.detector import Detector, Look
+from streams.domain.detection.detector import Detector
 from streams.domain.detection.evidence import DropTest
-from streams.domain.detection.lifecycle import State
 from streams.domain.detection.profile import BUCKETS, Flags, Profile, Reals, bucket_end, bucket_of
 from streams.domain.detection.replay import replay
 from streams.domain.detection.season import Season
@@ -42,9 +37,6 @@ HALF_LIVES = 6
 """The history that is learned from, in half-lives of a baseline: older windows weigh less than a sixtieth."""
 
 CHANGED = "the numbers of its windows have changed"
-ADOPTED = "the fall has lasted so long that the level is the normal level now"
-
-Decided = tuple[Stream, Step, Seen]
 
 
 @dataclass
@@ -88,16 +80,8 @@ class Watch:
         return Detector.empty(len(self.streams), self.season, test, self.log_thresholds())
 
     def log_thresholds(self) -> Reals:
-        """Return the logarithm of the evidence at which each stream fires: the budget is a pipeline's."""
-        sizes: dict[Scope, int] = {}
-        for stream in self.streams.streams:
-            sizes[stream.scope] = sizes.get(stream.scope, 0) + 1
-        each = [
-            threshold(sizes[stream.scope], self.rule.window, self.rule.false_alarms.a_month)
-            for stream in self.streams.streams
-        ]
-        logarithms: Reals = np.maximum(np.log(np.array(each)), 0.0)
-        return logarithms
+        """Return the logarithm of the evidence at which each stream fires."""
+        return log_thresholds(self.rule, self.streams.streams)
 
     async def learn(self, connection: Connection, until: int | None) -> None:
         """Forget everything, and learn from the closed windows that start up to `until`; None: from all.
@@ -201,21 +185,11 @@ class Watch:
         An alert that fired in the window that is still open goes on. Every other alert that the detector does not know
         of ends. An alert that the book does not know of is not fired yet: the next look may fire the alert.
         """
-        told = self.book.active
-        decided: list[Decided] = []
-        for row, stream in enumerate(self.streams.streams):
-            firing = bool(self.detector.state.firing[row])
-            if stream not in told:
-                self.detector.state.firing[row] = False
-            elif (
-                not firing
-                and self.place.closed is not None
-                and self.book.alerts[stream].seen.start > self.place.closed
-            ):
-                self.detector.state.firing[row] = True
-            elif not firing:
-                decided += self.book.end(stream, step, _at(moment), reason)
-        return decided
+        return list(
+            align(
+                self.book, self.detector, self.streams.streams, self.place.closed, (_at(moment), step, reason)
+            )
+        )
 
     async def _rescore(self, connection: Connection, moment: Moment, affected: Flags) -> list[Decided]:
         """Compute the evidence of excursions anew; retract alerts that would not have fired."""
@@ -293,7 +267,7 @@ class Watch:
         """Look at the buckets after the last bucket that was looked at, up to `last`; the whole window is the close."""
         if self.detector.state.open is None:
             self.detector.open(window.start)
-            self._rest(window.start)
+            self.detector.state.rested[ended_in(self.book, self.streams, window.start)] = True
         decided: list[Decided] = []
         begin = self.place.age + 1 if self.place.start == window.start else 0
         if last == BUCKETS - 1:
@@ -302,38 +276,12 @@ class Watch:
             at = bucket_end(window.start, window.end, age)
             whole = age == BUCKETS - 1
             look = self.detector.close(profile) if whole else self.detector.look(profile, age)
-            decided += self._decide(window, profile, age, at, look, names)
+            seen = Sight(window, profile, age, at, look)
+            decided += decide(self.rule, self.book, self.detector, self.streams.streams, seen, names)
             decided += self.book.pass_time(at)
         if self.place.start == window.start:
             self.place.age = last
         return decided
-
-    def _rest(self, start: int) -> None:
-        """Let alerts rest that ended in the window before this process began: the rest of the window says nothing."""
-        ended = [
-            self.streams.of_pair[key_of(stream)]
-            for stream, alert in self.book.alerts.items()
-            if alert.phase.state is State.INACTIVE
-            and alert.seen.start == start
-            and key_of(stream) in self.streams.of_pair
-        ]
-        self.detector.state.rested[ended] = True
-
-    def _decide(
-        self, window: ClosedWindow, profile: Profile, age: int, at: int, look: Look, names: Names
-    ) -> Iterator[Decided]:
-        ended = look.resolved | look.adopted
-        rows = np.flatnonzero(look.fired | ended)
-        if not len(rows):
-            return
-        told = accounts(self.detector, profile, age)
-        for row in rows.tolist():
-            stream = self.streams.streams[row]
-            found = numbers(self.rule, self.detector, told, look, row, at - window.start)
-            if look.adopted[row]:
-                found = msgspec.structs.replace(found, reason=ADOPTED)
-            seen = Seen(at, window.start, window.end, names.of(self.rule, stream, found))
-            yield from self.book.advance(stream, at, seen, active=not ended[row])
 
     async def _with_runs(
         self, connection: Connection, window: ClosedWindow, decided: Sequence[Decided]
@@ -342,18 +290,12 @@ class Watch:
         if not decided:
             return []
         runs = await self._reader.runs(connection, window.start, (stream.scope for stream, _, _ in decided))
-        return [(stream, step, _on_run(seen, runs.get(stream.scope))) for stream, step, seen in decided]
+        return [(stream, step, on_run(seen, runs.get(stream.scope))) for stream, step, seen in decided]
 
 
 def _replay(detector: Detector, windows: Sequence[tuple[int, Profile]]) -> None:
     for _ in replay(detector, windows):
         pass
-
-
-def _on_run(seen: Seen, run: tuple[UUID, int] | None) -> Seen:
-    if run is None:
-        return seen
-    return replace(seen, run_id=run[0], evidence=msgspec.structs.replace(seen.evidence, revision=run[1]))
 
 
 def _at(moment: Moment) -> int:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from streams.alerts.evaluation.book import Decided
 from streams.alerts.evaluation.numbers import Names, accounts
 from streams.alerts.evaluation.reading import ClosedWindow
-from streams.alerts.evaluation.watch import Decided, Watch
+from streams.alerts.evaluation.watch import Watch
 from streams.alerts.evaluation.watches import AnyWatch, Wanted
 from streams.alerts.simulation.injection import Injection, Injector
 from streams.alerts.simulation.source import Source
