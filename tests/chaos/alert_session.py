@@ -35,14 +35,14 @@ async def session(
     kills = [name for name in FAULTS if name.startswith("kill")]
     async with alarm_on(servers, folder, f"{seed}/alerts") as alarm:
         if turns >= TURNS:
-            say(await measured(alarm, MEASURED))
+            for what, seconds in STALLS:
+                say(await stall(alarm, what, seconds))
         planned = [kills[number % len(kills)] for number in range(turns)]
         chance.shuffle(planned)
         for number, fault in enumerate(planned, start=1):
             say(f"{number:2} {await turn(alarm, fault)}")
         if turns >= TURNS:
-            for what, seconds in STALLS:
-                say(await stall(alarm, what, seconds))
+            say(await measured(alarm, MEASURED))
 
 
 async def measured(alarm: Alarm, turns: int) -> str:

@@ -1,7 +1,7 @@
 """Alerts under faults: an installation whose conversion falls and recovers in turns, and what is told of it.
 
-Four pipelines have a steady flow of deals, windows of five seconds, and one rule. A *turn* is a drop and a recovery in
-all of them, during which something is killed or stands still.
+Four pipelines have a steady flow of deals, windows of ten seconds, and one rule. A *turn* is a drop and a recovery in
+all of them, during which something is killed. A drop is short: a drop of 14 windows would become the usual rate.
 """
 
 import asyncio
@@ -34,7 +34,9 @@ TICK = 0.25
 DEALS = 5
 """Deals that enter a pipeline in a tick."""
 USUAL, FALLEN = 0.6, 0.02
-LEARN = 16 * 5.0
+DROP = 100
+"""The most ticks of a drop."""
+LEARN = 16 * 10.0
 """Seconds of steady traffic before the first turn: 14 windows are learned."""
 RULES = """
 [receivers.hook]
@@ -44,13 +46,13 @@ secret = "a secret in plain words"
 [[rule]]
 name = "drops"
 kind = "drop"
-window = "5s"
+window = "10s"
 drop = "30%"
 pairs = ["a -> b"]
 receivers = ["kafka", "hook"]
 """
 SETTINGS = {
-    "WINDOWS": "5s",
+    "WINDOWS": "10s",
     "PROOF_WAIT": "6s",
     "CHECKPOINT_INTERVAL": "1s",
     "SESSION_TIMEOUT": "4s",
@@ -73,7 +75,7 @@ WRONG = {
         ) as each where fires = fired
     """,
 }
-COUNT = "select count(*) from funnelproof.alert_event where kind = 'drop' and transition = $1"
+FIRED = "select count(*) from funnelproof.alert_event where kind = 'drop' and transition = 'fired'"
 Row = tuple[UUID, UUID, UUID, UUID]
 
 
@@ -85,7 +87,7 @@ class Flow:
     funnels: list[Funnel]
     chance: random.Random
     rate: float = USUAL
-    lost: int = 0
+    ticks: int = 0
     _due: list[tuple[float, int, Row]] = field(default_factory=list)
     _number: int = 0
 
@@ -99,7 +101,6 @@ class Flow:
                         await self._tick(connection)
                 finally:
                     connection.terminate()
-            self.lost += 1
             await asyncio.sleep(0.1)
 
     async def _tick(self, connection: asyncpg.Connection) -> None:
@@ -116,6 +117,7 @@ class Flow:
                     row = (funnel.tenant, deal, funnel.pipeline, funnel.ids["b"])
                     heapq.heappush(self._due, (began + self.chance.uniform(0.1, 1), self._number, row))
         await connection.execute(ENTER, *zip(*rows, strict=True))
+        self.ticks += 1
         await asyncio.sleep(max(0.0, TICK - (time.monotonic() - began)))
 
 
@@ -154,12 +156,18 @@ class Alarm:
                         connection.terminate()
                 await asyncio.sleep(0.2)
 
-    async def firing(self, wanted: int, seconds: float) -> None:
-        """Wait until so many alerts fire."""
-        question = "select count(*) from funnelproof.alert_state where state = 'firing'"
-        deadline = time.monotonic() + seconds
-        while await self.asked(question) != wanted:
-            assert time.monotonic() < deadline, f"{wanted} alerts do not fire\n{self.evidence()}"
+    async def fired(self) -> int:
+        """Return how often alerts of the rule have fired."""
+        count = await self.asked(FIRED)
+        assert isinstance(count, int)
+        return count
+
+    async def quiet(self, fired: int) -> None:
+        """Wait until alerts have fired so often, and none fires."""
+        question = "select not exists (select from funnelproof.alert_state where state = 'firing')"
+        deadline = time.monotonic() + FOLDING
+        while await self.fired() < fired or not await self.asked(question):
+            assert time.monotonic() < deadline, f"not {fired} alerts that ended\n{self.evidence()}"
             await asyncio.sleep(0.25)
 
     def evidence(self) -> str:
@@ -229,23 +237,29 @@ async def alarm_on(servers: EmbeddedServers, folder: Path, seed: str) -> AsyncIt
 
 async def turn(alarm: Alarm, fault: str) -> str:
     """Let conversion fall and recover; the fault comes at a random moment. Return what happened."""
-    chance, began = alarm.flow.chance, time.monotonic()
-    happening = asyncio.create_task(_after(alarm, chance.uniform(0.5, 14), fault))
-    alarm.flow.rate = FALLEN
-    try:
-        await alarm.firing(PIPELINES, FOLDING)
-        fired = time.monotonic() - began
-        await asyncio.sleep(chance.uniform(0, 3))
-    finally:
-        alarm.flow.rate = USUAL
-    await alarm.firing(0, FOLDING)
+    flow, began, before = alarm.flow, time.monotonic(), await alarm.fired()
+    happening = asyncio.create_task(_after(alarm, flow.chance.uniform(0.5, 14), fault))
+    fired = await drop(alarm, before)
+    await alarm.quiet(before + PIPELINES)
     evidence = await happening
-    await asyncio.sleep(10)  # two windows of usual traffic
+    await asyncio.sleep(10)  # a window of usual traffic
     transitions, records, requests = await alarm.told()
     return (
-        f"{fault}: fired after {fired:.0f} s, resolved after {time.monotonic() - began - 10:.0f} s; "
+        f"{fault}: a drop of {fired:.0f} s fired, resolved after {time.monotonic() - began - 10:.0f} s; "
         f"{transitions} transitions once each, {records} records, {requests} requests so far; {evidence}"
     )
+
+
+async def drop(alarm: Alarm, before: int) -> float:
+    """Let conversion fall until all alerts have fired, or for DROP ticks; return the seconds."""
+    flow, began = alarm.flow, time.monotonic()
+    last, flow.rate = flow.ticks + DROP, FALLEN
+    try:
+        while flow.ticks < last and await alarm.fired() < before + PIPELINES:
+            await asyncio.sleep(0.25)
+    finally:
+        flow.rate = USUAL
+    return time.monotonic() - began
 
 
 async def _after(alarm: Alarm, seconds: float, fault: str) -> str:
@@ -310,21 +324,20 @@ FAULTS = {
 async def stall(alarm: Alarm, what: str, seconds: float) -> str:
     """Let something stand still in usual traffic: no alert; a drop meanwhile is told of after, and not before."""
     await asyncio.sleep(5)
-    fired = await alarm.asked(COUNT, "fired")
+    fired = await alarm.fired()
     with _stopped(_process(alarm, what)):
         await asyncio.sleep(seconds)
-        assert await alarm.asked(COUNT, "fired") == fired
+        assert await alarm.fired() == fired
     await _caught_up(alarm)
     await asyncio.sleep(10)
-    assert await alarm.asked(COUNT, "fired") == fired, alarm.evidence()
+    assert await alarm.fired() == fired, alarm.evidence()
     alarm.flow.rate = FALLEN
     with _stopped(_process(alarm, what)):
-        await asyncio.sleep(12)
-    await alarm.firing(PIPELINES, FOLDING)
+        await asyncio.sleep(15)
     alarm.flow.rate = USUAL
-    await alarm.firing(0, FOLDING)
+    await alarm.quiet(fired + PIPELINES)
     await alarm.told()
-    return f"{what} stood still for {seconds:.0f} s: no alert; the drop during the next 12 s was told of"
+    return f"{what} stood still for {seconds:.0f} s: no alert; the drop during the next 15 s was told of"
 
 
 def _process(alarm: Alarm, what: str) -> int:

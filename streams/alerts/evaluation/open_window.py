@@ -14,6 +14,9 @@ from streams.store.database import Connection
 
 _STAGE, _IDENTIFIER = 3 * 16, 16
 
+MANY = 20_000
+"""Partials from which on all profiles are read anew."""
+
 Which = tuple[UUID, int, int]
 """The epoch, and start and end of a window."""
 
@@ -38,18 +41,28 @@ class OpenWindow:
             for row in await connection.fetch(sql("queries/alerts/partial_flushes"), epoch)
         }
         place = (epoch, self._window, from_microseconds(start), from_microseconds(end))
-        if self._which != (epoch, start, end):
-            self._which, self._profile = (epoch, start, end), Profile.empty(len(self._streams))
-            self._put(await connection.fetch(sql("queries/alerts/partial_profiles"), *place))
-        elif moved := {
+        moved = {
             partition: self._flushes.get(partition, 0)
             for partition, flush in flushes.items()
             if flush != self._flushes.get(partition, 0)
-        }:
-            known = (list(moved), list(moved.values()))
+        }
+        known = (list(moved), list(moved.values()))
+        if self._which != (epoch, start, end) or await self._many(connection, epoch, *known):
+            self._which, self._profile = (epoch, start, end), Profile.empty(len(self._streams))
+            self._put(await connection.fetch(sql("queries/alerts/partial_profiles"), *place))
+        elif moved:
             self._put(await connection.fetch(sql("queries/alerts/partial_changes"), *place, *known))
         self._flushes = flushes
         return Profile(self._profile.entered, self._profile.converted)
+
+    async def _many(
+        self, connection: Connection, epoch: UUID, partitions: Sequence[int], flushes: Sequence[int]
+    ) -> bool:
+        """Return True if so much was flushed that to read everything costs less."""
+        touched: int = await connection.fetchval(
+            sql("queries/alerts/partial_touched"), epoch, partitions, flushes, MANY
+        )
+        return touched >= MANY
 
     def _put(self, rows: Iterable[asyncpg.Record]) -> None:
         """Take the profiles of steps; from a stage to itself: entries of every stream that begins there."""

@@ -93,6 +93,7 @@ class Watch:
         async for some in self._reader.history(connection, windows):
             proven = [(window.start, profile) for window, profile in some if not window.is_estimated]
             await asyncio.to_thread(_replay, self.detector, proven)
+            del some, proven  # a window of many pipelines is large: forgotten before the next is read
         closed = windows[-1].start if windows else until
         self.place = replace(self.place, closed=closed, start=None, end=None, age=-1)
 
@@ -128,7 +129,7 @@ class Watch:
 
     def memory(self) -> bytes:
         """Return the detector and the streams for `restore`."""
-        return remember(self.streams.streams, self.detector.snapshot_parts())
+        return remember(self.streams.streams, self.detector.snapshot())
 
     async def change(self, connection: Connection, streams: Sequence[Stream]) -> bool:
         """Go on with other streams: what is known of the streams that stay remains, and new streams have no history.

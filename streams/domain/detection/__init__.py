@@ -7,7 +7,7 @@ How to use the package (the program that follows live windows, and the simulator
     detector = Detector.empty(len(pairs), season, DropTest(0.3), log_a)
 
 - **History.** `replay(detector, windows)` takes (start, profile) of stored runs, the first window first, and yields
-  each look. `decode(entered, converted)` makes a profile of the integers that Postgres keeps: a row for each pair, in
+  each look. `decode(entered, converted)` makes a profile of the numbers that Postgres sends: a row for each pair, in
   the order of the detector's pairs. A pair without a run in a window has the profile 0.
 - **Live.** `detector.open(start)` when a window begins; `detector.look(profile, age)` when bucket `age` (0 to 10) has
   ended and is proven; `detector.close(profile)` when the window is closed. Looks may be left out, a close may not.
@@ -17,7 +17,7 @@ How to use the package (the program that follows live windows, and the simulator
   pairs the evidence changes. For these, `detector.rescore(rows, windows)` computes the evidence anew from the present
   profiles since `detector.state.since`. Where the result is below `detector.log_threshold`, `detector.retract(pairs)`
   takes a firing alert back.
-- **Restart.** `detector.snapshot()` gives bytes, `Detector.restore(data, season, test, log_a)` the detector again. The
+- **Restart.** `detector.snapshot()` gives bytes, `Detector.restore(file, season, test, log_a)` the detector again. The
   bytes hold no rule: another threshold or another drop may be given, another season may not.
 - **Pairs come and go.** `detector.grow(count)` adds pairs behind the others, `detector.keep(rows)` keeps some.
 

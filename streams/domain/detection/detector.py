@@ -22,6 +22,7 @@ after 12 hours, or at each day.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import BinaryIO
 
 import numpy as np
 
@@ -32,7 +33,7 @@ from streams.domain.detection.hypotheses import Hypotheses, Question
 from streams.domain.detection.profile import BUCKETS, Flags, Profile, Reals, Rows
 from streams.domain.detection.recent import COUNTED, OUT, WAITING, Status
 from streams.domain.detection.season import Season
-from streams.domain.detection.snapshot import from_bytes, parts, to_bytes
+from streams.domain.detection.snapshot import from_file, parts
 from streams.domain.detection.state import State
 
 _LOG_RECOVERED = float(np.log(RECOVERED))
@@ -274,18 +275,16 @@ class Detector:
         """Return OUT, COUNTED or WAITING for each pair (n,): where the pair keeps a closed window."""
         return self.state.status_of(start)
 
-    def snapshot(self) -> bytes:
-        """Return the whole state as bytes."""
-        return to_bytes(self.state, self.season)
-
-    def snapshot_parts(self) -> Iterator[bytes]:
-        """Yield the bytes of `snapshot` part by part."""
+    def snapshot(self) -> Iterator[bytes]:
+        """Yield the whole state as bytes, part by part: the state of many pairs is large."""
         return parts(self.state, self.season)
 
     @classmethod
-    def restore(cls, data: bytes, season: Season, test: Question, log_threshold: float | Reals) -> "Detector":
-        """Return the detector that was stored, under a rule; raises SnapshotError for bytes that do not fit."""
-        return cls(from_bytes(data, season), season, test, log_threshold)
+    def restore(
+        cls, data: BinaryIO, season: Season, test: Question, log_threshold: float | Reals
+    ) -> "Detector":
+        """Return the detector of a file, under a rule; raises SnapshotError for bytes that do not fit."""
+        return cls(from_file(data, season), season, test, log_threshold)
 
     def keep(self, rows: Rows) -> None:
         """Keep some of the pairs, in the order given, and forget the others."""

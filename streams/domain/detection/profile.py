@@ -23,6 +23,8 @@ Rows: TypeAlias = NDArray[np.intp]
 BUCKETS = 12
 """Buckets of a window: a look every 5 minutes in an hour, every 2 hours in a day."""
 
+_CHUNK = 4096
+"""Pairs that are summed at once: the working memory stays small."""
 _UP_TO = np.triu(np.ones((BUCKETS, BUCKETS), np.float32))
 
 
@@ -77,8 +79,12 @@ class Profile:
     @cached_property
     def by_age(self) -> Reals:
         """Deals converted by the end of each bucket: by age, pair, and bucket of entry (12, n, 12)."""
-        by = self.converted.astype(np.float32) @ _UP_TO  # exact, as counts are integers
-        return by.transpose(2, 0, 1).copy()
+        by = np.empty((BUCKETS, len(self.converted), BUCKETS), np.float32)
+        for start in range(0, len(self.converted), _CHUNK):
+            some = slice(start, start + _CHUNK)
+            counts = self.converted[some].astype(np.float32)  # exact, as counts are integers
+            by[:, some] = (counts @ _UP_TO).transpose(2, 0, 1)
+        return by
 
     @cached_property
     def done_by_age(self) -> Reals:

@@ -6,7 +6,7 @@ arrays follow, one behind the other. A detector that is restored behaves as the 
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,13 +29,8 @@ class SnapshotError(ValueError):
     """The bytes are no snapshot of this version and season: build the state from the stored runs."""
 
 
-def to_bytes(state: State, season: Season) -> bytes:
-    """Return the state as bytes."""
-    return b"".join(parts(state, season))
-
-
 def parts(state: State, season: Season) -> Iterator[bytes]:
-    """Yield the bytes part by part: the state of many pairs is large, and need not be copied at once."""
+    """Yield the state as bytes, part by part: the state of many pairs is large."""
     arrays = dict(_arrays(state))
     head = {
         "version": VERSION,
@@ -49,23 +44,23 @@ def parts(state: State, season: Season) -> Iterator[bytes]:
             yield np.ascontiguousarray(array[start : start + _ROWS]).tobytes()
 
 
-def from_bytes(data: bytes, season: Season) -> State:
+def from_file(file: BinaryIO, season: Season) -> State:
     """Return the state that was stored; raises SnapshotError for bytes of another version or season, or cut short."""
-    line, newline, body = data.partition(b"\n")
+    line = file.readline()
     try:
         head = json.loads(line)
-        known = newline and (head["version"], head["season"]) == (VERSION, _words(season))
+        known = line.endswith(b"\n") and (head["version"], head["season"]) == (VERSION, _words(season))
     except (ValueError, TypeError, KeyError) as error:
         raise SnapshotError("the bytes are no snapshot of a detector") from error
     if not known:
         raise SnapshotError("the snapshot has another version or season")
-    found, at = {}, 0
+    found = {}
     for name, dtype, shape in head["arrays"]:
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-        if at + size > len(body):
+        data = bytearray(file.read(size))
+        if len(data) < size:
             raise SnapshotError("the snapshot is cut short")
-        found[name] = np.frombuffer(body, dtype, int(np.prod(shape)), at).reshape(shape).copy()
-        at += size
+        found[name] = np.frombuffer(data, dtype).reshape(shape)
     of_pairs: dict[str, Any] = {name: found[name] for name in _OF_PAIRS} | head["numbers"]
     return State(
         baseline=Baseline(**_part(found, "baseline")),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bench.alerts.scale import Cost, story
+from streams.alerts.evaluation import open_window
 from streams.alerts.evaluation.evaluator import FUNNELS_EVERY, Evaluator
 from streams.alerts.evaluation.open_window import OpenWindow
 from streams.alerts.evaluation.reading import Streams
@@ -29,7 +30,11 @@ def pairs() -> Streams:
     )
 
 
-async def test_profiles_that_follow_the_flushes_are_those_that_are_read_anew(site: Site) -> None:
+@pytest.mark.parametrize("many", [open_window.MANY, 4])
+async def test_profiles_that_follow_the_flushes_are_those_that_are_read_anew(
+    site: Site, monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    monkeypatch.setattr(open_window, "MANY", many)
     start, end = (to_microseconds(START + timedelta(minutes=minute)) for minute in (0, 1))
     desk, streams = site.desk, pairs()
     await desk.close(0, scopes=BOTH)

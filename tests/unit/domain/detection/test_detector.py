@@ -122,7 +122,7 @@ def test_a_detector_that_learns_never_fires() -> None:
 def test_a_state_does_not_grow_with_time() -> None:
     def size(one: Detector) -> int:
         one.state.waiting = Waiting.empty(PAIRS, 1)
-        return len(one.snapshot())
+        return len(b"".join(one.snapshot()))
 
     assert (
         abs(size(told(windows(0.0, count=60)).detector) - size(told(windows(0.0, count=20)).detector)) < 200
