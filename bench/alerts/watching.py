@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from streams.domain.detection.calibration import SURPRISING
-from streams.domain.detection.cusum import log_threshold
-from streams.domain.detection.detector import Detector, Look, log_evidence
+from streams.domain.detection.cusum import log_evidence, log_threshold
+from streams.domain.detection.detector import Detector, Look
 from streams.domain.detection.evidence import DropTest
 from streams.domain.detection.profile import BUCKETS, Profile, Reals
 from streams.domain.detection.replay import replay

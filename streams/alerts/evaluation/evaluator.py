@@ -184,7 +184,7 @@ class Evaluator:
         """Keep a watch; return what was decided, and the ends of the alerts of streams that are gone."""
         self._watches[want.key] = want, watch
         for stream in set(watch.book.active) - set(want.streams):
-            decided += watch.book.end(stream, "resolved", _at(moment), "the rule does not cover it any more")
+            decided += watch.book.end(stream, "resolved", moment.at, "the rule does not cover it any more")
         transitions = _transitions(watch, decided, moment)
         await self._note(connection, want, watch, closed=False)
         return transitions
@@ -216,7 +216,7 @@ class Evaluator:
         want, watch = self._watches.pop(key)
         decided: list[Decided] = []
         for stream in list(watch.book.active):
-            decided += watch.book.end(stream, "resolved", _at(moment), "the rule was taken away")
+            decided += watch.book.end(stream, "resolved", moment.at, "the rule was taken away")
         transitions = _transitions(watch, decided, moment)
         await self._note(connection, want, watch, closed=False)
         return transitions
@@ -232,7 +232,7 @@ class Evaluator:
         return [
             transition
             for _, watch in self._watches.values()
-            for transition in _transitions(watch, watch.book.hold(moment.held, _at(moment)), moment)
+            for transition in _transitions(watch, watch.book.hold(moment.held, moment.at), moment)
         ]
 
     async def _note(self, connection: Connection, want: Wanted, watch: AnyWatch, *, closed: bool) -> None:
@@ -266,10 +266,6 @@ def _transitions(watch: AnyWatch, decided: Iterable[Decided], moment: Moment) ->
 
 def _place(want: Wanted) -> tuple[str, str, str]:
     return want.rule.name, want.rule.window, want.tiling
-
-
-def _at(moment: Moment) -> int:
-    return to_microseconds(moment.until or moment.now)
 
 
 def _instant(at: int | None) -> datetime | None:

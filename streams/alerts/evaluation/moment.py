@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from streams.domain.windows import to_microseconds
 from streams.resources import sql
 from streams.store.database import Connection
 
@@ -23,6 +24,11 @@ class Moment:
     proof_id: int
     held: str | None
     late: bool
+
+    @property
+    def at(self) -> int:
+        """The instant that decisions are about: the proven time of the source; microseconds."""
+        return to_microseconds(self.until or self.now)
 
 
 async def read_moment(connection: Connection, patience: timedelta) -> Moment:

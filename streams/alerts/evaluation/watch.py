@@ -188,7 +188,7 @@ class Watch:
         """
         return list(
             align(
-                self.book, self.detector, self.streams.streams, self.place.closed, (_at(moment), step, reason)
+                self.book, self.detector, self.streams.streams, self.place.closed, (moment.at, step, reason)
             )
         )
 
@@ -211,7 +211,7 @@ class Watch:
         decided: list[Decided] = []
         for row in np.flatnonzero(taken).tolist():
             stream = self.streams.streams[row]
-            decided += self.book.end(stream, "retracted", _at(moment), CHANGED)
+            decided += self.book.end(stream, "retracted", moment.at, CHANGED)
         return decided
 
     async def _close(self, connection: Connection, names: Names) -> list[Decided]:
@@ -297,7 +297,3 @@ class Watch:
 def _replay(detector: Detector, windows: Sequence[tuple[int, Profile]]) -> None:
     for _ in replay(detector, windows):
         pass
-
-
-def _at(moment: Moment) -> int:
-    return to_microseconds(moment.until or moment.now)

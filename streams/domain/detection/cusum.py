@@ -12,6 +12,10 @@ because 1 / E is an E-value where the rate has fallen by d or more. The alert re
 
 from math import log
 
+import numpy as np
+
+from streams.domain.detection.profile import Reals
+
 RECOVERED = 100.0
 """Evidence for a recovery. A drop that lasts is called resolved by mistake at most once in 100 windows on average."""
 MONTH = 30.4375 * 86_400e6
@@ -27,3 +31,9 @@ def log_threshold(pairs: int, window: int, budget: float) -> float:
     if pairs < 1 or window < 1 or not budget > 0:
         raise ValueError("a threshold needs a pair, a window and a budget above 0")
     return max(0.0, log(pairs * MONTH / window / budget))
+
+
+def log_evidence(log_s: Reals, log_e: Reals) -> Reals:
+    """Return the logarithm of the evidence, the mean of both S (n,), from S of the windows before and E (2, n)."""
+    evidence: Reals = np.logaddexp(*(np.maximum(log_s, 0.0) + log_e)) - np.log(2)
+    return evidence

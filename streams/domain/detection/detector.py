@@ -26,7 +26,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from streams.domain.detection.cusum import RECOVERED
+from streams.domain.detection.cusum import RECOVERED, log_evidence
 from streams.domain.detection.decay import Moment
 from streams.domain.detection.expectation import LEARNING
 from streams.domain.detection.hypotheses import Hypotheses, Question
@@ -295,9 +295,3 @@ class Detector:
         """Add pairs that have no history, behind the others; the pairs begin with the next window that opens."""
         self.state = self.state.grown(pairs)
         self._renew()
-
-
-def log_evidence(log_s: Reals, log_e: Reals) -> Reals:
-    """Return the logarithm of the evidence, the mean of both S (n,), from S of the windows before and E (2, n)."""
-    evidence: Reals = np.logaddexp(*(np.maximum(log_s, 0.0) + log_e)) - np.log(2)
-    return evidence

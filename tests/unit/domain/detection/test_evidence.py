@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from streams.domain.detection.cusum import log_threshold
-from streams.domain.detection.detector import log_evidence
+from streams.domain.detection.cusum import log_evidence, log_threshold
 from streams.domain.detection.evidence import Priors, log_gamma, log_likelihood, means
 from streams.domain.detection.expectation import Expectation
 from streams.domain.detection.profile import BUCKETS, Profile, Reals
