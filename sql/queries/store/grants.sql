@@ -53,6 +53,7 @@ begin
             ('stage_conversion_revisions', 'select', 'funnelproof_worker, funnelproof_reader'),
             ('stage_conversion_live', 'select', 'funnelproof_worker, funnelproof_reader'),
             ('stage_conversion_ledger', 'select', 'funnelproof_worker, funnelproof_reader'),
+            ('stage_conversion_alert', 'select', 'funnelproof_worker, funnelproof_reader'),
             ('stage_conversion_alert_event', 'select', 'funnelproof_worker, funnelproof_reader')
         ) as privilege (relation, allowed, role_name)
         inner join pg_class as relation
