@@ -30,6 +30,7 @@ select
                 'stage_conversion_revisions',
                 'stage_conversion_live',
                 'stage_conversion_ledger',
+                'stage_conversion_alert',
                 'stage_conversion_alert_event'
             )
     ) as views,
@@ -67,6 +68,7 @@ select
                 'stage_conversion_revisions',
                 'stage_conversion_live',
                 'stage_conversion_ledger',
+                'stage_conversion_alert',
                 'stage_conversion_alert_event'
             )
     )
@@ -88,6 +90,7 @@ select
                     'stage_conversion_revisions',
                     'stage_conversion_live',
                     'stage_conversion_ledger',
+                    'stage_conversion_alert',
                     'stage_conversion_alert_event',
                     'report_stage_conversion_fact',
                     'report_run'
