@@ -60,7 +60,7 @@ async def plan_report_removal(report: OwnConnection, *, keep_facts: bool) -> Rep
             f"the role of the report database does not own {', '.join(found['of_others'])}: run "
             "`funnelproof uninstall` as the role that ran `funnelproof migrate`; nothing was removed"
         )
-    steps = [Step(f"view {view}", f"drop view {view}") for view in found["views"]]
+    steps = [Step(f"view {view}", f"drop view {view}") for view in (*found["resting_views"], *found["views"])]
     if found["has_schema"]:
         steps.append(Step("schema funnelproof, with everything in it", "drop schema funnelproof cascade"))
     left: list[str] = []

@@ -34,6 +34,20 @@ select
                 'stage_conversion_alert_event'
             )
     ) as views,
+    -- Views of the page in the schema funnelproof, which rest on the views above.
+    (
+        select coalesce(array_agg(distinct resting.oid::regclass::text), '{}')
+        from pg_depend as rests
+        inner join pg_rewrite as rule on rests.classid = 'pg_rewrite'::regclass and rests.objid = rule.oid
+        inner join pg_class as resting on rule.ev_class = resting.oid
+        inner join pg_class as relation on rests.refobjid = relation.oid
+        where
+            rests.refclassid = 'pg_class'::regclass
+            and resting.relnamespace = to_regnamespace('funnelproof')
+            and relation.relnamespace = to_regnamespace('dyno_crm')
+            and relation.relkind = 'v'
+            and relation.relname like 'stage\_conversion\_%'
+    ) as resting_views,
     to_regnamespace('funnelproof') is not null as has_schema,
     to_regclass('dyno_crm.report_stage_conversion_fact') is not null as has_facts,
     to_regclass('dyno_crm.report_run') is not null as has_runs,
