@@ -94,7 +94,9 @@ class Detector:
         """Make the expectations of the window that starts at `start` (microseconds), later than all before."""
         state = self.state
         if state.open is not None or (state.closed is not None and start <= state.closed):
-            raise ValueError(f"the window at {start} cannot open: close the window before; go forward in time")
+            raise ValueError(
+                f"the window at {start} cannot open: close the window before; go forward in time"
+            )
         state.begin(start, self.season.half_life)
         due = state.closes % max(1, self.season.cycle // _MEASURED) == 0
         self._expect(start, np.where(due & (state.windows == 0), np.nan, state.measured))
