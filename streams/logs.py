@@ -24,6 +24,8 @@ QUOTING = {"apprise": _NEVER, "urllib3": _NEVER, "httpx": logging.WARNING, "http
 """The loggers whose lines quote addresses, which may hold secrets. Lower lines are never logged, at no level."""
 REPEATED = "Crashed reason=%r"
 """The end of mode's message for each part of a worker that stops: each repeats the traceback."""
+ENDED = "Error while stopping child %r: %r"
+"""The end of mode's message for a part that cannot be stopped, for example a thread that has ended already."""
 HELD = "aiokafka"
 HELD_SECONDS = 60.0
 """aiokafka repeats itself many times a second while a broker is away."""
@@ -32,7 +34,7 @@ HELD_SECONDS = 60.0
 class OneAMinute(logging.Filter):
     """Lets a line of `HELD` pass once in HELD_SECONDS, with the number of lines that were held back before.
 
-    Lets no line of `REPEATED` pass.
+    Lets no line of `REPEATED` pass, and no line of `ENDED` about a loop that is closed already.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -44,7 +46,11 @@ class OneAMinute(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether the line may pass; every line of another logger may."""
         if record.name.partition(".")[0] != HELD:
-            return not str(record.msg).endswith(REPEATED)
+            text = str(record.msg)
+            return not (
+                text.endswith(REPEATED)
+                or (text.endswith(ENDED) and "Event loop is closed" in record.getMessage())
+            )
         now = self._clock()
         if self._passed is not None and now - self._passed < HELD_SECONDS:
             self._held += 1

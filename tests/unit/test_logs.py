@@ -46,6 +46,13 @@ def test_a_reason_is_not_repeated_for_each_part_of_a_worker_that_stops() -> None
     )
 
 
+def test_a_part_that_has_ended_already_is_no_error_of_a_stop() -> None:
+    text = "[^--Consumer]: Error while stopping child %r: %r"
+    for why, passes in (("Event loop is closed", False), ("another reason", True)):
+        line = record("streams.app", text, "<ReadingThread: crashed >", RuntimeError(why))
+        assert OneAMinute(Clock()).filter(line) is passes
+
+
 @pytest.fixture
 def restored_logging() -> object:
     root = logging.getLogger()
