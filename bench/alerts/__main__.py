@@ -24,9 +24,10 @@ from bench.alerts.scale import on_embedded
 from bench.alerts.speed import looks, year
 from bench.alerts.watching import DROP, FIRST, HOUR, PAIRS, watch
 from streams.domain.detection.cusum import MONTH
-from streams.domain.detection.generated import SHAPES, Traffic
+from streams.domain.detection.generated import Traffic
 from streams.domain.detection.profile import Reals
 from streams.domain.detection.season import season_of
+from streams.domain.detection.shapes import SHAPES
 
 RATES = (0.2, 0.5, 0.8)
 WARM_UP = 28 * 24

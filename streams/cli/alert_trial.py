@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from streams.alerts.trial import Tried, try_receivers
 from streams.cli.output import AsJson, print_json, printable, stdout
-from streams.settings import Settings, load_settings
+from streams.settings import load_settings
 
 
 def send_test(
@@ -25,7 +24,18 @@ def send_test(
 
     Example: `funnelproof alerts test --receiver sales-ops`
     """
-    tried = asyncio.run(_try(load_settings(), rule, receiver, as_json=as_json))
+    # Importing the channels takes as long as everything else: see `cli.alerts`.
+    from streams.alerts.trial import Tried, try_receivers  # noqa: PLC0415 - see above
+
+    async def attempt() -> list[Tried]:
+        tried = []
+        async for each in try_receivers(load_settings(), rule, receiver, datetime.now(UTC)):
+            tried.append(each)
+            if not as_json:
+                _show(each.receiver, each.error)
+        return tried
+
+    tried = asyncio.run(attempt())
     if as_json:
         print_json({"receivers": [asdict(each) for each in tried]})
     elif not tried:
@@ -33,17 +43,6 @@ def send_test(
     raise typer.Exit(1 if any(each.error for each in tried) else 0)
 
 
-async def _try(settings: Settings, rule: str | None, receiver: str | None, *, as_json: bool) -> list[Tried]:
-    tried = []
-    async for each in try_receivers(settings, rule, receiver, datetime.now(UTC)):
-        tried.append(each)
-        if not as_json:
-            told, style = (each.error, "red") if each.error else ("has taken the test", "green")
-            stdout.print(
-                printable(f"{each.receiver}: {told}"),
-                style=style,
-                markup=False,
-                highlight=False,
-                soft_wrap=True,
-            )
-    return tried
+def _show(receiver: str, error: str | None) -> None:
+    told, style = (error, "red") if error else ("has taken the test", "green")
+    stdout.print(printable(f"{receiver}: {told}"), style=style, markup=False, highlight=False, soft_wrap=True)

@@ -61,7 +61,7 @@ class StoredRuns:
 
 @dataclass(frozen=True)
 class GeneratedTraffic:
-    """Traffic of one of `generated.SHAPES`, from the Monday of `since` on."""
+    """Traffic of one of `shapes.SHAPES`, from the Monday of `since` on."""
 
     shape: str
     seed: int

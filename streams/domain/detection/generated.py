@@ -19,8 +19,8 @@ from math import pi, sin
 import numpy as np
 
 from streams.domain.detection.profile import BUCKETS, Profile, Reals
+from streams.domain.detection.shapes import SHAPES
 
-SHAPES = ("steady", "weekly", "small", "bursty", "trending")
 _DELAY = 2.0
 """Mean delay of a conversion, in buckets: geometric delays, cut off at the end of the window."""
 _IMPORT_BUCKET = BUCKETS - 2

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from streams.domain.detection.cusum import log_threshold
 from streams.domain.detection.detector import Detector, Look
 from streams.domain.detection.evidence import DropTest
-from streams.domain.detection.generated import SHAPES, Traffic
+from streams.domain.detection.generated import Traffic
 from streams.domain.detection.hypotheses import Question
 from streams.domain.detection.profile import BUCKETS, Profile, Rows
 from streams.domain.detection.season import Season, season_of
+from streams.domain.detection.shapes import SHAPES
 from streams.domain.detection.snapshot import SnapshotError
 from streams.domain.detection.traffic import TrafficTest
 from tests.depth import examples

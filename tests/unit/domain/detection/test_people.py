@@ -9,10 +9,11 @@ from scipy import stats
 from streams.domain.detection.account import account, odds
 from streams.domain.detection.calibration import Meter
 from streams.domain.detection.floor import Floor
-from streams.domain.detection.generated import SHAPES, Traffic
+from streams.domain.detection.generated import Traffic
 from streams.domain.detection.lifecycle import Lifecycle, Phase, State
 from streams.domain.detection.profile import BUCKETS, Reals
 from streams.domain.detection.sensitivity import evidence_growth, smallest_drop, traffic_growth
+from streams.domain.detection.shapes import SHAPES
 from tests.unit.domain.detection.known import at_once, entered_first
 
 

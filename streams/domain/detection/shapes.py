@@ -1,0 +1,3 @@
+"""The names of the shapes of generated traffic: see `generated`."""
+
+SHAPES = ("steady", "weekly", "small", "bursty", "trending")
