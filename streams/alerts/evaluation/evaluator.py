@@ -40,7 +40,7 @@ OnLook = Callable[[float, Sequence[Transition]], None]
 
 
 class Evaluator:
-    """Looks with all watches. `decided` counts transitions since the start, `held` is why nothing is decided now.
+    """Looks with all watches. `held` is why nothing is decided now.
 
     `patience` is the age of a proof from which nothing is decided.
     """
@@ -60,6 +60,7 @@ class Evaluator:
         self._patience = patience
         self._term = term
         self._on_look = on_look
+        self._looked_in: int | None = None
         self._watches: dict[Key, tuple[Wanted, AnyWatch]] = {}
         self._noted: dict[Key, tuple[object, ...]] = {}
         self._names: Names | None = None
@@ -67,8 +68,6 @@ class Evaluator:
         self._held_since: datetime | None = None
         self._health = Health()
         self.held: str | None = None
-        self.decided = 0
-        self.look_seconds = 0.0
 
     def forget(self) -> None:
         """Forget everything that another evaluator may know better: this process is not active."""
@@ -83,6 +82,9 @@ class Evaluator:
         Raises TermOverError if another evaluator has become active.
         """
         began = time.monotonic()
+        if self._term.number != self._looked_in:  # another evaluator may have been active since
+            self.forget()
+            self._looked_in = self._term.number
         try:
             async with (
                 self._pool.acquire() as connection,
@@ -93,9 +95,7 @@ class Evaluator:
         except BaseException:
             self.forget()
             raise
-        self.decided += len(transitions)
-        self.look_seconds = time.monotonic() - began
-        self._on_look(self.look_seconds, transitions)
+        self._on_look(time.monotonic() - began, transitions)
         return len(transitions)
 
     async def _look(self, connection: Connection) -> Sequence[Transition]:

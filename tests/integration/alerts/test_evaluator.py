@@ -82,6 +82,16 @@ class Site:
                 await self.evaluators[-1].look()
         self.minute += 1
 
+    async def correct_the_last_minute(self) -> None:
+        """Write down conversions of which the CRM was told too late, and look at what has changed."""
+        begin = (self.minute - 1) * MINUTE
+        for deal in [deal for deal, at in self.entered.items() if at >= begin][::2]:
+            late = entry(1, self.entered[deal] + 2)
+            self.desk.write(f"{deal} late", late, deal=f"deal {deal}", partition=deal % 2)
+        await self.desk.flush()
+        await self.desk.close(self.minute * MINUTE + 5)
+        await self.evaluators[-1].look()
+
     async def transitions(self) -> list[str]:
         return [row["transition"] for row in await self.desk.pool.fetch(TRANSITIONS)]
 
@@ -146,15 +156,9 @@ async def test_an_evaluator_that_is_killed_at_any_look_is_replaced_without_a_los
 
 async def test_an_alert_is_taken_back_when_its_numbers_are_corrected(site: Site) -> None:
     await learned(site)
-    first = site.deal + 1
     await site.minute_of(0.03)
     assert await site.transitions() == ["fired"]
-    for deal in range(first, site.deal + 1, 2):  # conversions that the CRM was told of too late
-        late = entry(1, site.entered[deal] + 2)
-        site.desk.write(f"{deal} late", late, deal=f"deal {deal}", partition=deal % 2)
-    await site.desk.flush()
-    await site.desk.close(site.minute * MINUTE + 5)
-    await site.evaluators[-1].look()
+    await site.correct_the_last_minute()
     (_, retracted) = await site.desk.pool.fetch(TRANSITIONS)
     assert retracted["transition"] == "retracted"
     assert "changed" in json.loads(retracted["content"])["reason"]
@@ -270,3 +274,18 @@ async def test_a_part_of_a_rule_that_names_something_unknown_is_told_once_and_ag
     await evaluator.look()
     await evaluator.look()
     assert await site.transitions() == ["invalid", "released"]
+
+
+async def test_an_evaluator_that_is_active_again_believes_what_another_told_meanwhile(site: Site) -> None:
+    former = await learned(site)
+    await former._term.close()
+    await site.evaluator()
+    await site.minute_of(0.03)
+    await site.correct_the_last_minute()
+    assert await site.transitions() == ["fired", "retracted"]
+    await site.release()
+    assert await former._term.hold()
+    site.evaluators.append(former)
+    await site.minute_of(0.5)
+    await site.minute_of(0.03)
+    assert await site.transitions() == ["fired", "retracted", "fired"]
