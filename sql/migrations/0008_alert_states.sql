@@ -16,20 +16,17 @@ create table funnelproof.alert_term (
     broken_since timestamptz
 ) with (fillfactor = 50);
 
--- How far a rule has looked at the windows of a kind and tiling: the start of the last closed window, the open window and
--- the last of its buckets, and the last publication. `digest`: the meaning of the rule. `memory`: the detector after the
--- close of the last window, with the publications up to `memory_proof_id`, for the streams of `memory_streams`.
+-- How far a rule has looked at the windows of a kind and tiling: the start of the last closed window, and the last
+-- publication. `digest`: the meaning of the rule. `memory`: streams and detector after the close of the last window, with the
+-- publications up to `memory_proof_id`.
 create table funnelproof.alert_cursor (
     rule text not null,
     window_name text not null,
     tiling text not null,
     digest text not null,
     closed_start timestamptz,
-    open_start timestamptz,
-    open_age integer not null default -1,
     proof_id bigint not null,
     memory bytea,
-    memory_streams text,
     memory_proof_id bigint,
     primary key (rule, window_name, tiling)
 );

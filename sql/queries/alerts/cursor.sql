@@ -2,8 +2,6 @@
 select
     known.digest,
     known.closed_start,
-    known.open_start,
-    known.open_age,
     known.proof_id,
     known.memory,
     known.memory_proof_id

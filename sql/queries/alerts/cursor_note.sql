@@ -1,13 +1,5 @@
--- Notes how far a rule has looked. $1 rule, $2 kind, $3 tiling, $4 digest, $5 start of the last closed window, $6 start of
--- the open window, $7 its last bucket, $8 publication
-insert into funnelproof.alert_cursor as known (
-    rule, window_name, tiling, digest, closed_start, open_start, open_age, proof_id
-)
-values ($1, $2, $3, $4, $5, $6, $7, $8)
+-- Notes how far a rule has looked. $1 rule, $2 kind, $3 tiling, $4 digest, $5 start of the last closed window, $6 publication
+insert into funnelproof.alert_cursor as known (rule, window_name, tiling, digest, closed_start, proof_id)
+values ($1, $2, $3, $4, $5, $6)
 on conflict (rule, window_name, tiling) do update
-    set
-        digest = excluded.digest,
-        closed_start = excluded.closed_start,
-        open_start = excluded.open_start,
-        open_age = excluded.open_age,
-        proof_id = excluded.proof_id
+    set digest = excluded.digest, closed_start = excluded.closed_start, proof_id = excluded.proof_id

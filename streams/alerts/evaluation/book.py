@@ -180,9 +180,9 @@ class Book:
             "to_stage_id": stream.to_stage,
             "state": alert.phase.state.value,
             "number": alert.number,
-            "active_since": _instant(alert.phase.active_since),
-            "recovered_at": _instant(alert.phase.recovered_at),
-            "fired_at": _instant(alert.fired_at),
+            "active_since": instant_of(alert.phase.active_since),
+            "recovered_at": instant_of(alert.phase.recovered_at),
+            "fired_at": instant_of(alert.fired_at),
             "is_held": alert.is_held,
             "window_start": from_microseconds(alert.seen.start),
             "window_end": from_microseconds(alert.seen.end),
@@ -200,11 +200,13 @@ def identifiers(stream: Stream) -> tuple[UUID, UUID, UUID, UUID | None]:
     )
 
 
-def _instant(at: int | None) -> datetime | None:
+def instant_of(at: int | None) -> datetime | None:
+    """Return microseconds as an instant; None for None."""
     return None if at is None else from_microseconds(at)
 
 
-def _microseconds(at: datetime | None) -> int | None:
+def microseconds_of(at: datetime | None) -> int | None:
+    """Return an instant as microseconds; None for None."""
     return None if at is None else to_microseconds(at)
 
 
@@ -215,12 +217,14 @@ def _stream(row: asyncpg.Record) -> Stream:
 def _alert(row: asyncpg.Record) -> Alert:
     return Alert(
         UUID(int=row["alert_id"].int),
-        Phase(State(row["state"]), _microseconds(row["active_since"]), _microseconds(row["recovered_at"])),
+        Phase(
+            State(row["state"]), microseconds_of(row["active_since"]), microseconds_of(row["recovered_at"])
+        ),
         row["number"],
-        _microseconds(row["fired_at"]),
+        microseconds_of(row["fired_at"]),
         is_held=row["is_held"],
         seen=Seen(
-            _microseconds(row["fired_at"]) or 0,
+            microseconds_of(row["fired_at"]) or 0,
             to_microseconds(row["window_start"]),
             to_microseconds(row["window_end"]),
             msgspec.json.decode(row["content"], type=Evidence),

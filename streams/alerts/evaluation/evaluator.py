@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 import structlog
 
-from streams.alerts.evaluation.book import TOLD_SHORTLY, Decided
+from streams.alerts.evaluation.book import TOLD_SHORTLY, Decided, instant_of, microseconds_of
 from streams.alerts.evaluation.health import CONDITIONS, Health, name_of
 from streams.alerts.evaluation.invalid import tell_invalid
 from streams.alerts.evaluation.moment import Moment, read_moment
@@ -22,7 +22,7 @@ from streams.alerts.rule_file import RuleFile
 from streams.alerts.scope import read_funnels
 from streams.alerts.transition import Transition
 from streams.domain.detection.snapshot import SnapshotError
-from streams.domain.windows import from_microseconds, to_microseconds
+from streams.domain.windows import to_microseconds
 from streams.resources import sql
 from streams.store.database import Connection, Pool
 from streams.store.timezones import recorded_plan
@@ -173,7 +173,7 @@ class Evaluator:
         goes_on = cursor is not None and cursor["digest"] == want.digest
         if cursor is not None and goes_on:
             watch.place.proof_id = cursor["proof_id"]
-            watch.place.closed = _microseconds(cursor["closed_start"])
+            watch.place.closed = microseconds_of(cursor["closed_start"])
         if isinstance(watch, Watch):
             decided += await self._take_up(connection, want, watch, cursor if goes_on else None, moment)
         return await self._keep(connection, want, watch, decided, moment)
@@ -238,7 +238,7 @@ class Evaluator:
     async def _note(self, connection: Connection, want: Wanted, watch: AnyWatch, *, closed: bool) -> None:
         """Store the cursor and the changed states of a watch."""
         place = watch.place
-        cursor = (want.digest, _instant(place.closed), _instant(place.start), place.age, place.proof_id)
+        cursor = (want.digest, instant_of(place.closed), place.proof_id)
         if cursor != self._noted.get(want.key):
             await connection.execute(sql("queries/alerts/cursor_note"), *_place(want), *cursor)
             self._noted[want.key] = cursor
@@ -266,11 +266,3 @@ def _transitions(watch: AnyWatch, decided: Iterable[Decided], moment: Moment) ->
 
 def _place(want: Wanted) -> tuple[str, str, str]:
     return want.rule.name, want.rule.window, want.tiling
-
-
-def _instant(at: int | None) -> datetime | None:
-    return None if at is None else from_microseconds(at)
-
-
-def _microseconds(at: datetime | None) -> int | None:
-    return None if at is None else to_microseconds(at)

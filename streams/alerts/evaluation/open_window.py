@@ -5,14 +5,12 @@ from uuid import UUID
 
 import asyncpg
 
-from streams.alerts.evaluation.reading import Streams
+from streams.alerts.evaluation.reading import IDENTIFIER, STAGE, Streams
 from streams.domain.detection.decoding import decode_converted, decode_entered
 from streams.domain.detection.profile import Profile
 from streams.domain.windows import from_microseconds
 from streams.resources import sql
 from streams.store.database import Connection
-
-_STAGE, _IDENTIFIER = 3 * 16, 16
 
 MANY = 20_000
 """Partials from which on all profiles are read anew."""
@@ -70,8 +68,8 @@ class OpenWindow:
         entered: list[tuple[int, bytes]] = []
         converted: list[tuple[int, bytes]] = []
         for step, profile in rows:
-            if step[_STAGE - _IDENTIFIER : _STAGE] == step[_STAGE:]:
-                entered += [(place, profile) for place in of_stage.get(step[:_STAGE], ())]
+            if step[STAGE - IDENTIFIER : STAGE] == step[STAGE:]:
+                entered += [(place, profile) for place in of_stage.get(step[:STAGE], ())]
             elif (place := of_pair.get(step)) is not None:
                 converted.append((place, profile))
         if entered:

@@ -21,7 +21,9 @@ WINDOWS_AT_ONCE = 24
 """Windows of history that are read at once, at most: a day of hours."""
 STREAMS_AT_ONCE = 50_000
 """Streams that are read at once in all windows together, where a single window has no more: 100 MB of rows."""
-_STAGE = 3 * 16
+IDENTIFIER = 16
+"""Bytes of an identifier in a key."""
+STAGE = 3 * IDENTIFIER
 """Bytes of a key up to the first stage."""
 
 
@@ -61,7 +63,7 @@ class Streams:
         for row, stream in enumerate(self.streams):
             key = key_of(stream)
             pairs[key] = row
-            of_stage.setdefault(key[:_STAGE], []).append(row)
+            of_stage.setdefault(key[:STAGE], []).append(row)
         object.__setattr__(self, "of_pair", pairs)
         object.__setattr__(self, "of_stage", of_stage)
 
@@ -86,7 +88,7 @@ class Streams:
         for row in rows:
             place = self.of_pair.get(row["pair"])
             if place is None:
-                place = self.of_pair.get(row["pair"][:_STAGE])
+                place = self.of_pair.get(row["pair"][:STAGE])
             if place is not None:
                 yield place, row
 
