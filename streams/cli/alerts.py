@@ -13,6 +13,7 @@ import typer
 from streams.cli import alert_list, alert_simulation, alert_trial
 from streams.cli.ending import until_told_to_end
 from streams.cli.output import AsJson, print_json
+from streams.listening import listen
 from streams.logs import configure_logging
 from streams.settings import load_settings
 
@@ -73,7 +74,6 @@ def run(
     from streams.alerts.service import run_alerts  # noqa: PLC0415 - see the module
     from streams.operations.alert_metrics import AlertMetrics  # noqa: PLC0415 - see the module
     from streams.operations.alert_site import serve  # noqa: PLC0415 - see the module
-    from streams.operations.listening import listen  # noqa: PLC0415 - see the module
 
     settings = load_settings()
     configure_logging(settings.log_format, settings.log_level)

@@ -12,10 +12,14 @@ from rich.table import Table
 from streams.cli.output import AsJson, print_json, stderr, stdout
 from streams.domain.duration import parse_duration
 from streams.errors import SettingsError
+from streams.listening import address_of, listen
 from streams.logs import configure_logging
 from streams.settings import Settings, load_settings
 from streams.store.database import facts_connection
 from streams.web.tokens import Token, add_token, revoke_token, tokens
+
+BACKLOG = 1024
+"""Browsers that may wait for a connection: after a restart all of them come back at once."""
 
 app = typer.Typer(invoke_without_command=True)
 token_app = typer.Typer(no_args_is_help=True, help="Make, list and revoke the tokens that open the page.")
@@ -40,13 +44,14 @@ def dashboard(
         return
     # Importing FastAPI takes half a second; no other command should wait for the import.
     from streams.web.opening import gate_for  # noqa: PLC0415 - see above
-    from streams.web.server import SiteServer, address_of, listen  # noqa: PLC0415 - see above
+    from streams.web.server import SiteServer  # noqa: PLC0415 - see above
     from streams.web.site import create_site  # noqa: PLC0415 - see above
 
     settings = load_settings()
     configure_logging(settings.log_format, settings.log_level)
     gate = asyncio.run(gate_for(settings, host))
-    with listen(host, port) as listening:
+    options = ("--host", "--port")
+    with listen(host, port, site="the page", options=options, backlog=BACKLOG) as listening:
         stderr.print(f"the page is at {address_of(listening)}", highlight=False, soft_wrap=True)
         SiteServer(create_site(settings, gate)).run(sockets=[listening])
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import structlog
 import typer
 
+from streams.listening import address_of, listen
 from streams.logs import configure_logging
 from streams.settings import load_settings
 
@@ -49,7 +50,6 @@ def worker(
 
     from streams.app import create_app  # noqa: PLC0415 - see above
     from streams.cdc.envelope import IS_COMPILED  # noqa: PLC0415 - see above
-    from streams.operations.listening import address_of, listen  # noqa: PLC0415 - see above
     from streams.operations.metrics import Metrics  # noqa: PLC0415 - see above
     from streams.operations.site import Site  # noqa: PLC0415 - see above
     from streams.running import check_worker  # noqa: PLC0415 - see above

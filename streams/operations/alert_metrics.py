@@ -6,20 +6,13 @@ Looks and transitions are counted as they happen. Everything else is read at eac
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    GCCollector,
-    Histogram,
-    PlatformCollector,
-    ProcessCollector,
-    disable_created_metrics,
-)
+from prometheus_client import Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from streams.alerts.overview import Overview
 from streams.alerts.service import AlertService
 from streams.alerts.transition import Transition
+from streams.operations.exposition import process_registry
 
 _LOOK_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 
@@ -66,12 +59,7 @@ class AlertMetrics:
     """The counters of a process of alerts. `registry` adds the metrics of the process and of `reading`."""
 
     def __init__(self) -> None:
-        # No start time beside every counter: process_start_time_seconds is enough.
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library left the function untyped
-        registry = self.registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
-        PlatformCollector(registry=registry)
-        GCCollector(registry=registry)
+        registry = self.registry = process_registry()
         # The count is the number of looks. A process that stands by does not look.
         self.look_seconds = Histogram(
             "funnelproof_alert_look_duration_seconds",

@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 
 import structlog
 from aiohttp import web
-from prometheus_client.exposition import choose_encoder
 
 from streams.alerts.overview import Overview
 from streams.alerts.service import AlertService
+from streams.listening import address_of
 from streams.operations.alert_metrics import AlertMetrics, AlertReading, read_alerts
-from streams.operations.listening import address_of
+from streams.operations.exposition import exposed
 from streams.store.keep_trying import PASSING_ERRORS
 
 log = structlog.get_logger(__name__)
@@ -68,8 +68,7 @@ class AlertPages:
     async def metrics(self, request: web.Request) -> web.Response:
         """Return all metrics in the form that the client asks for."""
         self._metrics.reading = read_alerts(self._service, await self._overview(), time.monotonic())
-        encode, form = choose_encoder(request.headers.get("Accept", ""))
-        return web.Response(body=encode(self._metrics.registry), headers={"Content-Type": form})
+        return exposed(self._metrics.registry, request)
 
     async def health(self, _: web.Request) -> web.Response:
         """Return 200 while the process evaluates or stands by, else 503 and the reasons."""

@@ -6,19 +6,12 @@ and state are plain numbers, read at each scrape.
 
 from collections.abc import Iterator, Sequence
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    GCCollector,
-    Histogram,
-    PlatformCollector,
-    ProcessCollector,
-    disable_created_metrics,
-)
+from prometheus_client import Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from streams.domain.proof import Proof
 from streams.fold.partials import Flushed, PartitionFlush
+from streams.operations.exposition import process_registry
 from streams.operations.reading import Reading
 from streams.publish.closing import Published
 from streams.publish.pruning import PRUNED
@@ -33,12 +26,7 @@ class Metrics:
     """The counters of a worker. `registry` adds the metrics of the process and of `reading`."""
 
     def __init__(self) -> None:
-        # No start time beside every counter: process_start_time_seconds is enough.
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library left the function untyped
-        registry = self.registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
-        PlatformCollector(registry=registry)
-        GCCollector(registry=registry)
+        registry = self.registry = process_registry()
 
         # One for each partition of a flush. refused: another worker has taken the partition over. astray: Postgres is
         # not in the state of the last flush, and every count is compared. failed: no answer, the flush is tried again.

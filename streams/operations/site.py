@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 import structlog
 from aiohttp import web
 from mode import Service
-from prometheus_client.exposition import choose_encoder
 
+from streams.listening import address_of
 from streams.operations.deals import Holder, Peers, show_deal
+from streams.operations.exposition import exposed
 from streams.operations.health import troubles, warnings
-from streams.operations.listening import address_of
 from streams.operations.metrics import Metrics
 from streams.operations.reading import Reading
 from streams.operations.surroundings import Surroundings
@@ -93,8 +93,7 @@ class Pages:
     async def metrics(self, request: web.Request) -> web.Response:
         """Return all metrics in the form that the client asks for."""
         self._metrics.reading = await read(self._worker, self._clock(), ask_kafka=True)
-        encode, form = choose_encoder(request.headers.get("Accept", ""))
-        return web.Response(body=encode(self._metrics.registry), headers={"Content-Type": form})
+        return exposed(self._metrics.registry, request)
 
     async def health(self, _: web.Request) -> web.Response:
         """Return 200 while the worker does its work and the results are right, else 503 and the reasons.

@@ -13,9 +13,9 @@ import pytest
 from streams.alerts.overview import Overview, read_overview, receiver_names
 from streams.alerts.rule_file import RuleFile
 from streams.alerts.service import AlertService
+from streams.listening import address_of, listen
 from streams.operations.alert_metrics import AlertMetrics
 from streams.operations.alert_site import serve
-from streams.operations.listening import address_of, listen
 from streams.settings import Settings
 from streams.store.installation import register_installation
 from tests.fakes.alerts import transition

@@ -10,8 +10,8 @@ import pytest
 from aiohttp import web
 
 from streams.fold.processor import Processor
+from streams.listening import address_of, listen
 from streams.operations.deals import Holder, show_deal
-from streams.operations.listening import address_of, listen
 from streams.store.epoch import Epoch
 from tests.fakes.envelopes import ROW
 from tests.integration.processor.conftest import PLAN, Bench, entered

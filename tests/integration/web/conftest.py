@@ -10,9 +10,10 @@ from uuid import UUID
 import httpx
 import pytest
 
+from streams.listening import listen
 from streams.settings import Settings
 from streams.web.gate import Gate
-from streams.web.server import SiteServer, listen
+from streams.web.server import SiteServer
 from streams.web.site import create_site
 from tests.integration.web.desk import DAY, NOW, Desk, name
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from aiohttp import web
 
-from streams.operations.listening import WebAddressError, address_of, listen
+from streams.listening import WebAddressError, address_of, listen
 from streams.operations.metrics import Metrics
 from streams.operations.site import Pages
 from streams.settings import Settings

@@ -9,16 +9,27 @@ class WebAddressError(FunnelproofError):
     """The web site cannot listen on the address; the message names the address and the reason."""
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket bound to the address; port 0 is any free port. Raises WebAddressError."""
+def listen(
+    host: str,
+    port: int,
+    *,
+    site: str = "the web site",
+    options: tuple[str, str] = ("--web-host", "--web-port"),
+    backlog: int | None = None,
+) -> socket.socket:
+    """Return a socket bound to the address; port 0 is any free port. Raises WebAddressError.
+
+    `site` and `options` are the site and the two options that set host and port, in the words of the error.
+    `backlog` is the number of clients that may wait for a connection; None: the system's default.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family)
+        return socket.create_server((host, port), family=family, backlog=backlog)
     except OSError as error:
         reason = str(error.strerror or error).partition(" (")[0]
         raise WebAddressError(
-            f"the web site cannot listen on {host} port {port} ({reason}): "
-            "choose others with --web-host and --web-port; port 0 is any free one"
+            f"{site} cannot listen on {host} port {port} ({reason}): "
+            f"choose others with {options[0]} and {options[1]}; port 0 is any free one"
         ) from error
 
 

@@ -1,0 +1,28 @@
+"""Metrics for Prometheus: a registry for each program, and the answer to a scrape."""
+
+from aiohttp import web
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
+from prometheus_client.exposition import choose_encoder
+
+
+def process_registry() -> CollectorRegistry:
+    """Return a registry with the metrics of the process."""
+    # No start time beside every counter: process_start_time_seconds is enough.
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # the library left the function untyped
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry
+
+
+def exposed(registry: CollectorRegistry, request: web.Request) -> web.Response:
+    """Return all metrics in the form that the client asks for."""
+    encode, form = choose_encoder(request.headers.get("Accept", ""))
+    return web.Response(body=encode(registry), headers={"Content-Type": form})
