@@ -20,10 +20,8 @@ from pydantic import (
 from streams.alerts.addresses import KAFKA, Receiver
 from streams.alerts.notation import ANY, Budget, PairName, parse_budget, parse_pair, parse_share
 from streams.alerts.threshold import windows_a_month
+from streams.domain.detection.tolerance import TOLERATED
 from streams.domain.duration import parse_duration
-
-TOLERATED = 0.05
-"""The relative fall that no rule is about: rates drift."""
 
 
 @dataclass(frozen=True)

@@ -4,19 +4,16 @@ from dataclasses import dataclass
 from math import isfinite
 
 import msgspec
-import numpy as np
 
 from streams.alerts.rules import BelowRule, Rule, TrafficRule
 from streams.alerts.scope import Funnels, Stream
 from streams.alerts.transition import Evidence
-from streams.domain.detection.account import Account, account, odds
+from streams.domain.detection.account import Account, account, odds, traffic_account
 from streams.domain.detection.detector import Detector, Look
 from streams.domain.detection.evidence import DropHypotheses
 from streams.domain.detection.profile import Profile
 from streams.domain.detection.traffic import TrafficHypotheses
 from streams.domain.windows import MICROSECOND, from_microseconds
-
-_TWO_SIDED_95 = 1.959964
 
 
 @dataclass(frozen=True)
@@ -45,17 +42,8 @@ def accounts(detector: Detector, profile: Profile, age: int) -> Account:
     if isinstance(under, DropHypotheses):
         return account(profile, under.expected, age)
     if isinstance(under, TrafficHypotheses):
-        return _traffic_account(profile, under, age)
+        return traffic_account(profile, under, age)
     raise TypeError(f"no account of {type(under).__name__}")
-
-
-def _traffic_account(profile: Profile, under: TrafficHypotheses, age: int) -> Account:
-    """Return entries seen and expected at an age; the interval is that of a normal variable."""
-    entered = profile.entered[:, : age + 1].sum(1).astype(np.float64)
-    expected = under.by_age[:, age].astype(np.float64)
-    reach = _TWO_SIDED_95 * np.sqrt(expected * under.dispersion + expected**2 * under.spread)
-    low, high = np.floor(np.maximum(expected - reach, 0.0)), np.ceil(expected + reach)
-    return Account(entered, np.zeros_like(entered), expected, low, high)
 
 
 def numbers(rule: Rule, detector: Detector, told: Account, look: Look, row: int, passed: int) -> Evidence:

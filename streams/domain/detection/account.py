@@ -7,6 +7,7 @@ import numpy as np
 
 from streams.domain.detection.expectation import Expectation
 from streams.domain.detection.profile import Profile, Reals
+from streams.domain.detection.traffic import TrafficHypotheses
 
 _TWO_SIDED_95 = 1.959964
 """The quantile of the normal distribution for an interval of 95 %."""
@@ -47,6 +48,15 @@ def account(profile: Profile, expected: Expectation, age: int) -> Account:
     low, high = (deals / (1 + np.exp(-(middle + side))) for side in (-reach, reach))
     converted = profile.done_by_age[age].astype(np.float64)
     return Account(deals, converted, mean, np.floor(low), np.minimum(np.ceil(high), deals))
+
+
+def traffic_account(profile: Profile, under: TrafficHypotheses, age: int) -> Account:
+    """Return entries seen and expected at an age; the interval is that of a normal variable. Nothing is converted."""
+    entered = profile.entered[:, : age + 1].sum(1).astype(np.float64)
+    expected = under.by_age[:, age].astype(np.float64)
+    reach = _TWO_SIDED_95 * np.sqrt(expected * under.dispersion + expected**2 * under.spread)
+    low, high = np.floor(np.maximum(expected - reach, 0.0)), np.ceil(expected + reach)
+    return Account(entered, np.zeros_like(entered), expected, low, high)
 
 
 def odds(log_evidence: float) -> int:

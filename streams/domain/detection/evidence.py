@@ -25,9 +25,8 @@ from streams.domain.detection.decay import Moment
 from streams.domain.detection.expectation import MOST_LIKELY, Expectation, expectation, rates
 from streams.domain.detection.profile import Flags, Profile, Reals, Rows
 from streams.domain.detection.recent import Recent
+from streams.domain.detection.tolerance import TOLERATED
 
-TOLERATED = 0.05
-"""The fall under which the null still holds: a twentieth is not worth an alert, and baselines are a little late."""
 DEEPEST = 0.05
 """The least mean of theta under an alternative: a drop of 60 % is tested against 1 - 2d = 0.05, not -0.2."""
 POINTS = 32

@@ -10,8 +10,9 @@ from math import log, sqrt
 
 import numpy as np
 
-from streams.domain.detection.evidence import TOLERATED, Priors, log1p_exp, log_gamma, log_sum, means
+from streams.domain.detection.evidence import Priors, log1p_exp, log_gamma, log_sum, means
 from streams.domain.detection.profile import Reals
+from streams.domain.detection.tolerance import TOLERATED
 from streams.domain.detection.traffic import log_marginal
 
 _POINTS = 128

@@ -12,10 +12,11 @@ import numpy as np
 
 from streams.domain.detection.baseline import Baseline
 from streams.domain.detection.decay import Moment
-from streams.domain.detection.evidence import TOLERATED, means
+from streams.domain.detection.evidence import means
 from streams.domain.detection.expectation import LEARNING, LEARNING_SLOT
 from streams.domain.detection.profile import BUCKETS, Flags, Profile, Reals, Rows
 from streams.domain.detection.recent import Recent
+from streams.domain.detection.tolerance import TOLERATED
 
 _PSEUDO_ENTRIES = 20.0
 
