@@ -7,6 +7,7 @@ within a week. A window that differs, or could not be compared, is compared agai
 import asyncio
 import random
 import time
+from contextlib import suppress
 from datetime import timedelta
 from typing import NoReturn
 
@@ -20,8 +21,9 @@ from streams.reconciliation.result import ReconcileResult
 from streams.resources import sql
 from streams.settings import Settings
 from streams.store.closed_scope import ClosedScope
-from streams.store.database import OwnConnection, close_soon, connect, facts_connection, facts_setting
+from streams.store.database import facts_connection, facts_setting
 from streams.store.held_epoch import require_living_worker
+from streams.store.held_lock import HeldLock
 from streams.store.installation import require_installation
 from streams.store.keep_trying import PASSING_ERRORS, Trouble
 
@@ -42,7 +44,12 @@ class Job:
     def __init__(self, settings: Settings, every: timedelta) -> None:
         self._settings = settings
         self._every = every
-        self._lock: OwnConnection | None = None
+        self._lock = HeldLock(
+            settings.facts_dsn,
+            facts_setting(settings),
+            f"{settings.instance} reconcile job",
+            sql("queries/reconciliation/job_lock"),
+        )
         self._trouble = Trouble("closed windows could not be compared")
         self._draw = random.Random()  # noqa: S311 - a pause, no secret
 
@@ -106,29 +113,15 @@ class Job:
 
     async def is_alone(self) -> bool:
         """Return True if this job holds the lock: from now on, or since an earlier call."""
-        if self._lock is not None:
-            try:
-                await self._lock.fetchval("select 1")
-            except PASSING_ERRORS:
-                self._lock.terminate()
-                self._lock = None
-            else:
-                return True
-        session = await connect(
-            self._settings.facts_dsn,
-            facts_setting(self._settings),
-            application_name=f"{self._settings.instance} reconcile job",
-            command_timeout=STAND_BY_SECONDS,
-        )
-        if await session.fetchval(sql("queries/reconciliation/job_lock")):
-            self._lock = session
-            return True
-        await close_soon(session)
-        log.debug("another job runs: standing by")
-        return False
+        if self._lock.held:
+            with suppress(*PASSING_ERRORS):
+                return await self._lock.hold()
+        alone = await self._lock.hold()
+        if not alone:
+            await self._lock.close()  # until the next look, no session is needed
+            log.debug("another job runs: standing by")
+        return alone
 
     async def release(self) -> None:
         """Give the lock back, if this job holds the lock."""
-        if self._lock is not None:
-            await close_soon(self._lock)
-            self._lock = None
+        await self._lock.close()

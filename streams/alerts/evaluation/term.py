@@ -9,9 +9,8 @@ from datetime import datetime
 
 from streams.errors import FunnelproofError
 from streams.resources import sql
-from streams.store.database import Connection, OwnConnection, close_soon, connect
-
-ANSWER_SECONDS = 10.0
+from streams.store.database import Connection
+from streams.store.held_lock import HeldLock
 
 
 class TermOverError(FunnelproofError):
@@ -19,30 +18,21 @@ class TermOverError(FunnelproofError):
 
 
 class Term:
-    """The lock of the active evaluator, in a session of its own. `number` is None while another process is active."""
+    """The lock of the active evaluator. `number` is None while another process is active."""
 
     def __init__(self, dsn: str, setting: str, name: str) -> None:
-        self._dsn = dsn
-        self._setting = setting
         self._name = name
-        self._session: OwnConnection | None = None
+        self._lock = HeldLock(dsn, setting, name, sql("queries/alerts/term_lock"))
         self.number: int | None = None
 
     async def hold(self) -> bool:
         """Return True if this process is the active evaluator; become active if no other process is.
 
-        Raises as `connect` does, and every error of a lost session, after which the term is over.
+        Raises as `HeldLock.hold` does; the term is then over.
         """
         try:
-            if self._session is None:
-                self._session = await connect(
-                    self._dsn, self._setting, application_name=self._name, command_timeout=ANSWER_SECONDS
-                )
-                await self._session.execute(sql("queries/store/epoch_keepalive"))
-            if self.number is not None:
-                await self._session.execute("select")
-            elif await self._session.fetchval(sql("queries/alerts/term_lock")):
-                self.number = await self._session.fetchval(sql("queries/alerts/term_begin"), self._name)
+            if await self._lock.hold() and self.number is None and self._lock.session is not None:
+                self.number = await self._lock.session.fetchval(sql("queries/alerts/term_begin"), self._name)
         except BaseException:
             await self.close()
             raise
@@ -66,6 +56,5 @@ class Term:
 
     async def close(self) -> None:
         """Let another process become active."""
-        session, self._session, self.number = self._session, None, None
-        if session is not None:
-            await close_soon(session)
+        self.number = None
+        await self._lock.close()

@@ -181,7 +181,7 @@ async def test_nothing_is_decided_while_results_are_estimates(site: Site) -> Non
 
 async def test_an_evaluator_of_a_former_term_writes_nothing(site: Site) -> None:
     former = await learned(site)
-    session = former._term._session
+    session = former._term._lock.session
     assert session is not None
     await site.desk.pool.execute("select pg_terminate_backend($1::integer)", session.get_server_pid())
     await site.evaluator()
