@@ -28,7 +28,7 @@ from streams.store.keep_trying import Trouble, keep_trying
 log = structlog.get_logger(__name__)
 
 EVERY = 0.25
-"""Seconds between two looks. A look without anything new is one small query."""
+"""Seconds between two looks. A look without anything new is a few small queries: two milliseconds of CPU."""
 PATIENCE = timedelta(seconds=30)
 """The age of a proof from which nothing is decided, beside the time that windows may wait for writers."""
 

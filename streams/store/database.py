@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, TypeAlias
+from uuid import UUID
 
 import asyncpg
 
@@ -125,6 +126,11 @@ def address(dsn: str) -> str:
 def columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
     """Return the columns of rows of equal length: arguments for `unnest` in a statement."""
     return [list(column) for column in zip(*rows, strict=True)]
+
+
+def plain_uuid(identifier: UUID) -> UUID:
+    """Return an identifier as Python's own type: asyncpg has a type of its own, which msgspec cannot encode."""
+    return UUID(int=identifier.int)
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from uuid import UUID
 from streams.alerts.delivery.channel import Channel, Message, ReceiverError, Refusal
 from streams.alerts.delivery.outbox import transition_of
 from streams.resources import sql
-from streams.store.database import Connection
+from streams.store.database import Connection, plain_uuid
 
 STORM = 10
 """The most waiting transitions of a tenant that stay messages of their own. Example: 11 become one message."""
@@ -50,7 +50,7 @@ class Backlog:
         if not rows:
             return None
         return Message(
-            UUID(int=rows[0]["message_id"].int),
+            plain_uuid(rows[0]["message_id"]),
             [transition_of(row) for row in rows],
             max(row["attempts"] for row in rows),
             min(row["enqueued_at"] for row in rows),

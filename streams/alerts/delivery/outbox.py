@@ -10,7 +10,7 @@ import msgspec
 from streams.alerts.addresses import KAFKA
 from streams.alerts.transition import Evidence, Transition
 from streams.resources import sql
-from streams.store.database import Connection, columns
+from streams.store.database import Connection, columns, plain_uuid
 
 WAKE_CHANNEL = "funnelproof_alerts"
 """The channel of Postgres on which senders are woken."""
@@ -54,7 +54,7 @@ def transition_of(row: asyncpg.Record) -> Transition:
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - a value of any column
     """Return an identifier as Python's own type: asyncpg has a type of its own."""
-    return UUID(int=value.int) if isinstance(value, UUID) else value
+    return plain_uuid(value) if isinstance(value, UUID) else value
 
 
 def _stored(place: int, transition: Transition) -> Mapping[str, object]:

@@ -15,6 +15,7 @@ from streams.alerts.transition import Evidence, Step, Transition, alert_id_of
 from streams.domain.change import Scope
 from streams.domain.detection.lifecycle import Lifecycle, Phase, State
 from streams.domain.windows import MICROSECOND, from_microseconds, to_microseconds
+from streams.store.database import plain_uuid
 
 TOLD_SHORTLY = timedelta(seconds=60)
 """The time after which firing alerts are told that nothing can be proven: a short gap is nobody's business."""
@@ -216,7 +217,7 @@ def _stream(row: asyncpg.Record) -> Stream:
 
 def _alert(row: asyncpg.Record) -> Alert:
     return Alert(
-        UUID(int=row["alert_id"].int),
+        plain_uuid(row["alert_id"]),
         Phase(
             State(row["state"]), microseconds_of(row["active_since"]), microseconds_of(row["recovered_at"])
         ),

@@ -21,7 +21,7 @@ from streams.domain.detection.floor import Floor
 from streams.domain.detection.profile import Profile
 from streams.domain.windows import from_microseconds, to_microseconds
 from streams.resources import sql
-from streams.store.database import Connection
+from streams.store.database import Connection, plain_uuid
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def _by_pair(rows: Sequence[asyncpg.Record]) -> Mapping[tuple[Scope, str, str | 
         (Scope(row["tenant_id"], row["pipeline_id"]), row["from_stage_id"], row["to_stage_id"]): _Counts(
             to_microseconds(row["window_start"]),
             to_microseconds(row["window_end"]),
-            UUID(int=row["run_id"].int),
+            plain_uuid(row["run_id"]),
             row["revision"],
             row["entered_count"],
             row["converted_count"],

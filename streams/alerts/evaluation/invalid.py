@@ -8,7 +8,7 @@ from streams.alerts.rules import Rule
 from streams.alerts.scope import Invalid
 from streams.alerts.transition import Evidence, Kind, Step, Transition, alert_id_of
 from streams.resources import sql
-from streams.store.database import Connection
+from streams.store.database import Connection, plain_uuid
 
 
 async def tell_invalid(
@@ -17,7 +17,7 @@ async def tell_invalid(
     """Return a transition for each part that has become invalid, or valid again, since the last call."""
     found = {_alert(rule, part): (rule, part) for rule, part in parts}
     rows = await connection.fetch(sql("queries/alerts/invalid_parts"), list(found))
-    known = {UUID(int=row["alert_id"].int): row for row in rows}
+    known = {plain_uuid(row["alert_id"]): row for row in rows}
     transitions = []
     for alert, (rule, part) in found.items():
         row = known.get(alert)

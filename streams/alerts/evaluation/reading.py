@@ -15,7 +15,7 @@ from streams.domain.detection.decoding import decode
 from streams.domain.detection.profile import Profile
 from streams.domain.windows import from_microseconds, to_microseconds
 from streams.resources import sql
-from streams.store.database import Connection
+from streams.store.database import Connection, plain_uuid
 
 WINDOWS_AT_ONCE = 24
 """Windows of history that are read at once, at most: a day of hours."""
@@ -192,7 +192,7 @@ class Reader:
             [scope.pipeline_id for scope in wanted],
         )
         return {
-            Scope(row["tenant_id"], row["pipeline_id"]): (UUID(int=row["run_id"].int), row["revision"])
+            Scope(row["tenant_id"], row["pipeline_id"]): (plain_uuid(row["run_id"]), row["revision"])
             for row in rows
         }
 
