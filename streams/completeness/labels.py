@@ -15,6 +15,8 @@ LOOK_EVERY = 60.0
 """Seconds between two looks at the source's labels."""
 LOOK_SECONDS = 2
 """The most seconds of a look: proofs wait for the look."""
+_ENDED = (asyncpg.OperatorInterventionError, asyncpg.PostgresConnectionError)
+"""The server ended the session, and asyncpg may not have seen the socket's end yet."""
 _KINDS: dict[str, LabelKind] = {"tenant": "tenant", "pipeline": "pipeline"}
 
 _Row = tuple[str | None, str | None, str | None]
@@ -75,7 +77,7 @@ class LabelWatch:
         except asyncpg.QueryCanceledError:
             raise BadLabelsError(f"took more than {LOOK_SECONDS} s: make the statement faster") from None
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            if source.is_closed():
+            if source.is_closed() or isinstance(error, _ENDED):
                 raise
             raise BadLabelsError(
                 f"{one_line(error)}: give a query with the columns kind (tenant or pipeline), id and name"

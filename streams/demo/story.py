@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import asyncpg
-from aiokafka.errors import KafkaError
 from rich.console import Console
 
 from streams.demo.alerting import start_alerting
@@ -33,6 +32,7 @@ from streams.publish.backfill import Backfill
 from streams.reconciliation import reconcile
 from streams.settings import Settings
 from streams.store.database import create_pool, facts_setting
+from streams.store.keep_trying import PASSING_ERRORS
 
 _Result = TypeVar("_Result")
 PAST = timedelta(minutes=10)
@@ -62,7 +62,7 @@ def run_demo(options: DemoOptions, console: Console) -> DemoResult:
             return asyncio.run(story.tell(variables, stack.data_dir))
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError, OSError) as error:
+        except (asyncpg.PostgresError, *PASSING_ERRORS) as error:
             raise DemoError(
                 f"a server of the demo failed ({str(error) or type(error).__name__}): "
                 "run the demo again with --data-dir, and look at the logs in that folder"

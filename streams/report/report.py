@@ -13,6 +13,7 @@ import asyncpg
 from streams.errors import PreconditionError, ReportError
 from streams.report.request import Request, make_request
 from streams.resources import sql
+from streams.store.connecting import DRIVERS_ERRORS
 from streams.store.database import Connection
 from streams.store.refusals import remedy_of
 
@@ -163,7 +164,7 @@ async def _keep(facts: Connection, run_id: UUID, request: Request, conversions: 
 async def _fail(facts: Connection, run_id: UUID, error: BaseException) -> None:
     try:
         await facts.execute(sql("queries/report/report_fail"), run_id)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except DRIVERS_ERRORS:
         error.add_note(f"the connection was lost, so the report's run {run_id} is still RUNNING")
 
 
