@@ -12,6 +12,7 @@ from streams.cli import (
     backfill,
     connector,
     dashboard,
+    dead_letters,
     demo,
     local,
     migrate,
@@ -68,6 +69,7 @@ app.command("worker")(worker.worker)
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(connector.app, name="connector")
 app.add_typer(dashboard.app, name="dashboard")
+app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(local.app, name="local")
 
 

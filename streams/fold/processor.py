@@ -17,6 +17,7 @@ import structlog
 
 from streams.cdc.envelope import ChangeDecoder, MalformedEventError
 from streams.cdc.folded import FoldedTopic, require_counted, require_records
+from streams.cdc.restatement import own_key
 from streams.domain.codes import Vocabulary
 from streams.domain.partition import PartitionState
 from streams.domain.plan import WindowPlan
@@ -235,7 +236,7 @@ class Processor:
     def _apply_records(self, owned: OwnedPartition, records: Sequence[Record]) -> int:
         """Fold records in; return the number of changed entries."""
         told, first, last = owned.told, records[0].offset, records[-1].offset
-        poisoned = owned.poisoned and any(record.key in owned.poisoned for record in records)
+        poisoned = owned.poisoned and any(own_key(record.key) in owned.poisoned for record in records)
         if not poisoned and (told <= first or told > last):
             changes = self._decoder.decode_all(records)
             if changes is not None:
@@ -256,17 +257,19 @@ class Processor:
         except (MalformedEventError, OverflowError) as error:
             self._refuse(owned, record, error)
             return False
-        if owned.poisoned and record.key in owned.poisoned:
-            owned.poisoned.discard(record.key)
-            owned.superseded[record.key] = record.offset
+        key = own_key(record.key)
+        if key is not None and key in owned.poisoned:
+            owned.poisoned.discard(key)
+            owned.superseded[key] = record.offset
         return changed
 
     def _refuse(self, owned: OwnedPartition, record: Record, error: Exception) -> None:
         log.warning("event could not be applied", offset=record.offset, reason=str(error))
         self.dead_letters += 1
-        owned.dead_letters.append(DeadLetter(record.offset, record.key, record.value, str(error)))
-        if record.key is not None:
-            owned.poisoned.add(record.key)
+        key = own_key(record.key)
+        owned.dead_letters.append(DeadLetter(record.offset, key, record.value, str(error)))
+        if key is not None:
+            owned.poisoned.add(key)
 
     def _activate_when_replayed(self, owned: OwnedPartition) -> None:
         if owned.known is not None and owned.state.position >= owned.end:

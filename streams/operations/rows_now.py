@@ -1,0 +1,29 @@
+"""Rows of the stage table, read from the source as they are now."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import asyncpg
+
+from streams.cdc.restatement import SourceRow
+from streams.errors import PreconditionError
+from streams.resources import sql
+from streams.store.database import Connection
+
+
+async def read_rows(source: Connection, ids: Sequence[UUID]) -> dict[UUID, SourceRow]:
+    """Return the rows with these ids by id; a deleted row is missing.
+
+    Raises PreconditionError if row security could hide rows from the role: a hidden row would look deleted.
+    """
+    try:
+        async with source.transaction(readonly=True):
+            await source.execute(
+                "set local row_security = off"
+            )  # Postgres then refuses instead of hiding rows
+            rows = await source.fetch(sql("queries/operations/rows_now"), list(ids))
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise PreconditionError(
+            f"the role of FUNNELPROOF_SOURCE_DSN may not read all rows: {error}"
+        ) from error
+    return {row["id"]: SourceRow(**row) for row in rows}
