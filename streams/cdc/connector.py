@@ -124,8 +124,8 @@ class Connector:
         if former is not None and former.get(_ROUTED) != wanted[_ROUTED]:
             raise PreconditionError(
                 f"connector {self._name} spreads deals over {former.get(_ROUTED)} partitions, FUNNELPROOF_PARTITIONS "
-                f"says {wanted[_ROUTED]}: set it to {former.get(_ROUTED)}, or begin anew with {wanted[_ROUTED]}: first "
-                "run `funnelproof connector delete --topics`"
+                f"says {wanted[_ROUTED]}: set it to {former.get(_ROUTED)}, or begin anew with {wanted[_ROUTED]}: "
+                "run `funnelproof rebuild`"
             )
 
     async def require_own(self) -> None:
@@ -229,7 +229,7 @@ class Connector:
             raise PreconditionError(
                 f"replication slot {slot.name} is there, and this Kafka Connect has never read it: set "
                 "FUNNELPROOF_INSTANCE to a name of its own; if the slot is a former one of this installation, begin "
-                "anew with `funnelproof connector delete --topics`, then `funnelproof connector apply`"
+                "anew with `funnelproof rebuild`"
             )
 
     async def _remembers(self) -> bool:

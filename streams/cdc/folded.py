@@ -12,10 +12,7 @@ from streams.errors import PreconditionError, UnreachableError
 MISSING_SECONDS = 5.0
 """Seconds without the topic after which the topic counts as deleted: a starting broker may not know it yet."""
 
-BEGIN_ANEW = (
-    "`funnelproof connector delete --topics`, then `funnelproof connector apply`, so that its log begins with a "
-    "snapshot of all rows"
-)
+BEGIN_ANEW = "`funnelproof rebuild`, so that its log begins with a snapshot of all rows"
 
 
 class RecordsLostError(PreconditionError):
@@ -82,19 +79,22 @@ class FoldedTopic(Topics):
             self._missing_since = self._missing_since or now
             if now - self._missing_since < MISSING_SECONDS:
                 raise UnreachableError(f"Kafka does not know the topic {name}")
-            raise PreconditionError(f"topic {name} was deleted. To go on without it: {BEGIN_ANEW}")
+            raise PreconditionError(
+                f"topic {name} was deleted. If `funnelproof rebuild` is at work, start the worker again; otherwise run "
+                f"{BEGIN_ANEW}"
+            )
         self._missing_since = None
         topic_id, partitions = found
         if topic_id != folded.topic_id:
             raise PreconditionError(
-                f"topic {name} was deleted and made anew: nothing of the new one was counted. Unless the connector "
-                f"was deleted with it: {BEGIN_ANEW}. Then start the worker again, it will rebuild the counts"
+                f"topic {name} was deleted and made anew: nothing of the new one was counted. Unless `funnelproof "
+                f"rebuild` has just made it, run {BEGIN_ANEW}. Then start the worker again, it will rebuild the counts"
             )
         if partitions != folded.partitions:
             raise PreconditionError(
                 f"topic {name} has {partitions} partitions now, no longer {folded.partitions}: start the worker "
                 "again, it will rebuild the counts. The connector goes on using the former ones; to spread deals "
-                f"over all, set FUNNELPROOF_PARTITIONS={partitions} and {BEGIN_ANEW}"
+                f"over all, set FUNNELPROOF_PARTITIONS={partitions} and run {BEGIN_ANEW}"
             )
 
 
@@ -109,7 +109,7 @@ def require_records(topic: str, partition: int, position: int, start: int, end: 
             "log",
             f"partition {partition} of {topic} begins at {start}: the records before were deleted, and the worker has "
             f"a state up to {position} only",
-            "Start the worker where the checkpoints are (FUNNELPROOF_STATE_DIR); if there are none, begin anew: "
+            "Start the worker where the checkpoints are (FUNNELPROOF_STATE_DIR); if there are none, run "
             f"{BEGIN_ANEW}",
         )
     require_counted(topic, partition, position, end)
@@ -125,5 +125,5 @@ def require_counted(topic: str, partition: int, counted: int | None, end: int) -
             "log_end",
             f"partition {partition} of {topic} ends at {end}, before the {counted} already read: Kafka has lost the "
             "records in between",
-            f"To go on without them: {BEGIN_ANEW}",
+            f"To go on without them, run {BEGIN_ANEW}",
         )

@@ -6,6 +6,7 @@ truncate into deletes. Debezium makes the slot `funnelproof` when the connector 
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -88,9 +89,9 @@ def require_own(objects: Sequence[SourceObject]) -> None:
         if each.kind == PUBLICATION and not each.is_right:
             raise PreconditionError(
                 f"publication {each.name} does not publish all inserts, updates and deletes of exactly {TABLE} "
-                f"(it publishes {each.detail}), so the log may lack changes: begin anew with "
-                f"`funnelproof connector delete --topics`, `{each.statement}` if it is still there, and `funnelproof "
-                "connector apply`; where another program reads it, set FUNNELPROOF_INSTANCE to a name of its own"
+                f"(it publishes {each.detail}), so the log may lack changes: run `{each.statement}`, then begin anew "
+                "with `funnelproof rebuild`; where another program reads the publication, set FUNNELPROOF_INSTANCE to "
+                "a name of its own"
             )
 
 
@@ -105,24 +106,39 @@ async def make_objects(connection: "Connection", instance: str, *, truncate_trig
     """
     objects = await read_objects(connection, instance)
     require_own(objects)
-    right = {each.kind for each in objects if each.is_right}
+    present = {each.kind for each in objects if each.is_right}
+    wanted = await _wanted(connection, instance, present, truncate_trigger=truncate_trigger)
+    await _execute(connection, [statement for _, _, statement in wanted])
+    return [made for _, made, _ in wanted]
+
+
+async def require_makeable(
+    connection: "Connection", instance: str, remaining: AbstractSet[str], *, truncate_trigger: bool
+) -> None:
+    """Raise as `make_objects` does if a right is missing to make the objects of the kinds not in `remaining`."""
+    await _wanted(connection, instance, remaining, truncate_trigger=truncate_trigger)
+
+
+async def _wanted(
+    connection: "Connection", instance: str, present: AbstractSet[str], *, truncate_trigger: bool
+) -> list[tuple[bool, str, str]]:
+    """Return for each missing object whether the role may make it, the object in words, and the statement."""
     asked = await connection.fetchrow(sql("queries/cdc/source_publication"), instance)
     if asked is None:
         raise PreconditionError(
             f"the CRM's database has no table {TABLE}: does FUNNELPROOF_SOURCE_DSN point at it?"
         )
     wanted = []
-    if PUBLICATION not in right:
+    if PUBLICATION not in present:
         wanted.append((asked["may_publish"], f"publication {instance} of {TABLE}", asked["statement"]))
-    if truncate_trigger and TRIGGER not in right:
+    if truncate_trigger and TRIGGER not in present:
         made = f"trigger funnelproof_delete_before_truncate on {TABLE}: a truncate first deletes every row"
         wanted.append(
             (asked["may_trigger"], made, sql("queries/cdc/source_truncate_trigger").rstrip().rstrip(";"))
         )
     if not all(allowed for allowed, _, _ in wanted):
         raise PreconditionError(_for_the_owner([statement for _, _, statement in wanted]))
-    await _execute(connection, [statement for _, _, statement in wanted])
-    return [made for _, made, _ in wanted]
+    return wanted
 
 
 async def _execute(connection: "Connection", statements: Sequence[str]) -> None:

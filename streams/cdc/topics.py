@@ -137,12 +137,12 @@ class Topics:
         if topic.partitions != partitions:
             raise PreconditionError(
                 f"topic {name} has {topic.partitions} partitions, FUNNELPROOF_PARTITIONS says {partitions}: set it "
-                "to the number the topic was made with, or run `funnelproof connector delete --topics` to begin anew"
+                "to the number the topic was made with, or run `funnelproof rebuild` to begin anew"
             )
         if settings.get("cleanup.policy") == "compact" and topic.deletion:
             raise PreconditionError(
                 f"{topic.deletion}, and rows' records may be among them: begin anew with "
-                "`funnelproof connector delete --topics`, then `funnelproof connector apply`"
+                "`funnelproof rebuild`"
             )
         return topic
 

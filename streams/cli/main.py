@@ -16,6 +16,7 @@ from streams.cli import (
     demo,
     local,
     migrate,
+    rebuild,
     reconcile,
     report,
     revise,
@@ -61,6 +62,7 @@ app.command("demo")(demo.demo)
 app.command("migrate")(migrate.migrate)
 app.command("report")(report.report)
 app.command("backfill")(backfill.backfill)
+app.command("rebuild")(rebuild.rebuild)
 app.command("reconcile")(reconcile.reconcile)
 app.command("revise")(revise.revise)
 app.command("status")(status.status)

@@ -22,7 +22,7 @@ from streams.store.database import facts_connection
 from streams.store.installation import require_installation
 
 _SHORTEST = timedelta(seconds=5)
-_EXIT = {"equal": 0, "different": 1, "undecided": 2}
+EXIT = {"equal": 0, "different": 1, "undecided": 2}
 
 
 def reconcile(
@@ -76,7 +76,7 @@ def reconcile(
         print_json(result_as_json(result))
     else:
         _print(result)
-    raise typer.Exit(_EXIT[result.outcome])
+    raise typer.Exit(EXIT[result.outcome])
 
 
 def _run_job(settings: Settings, every: str) -> None:

@@ -169,26 +169,35 @@ def _publication(source: Fingerprint) -> Iterator[Fault]:
         return
     if table is None:
         return
-    anew = "drop the publication, then run `funnelproof connector apply`"
-    if publication.all_tables or [each.oid for each in publication.tables] != [table.oid]:
-        names = "all tables" if publication.all_tables else ", ".join(t.name for t in publication.tables)
-        yield Fault("publication", f"the publication has {names or 'no table'}, not just {TABLE}", anew)
+    alter = f"alter publication {publication.name} set"
+    whole = f"{alter} table {TABLE}"
+    if publication.all_tables:
+        yield Fault(
+            "publication",
+            f"the publication has all tables, not just {TABLE}",
+            f"drop publication {publication.name}",
+        )
         return
-    missing = [name for name in ("insert", "update", "delete") if not getattr(publication, name)]
-    if missing:
-        yield Fault("publication", f"the publication leaves out: {', '.join(missing)}", anew)
+    if [each.oid for each in publication.tables] != [table.oid]:
+        names = ", ".join(each.name for each in publication.tables) or "no table"
+        yield Fault("publication", f"the publication has {names}, not just {TABLE}", whole)
+        return
+    if missing := [name for name in ("insert", "update", "delete") if not getattr(publication, name)]:
+        reason = f"the publication leaves out: {', '.join(missing)}"
+        yield Fault("publication", reason, f"{alter} (publish = 'insert, update, delete')")
     if publication.tables[0].filtered:
-        yield Fault("publication", "the publication has a row filter", anew)
+        yield Fault("publication", "the publication has a row filter", whole)
     if publication.tables[0].column_list:
-        yield Fault("publication", "the publication has a column list", anew)
+        yield Fault("publication", "the publication has a column list", whole)
     if table.kind == "p" and not publication.via_root:
-        yield Fault("publication", "the publication sends changes under the partitions' names", anew)
+        reason = "the publication sends changes under the partitions' names"
+        yield Fault("publication", reason, f"{alter} (publish_via_partition_root = true)")
     stored = [column.name for column in source.columns if column.generated == "s"]
     if source.server_version >= _GENERATED_IN_PUBLICATIONS and stored and publication.generated != "s":
         yield Fault(
             "publication",
             f"the publication leaves the generated column {stored[0]} out, so Postgres refuses the CRM's updates",
-            anew,
+            f"{alter} (publish_generated_columns = stored)",
         )
 
 

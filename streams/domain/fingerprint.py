@@ -57,7 +57,10 @@ class PublishedTable:
 
 @dataclass(frozen=True)
 class Publication:
-    """The publication that the connector reads; `generated` is pubgencols (`n` none, `s` stored)."""
+    """The publication that the connector reads; `generated` is pubgencols (`n` none, `s` stored).
+
+    `name` is quoted where SQL needs quotes; empty in a fingerprint that an older version has kept.
+    """
 
     oid: int
     version: str
@@ -70,6 +73,7 @@ class Publication:
     via_root: bool
     generated: str
     tables: Sequence[PublishedTable]
+    name: str = ""
 
 
 @dataclass(frozen=True)

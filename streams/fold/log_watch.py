@@ -45,7 +45,7 @@ class LogWatch:
             if moved:
                 log.warning(
                     "the log's first records were deleted: the counts are right, but a worker without this worker's "
-                    "checkpoints will not start; begin anew at a time of your choice",
+                    "checkpoints will not start; run `funnelproof rebuild` at a time of your choice",
                     topic=name,
                     begins_at=moved,
                 )

@@ -20,7 +20,7 @@ async def explain(reason: BaseException, settings: Settings, topic: FoldedTopic 
     if isinstance(reason, PositionError):
         return await _why_astray(reason, topic)
     if isinstance(reason, CorruptRecordsError):
-        return PreconditionError(f"{reason}; where there is none, {BEGIN_ANEW}")
+        return PreconditionError(f"{reason}; where there is none, run {BEGIN_ANEW}")
     if isinstance(reason, InvalidSessionTimeoutError):
         seconds = settings.session_timeout.total_seconds()
         return SettingsError(
@@ -39,4 +39,6 @@ async def _why_astray(reason: PositionError, topic: FoldedTopic | None) -> BaseE
             return error
         except (FunnelproofError, TimeoutError):
             pass  # the message of `reason` is reported
-    return RecordsLostError("log", str(reason), f"Records that were deleted do not come back: {BEGIN_ANEW}")
+    return RecordsLostError(
+        "log", str(reason), f"Records that were deleted do not come back: run {BEGIN_ANEW}"
+    )

@@ -203,9 +203,7 @@ def _of_the_capture(seen: Seen) -> Iterator[str]:
     if seen.slot is None:
         yield f"Postgres has no replication slot for the connector: {_APPLY}"
     elif seen.slot["wal_status"] == "lost":
-        yield (
-            "the replication slot has lost WAL that was not read: delete the connector and the slot, snapshot anew"
-        )
+        yield ("the replication slot has lost WAL that was not read: run `funnelproof rebuild`")
 
 
 def _of_the_results(seen: Seen) -> Iterator[str]:

@@ -13,17 +13,17 @@ from datetime import datetime
 from streams.resources import sql
 from streams.store.database import Connection, Pool
 
+_SETTLES = "an equal one settles it"
 COMPARE = (
-    "run `funnelproof reconcile`: an equal one settles it; where it finds differences, begin anew with "
-    "`funnelproof connector delete --topics` and `funnelproof connector apply`, then reconcile again"
+    f"run `funnelproof reconcile`: {_SETTLES}; where it finds differences, begin anew from a snapshot with "
+    "`funnelproof rebuild`"
 )
 BEGIN_ANEW = (
-    "begin anew from a snapshot with `funnelproof connector delete --topics` and `funnelproof connector apply`, "
-    "then run `funnelproof reconcile`: an equal one settles it"
+    "begin anew from a snapshot with `funnelproof rebuild`, which compares at its end: equal settles it"
 )
 APPLY = (
-    "run `funnelproof connector apply`, which starts the connector again, then `funnelproof reconcile`: an equal one "
-    "settles it"
+    "run `funnelproof connector apply`, which starts the connector again, then `funnelproof reconcile`: "
+    f"{_SETTLES}"
 )
 GRANT = (
     "grant the role what `sql/roles.sql` grants funnelproof_worker, and execute on pg_logical_emit_message"
@@ -31,17 +31,21 @@ GRANT = (
 MEND = f"mend the fault; then {BEGIN_ANEW}"
 KEEP_RECORDS = (
     "give the topic cleanup.policy=compact, for example with `kafka-configs --alter`, then run "
-    "`funnelproof reconcile`: an equal one settles it"
+    f"`funnelproof reconcile`: {_SETTLES}"
 )
 RESTORE = (
     "start the worker where its checkpoints are (FUNNELPROOF_STATE_DIR), and run `funnelproof reconcile`; if there are "
     f"none, {BEGIN_ANEW}"
 )
+RETRY = (
+    "see `funnelproof dead-letters list`, mend the rows in the CRM, then run `funnelproof dead-letters retry`; or "
+    f"run `funnelproof reconcile`: {_SETTLES}"
+)
 REMEDIES = {
     "columns": MEND,
     "configuration": f"run `funnelproof connector apply`; then {BEGIN_ANEW}",
     "connector": APPLY,
-    "dead_letters": COMPARE,
+    "dead_letters": RETRY,
     "identity": MEND,
     "log": RESTORE,
     "log_end": BEGIN_ANEW,

@@ -1,14 +1,16 @@
 """Follows the advice of `status`, as an operator would: reconcile, or begin anew, until results are proven again."""
 
+import asyncio
 import re
+from collections.abc import Sequence
 
 from tests.source_changes.action import Action
 from tests.source_changes.look import Finding, Look, look
 from tests.source_changes.world import World
 
-ANEW = "connector delete --topics"
-SQL = re.compile(r"(?:drop publication|grant|alter table|alter publication|drop trigger) [^`;:()]+")
-"""The statements that a refusal names."""
+ANEW = "funnelproof rebuild"
+SQL = re.compile(r"(?:drop publication|grant|alter table|alter publication|drop trigger) [^`;:]+")
+"""The statements that `status` and a refusal name."""
 REFUSALS = 4
 COMPARE = "run `funnelproof reconcile`: an equal one settles it"
 
@@ -36,7 +38,7 @@ async def follow(world: World, actions: list[Action], *, mend: bool) -> tuple[st
         equal = reconciled.returncode == 0 and (await world.status())[0] == 0
     last = ""
     if not equal:
-        last = await _begin_anew(world)
+        last = await _begin_anew(world, troubles)
         done.append(f"began anew ({last})")
     seen = await look(world)
     if mend and (seen.doubts or seen.wrong):
@@ -45,30 +47,26 @@ async def follow(world: World, actions: list[Action], *, mend: bool) -> tuple[st
     return ", ".join(done), seen
 
 
-async def _begin_anew(world: World) -> str:
-    await world.stop_workers()
-    for command in (("connector", "delete", "--topics"), ("connector", "apply")):
-        if refused := await _obeying(world, *command):
-            world.start_worker()
-            return f"{' '.join(command)}: {refused}"
-    world.start_worker()
-    if not await world.proves():
-        return "nothing is proven"
-    reconciled = await world.run("reconcile")
-    return f"reconciled ({reconciled.returncode})"
-
-
-async def _obeying(world: World, *command: str) -> str:
-    """Run a command; where the command refuses and names SQL, run the SQL and ask again. Return the last refusal."""
+async def _begin_anew(world: World, troubles: Sequence[str]) -> str:
+    await _obey(world, "\n".join(troubles))
     refused = ""
     for _ in range(REFUSALS):
-        done = await world.run(*command, admin=True)
-        if done.returncode == 0:
-            return ""
+        rebuilding = asyncio.create_task(world.run("rebuild", "--yes", admin=True))
+        while not rebuilding.done():
+            world.keep_a_worker()
+            await asyncio.wait([rebuilding], timeout=0.5)
+        done = await rebuilding
+        if done.returncode != 2:
+            return f"reconciled ({done.returncode})"
         refused = done.stderr.strip()
-        found = SQL.findall(refused)
-        if not found:
+        if not await _obey(world, refused):
             break
-        for statement in found:
-            await world.execute(statement.replace("{", "{{").replace("}", "}}"))
-    return refused
+    return f"rebuild: {refused}"
+
+
+async def _obey(world: World, told: str) -> bool:
+    """Run the SQL that `told` names; return True if there was any. Postgres may refuse a part of the advice."""
+    found = SQL.findall(told)
+    for statement in found:
+        await world.execute(statement.replace("{", "{{").replace("}", "}}"))
+    return bool(found)

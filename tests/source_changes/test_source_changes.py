@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import Servers
+from tests.source_changes.advice import follow
 from tests.source_changes.catalogue import ACTIONS
 from tests.source_changes.history import run
 from tests.source_changes.look import look
@@ -53,6 +54,35 @@ async def test_a_wrong_result_that_nothing_tells_of_is_found(
         assert before.windows
         await world.execute(EDIT, world.report)
         assert [finding.kind for finding in (await look(world)).findings] == ["lie"]
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("roles", [True, False])
+@pytest.mark.parametrize(
+    "action",
+    [
+        "the publication gets another table",
+        "the publication gets the whole schema",
+        "the publication is made by others, with inserts only",
+        "the publication is made anew for all tables",
+    ],
+)
+async def test_the_advice_of_status_heals_a_source_that_its_author_leaves_as_it_is(
+    servers: Servers, granted: str, tmp_path: Path, action: str, *, roles: bool
+) -> None:
+    crm = Crm("advice")
+    async with a_world(servers, granted, tmp_path, crm, "scadvice", roles=roles, separate=False) as world:
+        await crm.funnel.create(world.source)
+        await world.install()
+        world.start_worker()
+        await world.write()
+        assert await world.proves()
+        await ACTIONS[action].act(world)
+        await world.write()
+        await look(world)
+        done, seen = await follow(world, [], mend=True)
+        assert (seen.findings, seen.doubts) == ([], []), done
 
 
 def test_every_action_is_the_first_of_some_history_and_a_seed_gives_the_same_histories_again() -> None:

@@ -133,6 +133,7 @@ select
         'publication', (
             select
                 jsonb_build_object(
+                    'name', quote_ident(publication.pubname),
                     'oid', publication.oid::bigint,
                     'version', publication.xmin::text,
                     'owner', publication.pubowner::bigint,

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import subprocess
-import sys
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +11,7 @@ import pytest
 from tests.integration.stream import counts
 from tests.integration.stream.conftest import Install
 from tests.integration.stream.funnel import Funnel
-from tests.integration.stream.installation import Installation
+from tests.integration.stream.installation import Installation, Worker
 from tests.integration.stream.letters import PLACES, UNRESOLVED, produce, spoil
 
 pytestmark = pytest.mark.timeout(180)
@@ -179,15 +177,11 @@ async def test_a_retry_that_is_killed_at_any_moment_and_a_second_one_do_no_harm(
 ) -> None:
     for number in range(12):
         await spoil(installation, funnel, await installation.now(), await installation.now())
-        process = subprocess.Popen(
-            [sys.executable, "-m", "streams", "dead-letters", "retry"],
-            env=installation.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+        process = Worker(
+            installation.environment, installation.folder / "killed.log", "dead-letters", "retry"
         )
         await asyncio.sleep(0.6 + 0.25 * number)
         process.kill()
-        process.wait()
     both = await asyncio.gather(
         *(asyncio.to_thread(installation.run, "dead-letters", "retry") for _ in range(2))
     )

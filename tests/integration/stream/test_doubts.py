@@ -127,7 +127,7 @@ async def test_a_slot_that_was_moved_over_changes_is_found_and_healed_by_beginni
     status, found = await asyncio.to_thread(told, doubtful)
     assert status == 1
     assert {doubt["kind"] for doubt in found["doubts"]} == {"slot", "marker"}
-    assert any("connector delete --topics" in trouble for trouble in found["troubles"])
+    assert any("funnelproof rebuild" in trouble for trouble in found["troubles"])
     status, _ = await asyncio.to_thread(doubtful.reconcile)
     assert status == 1
     assert await next_completeness(doubtful, funnel) == "estimated"

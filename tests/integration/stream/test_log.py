@@ -102,7 +102,7 @@ async def test_a_log_without_its_beginning_is_gone_on_with_by_those_who_have_fol
         moved = installation.start_worker()
         assert await asyncio.to_thread(moved.process.wait, 60) == 1
         assert f"of {settings.data_topic} begins at" in moved.log(1)
-        assert "connector delete --topics" in moved.log(1)
+        assert "funnelproof rebuild" in moved.log(1)
         assert await connection.fetchval(DOUBTS) == ["log", "retention"]
         assert await connection.fetchval(RUNS) == revisions
 
@@ -134,7 +134,7 @@ async def test_a_worker_that_was_too_slow_for_the_deletion_of_records_stops_and_
         assert await asyncio.to_thread(worker.process.wait, 60) == 1
         assert "records" in (last := worker.log(1))
         assert "were deleted" in last
-        assert "connector delete --topics" in last
+        assert "funnelproof rebuild" in last
         assert await connection.fetchval(DOUBTS) == ["log"]
 
 

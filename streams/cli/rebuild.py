@@ -1,0 +1,119 @@
+"""`funnelproof rebuild`: begins the log anew, has everything counted anew, and compares."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from streams.cli.output import AsJson, print_json, stderr, stdout
+from streams.cli.reconcile import EXIT, result_as_json
+from streams.domain.duration import parse_duration
+from streams.errors import PreconditionError
+from streams.operations.rebuild import Progress, Tell, plan_rebuild
+from streams.operations.rebuild import rebuild as begin_anew
+from streams.settings import Settings, load_settings
+
+_EVERY = 10.0
+"""Seconds after which a step that goes on is told again."""
+
+
+def rebuild(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the steps, and change nothing.")] = False,
+    wait: Annotated[
+        str, typer.Option(help="How long to wait for a worker while no worker lives, as 90s or 10m.")
+    ] = "10m",
+    as_json: AsJson = False,
+) -> None:
+    """Begin the log anew from a snapshot of the CRM, have everything counted anew, and compare.
+
+    For doubts where `status` says so. Checks every right first, and asks. Workers that run end by themselves, and are
+    to be started again, as a service manager does. Closed windows keep their facts until the new log is proven. A
+    rebuild that was interrupted goes on with the next call.
+
+    Exit status: 0 all closed windows are equal to the canonical SQL, 1 some differ, 2 could not tell.
+
+    Example: `funnelproof rebuild --yes`
+    """
+    try:
+        no_worker_seconds = parse_duration(wait).total_seconds()
+    except ValueError as error:
+        raise typer.BadParameter(f"--wait: {error}") from error
+    settings = load_settings()
+    plan = asyncio.run(plan_rebuild(settings))
+    for line in plan.lines:
+        stderr.print(
+            f"will {line}" if not line.startswith("worker") else line,
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+    if dry_run:
+        if as_json:
+            print_json({"dry_run": True, "steps": plan.lines})
+        return
+    _ask(settings, yes=yes)
+    began = time.monotonic()
+    with _told() as tell:
+        result = asyncio.run(begin_anew(settings, tell, no_worker_seconds))
+    seconds = round(time.monotonic() - began, 1)
+    if as_json:
+        print_json(result_as_json(result) | {"seconds": seconds})
+    else:
+        stdout.print(
+            f"rebuilt in {seconds:.0f} s: compared {result.runs} runs, {result.pairs} pairs: {result.outcome}"
+        )
+        if result.outcome == "different":
+            stdout.print("`funnelproof reconcile` lists the differences", highlight=False)
+        if result.reason:
+            stderr.print(result.reason, markup=False, soft_wrap=True)
+    raise typer.Exit(EXIT[result.outcome])
+
+
+def _ask(settings: Settings, *, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise PreconditionError("nobody is there to be asked: give --yes to begin the log anew")
+    stderr.print(f"Begin the log of the installation {settings.instance} anew? [y/N] ", end="", markup=False)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise typer.Abort
+
+
+@contextmanager
+def _told() -> Iterator[Tell]:
+    """Tell each step on stderr: with a spinner on a terminal, otherwise a line for each news and every ten seconds."""
+    if stderr.is_terminal:
+        with stderr.status("") as spinner:
+            before = Progress("")
+
+            def spin(progress: Progress) -> None:
+                nonlocal before
+                if before.step and progress.step != before.step:
+                    stderr.print(f"{before.step}: done", markup=False, highlight=False)
+                before = progress
+                spinner.update(_line(progress))
+
+            yield spin
+        return
+    last, at = "", 0.0
+
+    def say(progress: Progress) -> None:
+        nonlocal last, at
+        news = f"{progress.step}: {progress.note}"
+        if news != last or time.monotonic() - at > _EVERY:
+            last, at = news, time.monotonic()
+            stderr.print(_line(progress), markup=False, highlight=False, soft_wrap=True)
+
+    yield say
+
+
+def _line(progress: Progress) -> str:
+    parts = [progress.step]
+    if progress.total:
+        parts.append(f"{progress.done:,} of {progress.total:,}")
+    return ": ".join([*parts, *([progress.note] if progress.note else [])])

@@ -1,0 +1,182 @@
+"""`funnelproof rebuild`: the log begins anew while workers run, and no closed window gets a wrong revision.
+
+former log   1 2 3 -- lost -- 5 |
+new log                         | snapshot: 1 2 3 4 5, then 6 7
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from tests.integration.stream.conftest import Install
+from tests.integration.stream.funnel import Funnel
+from tests.integration.stream.installation import Installation, Worker
+from tests.integration.stream.letters import FORGET, HIDDEN, IN_DOUBT
+
+pytestmark = pytest.mark.timeout(240)
+
+COMPLETENESS = """
+select min(completeness) from dyno_crm.stage_conversion_current
+where tenant_id = $1 and window_name = '3s' and window_start = $2
+"""
+REVISIONS = """
+select count(*) from funnelproof.window_run where tenant_id = $1 and revision > 1 and window_name = '3s'
+"""
+
+
+@asynccontextmanager
+async def kept_running(installation: Installation) -> AsyncIterator[None]:
+    """Start a worker whenever none runs, as a service manager does."""
+
+    async def keep() -> None:
+        while True:
+            if not any(worker.runs for worker in installation.workers):
+                installation.start_worker()
+            await asyncio.sleep(0.5)
+
+    keeper = asyncio.create_task(keep())
+    try:
+        yield
+    finally:
+        keeper.cancel()
+
+
+async def lose_an_entry(installation: Installation, funnel: Funnel) -> None:
+    """Enter a deal that no event tells, into a window that is closed by then."""
+    words = {
+        "name": installation.settings.instance,
+        "row": funnel.ids["e2c"],
+        "tenant": funnel.tenant,
+        "deal": funnel.ids["deal_2"],
+        "pipeline": funnel.pipeline,
+        "stage": funnel.ids["b"],
+        "at": (await installation.now()).isoformat(),
+    }
+    async with installation.connection.transaction():
+        await installation.connection.execute(HIDDEN.format(**words))
+    await installation.wait_until(IN_DOUBT)
+
+
+async def prepared_funnel(installation: Installation) -> Funnel:
+    """A funnel with a closed window that is right, and an entry that was lost afterwards."""
+    funnel = Funnel()
+    await funnel.create(installation.connection)
+    await installation.proven()
+    start = await installation.next_window()
+    for deal in ("deal_1", "deal_2"):
+        await funnel.enter(installation.connection, funnel.ids[deal], "a", await installation.now())
+    await installation.wait_until(f"select ({COMPLETENESS}) = 'proven'", funnel.tenant, start)
+    await lose_an_entry(installation, funnel)
+    return funnel
+
+
+async def status(installation: Installation) -> tuple[int, dict[str, Any]]:
+    done = await asyncio.to_thread(installation.run, "status", "--json")
+    return done.returncode, json.loads(done.stdout)
+
+
+async def test_a_log_that_lost_changes_begins_anew_beside_running_workers_and_results_are_proven_again(
+    install: Install,
+) -> None:
+    async with install(WINDOWS="3s,1h") as installation:
+        installation.start_worker()
+        await installation.wait_until_folding()
+        funnel = await prepared_funnel(installation)
+        _, found = await status(installation)
+        assert any("`funnelproof rebuild`" in trouble for trouble in found["troubles"]), found["troubles"]
+
+        refused = await asyncio.to_thread(installation.run, "rebuild")
+        assert (refused.returncode, "give --yes" in refused.stderr) == (2, True)
+        async with kept_running(installation):
+            done = await asyncio.to_thread(installation.run, "rebuild", "--yes", "--json")
+            assert done.returncode == 0, done.stderr
+            assert json.loads(done.stdout)["outcome"] == "equal"
+            steps = ("delete the former log", "make the new log", "count", "compare")
+            assert all(step in done.stderr for step in steps), done.stderr
+            start = await installation.next_window()
+            await installation.wait_until(f"select ({COMPLETENESS}) = 'proven'", funnel.tenant, start)
+            await installation.right()
+            code, found = await status(installation)
+            assert (code, found["doubts"]) == (0, []), found["troubles"]
+        # Only the window of the lost entry has another revision.
+        assert await installation.connection.fetchval(REVISIONS, funnel.tenant) <= 1
+        assert not (
+            installation.settings.state_dir / installation.settings.instance / "rebuild.json"
+        ).exists()
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(600)
+async def test_a_rebuild_that_is_killed_at_any_step_goes_on_with_the_next_call(install: Install) -> None:
+    async with install(WINDOWS="3s,1h") as installation:
+        installation.start_worker()
+        await installation.wait_until_folding()
+        funnel = await prepared_funnel(installation)
+        log = installation.folder / "killed.log"
+        async with kept_running(installation):
+            for step in (
+                "will count anew",
+                "delete the former log: connector",
+                "delete the former log: topic",
+                "make the new log",
+                "make the new log: topic",
+                "make the new log: connector",
+                "count",
+                "compare",
+            ):
+                command = Worker(installation.environment, log, "rebuild", "--yes")
+                while command.runs and step not in command.log(100):
+                    await asyncio.sleep(0.02)
+                command.kill()
+            done = await asyncio.to_thread(installation.run, "rebuild", "--yes", "--json")
+            assert done.returncode == 0, done.stderr
+            assert "go on with the rebuild" in done.stderr
+            await installation.proven()
+            await installation.right()
+        assert await installation.connection.fetchval(REVISIONS, funnel.tenant) <= 1
+
+
+@pytest.mark.thorough
+async def test_without_a_worker_a_rebuild_ends_and_says_how_to_go_on(install: Install) -> None:
+    async with install(WINDOWS="3s,1h") as installation:
+        worker = installation.start_worker()
+        await installation.wait_until_folding()
+        await prepared_funnel(installation)
+        assert await worker.stop() == 0
+        done = await asyncio.to_thread(installation.run, "rebuild", "--yes", "--wait", "3s")
+        assert done.returncode == 2
+        assert "start `funnelproof worker`, then run `funnelproof rebuild` again" in done.stderr
+        async with kept_running(installation):
+            done = await asyncio.to_thread(installation.run, "rebuild", "--yes")
+            assert done.returncode == 0, done.stderr
+        await installation.right()
+
+
+@pytest.mark.thorough
+async def test_a_publication_that_the_next_log_could_not_use_is_refused_before_anything_is_deleted(
+    install: Install,
+) -> None:
+    async with install(WINDOWS="3s,1h") as installation:
+        name, connection = installation.settings.instance, installation.connection
+        installation.start_worker()
+        await installation.wait_until_folding()
+        await prepared_funnel(installation)
+        await connection.execute(FORGET)
+        await connection.execute(f"alter publication {name} add table dyno_crm.pipeline_stage")
+        await installation.wait_until(IN_DOUBT)
+        _, found = await status(installation)
+        statement = f"alter publication {name} set table dyno_crm.deal_pipeline_stage_state"
+        assert any(statement in trouble for trouble in found["troubles"]), found["troubles"]
+        done = await asyncio.to_thread(installation.run, "rebuild", "--yes")
+        assert (done.returncode, f"drop publication {name}" in done.stderr) == (2, True)
+        assert await connection.fetchval("select active from pg_replication_slots where slot_name = $1", name)
+        await connection.execute(statement)
+        async with kept_running(installation):
+            done = await asyncio.to_thread(installation.run, "rebuild", "--yes")
+            assert done.returncode == 0, done.stderr
+            code, found = await status(installation)
+            assert (code, found["doubts"]) == (0, []), found["troubles"]
