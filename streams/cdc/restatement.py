@@ -114,59 +114,59 @@ def restate(partition: int, key: bytes, row: SourceRow | None, lsn: int, at: dat
 class RestatementSender:
     """Sends restatements to the log's data topic, in Kafka transactions: all of a batch, or none.
 
-    One sender of an installation works at a time: a new sender shuts the former sender out.
+    One sender of an installation works at a time. `shut_others_out` must be called before the rows are read: a sender
+    that has read older rows then sends nothing after this one. Otherwise compaction might keep the older restatement of
+    two, and the row's own event may be unreadable. All senders of an installation therefore share one transactional id.
     """
 
-    def __init__(self, brokers: Brokers, topic: str, topic_id: str, sender: str) -> None:
-        self._brokers = brokers
+    def __init__(self, brokers: Brokers, topic: str, topic_id: str, instance: str) -> None:
         self._topic = topic
         self._topic_id = topic_id
-        self._sender = sender
         self._topics = Topics(brokers)
+        self._producer = Producer(
+            {
+                **brokers.confluent(),
+                "transactional.id": f"{instance}.restatements",
+                # A killed sender's transaction holds readers back for this long at most.
+                "transaction.timeout.ms": int(1000 * _SEND_SECONDS),
+            },
+            logger=logging.getLogger(__name__),
+        )
+
+    async def shut_others_out(self) -> None:
+        """Shut former senders out for good. Raises UnreachableError."""
+        try:
+            await asyncio.to_thread(self._producer.init_transactions, _SEND_SECONDS)
+        except KafkaException as error:
+            raise UnreachableError(f"Kafka does not admit a writer of {self._topic}: {error}") from error
 
     async def send(self, restatements: Sequence[Restatement]) -> None:
-        """Return once Kafka has the whole batch. Raises PreconditionError if the topic is another one by now.
+        """Return once Kafka has the whole batch.
 
         The topic's id is confirmed between the last record and the commit. So a batch that went to a topic made anew,
-        where a partition may belong to other deals, is never read.
+        where a partition may belong to other deals, is never read. Raises PreconditionError if the topic is another one
+        by now, UnreachableError if Kafka does not take the batch, or if another sender has shut this one out.
         """
-        producer = await asyncio.to_thread(self._produce, restatements)
         try:
-            await self._confirm_topic()
-        except BaseException:
-            await asyncio.to_thread(producer.abort_transaction, _SEND_SECONDS)
-            raise
-        await asyncio.to_thread(self._commit, producer)
+            await asyncio.to_thread(self._produce, restatements)
+            try:
+                await self._confirm_topic()
+            except BaseException:
+                await asyncio.to_thread(self._producer.abort_transaction, _SEND_SECONDS)
+                raise
+            await asyncio.to_thread(self._producer.commit_transaction, _SEND_SECONDS)
+        except KafkaException as error:
+            raise UnreachableError(f"Kafka does not take records for {self._topic}: {error}") from error
 
     async def _confirm_topic(self) -> None:
         found = await self._topics.identity(self._topic)
         if found is None or found[0] != self._topic_id:
             raise PreconditionError(f"topic {self._topic} was made anew meanwhile: nothing was written")
 
-    def _produce(self, restatements: Sequence[Restatement]) -> Producer:
-        producer = Producer(
-            {
-                **self._brokers.confluent(),
-                "transactional.id": self._sender,
-                # A killed sender's transaction holds readers back for this long at most.
-                "transaction.timeout.ms": int(1000 * _SEND_SECONDS),
-            },
-            logger=logging.getLogger(__name__),
-        )
-        try:
-            producer.init_transactions(_SEND_SECONDS)
-            producer.begin_transaction()
-            for each in restatements:
-                producer.produce(self._topic, each.value, each.key + b" ", partition=each.partition)
-                producer.poll(0)
-            if producer.flush(_SEND_SECONDS):
-                raise UnreachableError(f"Kafka does not confirm records for {self._topic}: run this again")
-        except KafkaException as error:
-            raise UnreachableError(f"Kafka does not take records for {self._topic}: {error}") from error
-        return producer
-
-    def _commit(self, producer: Producer) -> None:
-        try:
-            producer.commit_transaction(_SEND_SECONDS)
-        except KafkaException as error:
-            raise UnreachableError(f"Kafka does not confirm records for {self._topic}: {error}") from error
+    def _produce(self, restatements: Sequence[Restatement]) -> None:
+        self._producer.begin_transaction()
+        for each in restatements:
+            self._producer.produce(self._topic, each.value, each.key + b" ", partition=each.partition)
+            self._producer.poll(0)
+        if self._producer.flush(_SEND_SECONDS):
+            raise UnreachableError(f"Kafka does not confirm records for {self._topic}: run this again")

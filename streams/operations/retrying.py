@@ -1,10 +1,11 @@
 """The retry of dead letters: the rows are read anew from the source, and restated in the log.
 
-1. Emit a marker: its position is the restatements' version.
-2. Wait until the transactions that had written to the stage table have ended: every change below the marker is visible.
-3. Read the rows, and wait until the marker comes out of Kafka: the source read is the one that feeds the log.
-4. Try each row in memory, as a worker would; a row that would be refused again is not sent.
-5. Send the restatements, and wait until the workers have folded them, which settles the letters.
+1. Shut every former sender of restatements out.
+2. Emit a marker: its position is the restatements' version.
+3. Wait until the transactions that had written to the stage table have ended: every change below the marker is visible.
+4. Read the rows, and wait until the marker comes out of Kafka: the source read is the one that feeds the log.
+5. Try each row in memory, as a worker would; a row that would be refused again is not sent.
+6. Send the restatements, and wait until the workers have folded them, which settles the letters.
 
 A retry that is killed has sent all of a batch, or none. A second retry, or a paused one that goes on, changes nothing
 wrongly: `streams.cdc.restatement` says why.
@@ -127,8 +128,8 @@ class Retry:
         session = await stack.enter_async_context(
             proving_session(settings, report, topics, topic.partitions, "dead-letters")
         )
-        name = f"{settings.instance}.dead-letters-retry"
-        sender = RestatementSender(settings.brokers, topic.name, topic.topic_id, name)
+        sender = RestatementSender(settings.brokers, topic.name, topic.topic_id, settings.instance)
+        await sender.shut_others_out()
         return cls(settings, plan, report, session, sender)
 
     async def run(self, letters: Sequence[DeadLetter]) -> list[Retried]:

@@ -13,6 +13,9 @@ ROW = {
     "exited_at": None,
 }
 
+SPOILED = b"{"
+"""An event that cannot be read."""
+
 
 @dataclass(frozen=True)
 class FakeRecord:
