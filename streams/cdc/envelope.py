@@ -37,11 +37,20 @@ _SECOND = 1_000_000
 _DAY = 86_400 * _SECOND
 _headers_of = attrgetter("headers")
 _UNREADABLE = (msgspec.DecodeError, ValueError, OverflowError, RecursionError)
+_WITHOUT_FORMER_STATE = "an update without the row's former state"
 _REKEYED = frozenset({"__debezium.newkey", "__debezium.oldkey"})
 
 
 class MalformedEventError(Exception):
     """An event cannot be applied; the message gives a person the reason."""
+
+
+def hides_former_deal(reason: str) -> bool:
+    """Return True for the reason of an event that may have taken its row from another deal, and does not say which.
+
+    A later event of the row tells the row's present deal, but not the former deal, which still counts the row.
+    """
+    return reason.startswith(_WITHOUT_FORMER_STATE)
 
 
 class LogRecord(Protocol):
@@ -173,9 +182,7 @@ class ChangeDecoder:
         ]
         if any(event.op == "u" and event.before == _NULL for event in events):
             # The row may have belonged to another deal before, and nothing tells that deal of its loss.
-            raise ValueError(
-                "an update without the row's former state in `before`: the table lacked REPLICA IDENTITY FULL"
-            )
+            raise ValueError(f"{_WITHOUT_FORMER_STATE} in `before`: the table lacked REPLICA IDENTITY FULL")
         lsns = [None if event.op == "r" else event.source.lsn for event in events]
         if None in lsns:
             if lsns.count(None) != sum(event.op == "r" for event in events):

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 
 import structlog
 
-from streams.cdc.envelope import ChangeDecoder, MalformedEventError
+from streams.cdc.envelope import ChangeDecoder, MalformedEventError, hides_former_deal
 from streams.cdc.folded import FoldedTopic, require_counted, require_records
 from streams.cdc.restatement import own_key
 from streams.domain.codes import Vocabulary
@@ -268,7 +268,7 @@ class Processor:
         self.dead_letters += 1
         key = own_key(record.key)
         owned.dead_letters.append(DeadLetter(record.offset, key, record.value, str(error)))
-        if key is not None:
+        if key is not None and not hides_former_deal(str(error)):
             owned.poisoned.add(key)
 
     def _activate_when_replayed(self, owned: OwnedPartition) -> None:

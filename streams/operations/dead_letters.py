@@ -21,9 +21,6 @@ from streams.store.installation import require_installation
 from streams.store.labels import Labels, known_labels
 from streams.store.timezones import recorded_plan
 
-WITHOUT_FORMER_STATE = "an update without the row's former state"
-"""The beginning of the reason of a letter that hides the deal to which the row belonged before."""
-
 
 @dataclass(frozen=True)
 class HeldWindow:

@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from streams.cdc.envelope import ChangeDecoder, MalformedEventError
+from streams.cdc.envelope import ChangeDecoder, MalformedEventError, hides_former_deal
 from streams.cdc.restatement import Restatement, RestatementSender, restate
 from streams.cdc.topics import Topics
 from streams.completeness.markers import MarkerDeniedError, MarkerMissingError
@@ -29,7 +29,7 @@ from streams.domain.codes import Vocabulary
 from streams.domain.partition import PartitionState
 from streams.domain.plan import WindowPlan
 from streams.errors import PreconditionError, UnreachableError
-from streams.operations.dead_letters import WITHOUT_FORMER_STATE, DeadLetter, read_letters
+from streams.operations.dead_letters import DeadLetter, read_letters
 from streams.operations.rows_now import read_rows
 from streams.resources import sql
 from streams.settings import Settings
@@ -220,7 +220,7 @@ class Retry:
 
 
 def _obstacle(letter: DeadLetter) -> str:
-    if letter.reason.startswith(WITHOUT_FORMER_STATE):
+    if hides_former_deal(letter.reason):
         return _UNKNOWN_FORMER_DEAL
     if letter.row is None:
         return "the record's key names no row: run `funnelproof reconcile`, an equal one settles the letter"
