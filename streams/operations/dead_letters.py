@@ -101,14 +101,21 @@ async def list_dead_letters(settings: Settings, limit: int) -> Listing:
 
 
 async def read_letters(
-    facts: Connection, limit: int | None = None, places: Sequence[str] | None = None
+    facts: Connection,
+    limit: int | None = None,
+    places: Sequence[str] | None = None,
+    *,
+    with_events: bool = True,
 ) -> tuple[list[DeadLetter], int]:
     """Return the oldest `limit` unresolved letters, or those at `places`, and the number of all such letters.
 
+    Without events the letters have no `event_row`, and many letters take little memory.
     Raises PreconditionError for a place without an unresolved letter.
     """
     wanted = None if places is None else columns(map(_parse_place, places)) or [[], []]
-    rows = await facts.fetch(sql("queries/operations/dead_letters"), limit, *(wanted or (None, None)))
+    rows = await facts.fetch(
+        sql("queries/operations/dead_letters"), limit, *(wanted or (None, None)), with_events
+    )
     letters = [_letter(row) for row in rows]
     if missing := set(places or ()) - {each.place for each in letters}:
         raise PreconditionError(

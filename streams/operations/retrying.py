@@ -86,7 +86,7 @@ async def retry_dead_letters(
     async with facts_connection(settings) as facts:
         await require_installation(facts, settings.instance)
         await require_living_worker(facts)
-        letters, total = await read_letters(facts, None, places)
+        letters, total = await read_letters(facts, None, places, with_events=False)
         if not letters:
             return []
         if not await facts.fetchval(sql("queries/operations/retry_lock")):

@@ -1,11 +1,11 @@
 -- The oldest unresolved dead letters of the present log, or those at given places. $1 the most letters, null: all.
--- $2 partitions and $3 offsets of the wanted letters, null: every letter
+-- $2 partitions and $3 offsets of the wanted letters, null: every letter. $4 with the events
 select
     letter.topic_id,
     letter.partition,
     letter.source_offset,
     letter.key,
-    letter.value,
+    case when $4 then letter.value end as value,
     letter.reason,
     letter.recorded_at,
     extract(epoch from clock_timestamp() - letter.recorded_at)::float8 as age,
