@@ -10,7 +10,7 @@ what is there and makes the log anew; afterwards, the next call goes on to wait.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -44,6 +44,7 @@ CONNECTOR_SECONDS = 5.0
 """Seconds between two looks at the connector, each of which makes Connect read a topic."""
 REVISION_SECONDS = 60.0
 """The most seconds of waiting for revisions: where people correct without a pause, some revision is always due."""
+_NOT_BEGUN = "no worker has begun with the new log"
 _ROWS = "select count(*) from dyno_crm.deal_pipeline_stage_state"
 
 
@@ -205,7 +206,7 @@ class Waiting:
                     "no worker lives: start `funnelproof worker`, then run `funnelproof rebuild` again, which goes on "
                     "from here"
                 )
-            note = progress.note if workers else "no worker lives: start `funnelproof worker`"
+            note = _note(progress, workers)
             self._tell(Progress(progress.step, progress.done, progress.total, note))
             await asyncio.sleep(LOOK_SECONDS)
 
@@ -228,7 +229,7 @@ class Waiting:
         if not self._has_snapshot:
             return Progress("read the rows", min(records, rows), rows)
         if not row["is_folded"] or row["folded"] < records:
-            note = "" if row["is_folded"] else "no worker has begun with the new log"
+            note = "" if row["is_folded"] else _NOT_BEGUN
             return Progress("count", row["folded"], records, note)
         return Progress("prove")
 
@@ -239,3 +240,13 @@ class Waiting:
         async with source_connection(self._settings) as source:
             reads = await reading(source, self._settings.instance)
         self._has_snapshot = status.running and reads == "changes"
+
+
+def _note(progress: Progress, workers: Sequence[str]) -> str:
+    if not workers:
+        return "no worker lives: start `funnelproof worker`"
+    return (
+        f"{progress.note}; of the former log: {', '.join(workers)}"
+        if progress.note == _NOT_BEGUN
+        else progress.note
+    )

@@ -270,3 +270,39 @@ async def test_every_statement_that_is_said_to_mend_a_fault_mends_the_fault(crm:
         (fault,) = table_faults(await look(crm))
         await crm.execute(fault.mend.split(", or ")[0])
         assert table_faults(await look(crm)) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        f"{PUBLICATION} add table dyno_crm.pipeline_stage",
+        f"{PUBLICATION} set table dyno_crm.pipeline_stage",
+        f"{PUBLICATION} drop table {TABLE}",
+        f"{PUBLICATION} set table {TABLE} where (id is null)",
+        f"{PUBLICATION} set table {TABLE} (id, deal_id)",
+        f"{PUBLICATION} set (publish = 'insert')",
+        f"{IS_OPEN} stored",
+        (
+            f"alter table {TABLE} rename to former; create table {TABLE} (like dyno_crm.former including all); "
+            f"alter table {TABLE} replica identity full"
+        ),
+    ],
+)
+async def test_the_statement_that_a_fault_of_the_publication_names_mends_the_fault(
+    crm: Connection, change: str
+) -> None:
+    await begin(crm)
+    await crm.execute(change)
+    faults = [fault for fault in capture_faults(await look(crm)) if fault.kind == "publication"]
+    assert faults
+    for fault in faults:
+        await crm.execute(fault.mend)
+    assert capture_faults(await look(crm)) == []
+
+
+async def test_a_publication_of_all_tables_is_to_be_dropped(crm: Connection) -> None:
+    await begin(crm)
+    await run(crm, "drop publication funnelproof", "create publication funnelproof for all tables")
+    (fault,) = capture_faults(await look(crm))
+    await crm.execute(fault.mend)
+    assert [each.reason for each in capture_faults(await look(crm))] == ["the publication is missing"]

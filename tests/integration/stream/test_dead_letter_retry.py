@@ -114,6 +114,10 @@ async def test_a_row_that_is_gone_or_cannot_be_counted_is_told_so(
     gone = json.dumps({"deal_id": str(spoiled.deal), "id": str(uuid4())}).encode()
     produce(installation, spoiled.partition, gone, b"{}")
     await installation.wait_until(f"select ({UNRESOLVED}) = 4")
+    listed = await asyncio.to_thread(installation.run, "dead-letters", "list", "--limit", "3")
+    assert listed.returncode == 0, listed.stderr
+    assert "1 more: give --limit" in listed.stdout
+    assert "funnelproof dead-letters retry" in listed.stdout
     status, found = await asyncio.to_thread(asked, installation, "retry")
     assert (status, found["outcomes"]) == (1, {"settled": 2, "refused": 1, "impossible": 1}), found
     told = {each["outcome"]: each["why"] for each in found["letters"]}
