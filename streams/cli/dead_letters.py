@@ -95,7 +95,9 @@ def _print_listing(found: Listing) -> None:
     if not found.letters:
         stdout.print("no dead letters")
         return
-    table = Table("id", "age", "row", "reason", "windows of the row", "pairs")
+    table = Table()
+    for name in ("id", "age", "row", "reason", "windows of the row", "pairs"):
+        table.add_column(name, no_wrap=name == "id", overflow="fold")
     for each in found.letters:
         windows = "\n".join(
             f"{one.window_name} {one.start:%Y-%m-%d %H:%M} {one.state}" for one in each.windows
@@ -117,12 +119,12 @@ def _print_listing(found: Listing) -> None:
         for each in found.held
     )
     stdout.print(
-        "every window of every pipeline that closes now is an estimate. Estimates since the oldest letter, and windows "
+        "Every window of every pipeline that closes now is an estimate. Estimates since the oldest letter, and windows "
         f"still open: {held or 'none'}",
         highlight=False,
         soft_wrap=True,
     )
-    stdout.print("mend the rows in the CRM, then run `funnelproof dead-letters retry`", highlight=False)
+    stdout.print("Mend the rows in the CRM, then run `funnelproof dead-letters retry`", highlight=False)
 
 
 def _print_retried(done: list[Retried], outcomes: Counter[str]) -> None:
