@@ -27,6 +27,9 @@ from streams.cdc.topics import Topics
 from streams.errors import PreconditionError, UnreachableError
 
 _SEND_SECONDS = 10.0
+_TRANSACTION_SECONDS = 5.0
+"""A killed sender's transaction holds readers back until Kafka ends the transaction: after this time, and up to ten
+seconds more (Kafka looks every ten seconds by default). The next sender ends the transaction at once."""
 
 
 @dataclass(frozen=True)
@@ -127,8 +130,7 @@ class RestatementSender:
             {
                 **brokers.confluent(),
                 "transactional.id": f"{instance}.restatements",
-                # A killed sender's transaction holds readers back for this long at most.
-                "transaction.timeout.ms": int(1000 * _SEND_SECONDS),
+                "transaction.timeout.ms": int(1000 * _TRANSACTION_SECONDS),
             },
             logger=logging.getLogger(__name__),
         )
