@@ -19,11 +19,11 @@ SETTINGS = Settings(session_timeout=timedelta(seconds=1))
         (InvalidSessionTimeoutError(), "FUNNELPROOF_SESSION_TIMEOUT is 1 s, which the broker does not allow"),
         (
             PositionError("crm[0] has the offsets 0 to 1, not 2"),
-            "crm[0] has the offsets 0 to 1, not 2. Records that were deleted do not come back: `funnelproof",
+            "crm[0] has the offsets 0 to 1, not 2. Records that were deleted do not come back: run `funnelproof",
         ),
         (
             CorruptRecordsError("crm[0]: restore the partition from another replica"),
-            "restore the partition from another replica; where there is none, `funnelproof connector delete",
+            "restore the partition from another replica; where there is none, run `funnelproof rebuild",
         ),
     ],
 )
