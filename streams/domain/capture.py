@@ -209,8 +209,8 @@ def _changed_table(before: Fingerprint, now: Fingerprint) -> Iterator[Fault]:
         yield Fault("table", "the CRM's database is another one than before")
     elif old is None or old.oid != new.oid:
         yield Fault("table", f"{TABLE} is another table than before")
-    elif old.name_version != new.name_version and old.owner == new.owner:
-        yield Fault("table", f"{TABLE} was renamed or moved, and put back")
+    elif old.name_version != new.name_version:
+        yield _renamed(old, new)
     known = {relation.oid: relation for relation in before.relations}
     present = {relation.oid: relation for relation in now.relations}
     for oid, relation in present.items():
@@ -228,6 +228,15 @@ def _changed_table(before: Fingerprint, now: Fingerprint) -> Iterator[Fault]:
         yield Fault("columns", f"a column of {TABLE} was replaced by another of its name")
 
 
+def _renamed(old: Relation, new: Relation) -> Fault:
+    """Return the fault of a new `name_version`, which another owner brings about, too."""
+    if old.owner == new.owner:
+        return Fault("table", f"{TABLE} was renamed or moved, and put back")
+    return Fault(
+        "table", f"{TABLE} got another owner, and nothing tells whether it had another name meanwhile"
+    )
+
+
 def _is_truncated(relation: Relation, now: Fingerprint) -> bool:
     """Return true if the rewrite was a truncate before which the trigger has deleted every row, with an event each."""
     return now.trigger is not None and now.trigger.enabled == "A" and now.trigger.fired_in == relation.version
@@ -240,8 +249,10 @@ def _changed_publication(before: Fingerprint, now: Fingerprint) -> Iterator[Faul
     tables = {each.oid: each.version for each in old.tables}
     if old.oid != new.oid:
         yield Fault("publication", "the publication was made anew")
-    elif old.version != new.version and _content(old) == _content(new):
-        yield Fault("publication", "the publication was changed, and put back")
+    elif old.version != new.version:
+        # Several changes between two markers look like one. Example: `publish` without deletes, then another owner.
+        how = "changed, and put back" if _content(old) == _content(new) else "changed"
+        yield Fault("publication", f"the publication was {how}, and nothing tells what it left out meanwhile")
     elif any(tables.get(each.oid, each.version) != each.version for each in new.tables):
         yield Fault("publication", "the table was taken out of the publication, and put back")
 
@@ -258,7 +269,7 @@ def _changed_trigger(before: Fingerprint, now: Fingerprint) -> Iterator[Fault]:
 
 
 def _content(publication: Publication) -> Publication:
-    return replace(publication, version="")
+    return replace(publication, version="", name="")
 
 
 def _numbers(source: Fingerprint) -> dict[str, int]:

@@ -45,8 +45,8 @@ SETTLE_SECONDS = 60.0
 """The most seconds in which workers fold the restatements."""
 _LOOK_SECONDS = 0.1
 _UNKNOWN_FORMER_DEAL = (
-    "the row may have left another deal, and the event does not say which one: run `funnelproof reconcile`, an equal "
-    "one settles the letter"
+    "the row may have left another deal, and the event does not say which one: run `funnelproof rebuild`, which "
+    "settles the letter"
 )
 
 OnProgress = Callable[[int, int], None]
@@ -223,7 +223,7 @@ def _obstacle(letter: DeadLetter) -> str:
     if hides_former_deal(letter.reason):
         return _UNKNOWN_FORMER_DEAL
     if letter.row is None:
-        return "the record's key names no row: run `funnelproof reconcile`, an equal one settles the letter"
+        return "the record's key names no row: run `funnelproof rebuild`, which settles the letter"
     return ""
 
 

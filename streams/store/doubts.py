@@ -38,8 +38,8 @@ RESTORE = (
     f"none, {BEGIN_ANEW}"
 )
 RETRY = (
-    "see `funnelproof dead-letters list`, mend the rows in the CRM, then run `funnelproof dead-letters retry`; or "
-    f"run `funnelproof reconcile`: {_SETTLES}"
+    "see `funnelproof dead-letters list`, mend the rows in the CRM, then run `funnelproof dead-letters retry`; if a "
+    f"letter cannot be retried, {BEGIN_ANEW}"
 )
 REMEDIES = {
     "columns": MEND,
@@ -83,6 +83,8 @@ NEW_LOG = frozenset(
 Example: the publication sends no updates for a minute, and a deal's second entry into a stage is backdated meanwhile.
 The counts are still equal, because the first entry counts. A day later the first entry is deleted. The log then has a
 wrong instant for the entry that counts from now on.
+
+A dead letter is a lost event, too. A later event of its row settles the letter, or a new log; no comparison does.
 """
 
 

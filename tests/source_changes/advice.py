@@ -9,6 +9,7 @@ from tests.source_changes.look import Finding, Look, look
 from tests.source_changes.world import World
 
 ANEW = "funnelproof rebuild"
+RETRY = "funnelproof dead-letters retry"
 SQL = re.compile(r"(?:drop publication|grant|alter table|alter publication|drop trigger) [^`;:]+")
 """The statements that `status` and a refusal name."""
 REFUSALS = 4
@@ -32,6 +33,9 @@ async def follow(world: World, actions: list[Action], *, mend: bool) -> tuple[st
     _, troubles = await world.status()
     done = ["mended"] if mend and any(action.mend for action in actions) else []
     equal = False
+    if any(RETRY in trouble for trouble in troubles):
+        done.append(f"retried ({(await world.run('dead-letters', 'retry', admin=True)).returncode})")
+        _, troubles = await world.status()
     if not any(ANEW in trouble and COMPARE not in trouble for trouble in troubles):
         reconciled = await world.run("reconcile")
         done.append(f"reconciled ({reconciled.returncode})")

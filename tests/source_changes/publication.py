@@ -82,7 +82,7 @@ PUBLICATION = (
     ),
     statements(
         "the publication is set as it is",
-        Cost.COMPARISON,
+        Cost.NEW_LOG,
         *(ALL_OPERATIONS, WHOLE, WRITE),
     ),
 )
@@ -99,12 +99,12 @@ ADDITIONS = (
     ),
     statements(
         "the publication gets another owner",
-        Cost.COMPARISON,
+        Cost.NEW_LOG,
         *("alter publication {publication} owner to current_user", WRITE),
     ),
     statements(
         "the publication publishes by way of roots",
-        Cost.COMPARISON,
+        Cost.NEW_LOG,
         *("alter publication {publication} set (publish_via_partition_root = true)", WRITE),
     ),
     statements(

@@ -92,7 +92,7 @@ PRIVILEGES = (
     ),
     statements(
         "another role gets rights, and the table another owner",
-        Cost.COMPARISON,
+        Cost.NEW_LOG,
         "grant select, insert on {rows} to funnelproof_reader",
         "alter table {rows} owner to funnelproof_reader",
         needs=ROLES,

@@ -1,6 +1,6 @@
 -- The resolved doubts that still concern the given windows. A reconciliation resolves a doubt after comparing the
 -- closed windows; a window still open at that time was not compared. If the window began before the doubt was noted,
--- changes may be missing in the window.
+-- changes may be missing in the window. A former version resolved dead letters in the same way.
 with
 settled as (
     select

@@ -1,5 +1,5 @@
 -- Deletes at most $2 published dead letters that a later event of their row resolved longer ago than $1. A dead letter
--- that a reconciliation resolved stays: the letter remains a doubt for windows that the reconciliation did not compare.
+-- that a reconciliation of a former version resolved stays: the letter remains a doubt for windows that the reconciliation did not compare.
 delete from funnelproof.dead_letter
 where
     dead_letter.ctid = any(array(

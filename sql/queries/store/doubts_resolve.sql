@@ -1,18 +1,11 @@
--- Resolves doubts and dead letters that were noted before a reconciliation began. The reconciliation compared every
--- closed window and found them equal. A doubt of the kinds in $2 is resolved only if another log is folded than when
--- the doubt was noted. $1 reconciliation_id
+-- Resolves doubts that were noted before a reconciliation began. The reconciliation compared every closed window and
+-- found them equal. A doubt of the kinds in $2 is resolved only if another log is folded than when the doubt was noted.
+-- A dead letter stays: its row may be wrong in the log while the counts are equal. $1 reconciliation_id
 with
 compared as (
     select reconciliation.started_at
     from funnelproof.reconciliation
     where reconciliation.reconciliation_id = $1
-),
-
-letters as (
-    update funnelproof.dead_letter as letter
-    set resolved_at = clock_timestamp(), compared_at = compared.started_at
-    from compared
-    where letter.resolved_at is null and letter.recorded_at < compared.started_at
 )
 
 update funnelproof.doubt

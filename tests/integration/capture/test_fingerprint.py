@@ -60,14 +60,11 @@ HARMLESS = {
     "a column less": [f"alter table {TABLE} drop column exited_at"],
     "another column's name": [f"alter table {TABLE} rename column exited_at to left_at"],
     "a grant, twice": ["create role {role}", *2 * [f"grant select on {TABLE} to {{role}}"]],
-    "another owner": ["create role {role}", f"alter table {TABLE} owner to {{role}}"],
-    "the publication's other owner": ["create role {role} superuser", f"{PUBLICATION} owner to {{role}}"],
     "a check": [f"alter table {TABLE} add check (exited_at >= entered_at)"],
     "a trigger of the CRM's": [
         "create function f() returns trigger language plpgsql as 'begin return new; end'",
         f"create trigger t before insert on {TABLE} for each row execute function f()",
     ],
-    "truncates published too": [f"{PUBLICATION} set (publish = 'insert, update, delete, truncate')"],
     "another publication": [f"create publication other for table {TABLE} where (id is null)"],
     "a comment": [f"comment on table {TABLE} is 'stages'"],
     "a fill factor": [f"alter table {TABLE} set (fillfactor = 50)"],
@@ -91,6 +88,23 @@ async def test_a_change_that_loses_nothing_is_no_doubt(crm: Connection, change: 
 
 
 HARMFUL = {
+    "another owner": ("table", f"alter table {TABLE} owner to pg_monitor"),
+    "another owner, and another name for a while": (
+        "table",
+        f"alter table {TABLE} rename to other",
+        "alter table dyno_crm.other rename to deal_pipeline_stage_state",
+        f"alter table {TABLE} owner to pg_monitor",
+    ),
+    "the publication's other owner": ("publication", f"{PUBLICATION} owner to pg_monitor"),
+    "truncates published too": (
+        "publication",
+        f"{PUBLICATION} set (publish = 'insert, update, delete, truncate')",
+    ),
+    "deletes left out for a while, then truncates published too": (
+        "publication",
+        f"{PUBLICATION} set (publish = 'insert, update')",
+        f"{PUBLICATION} set (publish = 'insert, update, delete, truncate')",
+    ),
     "vacuum full": ("rewrite", f"vacuum full {TABLE}"),
     "cluster": ("rewrite", f"cluster {TABLE} using deal_pipeline_stage_state_pkey"),
     "another type": ("columns", f"alter table {TABLE} alter column entered_at type timestamp"),

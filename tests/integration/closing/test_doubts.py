@@ -139,20 +139,17 @@ async def test_a_log_that_was_begun_anew_leaves_settled_doubts_behind(pool: Pool
     assert await completeness(pool) == ["proven", "proven"]
 
 
-async def test_a_dead_letter_that_no_event_will_ever_settle_is_settled_by_an_equal_reconciliation(
+async def test_no_reconciliation_settles_a_dead_letter_since_its_row_may_be_wrong_while_counts_are_equal(
     desk: Desk, pool: Pool
 ) -> None:
     letter = DeadLetter(3, b"key", None, "no JSON")
     await desk.partials.flush([PartitionFlush(0, 4, desk.after[0], Delta({}, {}), [letter])])
     await desk.close(60)
-    began = await pool.fetchval("select min(recorded_at) from funnelproof.dead_letter")
-    await reconciled(pool, began=began)
-    assert await kinds(pool) == ["dead_letters"]
     await pool.execute("update funnelproof.dead_letter set recorded_at = $1", START + timedelta(seconds=70))
     await reconciled(pool, began=START + timedelta(seconds=80))
-    assert await kinds(pool) == []
+    assert await kinds(pool) == ["dead_letters"]
     await desk.close(180)
-    assert await completeness(pool) == ["estimated", "estimated", "proven"]
+    assert await completeness(pool) == ["estimated", "estimated", "estimated"]
 
 
 async def test_the_first_snapshot_is_no_doubt_however_many_partitions_and_flushes_it_fills(
