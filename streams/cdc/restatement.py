@@ -20,7 +20,7 @@ from datetime import datetime
 from uuid import UUID
 
 import msgspec
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from streams.brokers import Brokers
 from streams.cdc.topics import Topics
@@ -30,6 +30,7 @@ _SEND_SECONDS = 10.0
 _TRANSACTION_SECONDS = 5.0
 """A killed sender's transaction holds readers back until Kafka ends the transaction: after this time, and up to ten
 seconds more (Kafka looks every ten seconds by default). The next sender ends the transaction at once."""
+_FORBIDDEN = (KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, KafkaError.TOPIC_AUTHORIZATION_FAILED)
 
 
 @dataclass(frozen=True)
@@ -126,21 +127,22 @@ class RestatementSender:
         self._topic = topic
         self._topic_id = topic_id
         self._topics = Topics(brokers)
+        self._transactional_id = f"{instance}.restatements"
         self._producer = Producer(
             {
                 **brokers.confluent(),
-                "transactional.id": f"{instance}.restatements",
+                "transactional.id": self._transactional_id,
                 "transaction.timeout.ms": int(1000 * _TRANSACTION_SECONDS),
             },
             logger=logging.getLogger(__name__),
         )
 
     async def shut_others_out(self) -> None:
-        """Shut former senders out for good. Raises UnreachableError."""
+        """Shut former senders out for good. Raises UnreachableError, PreconditionError if a right is missing."""
         try:
             await asyncio.to_thread(self._producer.init_transactions, _SEND_SECONDS)
         except KafkaException as error:
-            raise UnreachableError(f"Kafka does not admit a writer of {self._topic}: {error}") from error
+            raise self._explained(error) from error
 
     async def send(self, restatements: Sequence[Restatement]) -> None:
         """Return once Kafka has the whole batch.
@@ -158,7 +160,16 @@ class RestatementSender:
                 raise
             await asyncio.to_thread(self._producer.commit_transaction, _SEND_SECONDS)
         except KafkaException as error:
-            raise UnreachableError(f"Kafka does not take records for {self._topic}: {error}") from error
+            raise self._explained(error) from error
+
+    def _explained(self, error: KafkaException) -> UnreachableError | PreconditionError:
+        told = error.args[0]
+        if told.code() in _FORBIDDEN:
+            return PreconditionError(
+                f"Kafka does not allow this to the user of this installation ({told.str()}): give the user the "
+                f"operation Write on topic {self._topic}, and on transactional id {self._transactional_id}"
+            )
+        return UnreachableError(f"Kafka does not take records for {self._topic}: {told.str()}")
 
     async def _confirm_topic(self) -> None:
         found = await self._topics.identity(self._topic)

@@ -89,7 +89,7 @@ PUBLICATION = (
 ADDITIONS = (
     statements(
         "the publication gets another table",
-        Cost.COMPARISON,
+        Cost.NEW_LOG,
         *("alter publication {publication} add table {stages}", WRITE),
     ),
     statements(

@@ -127,7 +127,8 @@ select
     wiper.is_right,
     not exists (select from another),
     pg_has_role(wiper.proowner, 'usage'),
-    'drop function dyno_crm.funnelproof_delete_before_truncate()',
+    -- A table that once was the stage table may still have the trigger.
+    'drop function dyno_crm.funnelproof_delete_before_truncate() cascade',
     'of the trigger',
     null
 from wiper

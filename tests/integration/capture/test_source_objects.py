@@ -134,6 +134,26 @@ async def test_nobody_else_can_attach_the_function_that_deletes_all_rows(
             )
 
 
+async def test_a_truncate_of_a_former_stage_table_leaves_the_rows_of_the_present_one(
+    crm: OwnConnection,
+) -> None:
+    await make(crm)
+    await crm.execute(f"alter table {TABLE} rename to former")
+    await crm.execute(f"create table {TABLE} (like dyno_crm.former including all)")
+    await crm.execute(ROW)
+    await crm.execute("truncate dyno_crm.former")
+    assert await crm.fetchval("select count(*) from dyno_crm.deal_pipeline_stage_state") == 1
+
+
+async def test_the_trigger_of_a_former_stage_table_goes_with_the_function(crm: OwnConnection) -> None:
+    await make(crm)
+    await crm.execute(f"alter table {TABLE} rename to former")
+    await crm.execute(f"create table {TABLE} (like dyno_crm.former including all)")
+    for each in await read_objects(crm, "mine"):
+        await crm.execute(each.statement)
+    assert await crm.fetchval("select count(*) from pg_trigger where tgname like 'funnelproof%'") == 0
+
+
 async def test_without_the_truncate_trigger_only_the_publication_is_made(crm: OwnConnection) -> None:
     assert len(await make(crm, truncate_trigger=False)) == 1
     assert await kinds(crm) == {PUBLICATION: True}

@@ -171,6 +171,8 @@ class SecuredKafka:
             (topic, f"__debezium-heartbeat.{prefix}", literal, operation.DESCRIBE_CONFIGS),
             (group, instance, literal, operation.READ),
             (transaction, f"{instance}.facts", literal, operation.WRITE),
+            (transaction, f"{instance}.restatements", literal, operation.WRITE),
+            (topic, f"{prefix}.dyno_crm.deal_pipeline_stage_state", literal, operation.WRITE),
         ]
         bindings = [
             AclBinding(kind, name, pattern, f"User:{FUNNELPROOF}", "*", each, AclPermissionType.ALLOW)

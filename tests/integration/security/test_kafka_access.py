@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from streams.brokers import Brokers, Sasl
+from streams.cdc.restatement import RestatementSender
 from streams.cdc.topics import Topics
 from streams.errors import PreconditionError, UnreachableError
 from streams.local.jars import JarCache
@@ -105,9 +106,12 @@ async def test_an_address_that_a_broker_gives_out_and_nobody_reaches_is_named(
 async def test_a_user_without_rights_is_told_so(secured_kafka: SecuredKafka, authority: Authority) -> None:
     settings = secured_kafka.settings
     user = Sasl("SCRAM-SHA-512", settings["KAFKA_SASL_USERNAME"], SECRET)
-    topics = Topics(Brokers(settings["KAFKA"], Tls(authority.file), user))
+    brokers = Brokers(settings["KAFKA"], Tls(authority.file), user)
     with pytest.raises(PreconditionError, match=r"docs/security\.md lists the rights"):
-        await topics.ensure("forbidden", 1, {})
+        await Topics(brokers).ensure("forbidden", 1, {})
+    sender = RestatementSender(brokers, "forbidden", "id", "nobodys")
+    with pytest.raises(PreconditionError, match=r"Write on topic forbidden, .* id nobodys\.restatements"):
+        await sender.shut_others_out()
 
 
 @pytest.mark.thorough

@@ -95,8 +95,10 @@ async def test_windows_close_proven_with_every_connection_secured(
         await installation.wait_until(
             "select exists (select from funnelproof.dead_letter where published_at is not null)"
         )
+        retried = await asyncio.to_thread(installation.run, "dead-letters", "retry")
+        assert (retried.returncode, "refused" in retried.stdout) == (1, True), retried.stderr
         assert await worker.stop() == 0
-        for output in (worker.log(10_000), told.stdout, told.stderr, json.dumps(found)):
+        for output in (worker.log(10_000), told.stdout, told.stderr, json.dumps(found), retried.stdout):
             for secret in (SECRET, QUOTED, password):
                 assert secret not in output
 
