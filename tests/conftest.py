@@ -17,6 +17,7 @@ from xdist.workermanage import WorkerController
 
 from streams.resources import sql
 from streams.store.migrations import migrate
+from tests.databases import Databases
 from tests.depth import QUICK
 from tests.servers import EmbeddedServers, Servers, embedded_servers, new_database, running_servers
 from tests.servers_shared import Door, ServersOfController, shared_servers
@@ -138,10 +139,18 @@ async def template(postgres_dsn: str) -> AsyncIterator[str]:
         yield urlsplit(dsn).path.strip("/")
 
 
+@pytest.fixture(scope="session")
+async def databases(postgres_dsn: str, template: str) -> AsyncIterator[Databases]:
+    """Clones of the template, used one after the other."""
+    databases = Databases(postgres_dsn, template)
+    yield databases
+    await databases.close()
+
+
 @pytest.fixture
-async def database(postgres_dsn: str, template: str) -> AsyncIterator[str]:
+async def database(databases: Databases) -> AsyncIterator[str]:
     """The address of a database of this test's own, migrated, with the CRM's tables, all empty."""
-    async with new_database(postgres_dsn, template) as dsn:
+    async with databases.one() as dsn:
         yield dsn
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import sys
 from dataclasses import replace
 from itertools import pairwise
@@ -17,6 +16,7 @@ from streams.store import migrations
 from streams.store.database import OwnConnection
 from streams.store.installation import install, require_installation
 from streams.store.migrations import Migration, known_migrations, migrate
+from tests.integration.stream.installation import outside
 
 # What is in a schema, table by table: columns, constraints, indexes, triggers, a view's text.
 CONTENTS = """
@@ -103,8 +103,7 @@ async def test_two_sessions_at_once_apply_each_migration_once(
 
 
 async def test_two_processes_at_once_apply_each_migration_once(empty_database: str) -> None:
-    environment = {**os.environ, "FUNNELPROOF_SOURCE_DSN": empty_database}
-    environment.pop("FUNNELPROOF_TEST_POSTGRES", None)
+    environment = outside() | {"FUNNELPROOF_SOURCE_DSN": empty_database}
     processes = [
         await asyncio.create_subprocess_exec(
             sys.executable,
