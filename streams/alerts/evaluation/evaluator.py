@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from streams.alerts.evaluation.book import TOLD_SHORTLY, Decided, instant_of, microseconds_of
+from streams.alerts.evaluation.expected import note_expectations
 from streams.alerts.evaluation.health import CONDITIONS, Health, name_of
 from streams.alerts.evaluation.invalid import tell_invalid
 from streams.alerts.evaluation.moment import Moment, read_moment
@@ -63,6 +64,7 @@ class Evaluator:
         self._looked_in: int | None = None
         self._watches: dict[Key, tuple[Wanted, AnyWatch]] = {}
         self._noted: dict[Key, tuple[object, ...]] = {}
+        self._expected: dict[Key, object] = {}
         self._names: Names | None = None
         self._read_at = -FUNNELS_EVERY
         self._held_since: datetime | None = None
@@ -73,6 +75,7 @@ class Evaluator:
         """Forget everything that another evaluator may know better: this process is not active."""
         self._watches.clear()
         self._noted.clear()
+        self._expected.clear()
         self._read_at = -FUNNELS_EVERY
         self._held_since = None
 
@@ -111,6 +114,9 @@ class Evaluator:
                 decided = await watch.look(connection, moment, self._names)
                 transitions += _transitions(watch, decided, moment)
                 await self._note(connection, want, watch, closed=watch.place.closed != before)
+                if isinstance(watch, Watch):
+                    noted = self._expected.get(want.key)
+                    self._expected[want.key] = await note_expectations(connection, watch, noted)
         transitions += await self._health.look(connection, moment, next(iter(broken[0]), None))
         receivers = self._receivers()
         await tell(connection, transitions, receivers)
@@ -219,6 +225,8 @@ class Evaluator:
             decided += watch.book.end(stream, "resolved", moment.at, "the rule was taken away")
         transitions = _transitions(watch, decided, moment)
         await self._note(connection, want, watch, closed=False)
+        await connection.execute(sql("queries/alerts/expectations_forget"), *_place(want))
+        self._expected.pop(key, None)
         return transitions
 
     def _hold(self, moment: Moment) -> list[Transition]:
