@@ -90,14 +90,14 @@ class Times(Answer):
 class Expected(Answer):
     """What the detector of alerts expects of the deals of an open window, at the age that is proven.
 
-    `state`: `known`; `young`, before the first twelfth of the window is proven; `learning`, while the rule's baseline
-    has too few windows: `windows_left` are still needed. `entered`, `converted` and `rate` are what was seen `until`
-    there, so may be less than the counts of now. `expected` conversions are expected of the same deals at the same age,
-    and 95 of 100 windows without a drop lie between `low` and `high`.
+    `state`: `known`; `young`, before the first twelfth of the window is proven; `held`, while results are estimates;
+    `learning`, while the rule's baseline has too few windows: `windows_left` are still needed. `entered`, `converted`
+    and `rate` are what was seen `until` there, so may be less than the counts of now. `expected` conversions are
+    expected of the same deals at the same age; 95 of 100 windows without a drop lie between `low` and `high`.
     """
 
     rule: str
-    state: Literal["known", "young", "learning"]
+    state: Literal["known", "young", "held", "learning"]
     windows: int
     windows_left: int
     until: datetime

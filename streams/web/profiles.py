@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import numpy as np
@@ -19,6 +18,7 @@ from streams.web.durations import times_of
 from streams.web.model import Expected, Times, Window
 
 PairKey = tuple[UUID, UUID]
+State = Literal["known", "young", "held", "learning"]
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,8 @@ async def read_told(
         return Told(times, {})
     pulse = await read.row("pulse")
     rows = await read.rows("expectations", *scope, window.window, tiling)
-    until = None if pulse is None else pulse["source_time"]
-    return Told(
-        times, _expected(rows, window, dict(zip(pairs, range(len(pairs)), strict=True)), profile, until)
-    )
+    places = dict(zip(pairs, range(len(pairs)), strict=True))
+    return Told(times, _expected(rows, window, places, profile, pulse))
 
 
 async def _profile(
@@ -76,29 +74,37 @@ def _expected(
     window: Window,
     places: Mapping[PairKey, int],
     profile: Profile,
-    until: datetime | None,
+    pulse: Mapping[str, Any] | None,
 ) -> dict[PairKey, Expected]:
-    """Return what the detector expects; `until`: everything up to there is proven."""
+    """Return what the detector expects; `pulse` says what is proven."""
     known = [row for row in rows if (row["from_stage_id"], row["to_stage_id"]) in places]
-    if not known or until is None:
+    if not known or pulse is None or pulse["source_time"] is None:
         return {}
     start, end = to_microseconds(window.start), to_microseconds(window.end)
-    age = min(bucket_of(start, end, to_microseconds(until)), BUCKETS) - 1
+    age = min(bucket_of(start, end, to_microseconds(pulse["source_time"])), BUCKETS) - 1
     expected = unpack(*zip(*((row["likely"], row["learned"], row["spread"]) for row in known), strict=True))
     seen = profile[np.array([places[row["from_stage_id"], row["to_stage_id"]] for row in known])]
     told = account(seen, expected, max(age, 0))
     found = {}
     for place, row in enumerate(known):
-        is_known = row["learned"] and row["window_start"] == window.start and age >= 0
+        state = _state(row, window, age, is_proven=pulse["completeness"] == "proven")
         found[row["from_stage_id"], row["to_stage_id"]] = Expected(
             rule=row["rule"],
-            state="known" if is_known else "young" if row["learned"] else "learning",
+            state=state,
             windows=row["windows"],
             windows_left=0 if row["learned"] else max(1, LEARNING - row["windows"]),
             until=from_microseconds(bucket_end(start, end, max(age, 0))),
-            **(_numbers(told, place) if is_known else {}),
+            **(_numbers(told, place) if state == "known" else {}),
         )
     return found
+
+
+def _state(row: Mapping[str, Any], window: Window, age: int, *, is_proven: bool) -> State:
+    if not row["learned"]:
+        return "learning"
+    if not is_proven:
+        return "held"
+    return "known" if age >= 0 and row["window_start"] == window.start else "young"
 
 
 def _numbers(told: Account, place: int) -> dict[str, Any]:

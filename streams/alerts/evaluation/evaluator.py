@@ -25,7 +25,7 @@ from streams.alerts.transition import Transition
 from streams.domain.detection.snapshot import SnapshotError
 from streams.domain.windows import to_microseconds
 from streams.resources import sql
-from streams.store.database import Connection, Pool
+from streams.store.database import Connection, Pool, columns
 from streams.store.timezones import recorded_plan
 
 log = structlog.get_logger(__name__)
@@ -65,6 +65,7 @@ class Evaluator:
         self._watches: dict[Key, tuple[Wanted, AnyWatch]] = {}
         self._noted: dict[Key, tuple[object, ...]] = {}
         self._expected: dict[Key, object] = {}
+        self._expected_of: set[Key] | None = None
         self._names: Names | None = None
         self._read_at = -FUNNELS_EVERY
         self._held_since: datetime | None = None
@@ -76,6 +77,7 @@ class Evaluator:
         self._watches.clear()
         self._noted.clear()
         self._expected.clear()
+        self._expected_of = None
         self._read_at = -FUNNELS_EVERY
         self._held_since = None
 
@@ -149,6 +151,9 @@ class Evaluator:
         wants, invalid = wanted(self._rules.rules, funnels, plan, to_microseconds(moment.now))
         transitions = await tell_invalid(connection, invalid, moment)
         keys = {want.key for want in wants}
+        if keys != self._expected_of:
+            await connection.execute(sql("queries/alerts/expectations_forget"), *columns(map(_place, wants)))
+            self._expected_of = keys
         for key in [key for key in self._watches if key not in keys]:
             transitions += await self._end(connection, key, moment)
         for want in wants:
@@ -225,8 +230,6 @@ class Evaluator:
             decided += watch.book.end(stream, "resolved", moment.at, "the rule was taken away")
         transitions = _transitions(watch, decided, moment)
         await self._note(connection, want, watch, closed=False)
-        await connection.execute(sql("queries/alerts/expectations_forget"), *_place(want))
-        self._expected.pop(key, None)
         return transitions
 
     def _hold(self, moment: Moment) -> list[Transition]:
