@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from streams.web.model import Counts, Expected, Point
 
 WIDTH, HEIGHT = 720.0, 220.0
-LEFT, RIGHT, TOP, BOTTOM = 44.0, 12.0, 12.0, 26.0
+LEFT, RIGHT, TOP, BOTTOM = 44.0, 28.0, 12.0, 26.0
 SPARK_WIDTH, SPARK_HEIGHT = 96.0, 22.0
 _STEPS = (0.05, 0.1, 0.2, 0.25)
 _LABELS = 6

@@ -146,20 +146,20 @@ async def test_the_page_learns_with_the_detector_then_tells_the_range_and_the_dr
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 async def test_the_verdict_is_the_detectors_on_random_traffic(site: Site, seed: int) -> None:
     chance = random.Random(seed)
     site.chance = random.Random(seed)
     for _ in range(13):
-        await site.minute_of(chance.uniform(0.4, 0.6), chance.randint(20, 150))
+        await site.minute_of(chance.uniform(0.45, 0.55), chance.randint(80, 150))
     page = await reader(site)
     rate = 0.5
     for number in range(25):
         rate = chance.choice((rate, rate, 0.5, 0.5, 0.3, 0.05))
         steps = sorted(chance.sample(range(5, 60), chance.randint(0, 3)))
         doubts = ("a doubt",) if chance.random() < 0.1 else ()
-        if number in {10, 11, 12}:
-            await site.minute_of(0.02, 150, steps=steps)  # every history has a drop
+        if number < 4:  # every history has a drop as soon as the baseline suffices
+            await site.minute_of(0.5 if number < 2 else 0.02, 150, steps=steps)
             continue
         await site.minute_of(rate, chance.randint(0, 150), *doubts, steps=steps)
         if chance.random() < 0.15:
