@@ -1,4 +1,4 @@
--- The five roles that funnelproof needs, each with the fewest privileges for its work.
+-- The six roles that funnelproof needs, each with the fewest privileges for its work.
 --
 -- An administrator runs this file once in the CRM's database, before `funnelproof migrate`:
 --     psql -v ON_ERROR_STOP=1 -f sql/roles.sql crm
@@ -23,6 +23,7 @@
 --                     May edit no fact and no table of the CRM.
 -- funnelproof_reader  reads runs, facts, the views and schema funnelproof. Writes nothing.
 -- funnelproof_web     reads the views of the page, which show the rows of the tenants that a session names. Writes nothing.
+-- funnelproof_deals   reads six columns of the stage table, for the deals behind a number on the page. Writes nothing.
 do $$
 declare
     part constant text := coalesce(nullif(current_setting('funnelproof.part', true), ''), 'both');
@@ -32,7 +33,8 @@ begin
         raise exception 'funnelproof.part is source, report or both, not %', part;
     end if;
     foreach wanted in array array[
-        'funnelproof_cdc', 'funnelproof_owner', 'funnelproof_worker', 'funnelproof_reader', 'funnelproof_web'
+        'funnelproof_cdc', 'funnelproof_owner', 'funnelproof_worker', 'funnelproof_reader', 'funnelproof_web',
+        'funnelproof_deals'
     ] loop
         if not exists (select from pg_roles where rolname = wanted) then
             execute format('create role %I nologin', wanted);
@@ -60,7 +62,7 @@ begin
         return;
     end if;
     if to_regnamespace('dyno_crm') is not null then
-        grant usage on schema dyno_crm to funnelproof_cdc, funnelproof_worker;
+        grant usage on schema dyno_crm to funnelproof_cdc, funnelproof_worker, funnelproof_deals;
     end if;
     foreach crm_table in array array['deal_pipeline_stage_state', 'pipeline_stage'] loop
         if to_regclass('dyno_crm.' || crm_table) is null then
@@ -71,6 +73,10 @@ begin
             );
         end if;
     end loop;
+    if to_regclass('dyno_crm.deal_pipeline_stage_state') is not null then
+        grant select (id, tenant_id, deal_id, pipeline_id, pipeline_stage_id, entered_at)
+        on dyno_crm.deal_pipeline_stage_state to funnelproof_deals;
+    end if;
 end
 $$;
 

@@ -41,6 +41,10 @@ class Access(BaseSettings):
         None,
         description="the database of the facts for the page, with the role funnelproof_web; default: REPORT_DSN",
     )
+    deals_dsn: str | None = Field(
+        None,
+        description="the CRM's database or a replica, for the page's deals, with the role funnelproof_deals",
+    )
     kafka: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, host:port, comma-separated")
     kafka_security_protocol: Annotated[Protocol, BeforeValidator(_upper)] = Field(
         "PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL, as the brokers' listener"
@@ -79,7 +83,7 @@ class Access(BaseSettings):
         description="PEM file of the authority of Connect's certificate; default: the machine's own list",
     )
 
-    @field_validator("source_dsn", "report_dsn", "replica_dsn")
+    @field_validator("source_dsn", "report_dsn", "replica_dsn", "deals_dsn")
     @classmethod
     def _known_here(cls, value: str | None) -> str | None:
         return value if value is None else check_dsn(value, files_are_here=True)

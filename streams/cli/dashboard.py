@@ -66,6 +66,9 @@ def add(
     operations: Annotated[
         bool, typer.Option("--operations", help="The token shows workers, proofs and what waits, too.")
     ] = False,
+    deals: Annotated[
+        bool, typer.Option("--deals", help="The token shows the deals behind a number, too.")
+    ] = False,
     expires: Annotated[
         str | None, typer.Option(help="How long the token opens the page, for example 90d.")
     ] = None,
@@ -81,10 +84,11 @@ def add(
     except ValueError as error:
         raise SettingsError(f"--expires {error}") from error
     tenants = None if all_tenants else tenant
+    may = [word for word, is_given in (("operations", operations), ("deals", deals)) if is_given]
 
     async def work(settings: Settings) -> str:
         async with facts_connection(settings) as connection:
-            return await add_token(connection, name, tenants, ["operations"] if operations else [], lifetime)
+            return await add_token(connection, name, tenants, may, lifetime)
 
     print(asyncio.run(work(load_settings())))  # noqa: T201 - rich would wrap the token
 

@@ -53,17 +53,20 @@ from streams.web.problems import PROBLEMS
 
 router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
 
-_CSV: dict[int | str, dict[str, Any]] = {
+CSV: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "The rows, with an ETag."},
     304: {"description": "The client has the rows of this ETag."},
 }
+"""What a list answers besides JSON, for OpenAPI."""
 _PAIR = (
     "from_stage_id", "from_stage", "to_stage_id", "to_stage", "entered", "converted", "rate", "low", "high", "of_first",
     "entered_before", "converted_before", "rate_before", "change", "change_low", "change_high",
+    "time_low", "time_median", "time_high", "expected_state", "expected_until", "expected", "expected_low",
+    "expected_high", "expected_entered", "expected_converted",
 )  # fmt: skip
 
 
-@router.get("/pipelines", response_model=Page[Pipeline], responses=_CSV)
+@router.get("/pipelines", response_model=Page[Pipeline], responses=CSV)
 async def pipelines(
     request: Request,
     read: Read,
@@ -76,7 +79,7 @@ async def pipelines(
     return _page(request, "pipelines", await read_pipelines(read, q, cursor, limit), Pipeline, form)
 
 
-@router.get("/windows", response_model=Page[Window], responses=_CSV)
+@router.get("/windows", response_model=Page[Window], responses=CSV)
 async def windows(
     request: Request,
     read: Read,
@@ -89,7 +92,7 @@ async def windows(
     return _page(request, "windows", await read_windows(read, place, cursor, limit), Window, form)
 
 
-@router.get("/funnel", response_model=Funnel, responses=_CSV)
+@router.get("/funnel", response_model=Funnel, responses=CSV)
 async def funnel(
     request: Request,
     read: Read,
@@ -105,7 +108,7 @@ async def funnel(
     return answer(request, found)
 
 
-@router.get("/trend", response_model=Page[Point], responses=_CSV)
+@router.get("/trend", response_model=Page[Point], responses=CSV)
 async def trend(
     request: Request,
     read: Read,
@@ -128,7 +131,7 @@ async def trend(
     return answer(request, page)
 
 
-@router.get("/ledger", response_model=Page[Window], responses=_CSV)
+@router.get("/ledger", response_model=Page[Window], responses=CSV)
 async def ledger(
     request: Request,
     read: Read,
@@ -141,7 +144,7 @@ async def ledger(
     return _page(request, "ledger", await read_ledger(read, place, cursor, limit), Window, form)
 
 
-@router.get("/runs", response_model=Page[Run], responses=_CSV)
+@router.get("/runs", response_model=Page[Run], responses=CSV)
 async def runs(
     request: Request,
     read: Read,
@@ -154,7 +157,7 @@ async def runs(
     return _page(request, "runs", await read_runs(read, place, cursor, limit), Run, form)
 
 
-@router.get("/runs/{run_id}", response_model=RunWithFacts, responses=_CSV)
+@router.get("/runs/{run_id}", response_model=RunWithFacts, responses=CSV)
 async def run(request: Request, read: Read, run_id: UUID, form: Format = "json") -> Response:
     """Return a run with its proof and its facts."""
     found = await read_run(read, run_id)
@@ -163,7 +166,7 @@ async def run(request: Request, read: Read, run_id: UUID, form: Format = "json")
     return answer(request, found)
 
 
-@router.get("/reconciliations", response_model=Page[Reconciliation], responses=_CSV)
+@router.get("/reconciliations", response_model=Page[Reconciliation], responses=CSV)
 async def reconciliations(
     request: Request, read: Read, cursor: Cursor = None, limit: Limit = 100, form: Format = "json"
 ) -> Response:
@@ -172,7 +175,7 @@ async def reconciliations(
     return _page(request, "reconciliations", page, Reconciliation, form)
 
 
-@router.get("/alerts", response_model=Page[Alert], responses=_CSV)
+@router.get("/alerts", response_model=Page[Alert], responses=CSV)
 async def alerts(
     request: Request,
     read: Read,
@@ -185,7 +188,7 @@ async def alerts(
     return _page(request, "alerts", await read_alerts(read, tenant, pipeline, limit), Alert, form)
 
 
-@router.get("/alerts/events", response_model=Page[AlertEvent], responses=_CSV)
+@router.get("/alerts/events", response_model=Page[AlertEvent], responses=CSV)
 async def alert_events(
     request: Request,
     read: Read,
@@ -209,7 +212,7 @@ async def health(request: Request, read: Read) -> Response:
 
 def pair_row(pair: Pair) -> dict[str, object]:
     """Return a pair as a row of a table."""
-    change = pair.change
+    change, time, expected = pair.change, pair.time_to_convert, pair.expected
     return {
         **pair.model_dump(include={"from_stage_id", "from_stage", "to_stage_id", "to_stage", "of_first"}),
         **_counts(pair.counts),
@@ -217,6 +220,13 @@ def pair_row(pair: Pair) -> dict[str, object]:
         "change": change and change.points,
         "change_low": change and change.low,
         "change_high": change and change.high,
+        **{f"time_{name}": time and getattr(time, name) for name in ("low", "median", "high")},
+        "expected_state": expected and expected.state,
+        "expected": expected and expected.expected,
+        **{
+            f"expected_{name}": expected and getattr(expected, name)
+            for name in ("until", "low", "high", "entered", "converted")
+        },
     }
 
 

@@ -1,12 +1,12 @@
 """Geometry of the charts, in the units of an SVG's view box. The templates draw, so that every point is a link."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from streams.web.model import Counts, Point
+from streams.web.model import Counts, Expected, Point
 
 WIDTH, HEIGHT = 720.0, 220.0
-LEFT, RIGHT, TOP, BOTTOM = 44.0, 12.0, 12.0, 26.0
+LEFT, RIGHT, TOP, BOTTOM = 44.0, 28.0, 12.0, 26.0
 SPARK_WIDTH, SPARK_HEIGHT = 96.0, 22.0
 _STEPS = (0.05, 0.1, 0.2, 0.25)
 _LABELS = 6
@@ -30,6 +30,16 @@ class Tick:
 
 
 @dataclass(frozen=True)
+class Range:
+    """What is expected of the open window, at its point: `top` and `bottom` of the range, and `middle`."""
+
+    x: float
+    top: float
+    middle: float
+    bottom: float
+
+
+@dataclass(frozen=True)
 class Trend:
     """The rates of a pair by window, oldest first. `line`, `band`, `running`: SVG paths, empty without two points.
 
@@ -42,12 +52,13 @@ class Trend:
     band: str
     ticks: tuple[Tick, ...]
     labelled: tuple[Mark, ...]
+    expected: Range | None = None
 
 
-def trend_of(points: Sequence[Point]) -> Trend:
-    """Return the chart of points, oldest first."""
+def trend_of(points: Sequence[Point], expected: Expected | None = None) -> Trend:
+    """Return the chart of points, oldest first. `expected` is of the last point."""
     known = [point.counts for point in points if point.counts is not None and point.counts.rate is not None]
-    top = _top(known)
+    top = _top(known, 0.0 if expected is None else expected.high_rate or 0.0)
     step = (WIDTH - LEFT - RIGHT) / max(1, len(points) - 1)
 
     def height(rate: float) -> float:
@@ -76,7 +87,14 @@ def trend_of(points: Sequence[Point]) -> Trend:
         _path([*upper, *lower]) + " Z" if len(closed) > 1 else "",
         tuple(Tick(height(lines * n), lines * n) for n in range(int(top / lines + 0.01) + 1)),
         marks[:: max(1, -(-len(marks) // _LABELS))],
+        _range(marks[-1].x, expected, height) if marks and expected is not None else None,
     )
+
+
+def _range(x: float, expected: Expected, height: Callable[[float], float]) -> Range | None:
+    if expected.high_rate is None or expected.expected_rate is None or expected.low_rate is None:
+        return None
+    return Range(x, height(expected.high_rate), height(expected.expected_rate), height(expected.low_rate))
 
 
 def spark_of(rates: Sequence[float | None]) -> str:
@@ -97,7 +115,7 @@ def _path(places: Sequence[tuple[float, float | None]]) -> str:
     return "M" + " L".join(f"{x},{y}" for x, y in places) if len(places) > 1 else ""
 
 
-def _top(known: Sequence[Counts]) -> float:
-    """Return the upper end of the scale: the next step above the highest end of an interval."""
-    highest = max((counts.high or 0.0 for counts in known if counts.entered >= 5), default=1.0)
+def _top(known: Sequence[Counts], least: float) -> float:
+    """Return the upper end of the scale: the next step above the highest end of an interval, and above `least`."""
+    highest = max(least, max((counts.high or 0.0 for counts in known if counts.entered >= 5), default=1.0))
     return next((step for step in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8) if highest <= step), 1.0)

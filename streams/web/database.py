@@ -16,7 +16,8 @@ from streams.web.scope import Scope
 STATEMENT_SECONDS = 5
 """The most seconds of a statement; a slower statement is ended, and the answer names the statement."""
 _CONNECTIONS = 8
-_AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""The errors of a database that does not answer."""
 _NOT_MIGRATED = (asyncpg.UndefinedTableError, asyncpg.UndefinedFunctionError, asyncpg.InvalidSchemaNameError)
 
 
@@ -24,18 +25,26 @@ Row = dict[str, Any]
 
 
 class Reading:
-    """One transaction: statements of `sql/queries/web/` that all see the same rows of the same tenants."""
+    """One transaction: statements that all see the same rows of the same tenants.
 
-    def __init__(self, connection: Connection) -> None:
+    The statements are those of a folder of `sql/`. `remedy` says what to do about a slow statement.
+    """
+
+    def __init__(
+        self, connection: Connection, folder: str = "queries/web", remedy: str = "ask for less, or ask later"
+    ) -> None:
         self._connection = connection
+        self._folder = folder
+        self._remedy = remedy
 
     async def rows(self, name: str, *arguments: object) -> list[Row]:
         """Run the statement `name`. Raises SilentDatabaseError if the statement takes more than STATEMENT_SECONDS."""
         try:
-            return [dict(row) for row in await self._connection.fetch(sql(f"queries/web/{name}"), *arguments)]
+            statement = sql(f"{self._folder}/{name}")
+            return [dict(row) for row in await self._connection.fetch(statement, *arguments)]
         except asyncpg.QueryCanceledError:
             raise SilentDatabaseError(
-                f"the statement {name} took more than {STATEMENT_SECONDS} s and was ended: ask for less, or ask later"
+                f"the statement {name} took more than {STATEMENT_SECONDS} s and was ended: {self._remedy}"
             ) from None
 
     async def row(self, name: str, *arguments: object) -> Row | None:
@@ -65,15 +74,16 @@ class Database:
                 f"the report database at {self._place} lacks what the page reads ({one_line(error)}): "
                 "run `funnelproof migrate`"
             ) from error
-        except _AWAY as error:
-            reason = (
-                f"no answer within {STATEMENT_SECONDS} s"
-                if isinstance(error, TimeoutError)
-                else one_line(error)
-            )
-            raise SilentDatabaseError(
-                f"the report database at {self._place} gives no answer: {reason}"
-            ) from error
+        except AWAY as error:
+            raise silent(f"the report database at {self._place}", error) from error
+
+
+def silent(what: str, error: Exception) -> SilentDatabaseError:
+    """Return the error about a database that is away, with the reason."""
+    is_slow = isinstance(error, TimeoutError)
+    return SilentDatabaseError(
+        f"{what} gives no answer: {f'no answer within {STATEMENT_SECONDS} s' if is_slow else one_line(error)}"
+    )
 
 
 @asynccontextmanager

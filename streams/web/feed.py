@@ -17,7 +17,7 @@ from streams.web.freshness import health_of, spell
 from streams.web.history import History
 from streams.web.place import Address
 from streams.web.render import render_freshness, render_parts
-from streams.web.scope import EVERYTHING, Scope
+from streams.web.scope import DEALS, EVERYTHING, Scope
 from streams.web.view import View, read_view
 
 log = structlog.get_logger(__name__)
@@ -62,7 +62,7 @@ class Feed:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._channels: dict[tuple[str, Address], Channel] = {}
+        self._channels: dict[object, Channel] = {}
         self._loop = asyncio.get_running_loop()
         self._closing = asyncio.Event()
         self._beat = asyncio.Condition()
@@ -77,7 +77,7 @@ class Feed:
         Raises WebError before the first message if the page cannot be read.
         """
         view = await self._read(scope, address)
-        channel = self._channels.setdefault((scope.setting, address), Channel(scope, address))
+        channel = self._channels.setdefault(_key(scope, address), Channel(scope, address))
         channel.followers += 1
         await channel.put(render_parts(view))
         if channel.task is None:
@@ -115,7 +115,7 @@ class Feed:
     def _leave(self, channel: Channel) -> None:
         channel.followers -= 1
         if channel.followers == 0:
-            del self._channels[channel.scope.setting, channel.address]
+            del self._channels[_key(channel.scope, channel.address)]
             if channel.task is not None:
                 channel.task.cancel()
         if not self._channels and self._watcher is not None:
@@ -169,10 +169,15 @@ class Feed:
         published = None if self._pulse is None else (self._pulse["epoch"], self._pulse["published"])
         known = channel.history if channel and published and channel.history_of == published else None
         async with self._database.reading(scope) as read:
-            view = await read_view(read, address, known)
+            view = await read_view(read, address, known, shows_deals=DEALS in scope.may)
         if channel is not None:
             channel.history, channel.history_of = view.history, published
         return view
+
+
+def _key(scope: Scope, address: Address) -> object:
+    """Return what pages have in common that are the same bytes: tenants, the permission for deals, and the address."""
+    return scope.setting, DEALS in scope.may, address
 
 
 def message(parts: dict[str, str]) -> bytes:

@@ -11,6 +11,7 @@ from streams.web.errors import MalformedError, UnknownError
 from streams.web.intervals import change_interval, rate_interval
 from streams.web.model import Change, Counts, Funnel, Pair, Window
 from streams.web.place import Compare
+from streams.web.profiles import Told, read_told
 
 END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -110,6 +111,12 @@ async def window_at(read: Reading, place: Place, at: datetime | None) -> Window:
     for window in [*running, *closed]:
         if at is None or window.start <= at < window.end:
             return window
+    sealed = await read.row("sealed", place.window)
+    if at is not None and sealed is not None and at < sealed["sealed_until"]:
+        raise UnknownError(
+            f"windows of the kind {place.window} are kept for a time only: those that ended by "
+            f"{sealed['sealed_until'].isoformat()} are deleted"
+        )
     raise UnknownError("the pipeline has no window at this instant")
 
 
@@ -120,13 +127,15 @@ async def read_funnel(read: Reading, place: Place, at: datetime | None, compare:
     former = await closed_windows(read, place, window.start, 1) if compare == "previous" else []
     before = await count(read, place, former[0]) if former else []
     pulse = await read.row("pulse") if window.run_id is None else None
+    keys = [(pair.from_stage_id, pair.to_stage_id) for pair in counted]
+    told = await read_told(read, (place.tenant_id, place.pipeline_id), place.tiling, window, keys)
     return Funnel(
         tenant_id=place.tenant_id,
         pipeline_id=place.pipeline_id,
         window=window,
         compared_with=former[0] if former else None,
         as_of=pulse["as_of"] if pulse else None,
-        pairs=compared(counted, before, is_closed=window.run_id is not None),
+        pairs=compared(_with(counted, told), before, is_closed=window.run_id is not None),
     )
 
 
@@ -149,6 +158,19 @@ def pairs_of(rows: Sequence[Mapping[str, Any]]) -> list[Pair]:
             counts=counts_of(row["entered"], row["converted"]),
         )
         for row in rows
+    ]
+
+
+def _with(pairs: Sequence[Pair], told: Told) -> list[Pair]:
+    """Return the pairs with what their profiles tell."""
+    return [
+        pair.model_copy(
+            update={
+                "time_to_convert": told.times[pair.from_stage_id, pair.to_stage_id],
+                "expected": told.expected.get((pair.from_stage_id, pair.to_stage_id)),
+            }
+        )
+        for pair in pairs
     ]
 
 

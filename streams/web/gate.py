@@ -9,12 +9,13 @@ from fastapi import Request
 
 from streams.web.database import Database
 from streams.web.errors import WebError
-from streams.web.scope import ALL, EVERYTHING, NOBODY, Scope
+from streams.web.scope import ALL, DEALS, EVERYTHING, NOBODY, Scope
 from streams.web.tokens import digest_of
 
 COOKIE = "funnelproof"
 TENANTS_HEADER = "x-funnelproof-tenants"
 USER_HEADER = "x-funnelproof-user"
+MAY_HEADER = "x-funnelproof-may"
 SECRET_HEADER = "x-funnelproof-secret"  # noqa: S105 - a name
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _MOST = 200
@@ -104,11 +105,13 @@ class ProxyGate:
             raise StrangerError("come by the proxy, which signs people in")
         named = request.headers.get(TENANTS_HEADER, "").strip()
         user = request.headers.get(USER_HEADER, "")[:_MOST]
+        granted = {each.strip() for each in request.headers.get(MAY_HEADER, "").split(",")}
+        may = frozenset({DEALS} & granted)
         if named == ALL:
-            return Scope(None, EVERYTHING.may, user)
+            return Scope(None, may | {"operations"}, user)
         try:
             return Scope(
-                frozenset(UUID(each.strip()) for each in named.split(",") if each.strip()), name=user
+                frozenset(UUID(each.strip()) for each in named.split(",") if each.strip()), may, user
             )
         except ValueError:
             raise StrangerError(f"the proxy's header {TENANTS_HEADER} has no tenants' identifiers") from None

@@ -75,6 +75,43 @@ class Change(Answer):
     high: float
 
 
+class Times(Answer):
+    """The time from the first entry into a stage to the conversion, in seconds: median, and quartiles around it.
+
+    `is_exact`: computed from the CRM's rows. Otherwise from buckets, twelve in a window: right to about one bucket.
+    """
+
+    low: float
+    median: float
+    high: float
+    is_exact: bool
+
+
+class Expected(Answer):
+    """What the detector of alerts expects of the deals of an open window, at the age that is proven.
+
+    `state`: `known`; `young`, before the first twelfth of the window is proven; `held`, while results are estimates;
+    `learning`, while the rule's baseline has too few windows: `windows_left` are still needed. `entered`, `converted`
+    and `rate` are what was seen `until` there, so may be less than the counts of now. `expected` conversions are
+    expected of the same deals at the same age; 95 of 100 windows without a drop lie between `low` and `high`.
+    """
+
+    rule: str
+    state: Literal["known", "young", "held", "learning"]
+    windows: int
+    windows_left: int
+    until: datetime
+    entered: int | None = None
+    converted: int | None = None
+    expected: float | None = None
+    low: int | None = None
+    high: int | None = None
+    rate: float | None = None
+    expected_rate: float | None = None
+    low_rate: float | None = None
+    high_rate: float | None = None
+
+
 class Pair(Answer):
     """The counts of a pair of stages. A stage that is gone has no name.
 
@@ -90,6 +127,8 @@ class Pair(Answer):
     of_first: float | None = None
     before: Counts | None = None
     change: Change | None = None
+    time_to_convert: Times | None = None
+    expected: Expected | None = None
 
 
 class Funnel(Answer):

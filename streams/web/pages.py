@@ -20,7 +20,7 @@ from streams.web.model import Window
 from streams.web.parameters import At, Compared, Cursor, PipelineId, Read, Reader, Search, Tenant, WindowName
 from streams.web.place import Address
 from streams.web.render import render, render_page
-from streams.web.scope import Scope
+from streams.web.scope import DEALS, Scope
 from streams.web.view import read_view
 
 router = APIRouter(include_in_schema=False)
@@ -37,6 +37,7 @@ Pair = Annotated[str | None, Query(pattern=rf"^{_ID}\.{_ID}$")]
 @router.get("/")
 async def front(
     read: Read,
+    reader: Reader,
     tenant: Tenant | None = None,
     pipeline: PipelineId | None = None,
     window: WindowName | None = None,
@@ -60,7 +61,8 @@ async def front(
             raise UnknownError("no window is counted yet: start `funnelproof worker`")
         window = "day" if "day" in kinds else kinds[0]
     address = Address(tenant, pipeline, window, at, compare, _pair(pair))
-    return HTMLResponse(render_page(await read_view(read, address)), headers=_FRESH)
+    view = await read_view(read, address, shows_deals=DEALS in reader.may)
+    return HTMLResponse(render_page(view), headers=_FRESH)
 
 
 @router.get("/live")

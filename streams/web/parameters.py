@@ -9,6 +9,7 @@ from fastapi import Depends, Query, Request
 from pydantic import AfterValidator, AwareDatetime
 
 from streams.web.database import Database, Reading
+from streams.web.deals import Which
 from streams.web.funnels import Place, find
 from streams.web.gate import Gate
 from streams.web.place import Compare
@@ -39,6 +40,15 @@ Compared = Annotated[
     Compare, Query(description="The window to compare with: the closed window before, or none.")
 ]
 Stage = Annotated[UUID, Query(description="The stage's identifier.")]
+RunId = Annotated[
+    UUID | None,
+    Query(
+        description="A run of the pipeline, in the place of `at`. Default: the latest result of the window."
+    ),
+]
+Kind = Annotated[
+    Which, Query(description="The deals that entered; of these, the converted ones or the others.")
+]
 Search = Annotated[
     str | None,
     Query(

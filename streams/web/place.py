@@ -32,6 +32,19 @@ class Address:
             parameters["pair"] = ".".join(map(str, self.pair))
         return urlencode(parameters)
 
+    def deals(self, pair: tuple[UUID, UUID], at: datetime, which: str, run: UUID | None = None) -> str:
+        """Return the parameters of the deals behind a number of the window that holds `at`, as a query string."""
+        parameters = {
+            "tenant": str(self.tenant),
+            "pipeline": str(self.pipeline),
+            "window": self.window,
+            "at": at.isoformat(),
+            "from_stage": str(pair[0]),
+            "to_stage": str(pair[1]),
+            "which": which,
+        }
+        return urlencode(parameters | ({} if run is None else {"run": str(run)}))
+
     def with_window(self, window: str) -> "Address":
         """Return the address of the newest window of another kind."""
         return replace(self, window=window, at=None)

@@ -4,13 +4,16 @@ from dataclasses import dataclass
 from uuid import UUID
 
 ALL = "*"
+DEALS = "deals"
+"""The permission to see the deals behind a number."""
 
 
 @dataclass(frozen=True)
 class Scope:
     """The tenants that a reader may see; None is every tenant. `name` is the reader's name for the log.
 
-    `may` has the further permissions, for example `operations`: lag, workers and doubts of the whole installation.
+    `may` has the further permissions, for example `operations`: lag, workers and doubts of the whole installation, or
+    `deals`: the deals behind a number.
     """
 
     tenants: frozenset[UUID] | None
@@ -27,5 +30,5 @@ class Scope:
 
 NOBODY = Scope(frozenset())
 """A reader who sees no row of any tenant."""
-EVERYTHING = Scope(None, frozenset({"operations"}), "local")
+EVERYTHING = Scope(None, frozenset({"operations", DEALS}), "local")
 """The reader on the machine itself."""

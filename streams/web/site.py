@@ -8,13 +8,14 @@ from typing import Any
 from fastapi import FastAPI
 
 from streams.settings import Settings
-from streams.web import api, pages, signing
+from streams.web import api, deal_routes, pages, signing
 from streams.web.database import open_database
 from streams.web.feed import Feed
 from streams.web.gate import Gate, OpenGate
 from streams.web.headers import PageCompression, SecurityHeaders
 from streams.web.model import Problem
 from streams.web.problems import add_handlers
+from streams.web.source import open_source
 
 
 def create_site(settings: Settings, gate: Gate | None = None) -> FastAPI:
@@ -22,8 +23,8 @@ def create_site(settings: Settings, gate: Gate | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_database(settings) as database:
-            app.state.database, app.state.feed = database, Feed(database)
+        async with open_database(settings) as database, open_source(settings) as source:
+            app.state.database, app.state.feed, app.state.source = database, Feed(database), source
             yield
 
     app = FastAPI(
@@ -38,6 +39,7 @@ def create_site(settings: Settings, gate: Gate | None = None) -> FastAPI:
     app.state.gate = gate or OpenGate()
     add_handlers(app)
     app.include_router(api.router)
+    app.include_router(deal_routes.router)
     app.include_router(pages.router)
     app.include_router(signing.router)
     app.add_middleware(PageCompression, minimum_size=500)

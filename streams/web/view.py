@@ -1,6 +1,7 @@
 """All that the page of a pipeline shows, read in one snapshot."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from streams.web.charts import Trend, spark_of, trend_of
@@ -44,10 +45,21 @@ class View:
     chosen: Pair | None
     trend: Trend
     history: History
+    shows_deals: bool
+
+    @property
+    def expected_until(self) -> datetime | None:
+        """The instant up to which expectations are told; None without one."""
+        told = (row.pair.expected for row in self.rows)
+        return next((each.until for each in told if each is not None and each.state == "known"), None)
 
 
-async def read_view(read: Reading, address: Address, history: History | None = None) -> View:
+async def read_view(
+    read: Reading, address: Address, history: History | None = None, *, shows_deals: bool = False
+) -> View:
     """Return the page at `address`. `history`: the closed windows, if they are known to be unchanged.
+
+    `shows_deals`: the numbers lead to the deals behind them.
 
     Raises UnknownError and MalformedError as `find` and `read_funnel` do.
     """
@@ -72,8 +84,9 @@ async def read_view(read: Reading, address: Address, history: History | None = N
         ),
         tuple(_row(pair, address, funnel, history, is_chosen=pair is chosen) for pair in funnel.pairs),
         chosen,
-        trend_of(_points(history, chosen, funnel)),
+        trend_of(_points(history, chosen, funnel), chosen.expected if chosen else None),
         history,
+        shows_deals,
     )
 
 

@@ -1,5 +1,6 @@
 """Numbers, instants and names as people read them: the filters of the templates."""
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
@@ -80,6 +81,24 @@ def moment(instant: datetime | None, timezone: str) -> str:
     return f"{local.day} {local:%b %Y, %H:%M:%S}"
 
 
+def clock(instant: datetime, timezone: str) -> str:
+    """Return the time of day of an instant as `14:05`, with the day where the time is midnight: `10 Jun, 00:00`."""
+    local = instant.astimezone(ZoneInfo(timezone))
+    form = "%H:%M:%S" if local.second else "%H:%M"
+    is_midnight = not (local.hour or local.minute or local.second)
+    return f"{local.day} {local:%b}, {local:{form}}" if is_midnight else f"{local:{form}}"
+
+
+def lasting(seconds: float | None) -> str:
+    """Return a length of time with two digits at least: `4.2 s`, `37 min`, `5.5 h`, `3.1 days`; a dash without one."""
+    if seconds is None:
+        return "–"
+    units = ((100, 1, "s"), (6000, 60, "min"), (172_800, 3600, "h"), (math.inf, 86_400, "days"))
+    unit, name = next((unit, name) for most, unit, name in units if seconds < most)
+    value = seconds / unit
+    return f"{value:.1f}{_TOGETHER}{name}" if value < 10 else f"{value:.0f}{_TOGETHER}{name}"
+
+
 def machine(instant: datetime) -> str:
     """Return an instant for the attribute `datetime`."""
     return instant.astimezone(UTC).isoformat()
@@ -93,4 +112,5 @@ def causes(kinds: Sequence[str]) -> str:
 FILTERS = {
     "percent": percent, "points": points, "number": number, "short": short, "span": span, "brief": brief,
     "moment": moment, "machine": machine, "causes": causes, "spell": spell,
+    "clock": clock, "lasting": lasting,
 }  # fmt: skip

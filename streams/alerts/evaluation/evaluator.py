@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from streams.alerts.evaluation.book import TOLD_SHORTLY, Decided, instant_of, microseconds_of
+from streams.alerts.evaluation.expected import note_expectations
 from streams.alerts.evaluation.health import CONDITIONS, Health, name_of
 from streams.alerts.evaluation.invalid import tell_invalid
 from streams.alerts.evaluation.moment import Moment, read_moment
@@ -24,7 +25,7 @@ from streams.alerts.transition import Transition
 from streams.domain.detection.snapshot import SnapshotError
 from streams.domain.windows import to_microseconds
 from streams.resources import sql
-from streams.store.database import Connection, Pool
+from streams.store.database import Connection, Pool, columns
 from streams.store.timezones import recorded_plan
 
 log = structlog.get_logger(__name__)
@@ -63,6 +64,8 @@ class Evaluator:
         self._looked_in: int | None = None
         self._watches: dict[Key, tuple[Wanted, AnyWatch]] = {}
         self._noted: dict[Key, tuple[object, ...]] = {}
+        self._expected: dict[Key, object] = {}
+        self._expected_of: set[Key] | None = None
         self._names: Names | None = None
         self._read_at = -FUNNELS_EVERY
         self._held_since: datetime | None = None
@@ -73,6 +76,8 @@ class Evaluator:
         """Forget everything that another evaluator may know better: this process is not active."""
         self._watches.clear()
         self._noted.clear()
+        self._expected.clear()
+        self._expected_of = None
         self._read_at = -FUNNELS_EVERY
         self._held_since = None
 
@@ -111,6 +116,9 @@ class Evaluator:
                 decided = await watch.look(connection, moment, self._names)
                 transitions += _transitions(watch, decided, moment)
                 await self._note(connection, want, watch, closed=watch.place.closed != before)
+                if isinstance(watch, Watch):
+                    noted = self._expected.get(want.key)
+                    self._expected[want.key] = await note_expectations(connection, watch, noted)
         transitions += await self._health.look(connection, moment, next(iter(broken[0]), None))
         receivers = self._receivers()
         await tell(connection, transitions, receivers)
@@ -143,6 +151,9 @@ class Evaluator:
         wants, invalid = wanted(self._rules.rules, funnels, plan, to_microseconds(moment.now))
         transitions = await tell_invalid(connection, invalid, moment)
         keys = {want.key for want in wants}
+        if keys != self._expected_of:
+            await connection.execute(sql("queries/alerts/expectations_forget"), *columns(map(_place, wants)))
+            self._expected_of = keys
         for key in [key for key in self._watches if key not in keys]:
             transitions += await self._end(connection, key, moment)
         for want in wants:

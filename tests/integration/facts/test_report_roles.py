@@ -108,6 +108,7 @@ async def test_no_role_has_more_than_its_task_needs(granted: OwnConnection) -> N
     )
     assert [tuple(row) for row in rows] == [
         ("funnelproof_cdc", False, True),
+        ("funnelproof_deals", False, False),
         ("funnelproof_owner", False, False),
         ("funnelproof_reader", False, False),
         ("funnelproof_web", False, False),

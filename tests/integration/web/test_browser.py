@@ -9,7 +9,8 @@ import pytest
 from streams.settings import Settings
 from tests.integration.web.browser import CHROMIUM, tab
 from tests.integration.web.conftest import Town, serving
-from tests.integration.web.desk import DAY, NOW
+from tests.integration.web.crm import write_deals
+from tests.integration.web.desk import DAY, NOW, name
 
 pytestmark = [
     pytest.mark.thorough,
@@ -66,11 +67,31 @@ async def test_a_page_whose_server_is_gone_says_so_and_comes_back(town: Town, tm
             assert await page.until(f"!{HEARD}.includes('gives no answer')") < 5
 
 
-async def test_no_page_is_wider_than_a_small_phone(address: str, town: Town, tmp_path: Path) -> None:
+@pytest.mark.parametrize("word", ["Lead", "Donaudampfschifffahrtsgesellschaft" * 4])
+async def test_no_page_is_wider_than_a_small_phone(town: Town, tmp_path: Path, word: str) -> None:
+    await write_deals(town.desk, town.acme, town.sales, TODAY, 120, 30)
+    await town.desk.connection.execute("update funnelproof.pipeline_stage set name = $1", word)
+    await town.desk.label("tenant", town.acme, word)
+    await town.desk.label("pipeline", town.sales, word)
+    await town.desk.judge("day")
+    await town.desk.fire(town.acme, town.sales, "day", TODAY, TODAY + DAY)
+    stages = {"from_stage": name(town.sales, 0), "to_stage": name(town.sales, 1)}
+    where, deals = urlencode(town.where), urlencode(town.where | stages)
+    run = name(town.acme, town.sales, "day", TODAY - DAY, 1)
+    paths = (
+        f"/?{where}", "/", "/operations", "/?q=nothing", "/alerts", f"/windows/{run}", f"/deals?{deals}",
+        f"/deals/{name(town.sales, TODAY, 'deal', 0)}?{where}", f"/?{where}0",
+    )  # fmt: skip
+    sites = [
+        Settings(source_dsn=town.dsn, deals_dsn=dsn)
+        for dsn in (town.dsn, None, "postgresql://x@127.0.0.1:1/crm")
+    ]
     async with tab(tmp_path) as page:
         await page.call(
             "Emulation.setDeviceMetricsOverride", width=320, height=640, deviceScaleFactor=1, mobile=True
         )
-        for path in (f"/?{urlencode(town.where)}", "/", "/operations", "/?q=nothing"):
-            await page.open(address + path)
-            assert await page.value("document.documentElement.scrollWidth") <= 320, path
+        for settings in sites:
+            with serving(settings) as address:
+                for path in paths if settings is sites[0] else paths[6:7]:
+                    await page.open(address + path)
+                    assert await page.value("document.documentElement.scrollWidth") <= 320, path

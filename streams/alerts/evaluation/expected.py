@@ -1,0 +1,42 @@
+"""What a watch's detector expects of the window that it looks at, kept for the page."""
+
+from streams.alerts.evaluation.watch import Watch
+from streams.domain.detection.evidence import DropHypotheses
+from streams.domain.detection.told import pack
+from streams.domain.windows import from_microseconds
+from streams.resources import sql
+from streams.store.database import Connection
+
+
+async def note_expectations(connection: Connection, watch: Watch, noted: object) -> object:
+    """Keep the expectations of a watch over conversions where they have changed since `noted`; return what was noted.
+
+    Expectations change with each window that begins, and with a revision of an earlier window.
+    """
+    under, place, state = watch.detector.under, watch.place, watch.detector.state
+    if (
+        under is noted
+        or not isinstance(under, DropHypotheses)
+        or state.open is None
+        or place.start != state.open
+        or place.end is None
+    ):
+        return noted
+    streams = watch.streams.streams
+    await connection.execute(
+        sql("queries/alerts/expectations_note"),
+        watch.rule.name,
+        watch.rule.window,
+        watch.book.tiling,
+        from_microseconds(place.start),
+        from_microseconds(place.end),
+        [stream.scope.tenant_id for stream in streams],
+        [stream.scope.pipeline_id for stream in streams],
+        [stream.from_stage for stream in streams],
+        [stream.to_stage for stream in streams],
+        [round(float(windows)) for windows in state.baseline.windows],
+        under.learned.tolist(),
+        under.expected.spread.tolist(),
+        pack(under.expected),
+    )
+    return under
