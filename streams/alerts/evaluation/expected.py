@@ -23,11 +23,11 @@ async def note_expectations(connection: Connection, watch: Watch, noted: object)
     ):
         return noted
     streams = watch.streams.streams
+    key = watch.rule.name, watch.rule.window, watch.book.tiling
+    await connection.execute(sql("queries/alerts/expectations_clear"), *key)
     await connection.execute(
         sql("queries/alerts/expectations_note"),
-        watch.rule.name,
-        watch.rule.window,
-        watch.book.tiling,
+        *key,
         from_microseconds(place.start),
         from_microseconds(place.end),
         [stream.scope.tenant_id for stream in streams],
