@@ -17,7 +17,7 @@ create table funnelproof.alert_expectation (
     learned boolean not null,
     spread double precision not null,
     likely bytea not null check (octet_length(likely) = 312),
-    primary key (tenant_id, pipeline_id, window_name, tiling, rule, from_stage_id, to_stage_id)
+    primary key (tenant_id, pipeline_id, window_name, rule, from_stage_id, to_stage_id)
 );
 
 create view funnelproof.web_expectation with (security_barrier) as

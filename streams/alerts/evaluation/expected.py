@@ -13,14 +13,11 @@ async def note_expectations(connection: Connection, watch: Watch, noted: object)
 
     Expectations change with each window that begins, and with a revision of an earlier window.
     """
-    under, place, state = watch.detector.under, watch.place, watch.detector.state
-    if (
-        under is noted
-        or not isinstance(under, DropHypotheses)
-        or state.open is None
-        or place.start != state.open
-        or place.end is None
-    ):
+    place, state = watch.place, watch.detector.state
+    if state.open is None or place.start != state.open or place.end is None:
+        return noted
+    under = watch.detector.under
+    if under is noted or not isinstance(under, DropHypotheses):
         return noted
     streams = watch.streams.streams
     key = watch.rule.name, watch.rule.window, watch.book.tiling
