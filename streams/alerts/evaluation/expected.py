@@ -1,4 +1,4 @@
-"""What a watch's detector expects of the window that it looks at, kept for the page."""
+"""The expectations of a watch's detector about the window under the watch, kept for the page."""
 
 from streams.alerts.evaluation.watch import Watch
 from streams.domain.detection.evidence import DropHypotheses
