@@ -153,6 +153,9 @@ class Settings(Access):
     dashboard_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="names by which browsers may call the page of this machine, beside localhost"
     )
+    dashboard_worker_url: str | None = Field(
+        None, description="the address of any worker's web site, from which the page has the events of a deal"
+    )
     dashboard_proxy_peers: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="addresses of proxies that sign people in and name their tenants"
     )
@@ -194,7 +197,7 @@ class Settings(Access):
                 raise ValueError(f"is not JSON: {error}") from error
         return parse_stage_pairs(value)
 
-    @field_validator("dashboard_url")
+    @field_validator("dashboard_url", "dashboard_worker_url")
     @classmethod
     def _is_link(cls, value: str | None) -> str | None:
         return value if value is None else check_link(value)

@@ -30,7 +30,7 @@ where
 create view funnelproof.web_profile with (security_barrier) as
 select
     run.tenant_id,
-    profile.run_id,
+    run.run_id,
     profile.from_stage_id,
     profile.to_stage_id,
     profile.entered,

@@ -31,7 +31,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Range:
-    """What is expected of the open window, at its point: `top` and `bottom` of the range, and `middle`."""
+    """The expected range at the point of the open window: `top`, `bottom`, and the expected rate in the `middle`."""
 
     x: float
     top: float

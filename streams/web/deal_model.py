@@ -54,11 +54,56 @@ class DealRow(Answer):
     is_first: bool
 
 
+class LoggedRow(Answer):
+    """A row of a deal as a worker has it. A deleted row is remembered without its content.
+
+    `lsn` is the position of the change behind the row's content in the CRM's log, null for a row of a snapshot.
+    """
+
+    row_id: UUID
+    deleted: bool
+    lsn: str | None
+    stage_id: UUID | None = None
+    stage: str | None = None
+    entered_at: datetime | None = None
+
+
+class StageEntry(Answer):
+    """The first entry of a deal into a stage within a window."""
+
+    stage_id: UUID
+    stage: str | None = None
+    entered_at: datetime
+
+
+class FirstEntries(Answer):
+    """The first entries of a deal within a window, the earliest first."""
+
+    window: str
+    start: datetime
+    end: datetime
+    stages: tuple[StageEntry, ...]
+
+
+class DealLog(Answer):
+    """A deal as a worker counts it, up to `position` in a partition of the log: rows, and first entries by window."""
+
+    partition: int
+    position: int
+    rows: tuple[LoggedRow, ...]
+    first_entries: tuple[FirstEntries, ...]
+
+
 class DealRows(Answer):
-    """The rows of a deal in a pipeline as the CRM has them now, the earliest entry first."""
+    """The rows of a deal in a pipeline as the CRM has them now, the earliest entry first.
+
+    `log` is the deal as a worker counts it; null where `log_missing` says why.
+    """
 
     deal_id: UUID
     tenant_id: UUID
     pipeline_id: UUID
     window: Window
     rows: tuple[DealRow, ...]
+    log: DealLog | None = None
+    log_missing: str = ""

@@ -14,6 +14,7 @@ from streams.web.database import Database
 from streams.web.deal_model import Deal, DealRow, DealRows, Deals
 from streams.web.deals import Number, Which, find_number, read_deal, read_deals, stage_names
 from streams.web.errors import SilentDatabaseError, UnknownError
+from streams.web.events import with_log
 from streams.web.funnels import Place, find, window_at
 from streams.web.parameters import (
     At,
@@ -58,6 +59,7 @@ class Look:
     ) -> None:
         self._database: Database = request.app.state.database
         self.source: Source | None = request.app.state.source
+        self._worker_url: str | None = request.app.state.worker_url
         self.reader: Scope = reader
         self._where = tenant, pipeline, window
         self._peer = request.client.host if request.client else "unknown"
@@ -86,7 +88,8 @@ class Look:
             window = await window_at(read, place, at)
             names = await stage_names(read, place)
         async with self._required().reading() as source:
-            found = await read_deal(source, place, window, deal_id, names)
+            rows = await read_deal(source, place, window, deal_id, names)
+        found = await with_log(self._worker_url, rows, names)
         self._note(place, "deal shown", deal=str(deal_id), rows=len(found.rows))
         return place, found
 

@@ -88,7 +88,7 @@ class Times(Answer):
 
 
 class Expected(Answer):
-    """What the detector of alerts expects of the deals of an open window, at the age that is proven.
+    """The expectation that the detector of alerts has of the deals of an open window, at the age that is proven.
 
     `state`: `known`; `young`, before the first twelfth of the window is proven; `held`, while results are estimates;
     `learning`, while the rule's baseline has too few windows: `windows_left` are still needed. `entered`, `converted`

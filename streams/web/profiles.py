@@ -23,7 +23,7 @@ State = Literal["known", "young", "held", "learning"]
 
 @dataclass(frozen=True)
 class Told:
-    """What the profiles of a window tell of its pairs."""
+    """The times to convert of a window's pairs, and the expectations of the pairs that a rule judges."""
 
     times: Mapping[PairKey, Times | None]
     expected: Mapping[PairKey, Expected]

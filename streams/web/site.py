@@ -25,6 +25,7 @@ def create_site(settings: Settings, gate: Gate | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_database(settings) as database, open_source(settings) as source:
             app.state.database, app.state.feed, app.state.source = database, Feed(database), source
+            app.state.worker_url = settings.dashboard_worker_url
             yield
 
     app = FastAPI(

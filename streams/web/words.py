@@ -99,6 +99,11 @@ def lasting(seconds: float | None) -> str:
     return f"{value:.1f}{_TOGETHER}{name}" if value < 10 else f"{value:.0f}{_TOGETHER}{name}"
 
 
+def capital(text: str) -> str:
+    """Return the text with a capital at the beginning, and all else as it is."""
+    return text[:1].upper() + text[1:]
+
+
 def machine(instant: datetime) -> str:
     """Return an instant for the attribute `datetime`."""
     return instant.astimezone(UTC).isoformat()
@@ -112,5 +117,5 @@ def causes(kinds: Sequence[str]) -> str:
 FILTERS = {
     "percent": percent, "points": points, "number": number, "short": short, "span": span, "brief": brief,
     "moment": moment, "machine": machine, "causes": causes, "spell": spell,
-    "clock": clock, "lasting": lasting,
+    "capital": capital, "clock": clock, "lasting": lasting,
 }  # fmt: skip

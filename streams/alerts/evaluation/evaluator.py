@@ -152,7 +152,8 @@ class Evaluator:
         transitions = await tell_invalid(connection, invalid, moment)
         keys = {want.key for want in wants}
         if keys != self._expected_of:
-            await connection.execute(sql("queries/alerts/expectations_forget"), *columns(map(_place, wants)))
+            looked_at = columns(map(_place, wants)) or [[], [], []]
+            await connection.execute(sql("queries/alerts/expectations_forget"), *looked_at)
             self._expected_of = keys
         for key in [key for key in self._watches if key not in keys]:
             transitions += await self._end(connection, key, moment)

@@ -1,4 +1,4 @@
-"""What a watch's detector expects of the window that it looks at, kept for the page."""
+"""The expectations of a watch's detector about the window under the watch, kept for the page."""
 
 from streams.alerts.evaluation.watch import Watch
 from streams.domain.detection.evidence import DropHypotheses
@@ -13,21 +13,18 @@ async def note_expectations(connection: Connection, watch: Watch, noted: object)
 
     Expectations change with each window that begins, and with a revision of an earlier window.
     """
-    under, place, state = watch.detector.under, watch.place, watch.detector.state
-    if (
-        under is noted
-        or not isinstance(under, DropHypotheses)
-        or state.open is None
-        or place.start != state.open
-        or place.end is None
-    ):
+    place, state = watch.place, watch.detector.state
+    if state.open is None or place.start != state.open or place.end is None:
+        return noted
+    under = watch.detector.under
+    if under is noted or not isinstance(under, DropHypotheses):
         return noted
     streams = watch.streams.streams
+    key = watch.rule.name, watch.rule.window, watch.book.tiling
+    await connection.execute(sql("queries/alerts/expectations_clear"), *key)
     await connection.execute(
         sql("queries/alerts/expectations_note"),
-        watch.rule.name,
-        watch.rule.window,
-        watch.book.tiling,
+        *key,
         from_microseconds(place.start),
         from_microseconds(place.end),
         [stream.scope.tenant_id for stream in streams],

@@ -3,10 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from uuid import UUID, uuid4, uuid5
 
 import asyncpg
+import numpy as np
 
+from streams.domain.detection.expectation import Expectation
+from streams.domain.detection.told import pack
+from streams.domain.profile import UNITS
 from streams.store.database import OwnConnection
 
 SPACE = UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")
@@ -14,6 +19,8 @@ NOW = datetime(2026, 6, 10, 10, 20, 30, tzinfo=UTC)
 STAGES = ("Lead", "Qualified", "Demo", "Won")
 DAY = timedelta(days=1)
 Numbers = Sequence[tuple[int, int]]
+Pipeline = tuple[UUID, UUID]
+"""Tenant and pipeline."""
 
 
 def name(*parts: object) -> UUID:
@@ -167,6 +174,43 @@ class Desk:
             values ('drop', $1, '', 'x', 1) on conflict do nothing""",
             kind,
         )
+
+    async def expect(
+        self,
+        pipeline: Pipeline,
+        window: tuple[str, datetime, datetime],
+        windows: int,
+        rate: float,
+        *,
+        learned: bool,
+    ) -> None:
+        """Have the detector expect a rate of the first pair, whatever the age; `windows` are in its baseline."""
+        tenant, identifier = pipeline
+        likely = rate * np.tril(np.ones((12, 12), np.float32))[:, None]
+        expected = Expectation(np.array([learned]), likely, np.array([0.01], np.float32))
+        await self.connection.execute(
+            """insert into funnelproof.alert_expectation (rule, tiling, tenant_id, pipeline_id, from_stage_id,
+            to_stage_id, window_name, window_start, window_end, windows, learned, spread, likely)
+            values ('drop', '', $1, $2, $3, $4, $5, $6, $7, $8, $9, 0.01, $10)
+            on conflict on constraint alert_expectation_pkey do update
+            set windows = excluded.windows, learned = excluded.learned, window_start = excluded.window_start""",
+            tenant, identifier, name(identifier, 0), name(identifier, 1), *window, windows, learned,
+            pack(expected)[0],
+        )  # fmt: skip
+
+    async def age(
+        self, pipeline: Pipeline, window: tuple[str, datetime, datetime], deals: tuple[int, int]
+    ) -> None:
+        """Have the deals of an open window's first pair enter in its first twelfth, and convert in the third."""
+        entered, converted = deals
+        places = ((0, entered * UNITS[0]), (1, converted * UNITS[2]))
+        for place, profile in places:
+            await self.connection.execute(
+                """update funnelproof.partial set profile = $1
+                where pipeline_id = $2 and from_stage_id = $3 and to_stage_id = $4
+                and (window_name, window_start, window_end) = ($5, $6, $7)""",
+                Decimal(profile), pipeline[1], name(pipeline[1], 0), name(pipeline[1], place), *window,
+            )  # fmt: skip
 
     async def fire(self, tenant: UUID, pipeline: UUID, kind: str, start: datetime, end: datetime) -> None:
         """Have an alert fire on the first pair of a pipeline, and write the transition down."""

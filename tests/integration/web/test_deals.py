@@ -15,6 +15,7 @@ from streams.resources import sql
 from streams.settings import Settings
 from streams.web import source
 from streams.web.gate import ProxyGate, TokenGate
+from streams.web.source import open_source
 from streams.web.tokens import add_token
 from tests.integration.web.conftest import Town, serving
 from tests.integration.web.crm import write_deals, write_rows
@@ -93,15 +94,17 @@ async def test_only_first_entries_within_the_window_count(shown: httpx.AsyncClie
     deal one    lead .. qualified .. lead ..
     deal two  q . lead ..................... qualified
     deal three  qualified .. lead
+    deal four   lead and qualified at one instant
     """
     connection, hour = town.desk.connection, DAY / 24
     await connection.execute("delete from dyno_crm.deal_pipeline_stage_state")
     lead, qualified = name(town.sales, 0), name(town.sales, 1)
-    one, two, three = uuid4(), uuid4(), uuid4()
+    one, two, three, four = uuid4(), uuid4(), uuid4(), uuid4()
     entries = [
         (one, lead, hour), (one, qualified, 2 * hour), (one, lead, 3 * hour),
         (two, qualified, -hour), (two, lead, hour), (two, qualified, 25 * hour),
         (three, qualified, hour), (three, lead, 2 * hour),
+        (four, lead, hour), (four, qualified, hour),
     ]  # fmt: skip
     await write_rows(town.desk, [(town.acme, deal, town.sales, s, YESTERDAY + at) for deal, s, at in entries])
     canonical = await connection.fetch(
@@ -110,7 +113,7 @@ async def test_only_first_entries_within_the_window_count(shown: httpx.AsyncClie
     )  # fmt: skip
     entered = await ask(shown, **pair(town), **PAST)
     converted = await ask(shown, **pair(town), **PAST, which="converted")
-    assert {deal["deal_id"] for deal in entered["items"]} == {str(one), str(two), str(three)}
+    assert {deal["deal_id"] for deal in entered["items"]} == {str(deal) for deal in (one, two, three, four)}
     assert [deal["deal_id"] for deal in converted["items"]] == [str(one)]
     assert (entered["found"], converted["found"]) == (
         canonical[0]["entered_count"],
@@ -352,3 +355,15 @@ async def test_a_login_without_the_role_is_told_what_to_grant(town: Town, login:
             answer = await client.get("/api/v1/deals", params=pair(town) | PAST)
             assert answer.status_code == 503
             assert "`grant funnelproof_deals to` the user of the setting" in answer.json()["detail"]
+
+
+async def test_a_powerful_login_is_lowered_to_the_role_and_cannot_write(town: Town, login: str) -> None:
+    del login  # the role is there
+    async with open_source(Settings(source_dsn=town.dsn, deals_dsn=town.dsn)) as crm:
+        assert crm is not None
+        async with crm.reading() as read:
+            held = await read.queries._connection.fetchrow(
+                "select current_user, current_setting('transaction_read_only'), current_setting('statement_timeout')"
+            )
+    assert held is not None
+    assert tuple(held) == ("funnelproof_deals", "on", "5s")

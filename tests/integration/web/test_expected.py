@@ -145,6 +145,19 @@ async def test_the_page_learns_with_the_detector_then_tells_the_range_and_the_dr
     assert page.known >= 4
 
 
+async def test_a_closed_window_has_the_times_of_its_run_and_no_expectation(site: Site) -> None:
+    await site.minute_of(0.5)
+    await reader(site)
+    async with open_database(Settings(source_dsn=site.dsn)) as database, database.reading(EVERYTHING) as read:
+        view = await read_view(read, ADDRESS.with_at(START))
+    pair = view.rows[0].pair
+    assert view.funnel.window.state == "closed"
+    assert pair.expected is None
+    assert pair.time_to_convert is not None
+    assert abs(pair.time_to_convert.median - 3) < 5  # deals take 1 to 5 seconds; a bucket has 5
+    assert pair.time_to_convert.low < pair.time_to_convert.median < pair.time_to_convert.high
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("seed", range(4))
 async def test_the_verdict_is_the_detectors_on_random_traffic(site: Site, seed: int) -> None:

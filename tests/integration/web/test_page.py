@@ -292,3 +292,34 @@ async def test_names_of_the_crm_are_shown_and_searched(client: httpx.AsyncClient
     assert ">New business</a>" in page.text
     found = (await client.get("/api/v1/pipelines", params={"q": "new bus"})).json()["items"]
     assert [(item["tenant"], item["pipeline"]) for item in found] == [("Acme & Sons", "New business")]
+
+
+async def test_the_page_shows_what_is_expected_and_how_long_deals_take(
+    client: httpx.AsyncClient, town: Town
+) -> None:
+    desk, where, today = town.desk, (town.acme, town.sales), ("day", TODAY, TODAY + DAY)
+
+    async def cells(label: str) -> str:
+        return Cells((await client.get("/", params=town.where)).text).of(label)[0].replace("\xa0", " ")
+
+    assert await cells("Expected") == "\N{EN DASH}"
+    await desk.expect(where, today, 13, 0.44, learned=False)
+    assert await cells("Expected") == "learning, 1 window left"
+    await desk.expect(where, today, 20, 0.44, learned=True)
+    await desk.age(where, today, (120, 30))
+    assert await cells("Expected") == "44.0 %31.7 % to 56.7 %; seen 25.0 %"
+    assert await cells("Time") == "≈ 4.0 h"
+    page = (await client.get("/", params=town.where)).text
+    assert "for the deals proven by 10:00" in page
+    assert 'class="range"' in page
+    told = (await client.get("/api/v1/funnel", params=town.where)).json()["pairs"][0]
+    assert (told["expected"]["state"], told["expected"]["low"], told["expected"]["high"]) == ("known", 38, 68)
+    assert told["time_to_convert"]["is_exact"] is False
+    rows = (await client.get("/api/v1/funnel", params=town.where | {"format": "csv"})).text.splitlines()
+    assert dict(zip(rows[0].split(","), rows[1].split(","), strict=True))["expected_high"] == "68"
+    await desk.connection.execute("update funnelproof.prover set completeness = 'estimated'")
+    assert await cells("Expected") == "not while results are estimates"
+    await desk.connection.execute(
+        "update funnelproof.prover set completeness = 'proven', source_time = $1", TODAY + DAY / 24
+    )
+    assert await cells("Expected") == "from 02:00 on"
