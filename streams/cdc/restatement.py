@@ -11,7 +11,6 @@ of each key. With equal bytes, compaction would keep a late restatement of 0/500
 """
 
 import asyncio
-import json
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
@@ -20,21 +19,19 @@ from datetime import datetime
 from uuid import UUID
 
 import msgspec
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaException, Producer
 
 from streams.brokers import Brokers
-from streams.cdc.topics import Topics
+from streams.cdc.topics import Topics, require_allowed
 from streams.errors import PreconditionError, UnreachableError
 
 _SEND_SECONDS = 10.0
 _TRANSACTION_SECONDS = 5.0
 """A killed sender's transaction holds readers back until Kafka ends the transaction: after this time, and up to ten
 seconds more (Kafka looks every ten seconds by default). The next sender ends the transaction at once."""
-_FORBIDDEN = (KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, KafkaError.TOPIC_AUTHORIZATION_FAILED)
 
 
-@dataclass(frozen=True)
-class RowKey:
+class RowKey(msgspec.Struct, frozen=True, rename={"row_id": "id"}):
     """A row of a deal, as named by a record's key."""
 
     deal_id: UUID
@@ -62,13 +59,8 @@ class Restatement:
     value: bytes
 
 
-class _Key(msgspec.Struct):
-    deal_id: UUID
-    id: UUID
-
-
-class _KeyWithSchema(msgspec.Struct):
-    payload: _Key
+class _WithSchema(msgspec.Struct):
+    payload: msgspec.Raw
 
 
 def own_key(key: bytes | None) -> bytes | None:
@@ -78,15 +70,16 @@ def own_key(key: bytes | None) -> bytes | None:
 
 def parse_key(key: bytes | None) -> RowKey | None:
     """Return the row that a record's key names; None if the key names no row."""
-    if key is None:
-        return None
     with suppress(msgspec.DecodeError, ValueError):
-        named = msgspec.json.decode(key, type=_Key)
-        return RowKey(named.deal_id, named.id)
-    with suppress(msgspec.DecodeError, ValueError):
-        named = msgspec.json.decode(key, type=_KeyWithSchema).payload
-        return RowKey(named.deal_id, named.id)
+        return msgspec.json.decode(without_schema(key or b""), type=RowKey)
     return None
+
+
+def without_schema(document: bytes) -> bytes | msgspec.Raw:
+    """Return a document of Debezium's, without the schema part where the converter has added the schema."""
+    with suppress(msgspec.DecodeError, ValueError):
+        return msgspec.json.decode(document, type=_WithSchema).payload
+    return document
 
 
 def restate(partition: int, key: bytes, row: SourceRow | None, lsn: int, at: datetime) -> Restatement:
@@ -99,20 +92,12 @@ def restate(partition: int, key: bytes, row: SourceRow | None, lsn: int, at: dat
     if named is None:
         raise ValueError(f"{key!r} names no row")
     source = {"connector": "funnelproof", "ts_ms": int(at.timestamp() * 1000), "lsn": lsn}
+    event: dict[str, object]
     if row is None or (row.id, row.deal_id) != (named.row_id, named.deal_id):
-        before = {"id": str(named.row_id), "deal_id": str(named.deal_id)}
-        event = {"before": before, "after": None, "source": source, "op": "d"}
+        event = {"before": named, "after": None, "source": source, "op": "d"}
     else:
-        after = {
-            "id": str(row.id),
-            "tenant_id": str(row.tenant_id),
-            "deal_id": str(row.deal_id),
-            "pipeline_id": str(row.pipeline_id),
-            "pipeline_stage_id": str(row.pipeline_stage_id),
-            "entered_at": row.entered_at,
-        }
-        event = {"before": None, "after": after, "source": source, "op": "c"}
-    return Restatement(partition, key, json.dumps(event).encode())
+        event = {"before": None, "after": row, "source": source, "op": "c"}
+    return Restatement(partition, key, msgspec.json.encode(event))
 
 
 class RestatementSender:
@@ -142,7 +127,7 @@ class RestatementSender:
         try:
             await asyncio.to_thread(self._producer.init_transactions, _SEND_SECONDS)
         except KafkaException as error:
-            raise self._explained(error) from error
+            raise self._refused(error) from error
 
     async def send(self, restatements: Sequence[Restatement]) -> None:
         """Return once Kafka has the whole batch.
@@ -160,16 +145,16 @@ class RestatementSender:
                 raise
             await asyncio.to_thread(self._producer.commit_transaction, _SEND_SECONDS)
         except KafkaException as error:
-            raise self._explained(error) from error
+            raise self._refused(error) from error
 
-    def _explained(self, error: KafkaException) -> UnreachableError | PreconditionError:
-        told = error.args[0]
-        if told.code() in _FORBIDDEN:
-            return PreconditionError(
-                f"Kafka does not allow this to the user of this installation ({told.str()}): give the user the "
-                f"operation Write on topic {self._topic}, and on transactional id {self._transactional_id}"
-            )
-        return UnreachableError(f"Kafka does not take records for {self._topic}: {told.str()}")
+    def _refused(self, error: KafkaException) -> UnreachableError:
+        """Return the error of a batch that Kafka does not take. Raises PreconditionError if a right is missing."""
+        require_allowed(
+            error,
+            f"give the user the operation Write on topic {self._topic}, and on transactional id "
+            f"{self._transactional_id}",
+        )
+        return UnreachableError(f"Kafka does not take records for {self._topic}: {error.args[0].str()}")
 
     async def _confirm_topic(self) -> None:
         found = await self._topics.identity(self._topic)

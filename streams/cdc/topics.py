@@ -52,7 +52,11 @@ class Topic:
 
 # The library's errors have names that look private, unlike the broker's.
 _NO_ANSWER = (KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN)  # noqa: SLF001 - see above
-_FORBIDDEN = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED)
+_FORBIDDEN = (
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+)
 # Errors of a client whose idea of a partition's leader is out of date.
 _LEADER_MOVED = (
     KafkaError._NOENT,  # noqa: SLF001 - see above
@@ -60,6 +64,15 @@ _LEADER_MOVED = (
     KafkaError.FENCED_LEADER_EPOCH,
     KafkaError.UNKNOWN_LEADER_EPOCH,
 )
+
+
+def require_allowed(error: KafkaException, remedy: str) -> None:
+    """Raise PreconditionError if Kafka has refused a right; `remedy` says how the user gets the right."""
+    told = error.args[0]
+    if told.code() in _FORBIDDEN:
+        raise PreconditionError(
+            f"Kafka does not allow this to the user of this installation ({told.str()}): {remedy}"
+        ) from error
 
 
 class Topics:
@@ -234,9 +247,5 @@ class Topics:
         except KafkaException as error:
             if error.args[0].code() in _NO_ANSWER:
                 raise await why_silent(self._brokers) from error
-            if error.args[0].code() in _FORBIDDEN:
-                raise PreconditionError(
-                    f"Kafka does not allow this to the user of this installation ({error.args[0].str()}): "
-                    "docs/security.md lists the rights that the user needs"
-                ) from error
+            require_allowed(error, "docs/security.md lists the rights that the user needs")
             raise

@@ -1,6 +1,7 @@
 """The commands' output: results on stdout (tables, or one JSON object), everything else on stderr."""
 
 import json
+import sys
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +11,8 @@ from uuid import UUID
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from streams.errors import PreconditionError
 
 stdout = Console()
 stderr = Console(stderr=True)
@@ -29,6 +32,20 @@ def progress_bar(what: str, *, as_json: bool) -> Progress:
         disable=as_json or not stderr.is_terminal,
         transient=True,
     )
+
+
+def ask(question: str, *, yes: bool, otherwise: str) -> None:
+    """Ask on stderr, unless `yes`. Raises typer.Abort for a no.
+
+    Raises PreconditionError without a terminal: nobody is there to be asked. `otherwise` is the way without a question.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise PreconditionError(f"nobody is there to be asked: {otherwise}")
+    stderr.print(f"{question} [y/N] ", end="", markup=False)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise typer.Abort
 
 
 def print_json(result: Mapping[str, object]) -> None:

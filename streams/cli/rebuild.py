@@ -1,7 +1,6 @@
 """`funnelproof rebuild`: begins the log anew, has everything counted anew, and compares."""
 
 import asyncio
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,13 +8,12 @@ from typing import Annotated
 
 import typer
 
-from streams.cli.output import AsJson, print_json, stderr, stdout
+from streams.cli.output import AsJson, ask, print_json, stderr, stdout
 from streams.cli.reconcile import EXIT, result_as_json
 from streams.domain.duration import parse_duration
-from streams.errors import PreconditionError
 from streams.operations.rebuild import Progress, Tell, plan_rebuild
 from streams.operations.rebuild import rebuild as begin_anew
-from streams.settings import Settings, load_settings
+from streams.settings import load_settings
 
 _EVERY = 10.0
 """Seconds after which a step that goes on is told again."""
@@ -56,7 +54,11 @@ def rebuild(
         if as_json:
             print_json({"dry_run": True, "steps": plan.lines})
         return
-    _ask(settings, yes=yes)
+    ask(
+        f"Begin the log of the installation {settings.instance} anew?",
+        yes=yes,
+        otherwise="give --yes to begin the log anew",
+    )
     began = time.monotonic()
     with _told() as tell:
         result = asyncio.run(begin_anew(settings, tell, no_worker_seconds))
@@ -72,16 +74,6 @@ def rebuild(
         if result.reason:
             stderr.print(result.reason, markup=False, soft_wrap=True)
     raise typer.Exit(EXIT[result.outcome])
-
-
-def _ask(settings: Settings, *, yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise PreconditionError("nobody is there to be asked: give --yes to begin the log anew")
-    stderr.print(f"Begin the log of the installation {settings.instance} anew? [y/N] ", end="", markup=False)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise typer.Abort
 
 
 @contextmanager

@@ -1,14 +1,12 @@
 """`funnelproof uninstall`: removes everything that funnelproof has made."""
 
 import asyncio
-import sys
 from contextlib import AsyncExitStack
 from typing import Annotated
 
 import typer
 
-from streams.cli.output import AsJson, print_json, stderr, stdout
-from streams.errors import PreconditionError
+from streams.cli.output import AsJson, ask, print_json, stdout
 from streams.operations.uninstall import Uninstall
 from streams.settings import Settings, load_settings
 
@@ -37,22 +35,16 @@ def uninstall(
             for line in lines:
                 stdout.print(f"{title}: {line}", markup=False, highlight=False, soft_wrap=True)
     if not dry_run:
-        _ask(settings, yes=yes)
+        ask(
+            f"Remove all this of the installation {settings.instance}?",
+            yes=yes,
+            otherwise="give --yes to remove all this",
+        )
         goes = asyncio.run(_remove(settings, keep_facts=keep_facts, force=force))
     if as_json:
         print_json({"dry_run": dry_run, "removed": goes, "left": stays})
     elif not dry_run:
         stdout.print(f"removed {len(goes)} things")
-
-
-def _ask(settings: Settings, *, yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise PreconditionError("nobody is there to be asked: give --yes to remove all this")
-    stderr.print(f"Remove all this of the installation {settings.instance}? [y/N] ", end="", markup=False)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise typer.Abort
 
 
 async def _look(settings: Settings, *, keep_facts: bool, force: bool) -> tuple[list[str], list[str]]:

@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from streams.cdc.restatement import RowKey, SourceRow, parse_key
+from streams.cdc.restatement import RowKey, SourceRow, parse_key, without_schema
 from streams.domain.plan import WindowPlan
 from streams.domain.windows import from_microseconds, to_microseconds
 from streams.errors import FunnelproofError, PreconditionError
@@ -20,6 +20,9 @@ from streams.store.database import Connection, columns, facts_connection, source
 from streams.store.installation import require_installation
 from streams.store.labels import Labels, known_labels
 from streams.store.timezones import recorded_plan
+
+_WindowKey = tuple[UUID, UUID, str, datetime]
+"""Tenant, pipeline, kind and start."""
 
 
 @dataclass(frozen=True)
@@ -148,33 +151,17 @@ def _letter(row: asyncpg.Record) -> DeadLetter:
     )
 
 
-class _EventRow(msgspec.Struct):
-    id: UUID
-    tenant_id: UUID
-    deal_id: UUID
-    pipeline_id: UUID
-    pipeline_stage_id: UUID
-    entered_at: str
-
-
 class _Event(msgspec.Struct):
-    after: _EventRow | None = None
-    before: _EventRow | None = None
-
-
-class _EventWithSchema(msgspec.Struct):
-    payload: _Event
+    after: SourceRow | None = None
+    before: SourceRow | None = None
 
 
 def _event_row(value: bytes | None) -> SourceRow | None:
-    """Return the row in an event, as far as the event can be read."""
-    event = _Event()
+    """Return the row in an event; None if the event cannot be read."""
     with suppress(msgspec.DecodeError, ValueError):
-        event = msgspec.json.decode(value or b"", type=_Event)
-    with suppress(msgspec.DecodeError, ValueError):
-        event = msgspec.json.decode(value or b"", type=_EventWithSchema).payload
-    row = event.after or event.before
-    return None if row is None else SourceRow(**msgspec.structs.asdict(row))
+        event = msgspec.json.decode(without_schema(value or b""), type=_Event)
+        return event.after or event.before
+    return None
 
 
 async def _present_rows(settings: Settings, letters: Sequence[DeadLetter]) -> Mapping[UUID, SourceRow]:
@@ -194,16 +181,18 @@ async def _told(facts: Connection, letters: Sequence[DeadLetter], settings: Sett
         for row in await facts.fetch(sql("queries/operations/dead_letters_stages"), stage_ids)
     }
     names = {stage: row["name"] or str(stage) for stage, row in stages.items()}
+    windows = [_windows(plan, each) for each in letters]
+    states = await _states(facts, list({key for found in windows for key in found}))
     told = []
-    for each in letters:
+    for each, found in zip(letters, windows, strict=True):
         pairs = {
             pair
             for row in _rows(each)
             if (known := stages.get(row.pipeline_stage_id))
             for pair in known["pairs"]
         }
-        windows = await _windows(facts, plan, each)
-        told.append(replace(each, words=_words(each, names, labels), windows=windows, pairs=sorted(pairs)))
+        held = [replace(window, state=states[key]) for key, window in found.items()]
+        told.append(replace(each, words=_words(each, names, labels), windows=held, pairs=sorted(pairs)))
     return told
 
 
@@ -211,8 +200,8 @@ def _rows(letter: DeadLetter) -> list[SourceRow]:
     return [row for row in (letter.event_row, letter.present_row) if row is not None]
 
 
-async def _windows(facts: Connection, plan: WindowPlan, letter: DeadLetter) -> list[HeldWindow]:
-    found: dict[tuple[UUID, UUID, str, datetime], HeldWindow] = {}
+def _windows(plan: WindowPlan, letter: DeadLetter) -> dict[_WindowKey, HeldWindow]:
+    found: dict[_WindowKey, HeldWindow] = {}
     for row in _rows(letter):
         with suppress(ValueError, OverflowError):  # an instant outside the calendar lies in no window
             at = to_microseconds(datetime.fromisoformat(row.entered_at))
@@ -221,10 +210,14 @@ async def _windows(facts: Connection, plan: WindowPlan, letter: DeadLetter) -> l
                 start, end = from_microseconds(window.start), from_microseconds(window.end)
                 key = row.tenant_id, row.pipeline_id, window.name, start
                 found[key] = HeldWindow(window.name, start, end)
-    if not found:
-        return []
-    states = await facts.fetch(sql("queries/operations/dead_letters_windows"), *columns(found))
-    return [replace(each, state=row["state"]) for each, row in zip(found.values(), states, strict=True)]
+    return found
+
+
+async def _states(facts: Connection, windows: Sequence[_WindowKey]) -> dict[_WindowKey, str]:
+    if not windows:
+        return {}
+    rows = await facts.fetch(sql("queries/operations/dead_letters_windows"), *columns(windows))
+    return {key: row["state"] for key, row in zip(windows, rows, strict=True)}
 
 
 def _words(letter: DeadLetter, stages: Mapping[UUID, str], labels: Labels) -> str:

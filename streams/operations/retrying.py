@@ -134,8 +134,9 @@ class Retry:
 
     async def run(self, letters: Sequence[DeadLetter]) -> list[Retried]:
         """Retry letters of one log. Raises UnreachableError and PreconditionError."""
-        done = [Retried(each, "impossible", why) for each in letters if (why := _obstacle(each))]
-        left = [each for each in letters if not _obstacle(each)]
+        obstacles = [(each, _obstacle(each)) for each in letters]
+        done = [Retried(each, "impossible", why) for each, why in obstacles if why]
+        left = [each for each, why in obstacles if not why]
         if not left:
             return done
         sent = []

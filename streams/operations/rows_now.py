@@ -18,9 +18,8 @@ async def read_rows(source: Connection, ids: Sequence[UUID]) -> dict[UUID, Sourc
     """
     try:
         async with source.transaction(readonly=True):
-            await source.execute(
-                "set local row_security = off"
-            )  # Postgres then refuses instead of hiding rows
+            # Postgres then refuses instead of hiding rows.
+            await source.execute("set local row_security = off")
             rows = await source.fetch(sql("queries/operations/rows_now"), list(ids))
     except asyncpg.InsufficientPrivilegeError as error:
         raise PreconditionError(

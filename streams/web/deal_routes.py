@@ -16,6 +16,7 @@ from streams.web.deals import Number, Which, find_number, read_deal, read_deals,
 from streams.web.errors import SilentDatabaseError, UnknownError
 from streams.web.events import with_log
 from streams.web.funnels import Place, find, window_at
+from streams.web.headers import FRESH
 from streams.web.parameters import (
     At,
     Cursor,
@@ -38,7 +39,6 @@ from streams.web.source import DEALS_SETTING, Source
 router = APIRouter()
 log = structlog.get_logger(__name__)
 
-_FRESH = {"Cache-Control": "no-store", "Vary": "Authorization, Cookie"}
 _ROWS = 100
 _PERMISSION = (
     "deals are shown to readers with the permission for deals: `funnelproof dashboard token add` gives it"
@@ -177,8 +177,8 @@ async def deals_page(
         has_source=look.source is not None,
     )  # fmt: skip
     if silent:
-        return HTMLResponse(text, 503, {**_FRESH, "Retry-After": str(RETRY_SECONDS)})
-    return HTMLResponse(text, headers=_FRESH)
+        return HTMLResponse(text, 503, {**FRESH, "Retry-After": str(RETRY_SECONDS)})
+    return HTMLResponse(text, headers=FRESH)
 
 
 @router.get("/deals/{deal_id}", include_in_schema=False)
@@ -186,4 +186,4 @@ async def deal_page(look: Looked, deal_id: UUID, at: At = None) -> Response:
     """Show the rows of a deal, and which of them are first entries in a window."""
     place, found = await look.deal(deal_id, at)
     address = Address(place.tenant_id, place.pipeline_id, place.window, found.window.start)
-    return HTMLResponse(render("deal", deal=found, place=place, address=address), headers=_FRESH)
+    return HTMLResponse(render("deal", deal=found, place=place, address=address), headers=FRESH)

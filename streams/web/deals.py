@@ -78,11 +78,11 @@ async def read_deals(
     """Return a page of the deals behind a number. Raises MalformedError for a cursor of another list."""
     after = decode_cursor(cursor, tuple[datetime, UUID]) if cursor else _FIRST
     place, pair, window = number.place, number.pair, number.latest
-    asked = (
-        place.tenant_id, place.pipeline_id, window.start, window.end, pair.from_stage_id, pair.to_stage_id,
+    found_rows = await source.canonical.rows(
+        "stage_conversion_deals", place.tenant_id, place.pipeline_id, window.start, window.end, pair.from_stage_id,
+        pair.to_stage_id, _CONVERTED[which], *after, most + 1,
     )  # fmt: skip
-    rows = await source.canonical.rows("stage_conversion_deals", *asked, _CONVERTED[which], *after, most + 1)
-    (total,) = await source.canonical.rows("stage_conversion_times", *asked)
+    total, rows = found_rows[0], [row for row in found_rows if row["deal_id"] is not None]
     entered, converted = total["entered_count"], total["converted_count"]
     found = {"entered": entered, "converted": converted, "not_converted": entered - converted}[which]
     counted = number.counted(which)

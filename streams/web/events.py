@@ -48,35 +48,25 @@ def _own(told: Mapping[str, Any], deal: DealRows, names: Mapping[UUID, str | Non
     """
     tenant, pipeline = str(deal.tenant_id), str(deal.pipeline_id)
     is_foreign = any(row["tenant_id"] != tenant for row in told["rows"] if not row["deleted"])
-    log = DealLog.model_validate(
+
+    def named(entry: Mapping[str, Any]) -> dict[str, Any]:
+        stage_id = entry.get("stage_id")
+        return {**entry, "stage": None if stage_id is None else names.get(UUID(str(stage_id)))}
+
+    return DealLog.model_validate(
         {
             "partition": told["partition"],
             "position": told["position"],
             "rows": [
-                row
+                named(row)
                 for row in told["rows"]
                 if (not is_foreign if row["deleted"] else _place(row) == (tenant, pipeline))
             ],
-            "first_entries": [each for each in told["first_entries"] if _place(each) == (tenant, pipeline)],
-        }
-    )
-    return log.model_copy(
-        update={
-            "rows": tuple(
-                row.model_copy(update={"stage": None if row.stage_id is None else names.get(row.stage_id)})
-                for row in log.rows
-            ),
-            "first_entries": tuple(
-                each.model_copy(
-                    update={
-                        "stages": tuple(
-                            entry.model_copy(update={"stage": names.get(entry.stage_id)})
-                            for entry in each.stages
-                        )
-                    }
-                )
-                for each in log.first_entries
-            ),
+            "first_entries": [
+                {**each, "stages": [named(entry) for entry in each["stages"]]}
+                for each in told["first_entries"]
+                if _place(each) == (tenant, pipeline)
+            ],
         }
     )
 

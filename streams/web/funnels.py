@@ -128,7 +128,7 @@ async def read_funnel(read: Reading, place: Place, at: datetime | None, compare:
     before = await count(read, place, former[0]) if former else []
     pulse = await read.row("pulse") if window.run_id is None else None
     keys = [(pair.from_stage_id, pair.to_stage_id) for pair in counted]
-    told = await read_told(read, (place.tenant_id, place.pipeline_id), place.tiling, window, keys)
+    told = await read_told(read, (place.tenant_id, place.pipeline_id), place.tiling, window, keys, pulse)
     return Funnel(
         tenant_id=place.tenant_id,
         pipeline_id=place.pipeline_id,

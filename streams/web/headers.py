@@ -17,6 +17,9 @@ SECURITY = {
     "X-Frame-Options": "DENY",
 }
 
+FRESH = {"Cache-Control": "no-store", "Vary": "Authorization, Cookie"}
+"""Headers of a page with numbers: no browser and no proxy keeps the page."""
+
 
 class SecurityHeaders:
     """Adds SECURITY to every answer."""

@@ -15,6 +15,7 @@ from streams.web.feed import Feed
 from streams.web.freshness import health_of
 from streams.web.funnels import find, window_kinds
 from streams.web.gate import Gate
+from streams.web.headers import FRESH
 from streams.web.lists import read_alert_events, read_alerts, read_pipelines, read_reconciliations, read_run
 from streams.web.model import Window
 from streams.web.parameters import At, Compared, Cursor, PipelineId, Read, Reader, Search, Tenant, WindowName
@@ -28,7 +29,6 @@ router = APIRouter(include_in_schema=False)
 CHECK_SECONDS = 60.0
 """Seconds after which the reader of an open stream is asked for again."""
 _LIST = 60
-_FRESH = {"Cache-Control": "no-store", "Vary": "Authorization, Cookie"}
 _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 _ID = r"[0-9a-fA-F-]{36}"
 Pair = Annotated[str | None, Query(pattern=rf"^{_ID}\.{_ID}$")]
@@ -53,8 +53,8 @@ async def front(
         if len(page.items) == 1 and q is None and cursor is None:
             only = page.items[0]
             query = urlencode({"tenant": only.tenant_id, "pipeline": only.pipeline_id})
-            return RedirectResponse(f"/?{query}", headers=_FRESH)
-        return HTMLResponse(render("pipelines", page=page, q=q or ""), headers=_FRESH)
+            return RedirectResponse(f"/?{query}", headers=FRESH)
+        return HTMLResponse(render("pipelines", page=page, q=q or ""), headers=FRESH)
     if window is None:
         kinds = await window_kinds(read)
         if not kinds:
@@ -62,7 +62,7 @@ async def front(
         window = "day" if "day" in kinds else kinds[0]
     address = Address(tenant, pipeline, window, at, compare, _pair(pair))
     view = await read_view(read, address, shows_deals=DEALS in reader.may)
-    return HTMLResponse(render_page(view), headers=_FRESH)
+    return HTMLResponse(render_page(view), headers=FRESH)
 
 
 @router.get("/live")
@@ -80,7 +80,7 @@ async def live(
     feed: Feed = request.app.state.feed
     address = Address(tenant, pipeline, window, at, compare, _pair(pair))
     messages = await feed.follow(reader, address)
-    headers = {**_FRESH, "X-Accel-Buffering": "no"}
+    headers = {**FRESH, "X-Accel-Buffering": "no"}
     return StreamingResponse(
         _while_known(request, reader, messages), media_type="text/event-stream", headers=headers
     )
@@ -94,7 +94,7 @@ async def run(read: Read, run_id: UUID) -> Response:
     place = await find(read, found.tenant_id, found.pipeline_id, found.window)
     window = Window(window=found.window, start=found.start, end=found.end, state="closed")
     text = render("run", run=found, window=window, timezone=place.timezone, address=address)
-    return HTMLResponse(text, headers=_FRESH)
+    return HTMLResponse(text, headers=FRESH)
 
 
 @router.get("/alerts")
@@ -102,7 +102,7 @@ async def alerts(read: Read, cursor: Cursor = None) -> Response:
     """Show the alerts that are on, and what became of alerts."""
     on = await read_alerts(read, None, None, _LIST)
     events = await read_alert_events(read, None, None, cursor, _LIST)
-    return HTMLResponse(render("alerts", on=on.items, events=events), headers=_FRESH)
+    return HTMLResponse(render("alerts", on=on.items, events=events), headers=FRESH)
 
 
 @router.get("/operations")
@@ -119,7 +119,7 @@ async def operations(read: Read, reader: Reader) -> Response:
         partitions=await read.rows("progress"),
         reconciliations=compared.items,
     )
-    return HTMLResponse(text, headers=_FRESH)
+    return HTMLResponse(text, headers=FRESH)
 
 
 @router.get("/assets/{name}")

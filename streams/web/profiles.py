@@ -30,15 +30,22 @@ class Told:
 
 
 async def read_told(
-    read: Reading, scope: tuple[UUID, UUID], tiling: str, window: Window, pairs: Sequence[PairKey]
+    read: Reading,
+    scope: tuple[UUID, UUID],
+    tiling: str,
+    window: Window,
+    pairs: Sequence[PairKey],
+    pulse: Mapping[str, Any] | None,
 ) -> Told:
-    """Return what is known of pairs of the pipeline `scope`; an expectation in a window that is not closed only."""
+    """Return what is known of pairs of the pipeline `scope`.
+
+    `pulse` says what is proven; without it, as in a closed window, there are no expectations.
+    """
     profile = await _profile(read, scope, window, pairs)
     seconds = (window.end - window.start).total_seconds() / BUCKETS
     times = {pair: times_of(_lags(profile, row), seconds) for row, pair in enumerate(pairs)}
-    if window.state == "closed":
+    if pulse is None:
         return Told(times, {})
-    pulse = await read.row("pulse")
     rows = await read.rows("expectations", *scope, window.window, tiling)
     places = dict(zip(pairs, range(len(pairs)), strict=True))
     return Told(times, _expected(rows, window, places, profile, pulse))
@@ -74,11 +81,11 @@ def _expected(
     window: Window,
     places: Mapping[PairKey, int],
     profile: Profile,
-    pulse: Mapping[str, Any] | None,
+    pulse: Mapping[str, Any],
 ) -> dict[PairKey, Expected]:
-    """Return what the detector expects; `pulse` says what is proven."""
+    """Return what the detector expects."""
     known = [row for row in rows if (row["from_stage_id"], row["to_stage_id"]) in places]
-    if not known or pulse is None or pulse["source_time"] is None:
+    if not known or pulse["source_time"] is None:
         return {}
     start, end = to_microseconds(window.start), to_microseconds(window.end)
     age = min(bucket_of(start, end, to_microseconds(pulse["source_time"])), BUCKETS) - 1
