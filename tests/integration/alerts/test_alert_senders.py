@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -176,7 +177,7 @@ async def test_a_receiver_that_is_down_hangs_or_babbles_does_not_delay_another(
                 for number in range(1, 4):
                     began = time.monotonic()
                     await outbox.put(transition(number=number), to=[each.name for each in channels])
-                    await soon(lambda number=number: _has(quick, number))  # type: ignore[misc]
+                    await soon(partial(_has, quick, number))
                     assert time.monotonic() - began < 2
                 await soon(lambda: _tried(outbox, "down", "babbling"))
                 site.open.set()
@@ -214,7 +215,7 @@ async def test_a_notice_wakes_the_senders_long_before_the_next_poll(
         for number in range(1, 4):
             await asyncio.sleep(0.3)
             await outbox.put(transition(number=number))
-            await soon(lambda number=number: _has(site, number), 5)  # type: ignore[misc]
+            await soon(partial(_has, site, number), 5)
 
 
 async def test_the_poll_finds_what_no_notice_told_of(outbox: Outbox, site: Site) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-import time
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,10 +10,11 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
 from tests.integration.stream.funnel import Funnel
 from tests.integration.stream.installation import Installation
+from tests.integration.stream.letters import UNRESOLVED, event_of, produce
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -40,7 +40,6 @@ MALFORMED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "names a deal by what is no UUID": (_with_row(tenant_id="x" * 36), "UUID"),
 }
 OUTSIDE_THE_CALENDAR = ("infinity", "-infinity", "12026-11-23 UTC", "9999-12-31 23:30 UTC")
-UNRESOLVED = "select count(*) from funnelproof.dead_letter where resolved_at is null"
 COMPLETENESS = """
 select min(completeness) from dyno_crm.stage_conversion_current
 where tenant_id = $1 and window_name = '3s' and window_start = $2
@@ -63,37 +62,13 @@ async def poisoned(installation: Installation) -> Poisoned:
     entries = {name: await funnel.enter(installation.connection, uuid4(), "a", at) for name in MALFORMED}
     await installation.proven()
     await installation.right(funnel.tenant)
-    producer = Producer({"bootstrap.servers": installation.settings.kafka})
     for name, entry in entries.items():
-        event = await asyncio.to_thread(_event_of, installation, entry)
+        event = await asyncio.to_thread(event_of, installation, entry)
         spoil, _ = MALFORMED[name]
-        producer.produce(
-            installation.settings.data_topic,
-            spoil(event.value() or b""),
-            key=event.key(),
-            partition=event.partition() or 0,
-        )
-    assert await asyncio.to_thread(producer.flush, 10) == 0
+        key, spoilt = event.key() or b"", spoil(event.value() or b"")
+        await asyncio.to_thread(produce, installation, event.partition() or 0, key, spoilt)
     await installation.wait_until(f"select ({UNRESOLVED}) = $1", len(MALFORMED))
     return Poisoned(funnel, entries)
-
-
-def _event_of(installation: Installation, entry: UUID) -> Message:
-    """Read the data topic until the event of that row comes."""
-    settings = installation.settings
-    consumer = Consumer(
-        {"bootstrap.servers": settings.kafka, "group.id": "none", "enable.auto.commit": False}
-    )
-    consumer.assign([TopicPartition(settings.data_topic, place, 0) for place in range(settings.partitions)])
-    deadline = time.monotonic() + 20
-    try:
-        while time.monotonic() < deadline:
-            message = consumer.poll(0.2)
-            if message is not None and str(entry).encode() in (message.key() or b""):
-                return message
-    finally:
-        consumer.close()
-    raise AssertionError(f"no event of {entry} in {settings.data_topic}")
 
 
 @pytest.mark.usefixtures("poisoned")

@@ -193,7 +193,7 @@ async def test_the_pages_role_reads_nothing_but_the_named_tenants(
     for setting, seen in (("", set()), (str(town.acme), {town.acme}), ("*", {town.acme, town.other})):
         await session.execute("select set_config('funnelproof.tenants', $1, false)", setting)
         found = {
-            view: {row["tenant_id"] for row in await session.fetch(f"select tenant_id from {view}")}  # noqa: S608
+            view: {row["tenant_id"] for row in await session.fetch(f"select tenant_id from {view}")}  # noqa: S608 - from above
             for view in by_tenant
         }
         assert all(tenants - {None} <= seen for tenants in found.values()), (setting, found)
@@ -234,7 +234,7 @@ async def test_a_cheap_leaky_function_is_shown_the_own_rows_only(
     told: list[str] = []
     session.add_log_listener(lambda _, message: told.append(str(message)))
     for view in ("web_run", "web_fact", "web_partial", "web_stage", "web_pair", "web_pipeline"):
-        await session.fetch(f"select * from funnelproof.{view} where pg_temp.leak(tenant_id)")  # noqa: S608
+        await session.fetch(f"select * from funnelproof.{view} where pg_temp.leak(tenant_id)")  # noqa: S608 - names from above
     await asyncio.sleep(0.1)
     assert told
     assert str(town.other) not in "".join(told)

@@ -1,13 +1,10 @@
 """What the page says of drops, beside a real evaluator on real counts: the verdict and the range are the detector's."""
 
 import random
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import pytest
 
 from streams.alerts.evaluation.numbers import accounts
@@ -16,15 +13,15 @@ from streams.alerts.evaluation.watch import Watch
 from streams.domain.detection.profile import bucket_end
 from streams.domain.windows import from_microseconds
 from streams.settings import Settings
-from streams.store.installation import register_installation
 from streams.web.database import open_database
 from streams.web.model import Expected
 from streams.web.place import Address
 from streams.web.scope import EVERYTHING
 from streams.web.view import View, read_view
-from tests.integration.alerts.test_evaluator import RULES, Site
-from tests.integration.closing.conftest import SALES, START, Desk, desk_of
+from tests.integration.alerts.test_evaluator import RULES, Site, site
+from tests.integration.closing.conftest import SALES, START, Desk
 
+__all__ = ["site"]
 ADDRESS = Address(UUID(SALES.tenant_id), UUID(SALES.pipeline_id), "1m")
 
 
@@ -92,22 +89,9 @@ class Reader:
         assert [expected.entered, expected.converted, expected.low, expected.high] == numbers
 
 
-@pytest.fixture
-async def site(database: str, tmp_path: Path) -> AsyncIterator[Site]:
-    rules = tmp_path / "rules.toml"
-    rules.write_text(RULES)
-    async with asyncpg.create_pool(database, min_size=1, server_settings={"timezone": "UTC"}) as pool:
-        async with pool.acquire() as connection:
-            await register_installation(connection, "funnelproof", START)
-        made = Site(await desk_of(pool), database, rules)
-        yield made
-        for evaluator in made.evaluators:
-            await evaluator._term.close()
-
-
 async def reader(site: Site) -> Reader:
     found = Reader(await site.evaluator(), site.desk, site.dsn)
-    site.evaluators[-1] = found  # type: ignore[call-overload]
+    site.evaluators[-1] = found  # type: ignore[call-overload]  # looks as an evaluator does, and at the page
     await found.look()
     return found
 
@@ -116,6 +100,11 @@ def first(view: View) -> Expected:
     expected = view.rows[0].pair.expected
     assert expected is not None
     return expected
+
+
+def numbers(expected: Expected, *names: str) -> list[float]:
+    """Return numbers that must be there."""
+    return [float(getattr(expected, name)) for name in names]
 
 
 async def test_the_page_learns_with_the_detector_then_tells_the_range_and_the_drop(site: Site) -> None:
@@ -134,14 +123,16 @@ async def test_the_page_learns_with_the_detector_then_tells_the_range_and_the_dr
     await site.minute_of(0.5, steps=(30,))
     calm = page.views[-2]
     assert first(calm).state == "known"
-    assert first(calm).low_rate < first(calm).rate < first(calm).high_rate  # type: ignore[operator]
+    low, rate, high = numbers(first(calm), "low_rate", "rate", "high_rate")
+    assert low < rate < high
     assert calm.trend.expected is not None
     assert calm.verdict.kind != "dropping"
     await site.minute_of(0.03, steps=(30, 50))
     young = page.views[-3]
     assert first(young).until == START.replace(minute=15, second=30)
     assert page.views[-2].verdict.kind == "dropping"
-    assert first(page.views[-2]).converted < first(page.views[-2]).low  # type: ignore[operator]
+    converted, low = numbers(first(page.views[-2]), "converted", "low")
+    assert converted < low
     assert page.known >= 4
 
 
