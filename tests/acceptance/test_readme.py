@@ -65,16 +65,26 @@ class Shop:
 
     def shell(self, line: str) -> str:
         """Run a line of the README to its end; return what it printed."""
-        done = subprocess.run(
+        done = self._run(line)
+        assert done.returncode == 0, (line, done.stdout, done.stderr)
+        return done.stdout
+
+    def refuses(self, line: str) -> str:
+        """Run a line of the README that refuses; return its reason."""
+        done = self._run(line)
+        assert done.returncode == 2, (line, done.stdout, done.stderr)
+        return done.stderr
+
+    def _run(self, line: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
             ["/bin/bash", "-c", line],
             env=self.environment,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
             timeout=50,
         )
-        assert done.returncode == 0, (line, done.stdout, done.stderr)
-        return done.stdout
 
     @contextmanager
     def beside(self, line: str) -> Iterator[None]:
@@ -139,7 +149,10 @@ async def test_the_readme_s_lines_do_what_they_say(shop: Shop) -> None:
     commands = {line.split()[1]: line for line in lines if line.startswith("funnelproof ")}
     exports = [line for line in lines if line.startswith("export ")]
     assert len(commands) + len(exports) == len(lines)
-    assert list(commands) == ["migrate", "connector", "worker", "status", "backfill", "reconcile", "revise"]
+    assert list(commands) == [
+        *("migrate", "connector", "worker", "status", "backfill", "reconcile"),
+        *("dead-letters", "rebuild", "revise"),
+    ]
     run = {name: (lambda line=line: asyncio.to_thread(shop.shell, line)) for name, line in commands.items()}
     settings = set(re.findall(rf"{PREFIX}(\w+)=", " ".join(exports)))
     assert settings == {"SOURCE_DSN", "KAFKA", "CONNECT_URL"}
@@ -154,6 +167,8 @@ async def test_the_readme_s_lines_do_what_they_say(shop: Shop) -> None:
         assert "closed 2,264 windows" in await run["backfill"]()  # 2192 days and 72 months
         assert (compared := re.search(r"compared (\d+) runs, .*: equal", await run["reconcile"]()))
         assert int(compared[1]) >= 2264
+        assert "no dead letters" in await run["dead-letters"]()
+        assert "--yes" in await asyncio.to_thread(shop.refuses, commands["rebuild"])  # nobody is there to ask
         await shop.connection.execute("delete from dyno_crm.pipeline_stage where id = $1", shop.stages[1])
         assert "revised 32 runs" in await run["revise"]()  # October and its days
     counts = (
