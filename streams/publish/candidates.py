@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Literal
 from uuid import UUID, uuid5
 
+import asyncpg
+
 from streams.domain.plan import WindowPlan
 from streams.domain.windows import Window, from_microseconds, to_microseconds
 from streams.resources import sql
@@ -13,6 +15,7 @@ from streams.store.database import Connection
 
 _RUNS = UUID("0d0c3c3e-8c62-5b2f-9a55-2f4d1f0e6b11")
 REVISIONS_AT_ONCE = 5000
+Purpose = Literal["close", "counts", "pairs", "repair"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class Candidate:
     """A run that may be published: a pipeline, a window, and the window's next revision.
 
     `purpose` is the reason: `close` closes the window, `counts` follows changed counts, `pairs` follows a request for
-    the present pairs.
+    the present pairs, `repair` follows a repair.
     """
 
     tenant_id: str
@@ -28,7 +31,7 @@ class Candidate:
     window: Window
     revision: int
     previous_run_id: UUID | None
-    purpose: Literal["close", "counts", "pairs"]
+    purpose: Purpose
 
     @property
     def run_id(self) -> UUID:
@@ -77,10 +80,16 @@ async def next_revisions(connection: Connection, debounce: timedelta) -> list[Ca
             ),
             row["revision"],
             row["previous_run_id"],
-            "pairs" if row["present_pairs"] else "counts",
+            _purpose(row),
         )
         for row in rows
     ]
+
+
+def _purpose(touched: asyncpg.Record) -> Purpose:
+    if touched["present_pairs"]:
+        return "pairs"
+    return "repair" if touched["is_repair"] else "counts"
 
 
 def columns(windows: Sequence[Window]) -> list[list[object]]:

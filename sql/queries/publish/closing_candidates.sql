@@ -8,6 +8,7 @@ select
     touched.window_start,
     touched.window_end,
     touched.present_pairs,
+    touched.repair_id is not null as is_repair,
     coalesce(latest.revision, 0) + 1 as revision,
     latest.run_id as previous_run_id
 from funnelproof.touched_window as touched

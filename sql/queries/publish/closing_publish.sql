@@ -4,6 +4,7 @@
 -- A touched window gets its next run if its counts differ from the run before. The next run keeps the pairs of the run
 -- before. For the purpose 'pairs' the next run has the present pairs, and is also published if only the pairs differ.
 -- A touched window without a run gets its first run if the window has an entry.
+-- For the purpose 'repair' the next run has the pairs that the run before was published with, whatever the facts are now.
 -- Each run gets the profiles of its facts. A touched window whose counts and pairs are those of its last run gets no run:
 -- its last run gets another version of the profiles that have changed.
 -- Each candidate is worked out by itself with indexes: the planner cannot estimate joins between the steps of this
@@ -84,6 +85,16 @@ counted as materialized (
                     fact.to_stage_id
                 from dyno_crm.report_stage_conversion_fact as fact
                 where candidate.purpose = 'counts' and fact.run_id = candidate.previous_run_id
+                union all
+                select
+                    pair.from_stage_id,
+                    pair.to_stage_id
+                from dyno_crm.report_run as header
+                cross join
+                    lateral jsonb_to_recordset(header.parameters -> 'stage_pairs') as pair (
+                        from_stage_id uuid, to_stage_id uuid
+                    )
+                where candidate.purpose = 'repair' and header.id = candidate.previous_run_id
             ) as pair
             cross join
                 lateral (
@@ -144,10 +155,13 @@ published as materialized (
         case
             when worthwhile.purpose = 'close' then '{}'::text[]
             when worthwhile.previous_run_id is null or worthwhile.counts_differ
-                then coalesce(note.causes, '{unknown}')
+                then coalesce(
+                    note.causes, case when worthwhile.purpose = 'repair' then '{}'::text[] else '{unknown}' end
+                )
             else '{}'
         end
         || case
+            when worthwhile.purpose = 'repair' then '{repair}'
             when worthwhile.previous_run_id is not null and worthwhile.pairs_differ then '{pairs_changed}'
             else '{}'::text[]
         end as causes
