@@ -11,19 +11,17 @@ create table funnelproof.repair (
     message text
 );
 
--- What a repair does, in its order. `restate`: a row's present content is put into the log. `recount`: the worker of a
--- partition compares its counts with Postgres, and writes those that differ. `publish`: a closed window gets its next
+-- What a repair does, in its order. `restate`: the present content of a deal's rows is put into the log. `recount`: the
+-- workers compare their counts with Postgres, and write those that differ. `publish`: a closed window gets its next
 -- revision from the partials. `faults`: what was found. `done_at`: null until the action has its effect.
 create table funnelproof.repair_action (
     repair_id bigint not null references funnelproof.repair (repair_id) on delete cascade,
     number integer not null,
     kind text not null check (kind in ('restate', 'recount', 'publish')),
     faults text[] not null,
-    partition integer,
-    deal_id uuid,
-    row_id uuid,
     tenant_id uuid,
     pipeline_id uuid,
+    deal_id uuid,
     window_name text,
     window_start timestamptz,
     done_at timestamptz,

@@ -1,8 +1,8 @@
 """The partition of a deal's events, as Debezium chooses the partition.
 
-The connector's PartitionRouting (partition.hash.function=murmur) hashes the text of `deal_id` with a 64-bit MurmurHash3 in
-the early form that Infinispan keeps, and takes the upper 32 bits without the sign. An integration test holds this module
-equal to the partitions of a real connector.
+The connector's PartitionRouting (partition.hash.function=murmur) hashes the text of `deal_id` with a 64-bit MurmurHash3
+in the early form that Infinispan keeps, and takes the upper 32 bits without the sign. An integration test holds this
+module equal to the partitions of a real connector.
 """
 
 import struct

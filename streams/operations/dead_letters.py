@@ -13,7 +13,7 @@ from streams.cdc.restatement import RowKey, SourceRow, parse_key, without_schema
 from streams.domain.plan import WindowPlan
 from streams.domain.windows import from_microseconds, to_microseconds
 from streams.errors import FunnelproofError, PreconditionError
-from streams.operations.rows_now import read_rows
+from streams.repairing.rows_now import read_rows
 from streams.resources import sql
 from streams.settings import Settings
 from streams.store.database import Connection, columns, facts_connection, source_connection

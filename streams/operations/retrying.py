@@ -1,36 +1,22 @@
 """The retry of dead letters: the rows are read anew from the source, and restated in the log.
 
-1. Shut every former sender of restatements out.
-2. Emit a marker: its position is the restatements' version.
-3. Wait until the transactions that had written to the stage table have ended: every change below the marker is visible.
-4. Read the rows, and wait until the marker comes out of Kafka: the source read is the one that feeds the log.
-5. Try each row in memory, as a worker would; a row that would be refused again is not sent.
-6. Send the restatements, and wait until the workers have folded them, which settles the letters.
-
-A retry that is killed has sent all of a batch, or none. A second retry, or a paused one that goes on, changes nothing
-wrongly: `streams.cdc.restatement` says why.
+`streams.repairing.restating` reads and sends. In between, each row is tried in memory, as a worker would: a row that
+would be refused again is not sent. At the end the retry waits until the workers have folded the restatements, which
+settles the letters.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from streams.cdc.envelope import ChangeDecoder, MalformedEventError, hides_former_deal
-from streams.cdc.restatement import Restatement, RestatementSender, restate
-from streams.cdc.topics import Topics
-from streams.completeness.markers import MarkerDeniedError, MarkerMissingError
-from streams.completeness.session import ProvingSession, proving_session
-from streams.completeness.source import read_source
-from streams.domain.codes import Vocabulary
-from streams.domain.partition import PartitionState
+from streams.cdc.envelope import hides_former_deal
 from streams.domain.plan import WindowPlan
-from streams.errors import PreconditionError, UnreachableError
+from streams.errors import PreconditionError
 from streams.operations.dead_letters import DeadLetter, read_letters
-from streams.operations.rows_now import read_rows
+from streams.repairing.restating import Restating, refusal_of
 from streams.resources import sql
 from streams.settings import Settings
 from streams.store.database import Pool, close_soon, create_pool, facts_connection, facts_setting
@@ -40,7 +26,6 @@ from streams.store.timezones import recorded_plan
 
 AT_ONCE = 1000
 """Letters of a Kafka transaction."""
-MARKER_SECONDS = 30.0
 SETTLE_SECONDS = 60.0
 """The most seconds in which workers fold the restatements."""
 _LOOK_SECONDS = 0.1
@@ -64,15 +49,6 @@ class Retried:
     letter: DeadLetter
     outcome: Literal["settled", "refused", "impossible", "waiting"]
     why: str = ""
-
-
-class LogLine:
-    """A record of the log, as the decoder reads it."""
-
-    headers: Sequence[tuple[str, bytes | None]] = ()
-
-    def __init__(self, value: bytes) -> None:
-        self.value: bytes | None = value
 
 
 async def retry_dead_letters(
@@ -104,33 +80,17 @@ async def retry_dead_letters(
 class Retry:
     """A retry's sessions; `run` retries letters."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        plan: WindowPlan,
-        report: Pool,
-        session: ProvingSession,
-        sender: RestatementSender,
-    ) -> None:
-        self._settings = settings
+    def __init__(self, plan: WindowPlan, report: Pool, restating: Restating) -> None:
         self._plan = plan
         self._report = report
-        self._session = session
-        self._sender = sender
+        self._restating = restating
 
     @classmethod
     async def open(cls, settings: Settings, plan: WindowPlan, stack: AsyncExitStack) -> "Retry":
         """Open the sessions, which close with `stack`. Raises UnreachableError and PreconditionError."""
         report = await create_pool(settings.facts_dsn, facts_setting(settings), max_size=2)
         stack.push_async_callback(close_soon, report)
-        topics = Topics(settings.brokers)
-        topic = await topics.require(settings.data_topic)
-        session = await stack.enter_async_context(
-            proving_session(settings, report, topics, topic.partitions, "dead-letters")
-        )
-        sender = RestatementSender(settings.brokers, topic.name, topic.topic_id, settings.instance)
-        await sender.shut_others_out()
-        return cls(settings, plan, report, session, sender)
+        return cls(plan, report, await Restating.open(settings, report, stack, "dead-letters"))
 
     async def run(self, letters: Sequence[DeadLetter]) -> list[Retried]:
         """Retry letters of one log. Raises UnreachableError and PreconditionError."""
@@ -140,64 +100,17 @@ class Retry:
         if not left:
             return done
         sent = []
-        for each, restated in await self._restatements(left):
-            why = self._refusal(restated)
+        reading = await self._restating.read(sorted({_row_id(each) for each in left}))
+        for each in left:
+            restated = reading.restate(each.partition, each.key or b"")
+            why = refusal_of(restated, self._plan)
             if why:
                 done.append(Retried(each, "refused", why))
             else:
                 sent.append((each, restated))
         if sent:
-            await self._sender.send(list({(each.partition, each.key): each for _, each in sent}.values()))
+            await self._restating.send([restated for _, restated in sent])
         return done + await self._settled([each for each, _ in sent])
-
-    async def _restatements(self, letters: Sequence[DeadLetter]) -> list[tuple[DeadLetter, Restatement]]:
-        source = self._session.source
-        try:
-            marker = await self._session.markers.emit(source, "dead letters")
-            at = await self._ended_writers()
-            ids = {each.row.row_id for each in letters if each.row is not None}
-            rows = await read_rows(source, sorted(ids))
-            await self._session.markers.arrival(marker, MARKER_SECONDS)
-        except (MarkerDeniedError, MarkerMissingError) as error:
-            raise UnreachableError(
-                f"{error}, so nothing was written: `funnelproof status` says what is wrong with the capture"
-            ) from error
-        lsn = marker.source_lsn - 1  # the marker's LSN is its end, at which the next change may begin
-        return [
-            (each, restate(each.partition, each.key or b"", rows.get(_row_id(each)), lsn, at))
-            for each in letters
-        ]
-
-    async def _ended_writers(self) -> datetime:
-        """Wait until no transaction is open that had written to the stage table; return the source's clock then.
-
-        A transaction that was prepared meanwhile has another virtual id: every prepared one is waited for.
-        """
-        until = asyncio.get_running_loop().time() + self._settings.proof_wait.total_seconds()
-        _, writers = await read_source(self._session.source)
-        noted = set(writers)
-        while True:
-            now, writers = await read_source(self._session.source)
-            still = [each for each in writers.values() if each.virtual_id in noted or each.pid is None]
-            if not still:
-                return now
-            if asyncio.get_running_loop().time() > until:
-                told = "; ".join(each.description for each in still)
-                raise PreconditionError(
-                    f"the rows may be written by open transactions ({told}), so nothing was written: run this again "
-                    "when they have ended"
-                )
-            await asyncio.sleep(_LOOK_SECONDS)
-
-    def _refusal(self, restated: Restatement) -> str:
-        """Return the reason for which a worker would refuse the restatement; empty if none."""
-        try:
-            change = ChangeDecoder(vocabulary := Vocabulary()).decode(LogLine(restated.value))
-            if change is not None:
-                PartitionState(self._plan, vocabulary).apply(change)
-        except (MalformedEventError, OverflowError) as error:
-            return f"the row in the source cannot be counted either: {error}"
-        return ""
 
     async def _settled(self, letters: Sequence[DeadLetter]) -> list[Retried]:
         settled: set[tuple[int, int]] = set()

@@ -156,7 +156,8 @@ published as materialized (
             when worthwhile.purpose = 'close' then '{}'::text[]
             when worthwhile.previous_run_id is null or worthwhile.counts_differ
                 then coalesce(
-                    note.causes, case when worthwhile.purpose = 'repair' then '{}'::text[] else '{unknown}' end
+                    note.causes,
+                    case when worthwhile.purpose = 'repair' then '{}'::text[] else '{unknown}' end
                 )
             else '{}'
         end

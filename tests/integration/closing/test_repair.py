@@ -28,6 +28,7 @@ async def touch(pool: Pool, after: timedelta = timedelta(0)) -> None:
             [WINDOW.name],
             [from_microseconds(WINDOW.start)],
             [from_microseconds(WINDOW.end)],
+            [False],
             after,
         )
 

@@ -11,8 +11,10 @@ from streams.resources import sql
 from streams.store.database import Connection
 
 
-async def read_rows(source: Connection, ids: Sequence[UUID]) -> dict[UUID, SourceRow]:
-    """Return the rows with these ids by id; a deleted row is missing.
+async def read_rows(
+    source: Connection, ids: Sequence[UUID], deals: Sequence[UUID] = ()
+) -> dict[UUID, SourceRow]:
+    """Return the rows with these ids, and all rows of these deals, by id; a deleted row is missing.
 
     Raises PreconditionError if row security could hide rows from the role: a hidden row would look deleted.
     """
@@ -20,7 +22,7 @@ async def read_rows(source: Connection, ids: Sequence[UUID]) -> dict[UUID, Sourc
         async with source.transaction(readonly=True):
             # Postgres then refuses instead of hiding rows.
             await source.execute("set local row_security = off")
-            rows = await source.fetch(sql("queries/operations/rows_now"), list(ids))
+            rows = await source.fetch(sql("queries/repair/rows_now"), list(ids), list(deals))
     except asyncpg.InsufficientPrivilegeError as error:
         raise PreconditionError(
             f"the role of FUNNELPROOF_SOURCE_DSN may not read all rows: {error}"

@@ -1,5 +1,5 @@
 -- Rows of the stage table as they are now; `entered_at` as Debezium writes it, or as Postgres writes it where the instant
--- is outside the years 1 to 9999. $1 row ids
+-- is outside the years 1 to 9999. $1 row ids, $2 deals: all rows of a deal
 select
     entry.id,
     entry.tenant_id,
@@ -15,4 +15,4 @@ select
         else entry.entered_at::text
     end as entered_at
 from dyno_crm.deal_pipeline_stage_state as entry
-where entry.id = any($1::uuid[])
+where entry.id = any($1::uuid[]) or entry.deal_id = any($2::uuid[])
