@@ -52,6 +52,7 @@ class Source:
         self.events: list[list[Event]] = [[] for _ in range(topic.partitions)]
         self.lsn = 100
         self.read: list[Event] = []
+        self.lost: set[Key] = set()
 
     def write(self, row: int, deal: int | None, entry: StageEntry) -> None:
         """Insert or update a row; another deal changes its key: gone under the old one, new under the other."""
@@ -91,6 +92,31 @@ class Source:
         """Let a paused retry go on: what it has read may be old by now."""
         if self.read:
             self._send(self.read.pop(number % len(self.read)))
+
+    def lose(self, row: int, entry: StageEntry) -> None:
+        """Write a row whose event never reaches the log."""
+        self.lsn += 1
+        deal, _ = self.rows.get(row, (row // 2, entry))
+        self.rows[row] = deal, entry
+        self.lost.add((deal, row))
+
+    def lose_deletion(self, row: int) -> None:
+        """Delete a row, and let the log keep the row."""
+        if row in self.rows:
+            self.lsn += 1
+            deal, _ = self.rows.pop(row)
+            self.lost.add((deal, row))
+
+    def repair(self) -> None:
+        """Restate the rows of which an event was lost; the log then says what the source says."""
+        self.read = []  # the repair shuts a paused retry out
+        for key in sorted(self.lost):
+            self._send(self._restatement(key))
+        known = self.rows_at({partition: len(events) for partition, events in enumerate(self.events)})
+        for deal, row in self.lost:
+            owner, entry = self.rows.get(row, (None, None))
+            assert known.get((deal, row)) == (entry if owner == deal else None)
+        self.lost.clear()
 
     def delete(self, row: int) -> None:
         if row in self.rows:
