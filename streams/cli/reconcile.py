@@ -12,6 +12,7 @@ from streams.cli.ending import until_told_to_end
 from streams.cli.instants import parse_instant
 from streams.cli.output import AsJson, print_json, progress_bar, stderr, stdout
 from streams.domain.duration import parse_duration
+from streams.errors import FunnelproofError
 from streams.logs import configure_logging
 from streams.operations.living import with_workers
 from streams.reconciliation import Difference, Job, ReconcileResult
@@ -39,6 +40,12 @@ def reconcile(
         str | None,
         typer.Option(help="Compare what is due, so often (as 15m), until SIGTERM or SIGINT."),
     ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Trace each differing pair to its deals, rows and events.")
+    ] = False,
+    explain_limit: Annotated[
+        int, typer.Option(min=1, help="The most differing pairs that are explained.")
+    ] = 100,
     as_json: AsJson = False,
 ) -> None:
     """Rerun the canonical SQL for closed windows, and compare the results with the facts, exact to the count.
@@ -51,7 +58,7 @@ def reconcile(
     """
     settings = load_settings()
     if every is not None:
-        if as_json or any(each is not None for each in (tenant, pipeline, window, start, end)):
+        if as_json or explain or any(each is not None for each in (tenant, pipeline, window, start, end)):
             raise typer.BadParameter("--every compares all windows: leave the other options out")
         _run_job(settings, every)
         return
@@ -72,11 +79,33 @@ def reconcile(
             progress.update(bar, total=max(compared, expected), completed=compared, rate=rate)
 
         result = asyncio.run(with_workers(settings, lambda: compare(settings, scope, on_progress=show)))
-    if as_json:
-        print_json(result_as_json(result))
-    else:
+    if not as_json:
         _print(result)
+    told: dict[str, object] = {}
+    if explain and result.differences:
+        told = _explain(settings, result, explain_limit, as_json=as_json)
+    if as_json:
+        print_json(result_as_json(result) | told)
     raise typer.Exit(EXIT[result.outcome])
+
+
+def _explain(settings: Settings, result: ReconcileResult, pairs: int, *, as_json: bool) -> dict[str, object]:
+    """Explain the differences; return what `--json` prints. A failure leaves the comparison's result as it is."""
+    # Only an explanation waits for the import of numpy.
+    from streams.cli.explanation import (  # noqa: PLC0415 - see above
+        explained,
+        explanation_as_json,
+        print_explanation,
+    )
+
+    try:
+        found = explained(settings, result, pairs, as_json=as_json)
+    except FunnelproofError as error:
+        stderr.print(f"the differences are not explained: {error}", markup=False, soft_wrap=True)
+        return {"explanation": None}
+    if not as_json:
+        print_explanation(found)
+    return {"explanation": explanation_as_json(found)}
 
 
 def _run_job(settings: Settings, every: str) -> None:

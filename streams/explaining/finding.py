@@ -14,15 +14,16 @@ Counts = tuple[int, int]
 class Fault(StrEnum):
     """The place at which a number went wrong, in the order from the source to the facts.
 
-    Log: `lost`: the source has the row, the log never got the row, or got a deletion. `ghost`: the log has a row that
-    the source deleted. `stale`: the log has an older version of the row. `dead_letter`: the row's last record cannot be
-    read. `wrong_partition`: the log has the row in a partition that belongs to other deals.
+    Log: `lost`: the source has the row, and the log has no record of the row. `ghost`: the log has a row of the deal
+    that the source has no more. `stale`: the log has an older version of the row, perhaps a deletion. `dead_letter`:
+    the row's last record cannot be applied. `wrong_partition`: the deal's rows are in several partitions of the log.
 
-    State: `missing_in_state`: the worker that folds the log does not count the deal as the log says. `partial_edited`:
-    the worker counts right, and the count in Postgres is another.
+    State: `missing_in_state`: the worker that folds the log does not have the deal as the log has the deal.
+    `partial_edited`: the worker has the deals right, and the count in Postgres is another.
 
-    Facts: `fact_edited`, `run_deleted`, `run_added`, `pairs_changed` (the run's list of pairs is not the list with which
-    the run was published), and `sealed` (the window is past its retention by now).
+    Facts: `fact_edited`; `run_deleted`: the run that should be the latest is missing; `run_added`: no worker published
+    the run; `pairs_changed`: the run's list of pairs is not the list with which the run was published; `sealed`: the
+    window is past its retention by now.
 
     `unknown`: no rule fits; the sentence has the evidence.
     """

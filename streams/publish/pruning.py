@@ -31,7 +31,16 @@ _SHARE = 0.2
 _LEAST_PAUSE = 0.02
 FORMER_EPOCHS = timedelta(days=7)
 """The time for which a former epoch's counts are kept: a return to the former settings needs no rebuild."""
-PRUNED = ("runs", "zero_runs", "counts", "notes", "former_counts", "reconciliations", "dead_letters")
+PRUNED = (
+    "runs",
+    "zero_runs",
+    "counts",
+    "notes",
+    "former_counts",
+    "reconciliations",
+    "findings",
+    "dead_letters",
+)
 
 _GRANT = "grant delete on dyno_crm.report_run to the worker's role, or set no retention"
 
@@ -40,8 +49,8 @@ _GRANT = "grant delete on dyno_crm.report_run to the worker's role, or set no re
 class Retention:
     """The times for which rows are kept: by window kind, from the window's end by the source's clock.
 
-    `windows` is for every row of a window, `zeros` for runs without entries, `evidence` for reconciliations and for
-    resolved dead letters.
+    `windows` is for every row of a window, `zeros` for runs without entries, `evidence` for reconciliations, findings
+    and resolved dead letters.
     """
 
     windows: Mapping[str, timedelta]
@@ -97,6 +106,7 @@ class Pruner:
         await self._all("former_counts", "prune_epoch_partials", keeps_epoch=True)
         await self._once("prune_epoch_progress", keeps_epoch=True)
         await self._all("reconciliations", "prune_reconciliations", self._retention.evidence)
+        await self._all("findings", "prune_findings", self._retention.evidence)
         await self._all("dead_letters", "prune_dead_letters", self._retention.evidence)
 
     async def _seal(self) -> None:

@@ -77,6 +77,7 @@ async def note_comparison(
         )
     if not result.differences:
         await report.execute(sql("queries/reconciliation/ledger_settle"), reconciliation_id)
+    await _resolve_findings(report, reconciliation_id, scope, batches, result)
 
 
 async def read_ledger(report: Connection | Pool) -> LedgerReading:
@@ -84,6 +85,34 @@ async def read_ledger(report: Connection | Pool) -> LedgerReading:
     row = await report.fetchrow(sql("queries/reconciliation/ledger_reading"))
     assert row is not None  # noqa: S101 - an aggregate
     return LedgerReading(*row)
+
+
+async def _resolve_findings(
+    report: Connection,
+    reconciliation_id: int,
+    scope: ClosedScope,
+    batches: Sequence[Batch],
+    result: ReconcileResult,
+) -> None:
+    """Resolve earlier findings in windows that were compared and equal."""
+    rows = await report.fetch(sql("queries/reconciliation/findings_open"), reconciliation_id)
+    if not rows:
+        return
+    compared = {(batch.kind, start) for batch in batches for start in batch.starts}
+    unequal = {each.run.key for each in result.differences} | {run.key for run in result.undecided}
+    equal = [
+        tuple(key)
+        for *key, end in rows
+        if tuple(key[2:]) in compared
+        and tuple(key) not in unequal
+        and scope.tenant_id in {None, key[0]}
+        and scope.pipeline_id in {None, key[1]}
+        and (scope.end is None or end <= scope.end)
+    ]
+    if equal:
+        await report.execute(
+            sql("queries/reconciliation/findings_resolve"), reconciliation_id, *columns(equal)
+        )
 
 
 def reasons_of(windows: Sequence[DueWindow]) -> Mapping[str, int]:

@@ -18,7 +18,7 @@ from streams.reconciliation.canonical import canonical_counts
 from streams.reconciliation.reader import Reader
 from streams.reconciliation.result import ClosedRun, Difference, Key, differences_of
 from streams.resources import sql
-from streams.store.database import Pool, columns
+from streams.store.database import Connection, Pool, columns
 
 AT_ONCE = 2000
 """The most windows that are compared in a snapshot."""
@@ -64,16 +64,16 @@ class Rounds:
 
     async def runs(self) -> list[ClosedRun]:
         """Return the runs of the windows that are left."""
-        return list((await self._read(self._held)).values())
+        return list((await read_runs(self._report, self._held)).values())
 
     async def _compare(self, windows: Mapping[Key, datetime]) -> None:
-        before = await self._read(windows)
+        before = await read_runs(self._report, windows)
         if self._reader.is_replica:
             await self._prove()
         async with self._reader.snapshot() as (source, _):
             counts = await canonical_counts(source, before.values())
         await self._prove()
-        after = await self._read(windows)
+        after = await read_runs(self._report, windows)
         for key in windows:
             run, known = after.get(key), before.get(key)
             if run is None or known is None:
@@ -101,14 +101,16 @@ class Rounds:
         del self._held[key]
         self._suspicions.pop(key, None)
 
-    async def _read(self, windows: Mapping[Key, datetime]) -> dict[Key, ClosedRun]:
-        if not windows:
-            return {}
-        rows = await self._report.fetch(
-            sql("queries/reconciliation/reconcile_runs"),
-            *columns((*key, end) for key, end in windows.items()),
-        )
-        return {run.key: run for run in _closed_runs(rows)}
+
+async def read_runs(report: Connection | Pool, windows: Mapping[Key, datetime]) -> dict[Key, ClosedRun]:
+    """Return the latest runs of windows, given with their ends; a window past its retention has none."""
+    if not windows:
+        return {}
+    rows = await report.fetch(
+        sql("queries/reconciliation/reconcile_runs"),
+        *columns((*key, end) for key, end in windows.items()),
+    )
+    return {run.key: run for run in _closed_runs(rows)}
 
 
 def _closed_runs(rows: Iterable[asyncpg.Record]) -> Iterable[ClosedRun]:

@@ -1,0 +1,109 @@
+"""The explanation of differences, as `funnelproof reconcile --explain` shows it."""
+
+import asyncio
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from streams.cli.output import printable, progress_bar, stderr, stdout
+from streams.explaining import ConcernedRow, Explanation, Finding, Witnesses, explain_differences
+from streams.explaining.words import counts_told
+from streams.reconciliation import ReconcileResult
+from streams.settings import Settings
+
+_WITNESSES = ("source", "log", "partials", "facts")
+
+
+def explained(settings: Settings, result: ReconcileResult, pairs: int, *, as_json: bool) -> Explanation:
+    """Explain the first `pairs` differences of a comparison, with a bar of progress."""
+    with progress_bar("records of the log", as_json=as_json) as progress:
+        bar = progress.add_task("records", total=None, rate="")
+
+        def show(read: int, expected: int) -> None:
+            progress.update(bar, total=expected, completed=read)
+
+        return asyncio.run(explain_differences(settings, result.differences, show, pairs=pairs))
+
+
+def explanation_as_json(explanation: Explanation) -> dict[str, object]:
+    """Return the explanation as `--json` prints it."""
+    return {
+        "explained_pairs": explanation.pairs,
+        "equal_by_now": explanation.equal,
+        "left_out_pairs": explanation.left_out,
+        "left_out_deals": explanation.further_deals,
+        "findings": [_as_json(each) for each in explanation.findings],
+    }
+
+
+def print_explanation(explanation: Explanation) -> None:
+    """Print a table of the findings, and what was left out."""
+    if explanation.findings:
+        table = Table(show_lines=True)
+        for column in ("fault", "window and pair", "counts", "deal", "what was found"):
+            table.add_column(column, overflow="fold")
+        for each in explanation.findings:
+            table.add_row(*(_escaped(text) for text in _columns(each)))
+        stdout.print(table)
+    for number, told in (
+        (explanation.equal, "pairs are equal by now"),
+        (explanation.left_out, "pairs were left out: raise --explain-limit, or narrow the comparison"),
+        (explanation.further_deals, "deals that differ were not looked at: narrow the comparison"),
+    ):
+        if number:
+            stderr.print(f"{number} {told}")
+
+
+def _columns(finding: Finding) -> Sequence[str]:
+    run = finding.run
+    pair = f"{run.name_of(finding.from_stage_id)} -> {run.name_of(finding.to_stage_id)}"
+    where = f"{run.window_name} {run.window_start.isoformat()}, {pair}, pipeline {run.pipeline_id}"
+    counts = "\n".join(f"{name}: {counts_told(getattr(finding.witnesses, name))}" for name in _WITNESSES)
+    return (
+        finding.fault.value.replace("_", " "),
+        where,
+        counts,
+        "" if finding.deal_id is None else str(finding.deal_id),
+        finding.sentence,
+    )
+
+
+def _escaped(text: str) -> str:
+    return "\n".join(printable(line) for line in text.splitlines()).replace("[", "\\[")
+
+
+def _as_json(finding: Finding) -> dict[str, object]:
+    return {
+        "fault": finding.fault.value,
+        "tenant_id": finding.tenant_id,
+        "pipeline_id": finding.pipeline_id,
+        "window": finding.window_name,
+        "window_start": finding.window_start,
+        "run_id": finding.run.run_id,
+        "revision": finding.run.revision,
+        "from_stage_id": finding.from_stage_id,
+        "to_stage_id": finding.to_stage_id,
+        **_witnesses(finding.witnesses),
+        "deal_id": finding.deal_id,
+        "rows": [_row(each) for each in finding.rows],
+        "sentence": finding.sentence,
+    }
+
+
+def _witnesses(witnesses: Witnesses) -> dict[str, object]:
+    return {
+        name: counts and dict(zip(("entered", "converted"), counts, strict=True))
+        for name in _WITNESSES
+        for counts in (getattr(witnesses, name),)
+    }
+
+
+def _row(row: ConcernedRow) -> dict[str, object]:
+    return {
+        "row_id": row.row_id,
+        "key": None if row.key is None else row.key.decode("utf-8", "replace"),
+        "partition": row.partition,
+        "belongs_to": row.belongs_to,
+        "version": row.version,
+        "in_source": row.in_source,
+    }
