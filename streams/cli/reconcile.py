@@ -3,7 +3,7 @@
 import asyncio
 import time
 from datetime import timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
@@ -21,6 +21,9 @@ from streams.settings import Settings, load_settings
 from streams.store.closed_scope import ClosedScope
 from streams.store.database import facts_connection
 from streams.store.installation import require_installation
+
+if TYPE_CHECKING:
+    from streams.explaining import Explanation
 
 _SHORTEST = timedelta(seconds=5)
 EXIT = {"equal": 0, "different": 1, "undecided": 2}
@@ -46,19 +49,32 @@ def reconcile(
     explain_limit: Annotated[
         int, typer.Option(min=1, help="The most differing pairs that are explained.")
     ] = 100,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Explain, show what mends the differences, and ask to mend them.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --repair: do not ask.")] = False,
+    reason: Annotated[
+        str, typer.Option(help="With --repair: why, for the record of repairs.")
+    ] = "a reconciliation was different",
     as_json: AsJson = False,
 ) -> None:
     """Rerun the canonical SQL for closed windows, and compare the results with the facts, exact to the count.
 
-    Exit status: 0 equal, 1 different, 2 could not tell. With --every the command does not end by itself: a window is
-    compared soon after the window closes, after a day, after each revision, and once a week. One process compares;
-    further processes stand by.
+    Exit status: 0 equal, 1 different, 2 could not tell; after a repair, of the comparison after the repair.
+
+    With --every the command does not end by itself: a window is compared soon after the window closes, after a day,
+    after each revision, and once a week. One process compares; further processes stand by.
 
     Example: `funnelproof reconcile --window hour --from 2026-11-23T00:00:00Z`
     """
     settings = load_settings()
     if every is not None:
-        if as_json or explain or any(each is not None for each in (tenant, pipeline, window, start, end)):
+        if (
+            as_json
+            or explain
+            or repair
+            or any(each is not None for each in (tenant, pipeline, window, start, end))
+        ):
             raise typer.BadParameter("--every compares all windows: leave the other options out")
         _run_job(settings, every)
         return
@@ -82,15 +98,25 @@ def reconcile(
     if not as_json:
         _print(result)
     told: dict[str, object] = {}
-    if explain and result.differences:
-        told = _explain(settings, result, explain_limit, as_json=as_json)
+    outcome: str = result.outcome
+    if (explain or repair) and result.differences:
+        explanation, told = _explain(settings, result, explain_limit, as_json=as_json)
+        if repair and explanation is not None:
+            # Only a repair waits for the import of the fold.
+            from streams.cli.repairing import outcome_after, repair_as_json, repaired  # noqa: PLC0415 - see above
+
+            plan, done = repaired(settings, scope, explanation, reason, yes=yes, as_json=as_json)
+            told["repair"] = repair_as_json(plan, done)
+            outcome = outcome_after(result, done)
     if as_json:
         print_json(result_as_json(result) | told)
-    raise typer.Exit(EXIT[result.outcome])
+    raise typer.Exit(EXIT[outcome])
 
 
-def _explain(settings: Settings, result: ReconcileResult, pairs: int, *, as_json: bool) -> dict[str, object]:
-    """Explain the differences; return what `--json` prints. A failure leaves the comparison's result as it is."""
+def _explain(
+    settings: Settings, result: ReconcileResult, pairs: int, *, as_json: bool
+) -> tuple["Explanation | None", dict[str, object]]:
+    """Explain the differences; return also what `--json` prints. A failure leaves the comparison's result as it is."""
     # Only an explanation waits for the import of numpy.
     from streams.cli.explanation import (  # noqa: PLC0415 - see above
         explained,
@@ -102,10 +128,10 @@ def _explain(settings: Settings, result: ReconcileResult, pairs: int, *, as_json
         found = explained(settings, result, pairs, as_json=as_json)
     except FunnelproofError as error:
         stderr.print(f"the differences are not explained: {error}", markup=False, soft_wrap=True)
-        return {"explanation": None}
+        return None, {"explanation": None}
     if not as_json:
         print_explanation(found)
-    return {"explanation": explanation_as_json(found)}
+    return found, {"explanation": explanation_as_json(found)}
 
 
 def _run_job(settings: Settings, every: str) -> None:

@@ -42,7 +42,7 @@ def row(partition: int | None, belongs_to: int | None, deal: UUID = DEAL) -> Con
 @pytest.mark.parametrize("fault", [Fault.FACT_EDITED, Fault.RUN_DELETED])
 def test_wrong_facts_are_published_anew_and_nothing_else(fault: Fault) -> None:
     plan = plan_repair([finding(fault)])
-    assert (plan.deals, plan.recount, [each.present_pairs for each in plan.windows]) == ((), set(), [False])
+    assert (plan.deals, plan.recount, [each.present_pairs for each in plan.windows]) == ((), frozenset(), [False])
 
 
 @pytest.mark.parametrize("fault", [Fault.PAIRS_CHANGED, Fault.RUN_ADDED])
@@ -58,7 +58,7 @@ def test_a_fault_of_the_log_restates_the_deal_and_publishes_the_window(fault: Fa
     (deal,) = plan.deals
     assert (deal.deal_id, deal.faults, deal.records) == (
         DEAL,
-        {fault},
+        frozenset({fault}),
         (LogRecord(1, key_of(DEAL, ROW), is_astray=False),),
     )
     assert not plan.recount
@@ -91,8 +91,8 @@ def test_a_window_with_several_faults_is_published_once_and_windows_go_in_order_
         [finding(Fault.LOST, hour=1), finding(Fault.FACT_EDITED, hour=1), finding(Fault.GHOST, hour=0)]
     )
     assert [(each.window_start, each.faults) for each in plan.windows] == [
-        (START, {Fault.GHOST}),
-        (START + timedelta(hours=1), {Fault.LOST, Fault.FACT_EDITED}),
+        (START, frozenset({Fault.GHOST})),
+        (START + timedelta(hours=1), frozenset({Fault.LOST, Fault.FACT_EDITED})),
     ]
 
 
