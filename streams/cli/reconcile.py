@@ -96,7 +96,7 @@ def reconcile(
 
         result = asyncio.run(with_workers(settings, lambda: compare(settings, scope, on_progress=show)))
     if not as_json:
-        _print(result)
+        print_result(result)
     told: dict[str, object] = {}
     outcome: str = result.outcome
     if (explain or repair) and result.differences:
@@ -188,7 +188,8 @@ def _difference_as_json(difference: Difference) -> dict[str, object]:
     }
 
 
-def _print(result: ReconcileResult) -> None:
+def print_result(result: ReconcileResult) -> None:
+    """Print the numbers, each difference, and what could not be compared."""
     stdout.print(f"compared {result.runs} runs, {result.pairs} pairs: {result.outcome}")
     for each in result.differences:
         run = each.run

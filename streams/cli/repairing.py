@@ -5,6 +5,7 @@ import sys
 
 from streams.cli.output import ask, stderr, stdout
 from streams.cli.progress import telling
+from streams.cli.reconcile import print_result, result_as_json
 from streams.explaining import Explanation
 from streams.reconciliation import ReconcileResult
 from streams.repairing import Repaired, RepairPlan, plan_repair, repair
@@ -48,9 +49,8 @@ def repaired(
     if not as_json:
         for line in done.refused:
             stderr.print(line, markup=False, highlight=False, soft_wrap=True)
-        stdout.print(
-            f"repair {done.repair_id}: compared {done.result.runs} runs again: {done.result.outcome}"
-        )
+        stdout.print(f"repair {done.repair_id} is done")
+        print_result(done.result)
     return plan, done
 
 
@@ -77,13 +77,7 @@ def repair_as_json(plan: RepairPlan, done: Repaired | None) -> dict[str, object]
 
 
 def _done_as_json(done: Repaired) -> dict[str, object]:
-    return {
-        "repair_id": done.repair_id,
-        "runs": done.result.runs,
-        "outcome": done.result.outcome,
-        "reason": done.result.reason,
-        "refused": list(done.refused),
-    }
+    return {"repair_id": done.repair_id, "refused": list(done.refused)} | result_as_json(done.result)
 
 
 def outcome_after(result: ReconcileResult, done: Repaired | None) -> str:

@@ -15,7 +15,7 @@ from streams.store.database import Connection
 
 _RUNS = UUID("0d0c3c3e-8c62-5b2f-9a55-2f4d1f0e6b11")
 REVISIONS_AT_ONCE = 5000
-Purpose = Literal["close", "counts", "pairs", "repair"]
+Purpose = Literal["close", "counts", "pairs", "repair", "repair_pairs"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Candidate:
     """A run that may be published: a pipeline, a window, and the window's next revision.
 
     `purpose` is the reason: `close` closes the window, `counts` follows changed counts, `pairs` follows a request for
-    the present pairs, `repair` follows a repair.
+    the present pairs, `repair` follows a repair, `repair_pairs` a repair of a run whose list of pairs is in doubt.
     """
 
     tenant_id: str
@@ -87,9 +87,9 @@ async def next_revisions(connection: Connection, debounce: timedelta) -> list[Ca
 
 
 def _purpose(touched: asyncpg.Record) -> Purpose:
-    if touched["present_pairs"]:
-        return "pairs"
-    return "repair" if touched["is_repair"] else "counts"
+    if touched["is_repair"]:
+        return "repair_pairs" if touched["present_pairs"] else "repair"
+    return "pairs" if touched["present_pairs"] else "counts"
 
 
 def columns(windows: Sequence[Window]) -> list[list[object]]:

@@ -5,6 +5,7 @@
 -- before. For the purpose 'pairs' the next run has the present pairs, and is also published if only the pairs differ.
 -- A touched window without a run gets its first run if the window has an entry.
 -- For the purpose 'repair' the next run has the pairs that the run before was published with, whatever the facts are now.
+-- For the purpose 'repair_pairs' there is a next run with the present pairs in any case.
 -- Each run gets the profiles of its facts. A touched window whose counts and pairs are those of its last run gets no run:
 -- its last run gets another version of the profiles that have changed.
 -- Each candidate is worked out by itself with indexes: the planner cannot estimate joins between the steps of this
@@ -76,7 +77,7 @@ counted as materialized (
                     stage_pair.to_stage_id
                 from funnelproof.stage_pair
                 where
-                    (candidate.previous_run_id is null or candidate.purpose = 'pairs')
+                    (candidate.previous_run_id is null or candidate.purpose in ('pairs', 'repair_pairs'))
                     and stage_pair.tenant_id = candidate.tenant_id
                     and stage_pair.pipeline_id = candidate.pipeline_id
                 union all
@@ -157,12 +158,12 @@ published as materialized (
             when worthwhile.previous_run_id is null or worthwhile.counts_differ
                 then coalesce(
                     note.causes,
-                    case when worthwhile.purpose = 'repair' then '{}'::text[] else '{unknown}' end
+                    case when worthwhile.purpose like 'repair%' then '{}'::text[] else '{unknown}' end
                 )
             else '{}'
         end
         || case
-            when worthwhile.purpose = 'repair' then '{repair}'
+            when worthwhile.purpose like 'repair%' then '{repair}'
             when worthwhile.previous_run_id is not null and worthwhile.pairs_differ then '{pairs_changed}'
             else '{}'::text[]
         end as causes
@@ -190,7 +191,9 @@ published as materialized (
     where
         case
             when worthwhile.previous_run_id is not null
-                then worthwhile.counts_differ or worthwhile.pairs_differ
+                then
+                    worthwhile.counts_differ or worthwhile.pairs_differ
+                    or worthwhile.purpose = 'repair_pairs'
             when worthwhile.purpose <> 'close' or $13::interval is not null
                 then
                     worthwhile.has_entries

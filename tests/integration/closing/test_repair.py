@@ -16,7 +16,7 @@ select revision, causes from funnelproof.latest_run where window_start = $1 and 
 """
 
 
-async def touch(pool: Pool, after: timedelta = timedelta(0)) -> None:
+async def touch(pool: Pool, after: timedelta = timedelta(0), *, present_pairs: bool = False) -> None:
     """Have the repair 7 ask for a revision of the first window."""
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(sql("queries/store/closing_lock"))
@@ -28,7 +28,7 @@ async def touch(pool: Pool, after: timedelta = timedelta(0)) -> None:
             [WINDOW.name],
             [from_microseconds(WINDOW.start)],
             [from_microseconds(WINDOW.end)],
-            [False],
+            [present_pairs],
             after,
         )
 
@@ -97,3 +97,16 @@ async def test_changes_of_the_crm_and_a_repair_make_one_revision_with_both_cause
     await touch(pool)
     assert await closed.close(62) == Published(revised_runs=1)
     assert await latest(pool) == (2, ["late_insert", "repair"])
+
+
+async def test_a_run_whose_list_of_pairs_was_edited_gets_the_present_pairs(closed: Desk, pool: Pool) -> None:
+    right = await closed.facts()
+    await pool.execute(
+        "update dyno_crm.report_run set parameters = jsonb_set(parameters, '{stage_pairs}', '[]')"
+    )
+    await touch(pool, present_pairs=True)
+    assert await closed.close(61) == Published(revised_runs=1)
+    assert await closed.facts() == [(2, *counts) for _, *counts in right]
+    assert await latest(pool) == (2, ["repair"])
+    listed = "select jsonb_array_length(parameters -> 'stage_pairs') from dyno_crm.report_run"
+    assert [row[0] for row in await pool.fetch(f"{listed} order by generated_at")] == [0, 2]
