@@ -1,7 +1,6 @@
 """The explanation of differences, as `funnelproof reconcile --explain` shows it."""
 
 import asyncio
-from collections.abc import Sequence
 
 from rich.table import Table
 
@@ -40,10 +39,10 @@ def print_explanation(explanation: Explanation) -> None:
     """Print a table of the findings, and what was left out."""
     if explanation.findings:
         table = Table(show_lines=True)
-        for column in ("fault", "window and pair", "counts", "deal", "what was found"):
-            table.add_column(column, overflow="fold")
+        table.add_column("fault", no_wrap=True)
+        table.add_column("finding", overflow="fold")
         for each in explanation.findings:
-            table.add_row(*(_escaped(text) for text in _columns(each)))
+            table.add_row(each.fault.value.replace("_", " "), _escaped(_told(each)))
         stdout.print(table)
     for number, told in (
         (explanation.equal, "pairs are equal by now"),
@@ -54,18 +53,18 @@ def print_explanation(explanation: Explanation) -> None:
             stderr.print(f"{number} {told}")
 
 
-def _columns(finding: Finding) -> Sequence[str]:
+def _told(finding: Finding) -> str:
+    """Return all but the fault in lines: the place, the deal, what was found, what each witness counts."""
     run = finding.run
     pair = f"{run.name_of(finding.from_stage_id)} -> {run.name_of(finding.to_stage_id)}"
-    where = f"{run.window_name} {run.window_start.isoformat()}, {pair}, pipeline {run.pipeline_id}"
-    counts = "\n".join(f"{name}: {counts_told(getattr(finding.witnesses, name))}" for name in _WITNESSES)
-    return (
-        finding.fault.value.replace("_", " "),
-        where,
-        counts,
-        "" if finding.deal_id is None else str(finding.deal_id),
+    lines = [
+        f"{run.window_name} {run.window_start.isoformat()}, {pair}",
+        f"tenant {run.tenant_id}, pipeline {run.pipeline_id}",
+        *([] if finding.deal_id is None else [f"deal {finding.deal_id}"]),
         finding.sentence,
-    )
+        *(f"{name}: {counts_told(getattr(finding.witnesses, name))}" for name in _WITNESSES),
+    ]
+    return "\n".join(lines)
 
 
 def _escaped(text: str) -> str:

@@ -28,7 +28,7 @@ from streams.explaining.judging import PairCase, judge
 from streams.explaining.log import Log, open_log
 from streams.explaining.log_view import LogReading, LogView
 from streams.explaining.recording import record
-from streams.explaining.report import ReportView, read_report, window_of
+from streams.explaining.report import ReportView, is_published, read_report, window_of
 from streams.explaining.row_set import RowSet
 from streams.explaining.source_rows import read_rows
 from streams.explaining.state import StateFault, judge_gap
@@ -222,7 +222,7 @@ class _Explaining:
                 deals,
                 [found for found in state if found.gap.where == where],
                 None if run.run_id is None else report.published.get(run.run_id, {}).get(pair),
-                report.is_published(run),
+                is_published(run),
                 key in report.sealed,
                 key in report.touched,
                 self._notes,

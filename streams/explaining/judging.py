@@ -19,7 +19,7 @@ class PairCase:
 
     `deals` are deals that the source and the log have otherwise. `state` are the verdicts on the window's gaps between
     the log and the partials. `published` are the counts with which the run was published, None if no deal had entered.
-    `is_published`: the run has what every run of a worker has. `is_touched`: a revision waits. `stages` are the codes
+    `is_published`: the run has the id that a worker gives. `is_touched`: a revision waits. `stages` are the codes
     of the pair in the verdicts on gaps. `notes` are reasons for which the evidence may be incomplete.
     """
 
@@ -94,7 +94,7 @@ def _of_facts(case: PairCase) -> Iterator[Finding]:
             yield case.finding(Fault.RUN_DELETED, told)
         return
     if not case.is_published:
-        told = f"run {run.run_id} is no run of a worker: its id or its profiles are not those of revision {run.revision}"
+        told = f"run {run.run_id} has not the id that a worker gives to revision {run.revision}"
         yield case.finding(Fault.RUN_ADDED, told)
         return
     published = case.published or (0, 0)

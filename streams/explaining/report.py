@@ -43,15 +43,11 @@ class ReportView:
                 found[where].update({number: deals_in(profile) for number, profile in steps.items()})
         return found
 
-    def is_published(self, run: ClosedRun) -> bool:
-        """Return True if a worker can have published the run: by the id, and by profiles where deals entered."""
-        if run.run_id is None:
-            return False
-        own = Candidate(
-            str(run.tenant_id), str(run.pipeline_id), window_of(run).window, run.revision, None, "counts"
-        )
-        has_entries = any(entered for entered, _ in run.facts.values())
-        return own.run_id == run.run_id and (run.run_id in self.published or not has_entries)
+
+def is_published(run: ClosedRun) -> bool:
+    """Return True if the run has the id that a worker gives to this revision of the window."""
+    scope, window = window_of(run)
+    return Candidate(*scope, window, run.revision, None, "counts").run_id == run.run_id
 
 
 def window_of(run: ClosedRun) -> WindowScope:

@@ -17,7 +17,7 @@ class AskedWindows:
 
     def __init__(self, windows: Iterable[WindowScope], vocabulary: Vocabulary) -> None:
         cells: dict[int, list[Cell]] = defaultdict(list)
-        for where in windows:
+        for where in dict.fromkeys(windows):
             code = vocabulary.scopes.code(where.scope)
             cells[code].append(Cell(where, code))
         self._pieces = {code: _cut(some) for code, some in cells.items()}

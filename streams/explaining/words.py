@@ -55,6 +55,8 @@ def state_told(found: StateFault, run: ClosedRun, stages: tuple[int, int]) -> st
 
 
 def _entry(entry: Entry, run: ClosedRun) -> str:
+    if entry.scope.tenant_id != str(run.tenant_id):
+        return "an entry of another tenant"  # whose identifiers are not for the readers of this finding
     stage = next((run.name_of(each) for each in run.stage_names if str(each) == entry.stage), entry.stage)
     there = (
         "" if entry.scope.pipeline_id == str(run.pipeline_id) else f" of pipeline {entry.scope.pipeline_id}"
