@@ -1,4 +1,4 @@
-"""The partition of a deal, as Debezium's PartitionRouting has chosen it for these deals in a topic of five partitions."""
+"""The partition of a deal, as Debezium has chosen the partition for these deals in a topic of five partitions."""
 
 from uuid import UUID
 

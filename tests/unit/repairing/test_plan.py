@@ -42,7 +42,11 @@ def row(partition: int | None, belongs_to: int | None, deal: UUID = DEAL) -> Con
 @pytest.mark.parametrize("fault", [Fault.FACT_EDITED, Fault.RUN_DELETED])
 def test_wrong_facts_are_published_anew_and_nothing_else(fault: Fault) -> None:
     plan = plan_repair([finding(fault)])
-    assert (plan.deals, plan.recount, [each.present_pairs for each in plan.windows]) == ((), frozenset(), [False])
+    assert (plan.deals, plan.recount, [each.present_pairs for each in plan.windows]) == (
+        (),
+        frozenset(),
+        [False],
+    )
 
 
 @pytest.mark.parametrize("fault", [Fault.PAIRS_CHANGED, Fault.RUN_ADDED])
