@@ -13,7 +13,7 @@ from bench.contender import Contender
 from bench.contestants import contestants
 from bench.dataset import Dataset, laid_out
 from bench.machine import machine
-from bench.measures import closing, kinds, latency, proof, replay, source, workers
+from bench.measures import closing, job, kinds, latency, proof, replay, source, workers
 from bench.measures.finding import Finding, Setting
 from bench.race import Outcome, race
 from bench.servers import running_connect, running_servers
@@ -30,6 +30,7 @@ THROUGH_THE_CONNECTOR: Mapping[str, Callable[[Setting], Awaitable[Finding]]] = {
     "proof": proof.measure,
     "closing": closing.measure,
     "source": source.measure,
+    "job": job.measure,
 }
 MEASURES = (*OVER_THE_WORK, *THROUGH_THE_CONNECTOR)
 

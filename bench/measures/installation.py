@@ -3,7 +3,7 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +22,11 @@ _PATIENCE = 60.0
 
 @dataclass(frozen=True)
 class Installation:
-    """A running installation: where the CRM's database and that of the facts are, and its worker."""
+    """A running installation: where the CRM's database and that of the facts are, its settings, and its worker."""
 
     source_dsn: str
     facts_dsn: str
+    environment: Mapping[str, str]
     worker: Measured
 
 
@@ -67,16 +68,16 @@ async def installed(
         **({"WINDOWS": ",".join(windows)} if windows else {}),
     }
     environment = {f"FUNNELPROOF_{key}": value for key, value in settings.items()}
-    await _run(environment, "migrate")
-    await _run(environment, "connector", "apply")
+    await run(environment, "migrate")
+    await run(environment, "connector", "apply")
     try:
         with measured(
             [sys.executable, "-m", "streams", "worker"], environment, folder / "log", ROOT
         ) as worker:
             await _until_proven(facts_dsn, folder)
-            yield Installation(source_dsn, facts_dsn, worker)
+            yield Installation(source_dsn, facts_dsn, environment, worker)
     finally:
-        await _run(environment, "connector", "delete", "--topics")
+        await run(environment, "connector", "delete", "--topics")
 
 
 @asynccontextmanager
@@ -100,7 +101,8 @@ async def _until_proven(facts_dsn: str, folder: Path) -> None:
     raise BenchError(f"the worker proved nothing within {_PATIENCE:.0f} s: see {folder / 'log'}")
 
 
-async def _run(environment: dict[str, str], *command: str) -> None:
+async def run(environment: Mapping[str, str], *command: str) -> None:
+    """Run a command of funnelproof; raises BenchError if the command fails."""
     done = await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-m", "streams", *command],

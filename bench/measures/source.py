@@ -42,7 +42,7 @@ async def measure(setting: Setting) -> Finding:
         source = await open_things.enter_async_context(servers.database("bench_source"))
         await open_things.enter_async_context(crm(source))
         connection = await open_things.enter_async_context(connected(source))
-        server = await _server(connection)
+        server = await server_of(connection)
 
         async def look(what: str, table: int) -> None:
             rows.append(await _look(server, what, table, setting.seconds))
@@ -73,7 +73,7 @@ async def measure(setting: Setting) -> Finding:
     )
 
 
-async def _server(connection: OwnConnection) -> psutil.Process:
+async def server_of(connection: OwnConnection) -> psutil.Process:
     """Return the server's main process; raises BenchError where it runs elsewhere."""
     pid = await connection.fetchval(statement("server_pid"))
     try:
