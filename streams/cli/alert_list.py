@@ -11,9 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from streams.alerts.listing import EvaluatorReading, Listing, add_silence, end_silence, read_listing
-from streams.cli.output import AsJson, print_json, printable, stdout
+from streams.cli.output import AsJson, print_json, stdout
 from streams.domain.duration import parse_duration
 from streams.settings import load_settings
+from streams.terminal.shapes import printable
 
 
 def list_alerts(as_json: AsJson = False) -> None:

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from streams.cli.output import AsJson, print_json, printable, stdout
+from streams.cli.output import AsJson, print_json, stdout
 from streams.settings import load_settings
+from streams.terminal.shapes import printable
 
 
 def send_test(

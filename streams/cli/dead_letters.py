@@ -9,11 +9,12 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from streams.cli.output import AsJson, print_json, printable, progress_bar, stdout
+from streams.cli.output import AsJson, print_json, progress_bar, stdout
 from streams.operations.dead_letters import DeadLetter, Listing, list_dead_letters
 from streams.operations.retrying import Retried, retry_dead_letters
 from streams.operations.verdict import ago
 from streams.settings import load_settings
+from streams.terminal.shapes import printable
 
 app = typer.Typer(help="Events that could not be applied.", no_args_is_help=True)
 

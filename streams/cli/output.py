@@ -53,11 +53,6 @@ def print_json(result: Mapping[str, object]) -> None:
     print(json.dumps(result, default=_plain, indent=2))  # noqa: T201 - rich would wrap and colour the JSON
 
 
-def printable(text: str) -> str:
-    """Return `text` with every control character escaped: names from a CRM must not command a terminal."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
-
-
 def _plain(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat()

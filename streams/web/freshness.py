@@ -13,6 +13,8 @@ NOT_LIVE_AFTER = timedelta(seconds=60)
 UNPROVEN_AFTER = timedelta(seconds=15)
 """The age of the last proof from which the numbers are late; a working worker proves once a second."""
 
+_CHANGES = ("epoch", "flushes", "folded", "published", "compared", "doubts", "completeness")
+
 State = Literal["live", "in_doubt", "late", "not_live", "loading", "unknown"]
 
 
@@ -32,6 +34,11 @@ def health_of(pulse: Mapping[str, Any] | None, last: Reconciliation | None) -> H
     }
     state, message, age = _judge(pulse, known["proof_age"])
     return Health(state=state, message=message, age=age, **known)
+
+
+def state_of(pulse: Mapping[str, Any] | None) -> tuple[str, ...] | None:
+    """Return what differs in a row of the statement `pulse` after a flush, a published run or a comparison."""
+    return None if pulse is None else tuple(str(pulse[name]) for name in _CHANGES)
 
 
 def _judge(pulse: Mapping[str, Any], unproven: float | None) -> tuple[State, str, float | None]:
