@@ -7,9 +7,9 @@ from rich.table import Table
 from rich.text import Text
 
 from streams.terminal.shapes import GAP, bar, printable, table
-from streams.web.words import number, percent
+from streams.web.words import lasting, number, percent
 
-_COUNT, _RATE, _EXPECTED = 9, 7, 20
+_COUNT, _RATE, _EXPECTED, _AFTER, _CAUSES = 9, 7, 20, 9, 12
 _NAMES = (12, 26)
 _BAR = (8, 36)
 """The least and the greatest width of a column; a bar that gets less than the least is left out."""
@@ -87,18 +87,27 @@ def funnel(steps: Sequence[Step], width: int) -> Table:
 
 def closed(windows: Sequence[Closed], width: int) -> Table:
     """Return the table of closed windows for a terminal of a width."""
-    fixed = (("entered", -_COUNT), ("converted", -_COUNT), ("closed", -13), ("proof", 9), ("rev", -3))
-    left = width - sum(abs(column[1]) + GAP for column in fixed)
+    proof = ("proof", 9), ("rev", -3)
+    left = width - 2 * (_COUNT + GAP) - sum(abs(column[1]) + GAP for column in proof)
     names = min(left, max(len(each.window) for each in windows))
-    because = left - names - GAP
-    has_causes = any(each.causes for each in windows) and because >= len("because")
-    drawn = table(("", names), *fixed, *([("because", because)] if has_causes else []))
+    left -= names
+    has_after = left >= _AFTER + GAP
+    because = left - has_after * (_AFTER + GAP) - GAP
+    has_causes = any(each.causes for each in windows) and because >= _CAUSES
+    drawn = table(
+        ("", names),
+        ("entered", -_COUNT),
+        ("converted", -_COUNT),
+        *([("after end", -_AFTER)] if has_after else []),
+        *proof,
+        *([("because", because)] if has_causes else []),
+    )
     for each in windows:
         drawn.add_row(
             Text(each.window),
             number(each.entered),
             number(each.converted),
-            f"{each.after:,.1f} s after",
+            *([lasting(each.after)] if has_after else []),
             Text(each.completeness, "green" if each.completeness == "proven" else "yellow"),
             str(each.revision),
             *([Text(each.causes, "magenta")] if has_causes else []),

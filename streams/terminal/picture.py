@@ -69,7 +69,7 @@ def _freshness(health: Health) -> Iterator[Text]:
     proof = "" if health.proof_age is None else f"; {health.completeness} {spell(health.proof_age)} ago"
     yield Text(f"{sign} {printable(health.message)}{proof}", style)
     for doubt in health.doubts[:_DOUBTS]:
-        yield Text(f"  because {printable(doubt)}", style)
+        yield Text(f"  results are estimates: {printable(doubt)}", style)
     if len(health.doubts) > _DOUBTS:
         yield Text(f"  and {len(health.doubts) - _DOUBTS} more reasons", style)
     if health.state != "live":

@@ -5,11 +5,15 @@ from rich.text import Text
 
 GAP = 2
 """The characters between two columns of a table."""
+_NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def printable(text: str) -> str:
     """Return `text` with every control character escaped: names from a CRM must not command a terminal."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    return "".join(
+        each if each.isprintable() or each == _NO_BREAK else each.encode("unicode_escape").decode()
+        for each in text
+    )
 
 
 def table(*columns: tuple[str, int]) -> Table:
