@@ -10,6 +10,7 @@ import typer
 from streams.alerts.notation import ANY, PairName, parse_pair, parse_share
 from streams.cli.instants import parse_instant
 from streams.cli.output import AsJson, print_json
+from streams.cli.progress import telling
 from streams.domain.detection.shapes import SHAPES
 from streams.domain.windows import to_microseconds
 from streams.errors import SettingsError
@@ -87,11 +88,16 @@ def simulate(
         draw=picture is not None,
         processes=processes,
     )
-    if shape is None:
-        found = asyncio.run(simulate_stored(settings, wish))
-    else:
-        traffic = GeneratedTraffic(shape, seed, wish.since or 0, wish.until or 0)
-        found = asyncio.run(simulate_generated(settings, wish, traffic, pipelines, pairs))
+    with telling("replays windows") as tell:
+
+        def show(played: int, parts: int) -> None:
+            tell(done=played, total=parts)
+
+        if shape is None:
+            found = asyncio.run(simulate_stored(settings, wish, show))
+        else:
+            traffic = GeneratedTraffic(shape, seed, wish.since or 0, wish.until or 0)
+            found = asyncio.run(simulate_generated(settings, wish, traffic, pipelines, pairs, show))
     if picture is not None:
         try:
             picture.write_text(draw(panels_of(found.parts)), "utf-8")

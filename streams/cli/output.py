@@ -10,7 +10,6 @@ from uuid import UUID
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from streams.errors import PreconditionError
 
@@ -18,20 +17,6 @@ stdout = Console()
 stderr = Console(stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-
-
-def progress_bar(what: str, *, as_json: bool) -> Progress:
-    """Return a bar of `what` on stderr, for a terminal alone; a task of the bar has the field `rate`."""
-    return Progress(
-        TextColumn(what),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        console=stderr,
-        disable=as_json or not stderr.is_terminal,
-        transient=True,
-    )
 
 
 def ask(question: str, *, yes: bool, otherwise: str) -> None:

@@ -10,7 +10,8 @@ import typer
 
 from streams.cli.ending import until_told_to_end
 from streams.cli.instants import parse_instant
-from streams.cli.output import AsJson, print_json, progress_bar, stderr, stdout
+from streams.cli.output import AsJson, print_json, stderr, stdout
+from streams.cli.progress import telling
 from streams.domain.duration import parse_duration
 from streams.logs import configure_logging
 from streams.operations.living import with_workers
@@ -62,14 +63,12 @@ def reconcile(
         parse_instant(start, "--from", settings.timezone) if start else None,
         parse_instant(end, "--to", settings.timezone) if end else None,
     )
-    with progress_bar("runs", as_json=as_json) as progress:
-        bar = progress.add_task("runs", total=None, rate="")
-
+    with telling("compares runs") as tell:
         began = time.monotonic()
 
         def show(compared: int, expected: int) -> None:
             rate = f"{compared / max(time.monotonic() - began, 0.001):,.0f}/s"
-            progress.update(bar, total=max(compared, expected), completed=compared, rate=rate)
+            tell(done=compared, total=max(compared, expected), rate=rate)
 
         result = asyncio.run(with_workers(settings, lambda: compare(settings, scope, on_progress=show)))
     if as_json:

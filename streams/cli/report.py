@@ -1,6 +1,5 @@
 """`funnelproof report`: the canonical report of a pipeline in a period."""
 
-import asyncio
 import json
 from contextlib import AsyncExitStack
 from dataclasses import asdict
@@ -14,6 +13,7 @@ from rich.text import Text
 
 from streams.cli.instants import parse_instant
 from streams.cli.output import AsJson, print_json, stdout
+from streams.cli.progress import run_telling
 from streams.errors import ReportError
 from streams.report.report import Report, run_report
 from streams.report.request import Request, make_request
@@ -58,7 +58,7 @@ def report(
         parse_instant(end, "--to", settings.timezone),
         _json(pairs),
     )
-    result = asyncio.run(_report(settings, request))
+    result = run_telling("runs the report", _report(settings, request))
     if as_json:
         print_json(_plain(request, result))
     else:

@@ -8,7 +8,8 @@ from uuid import UUID
 import typer
 
 from streams.cli.instants import parse_instant
-from streams.cli.output import AsJson, print_json, progress_bar, stdout
+from streams.cli.output import AsJson, print_json, stdout
+from streams.cli.progress import telling
 from streams.operations.living import with_workers
 from streams.publish.revising import RevisionProgress, revise_to_present_pairs
 from streams.settings import load_settings
@@ -37,11 +38,10 @@ def revise(
         parse_instant(start, "--from", settings.timezone),
         parse_instant(end, "--to", settings.timezone),
     )
-    with progress_bar("runs", as_json=as_json) as progress:
-        bar = progress.add_task("runs", total=None, rate="")
+    with telling("revises runs") as tell:
 
         def show(done: RevisionProgress) -> None:
-            progress.update(bar, total=done.revised + done.waiting, completed=done.revised)
+            tell(done=done.revised, total=done.revised + done.waiting)
 
         revised = asyncio.run(with_workers(settings, lambda: revise_to_present_pairs(settings, scope, show)))
     if as_json:
