@@ -71,8 +71,8 @@ def _workers(found: Status) -> tuple[Mark, str]:
         parts = f"{len(replayed)} of {len(found.partitions)} parts of the log"
         return "note", f"{workers}, and {parts} are read again after a takeover: their counts are late"
     age = max((each.flushed_ago or 0.0 for each in found.partitions), default=0.0)
-    behind = sum(each.lag or 0 for each in found.partitions)
-    told = f"{workers}; the oldest counts are {age:.1f} s old, {behind:,} changes wait"
+    waiting = _number(sum(each.unread for each in found.partitions), "change waits", "changes wait")
+    told = f"{workers}; the oldest counts are {age:.1f} s old, {waiting}"
     return ("note", f"late: {told}") if age > LATE_SECONDS else ("well", told)
 
 
@@ -81,10 +81,10 @@ def _capture(found: Status) -> tuple[Mark, str]:
         return "unknown", "Kafka Connect gives no answer"
     if found.slot is None:
         return "unknown", "the CRM's database gives no answer"
-    waits = f"{found.slot['retained_bytes'] / 1e6:,.0f} MB of the CRM's log are kept for the connector"
+    kept = f"{found.slot['retained_bytes'] / 1e6:,.0f} MB of log are kept for the connector"
     if not found.slot["active"]:
-        return "note", f"the connector runs, and does not read the CRM's changes at this moment; {waits}"
-    return "well", f"the connector reads the CRM's changes; {waits}"
+        return "note", f"the connector runs, and does not read the CRM's changes at this moment; {kept}"
+    return "well", f"the connector reads the CRM's changes; {kept}"
 
 
 def _proof(found: Status) -> tuple[Mark, str]:

@@ -21,7 +21,7 @@ from streams.web.view import View, read_view
 EVERY = 0.4
 """Seconds between two looks, and between two drawings."""
 _ANEW = 5.0
-"""Seconds after which everything is read anew, though nothing was flushed: a silence or a label may have changed."""
+"""Seconds after which everything is read anew, whether anything was flushed or not: an alert may be silenced."""
 _SILENT = 2.0
 """Seconds without an answer of the database after which a person is told."""
 _MOST_ALERTS = 100
@@ -57,6 +57,7 @@ class Follower:
         self._seen: Seen | None = None
         self._history: History | None = None
         self._history_of: object = None
+        self._history_at = 0.0
 
     @classmethod
     async def begin(
@@ -132,8 +133,17 @@ class Follower:
         published = None if pulse is None else (pulse["epoch"], pulse["published"])
         try:
             address = Address(chosen.tenant_id, chosen.pipeline_id, self._window)
-            view = await read_view(read, address, self._history if published == self._history_of else None)
+            view = await read_view(read, address, self._known_history(published))
         except UnknownError as error:
             return Seen(pipeline, place, health, alerts, missing=str(error))
-        self._history, self._history_of = view.history, published
+        if view.history is not self._history:
+            self._history, self._history_of, self._history_at = view.history, published, self._now
         return Seen(pipeline, place, health, alerts, view)
+
+    def _known_history(self, published: object) -> History | None:
+        """Return the closed windows as last read, if no run was published since.
+
+        A run takes its number before the run is committed, so even the history of the last number is read anew later.
+        """
+        is_known = published == self._history_of and self._now - self._history_at < _ANEW
+        return self._history if is_known else None

@@ -1,23 +1,23 @@
 """The picture of `funnelproof top`: how fresh and how sure, the newest window, the closed windows, and the alerts."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from streams.terminal.alerts import alerts
 from streams.terminal.choosing import title
 from streams.terminal.following import Seen
 from streams.terminal.funnel import Closed, Step, closed, funnel
 from streams.terminal.shapes import printable
 from streams.web.freshness import spell
-from streams.web.model import Alert, Expected, Health, Reconciliation, Window
+from streams.web.model import Expected, Health, Reconciliation, Window
 from streams.web.view import Row, View
 from streams.web.words import capital, causes, clock, moment, percent, span, stage
 
 _CLOSED = 4
-_ALERTS = 4
 _DOUBTS = 3
 _SIGNS = {
     "live": ("●", "green"),
@@ -28,7 +28,6 @@ _SIGNS = {
     "unknown": ("?", "yellow"),
 }
 _VERDICTS = {"dropping": "bold red", "calm": "green"}
-_STATES = {"firing": "bold red", "silenced": "magenta", "held": "yellow", "pending": "yellow"}
 
 
 class Picture:
@@ -55,7 +54,7 @@ class Picture:
             yield Text(f"No numbers: {printable(seen.missing)}.", "yellow")
         else:
             yield from _heading(view)
-        yield from _alerts(seen)
+        yield from alerts(seen)
         if view is not None:
             if view.rows:
                 yield funnel([_step(row, view.place.timezone) for row in view.rows], options.max_width)
@@ -139,7 +138,7 @@ def _closed(view: View, width: int) -> Iterator[RenderableType]:
 def _row(window: Window, view: View) -> Closed:
     counts = [] if window.run_id is None else view.history.counts.get(window.run_id, {}).values()
     return Closed(
-        span(window, view.place.timezone),
+        _name(window, view.place.timezone),
         sum(each.entered for each in counts),
         sum(each.converted for each in counts),
         window.closed_after or 0.0,
@@ -147,6 +146,14 @@ def _row(window: Window, view: View) -> Closed:
         window.revision or 1,
         causes(window.causes),
     )
+
+
+def _name(window: Window, zone: str) -> str:
+    """Return the window without the year where the window is shorter than a day."""
+    if window.window in ("day", "week", "month"):
+        return span(window, zone)
+    day = window.start.astimezone(ZoneInfo(zone))
+    return f"{day.day} {day:%b}, {clock(window.start, zone)} to {clock(window.end, zone)}"
 
 
 def _compared(last: Reconciliation | None, zone: str) -> Text:
@@ -158,43 +165,3 @@ def _compared(last: Reconciliation | None, zone: str) -> Text:
     if last.outcome == "undecided":
         return Text(f"{told}{last.undecided} runs could not be compared with the SQL", "yellow")
     return Text(f"{told}all {last.pairs} numbers equal the SQL", "dim")
-
-
-def _alerts(seen: Seen) -> Iterator[Text]:
-    here = [each for each in seen.alerts if each.pipeline_id == seen.pipeline.pipeline_id]
-    here = [each for each in here if each.tenant_id == seen.pipeline.tenant_id]
-    for alert in here[:_ALERTS]:
-        yield _alert(alert, seen.place.timezone)
-    more = len(here) - _ALERTS
-    if more > 0:
-        yield Text(f"and {more} more alerts: `funnelproof alerts list`")
-    if elsewhere := len(seen.alerts) - len(here):
-        are = "1 alert is" if elsewhere == 1 else f"{elsewhere} alerts are"
-        yield Text(f"{are} on in other pipelines: `funnelproof alerts list`", "yellow")
-
-
-def _alert(alert: Alert, zone: str) -> Text:
-    stages = _stages(alert)
-    numbers = ", ".join(
-        f"{percent(rate)}{what}"
-        for rate, what in ((alert.conversion_rate, ""), (alert.expected_rate, " expected"))
-        if rate is not None
-    )
-    told = [f"{alert.window_name} {stages}", numbers, _since(alert.fired_at or alert.active_since, zone)]
-    if alert.held:
-        told.append(f"held: {alert.held}")
-    told.append(f"rule {alert.rule}")
-    return Text.assemble(
-        ("Alert ", ""),
-        (alert.state, _STATES.get(alert.state, "")),
-        printable(f": {', '.join(filter(None, told))}"),
-    )
-
-
-def _stages(alert: Alert) -> str:
-    here = stage(alert.from_stage, alert.from_stage_id)
-    return here if alert.to_stage_id is None else f"{here} → {stage(alert.to_stage, alert.to_stage_id)}"
-
-
-def _since(instant: datetime | None, zone: str) -> str:
-    return "" if instant is None else f"since {moment(instant, zone)}"

@@ -29,7 +29,7 @@ def health_of(pulse: Mapping[str, Any] | None, last: Reconciliation | None) -> H
         "proven_lsn": pulse["source_lsn"],
         "completeness": pulse["completeness"],
         "reasons": tuple(pulse["reasons"] or ()),
-        "doubts": tuple(pulse["doubts"]),
+        "doubts": _doubts(pulse),
         "last_reconciliation": last,
     }
     state, message, age = _judge(pulse, known["proof_age"])
@@ -63,9 +63,15 @@ def _judge_age(pulse: Mapping[str, Any], age: float, unproven: float | None) -> 
     behind = f"{age:.1f} s behind the CRM"
     return (
         ("in_doubt", f"In doubt: {behind}, results are estimates", age)
-        if pulse["doubts"]
+        if _doubts(pulse)
         else ("live", f"Live: {behind}", age)
     )
+
+
+def _doubts(pulse: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return why results are estimates: the doubts, and the reasons of the last proof, for example dead letters."""
+    reasons = pulse["reasons"] or () if pulse["completeness"] == "estimated" else ()
+    return tuple(dict.fromkeys((*pulse["doubts"], *reasons)))
 
 
 def spell(seconds: float) -> str:
