@@ -3,13 +3,13 @@
 import getpass
 from dataclasses import asdict
 from typing import Annotated
-from uuid import UUID
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from streams.alerts.listing import EvaluatorReading, Listing, add_silence, end_silence, read_listing
+from streams.cli.narrowing import OnlyPipeline, OnlyTenant
 from streams.cli.output import AsJson, print_json, stdout
 from streams.cli.progress import run_telling
 from streams.domain.duration import parse_duration
@@ -37,8 +37,8 @@ def silence(
     reason: Annotated[str | None, typer.Option(help="Why, for everybody who reads the list.")] = None,
     length: Annotated[str, typer.Option("--for", help="How long, as 90m, 8h or 2d.")] = "8h",
     rule: Annotated[str | None, typer.Option(help="Only this rule.")] = None,
-    tenant: Annotated[UUID | None, typer.Option(help="Only this tenant.")] = None,
-    pipeline: Annotated[UUID | None, typer.Option(help="Only this pipeline.")] = None,
+    tenant: OnlyTenant = None,
+    pipeline: OnlyPipeline = None,
     end: Annotated[int | None, typer.Option(help="End this silence now instead of adding one.")] = None,
     author: Annotated[str | None, typer.Option(help="Who; default: the user of this machine.")] = None,
 ) -> None:

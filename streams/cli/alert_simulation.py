@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from streams.alerts.notation import ANY, PairName, parse_pair, parse_share
+from streams.cli.completing import pipelines as pipeline_names
+from streams.cli.completing import tenants, windows
 from streams.cli.instants import parse_instant
 from streams.cli.output import AsJson, print_json
 from streams.cli.progress import telling
@@ -30,10 +32,26 @@ def simulate(
         typer.Option("--to", metavar="INSTANT", help=f"Only windows that start before: {_INSTANT}."),
     ] = None,
     rule: Annotated[str | None, typer.Option(help="Only this rule.")] = None,
-    tenant: Annotated[str | None, typer.Option(help="Only this tenant: id or label.")] = None,
-    pipeline: Annotated[str | None, typer.Option(help="Only this pipeline: id or label.")] = None,
+    tenant: Annotated[
+        str | None,
+        typer.Option(
+            help="Only this tenant: id or label.",
+            autocompletion=tenants,
+        ),
+    ] = None,
+    pipeline: Annotated[
+        str | None,
+        typer.Option(
+            help="Only this pipeline: id or label.",
+            autocompletion=pipeline_names,
+        ),
+    ] = None,
     window: Annotated[
-        str | None, typer.Option(help="Windows of this kind instead of the rule's, as hour.")
+        str | None,
+        typer.Option(
+            help="Windows of this kind instead of the rule's, as hour.",
+            autocompletion=windows,
+        ),
     ] = None,
     drop: Annotated[
         list[str] | None,

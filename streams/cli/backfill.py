@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from streams.cli.completing import windows
 from streams.cli.instants import parse_instant
 from streams.cli.output import AsJson, print_json, stderr, stdout
 from streams.cli.progress import telling
@@ -28,7 +29,10 @@ def backfill(
         typer.Option("--to", metavar="INSTANT", help=f"Only windows that end at or before it: {_INSTANT}."),
     ],
     window: Annotated[
-        str | None, typer.Option(help="Only this window kind, as day; all that are configured otherwise.")
+        str | None,
+        typer.Option(
+            help="Only this window kind, as day; all that are configured otherwise.", autocompletion=windows
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

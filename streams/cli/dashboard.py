@@ -8,6 +8,7 @@ from uuid import UUID
 import typer
 from rich.table import Table
 
+from streams.cli.completing import tenant_ids
 from streams.cli.output import AsJson, print_json, stderr, stdout
 from streams.cli.progress import run_telling
 from streams.domain.duration import parse_duration
@@ -60,7 +61,10 @@ def dashboard(
 def add(
     name: Name,
     tenant: Annotated[
-        list[UUID] | None, typer.Option(help="A tenant that the token shows; may be given several times.")
+        list[UUID] | None,
+        typer.Option(
+            help="A tenant that the token shows; may be given several times.", autocompletion=tenant_ids
+        ),
     ] = None,
     all_tenants: Annotated[bool, typer.Option("--all-tenants", help="The token shows every tenant.")] = False,
     operations: Annotated[

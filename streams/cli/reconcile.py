@@ -4,12 +4,12 @@ import asyncio
 import time
 from datetime import timedelta
 from typing import Annotated
-from uuid import UUID
 
 import typer
 
 from streams.cli.ending import until_told_to_end
 from streams.cli.instants import parse_instant
+from streams.cli.narrowing import OnlyPipeline, OnlyTenant, OnlyWindow
 from streams.cli.output import AsJson, print_json, stderr, stdout
 from streams.cli.progress import telling
 from streams.domain.duration import parse_duration
@@ -27,9 +27,9 @@ EXIT = {"equal": 0, "different": 1, "undecided": 2}
 
 
 def reconcile(
-    tenant: Annotated[UUID | None, typer.Option(help="Only this tenant.")] = None,
-    pipeline: Annotated[UUID | None, typer.Option(help="Only this pipeline.")] = None,
-    window: Annotated[str | None, typer.Option(help="Only this window kind, as hour or 15s.")] = None,
+    tenant: OnlyTenant = None,
+    pipeline: OnlyPipeline = None,
+    window: OnlyWindow = None,
     start: Annotated[
         str | None, typer.Option("--from", help="Only windows that start at or after this instant.")
     ] = None,

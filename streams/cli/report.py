@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from streams.cli.completing import pipeline_ids, tenant_ids
 from streams.cli.instants import parse_instant
 from streams.cli.output import AsJson, print_json, stdout
 from streams.cli.progress import run_telling
@@ -22,8 +23,10 @@ from streams.store.database import facts_connection, source_connection
 
 _INSTANT = "ISO 8601; without an offset, in the timezone of the settings"
 
-Tenant = Annotated[UUID, typer.Option("--tenant", help="The tenant.")]
-Pipeline = Annotated[UUID, typer.Option("--pipeline", help="The tenant's pipeline.")]
+Tenant = Annotated[UUID, typer.Option("--tenant", help="The tenant.", autocompletion=tenant_ids)]
+Pipeline = Annotated[
+    UUID, typer.Option("--pipeline", help="The tenant's pipeline.", autocompletion=pipeline_ids)
+]
 From = Annotated[
     str, typer.Option("--from", metavar="INSTANT", help=f"First instant of the period: {_INSTANT}.")
 ]

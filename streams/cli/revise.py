@@ -3,11 +3,11 @@
 import asyncio
 from dataclasses import asdict
 from typing import Annotated
-from uuid import UUID
 
 import typer
 
 from streams.cli.instants import parse_instant
+from streams.cli.narrowing import OnlyPipeline, OnlyTenant, OnlyWindow
 from streams.cli.output import AsJson, print_json, stdout
 from streams.cli.progress import telling
 from streams.operations.living import with_workers
@@ -19,9 +19,9 @@ from streams.store.closed_scope import ClosedScope
 def revise(
     start: Annotated[str, typer.Option("--from", help="Windows that start at or after this instant.")],
     end: Annotated[str, typer.Option("--to", help="Windows that end at or before this instant.")],
-    window: Annotated[str | None, typer.Option(help="Only this window kind, as hour or 15s.")] = None,
-    tenant: Annotated[UUID | None, typer.Option(help="Only this tenant.")] = None,
-    pipeline: Annotated[UUID | None, typer.Option(help="Only this pipeline.")] = None,
+    window: OnlyWindow = None,
+    tenant: OnlyTenant = None,
+    pipeline: OnlyPipeline = None,
     as_json: AsJson = False,
 ) -> None:
     """Publish closed windows with the present pairs of stages, as the next revision (`pairs_changed`).
