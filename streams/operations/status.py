@@ -21,7 +21,7 @@ from streams.operations.asking import (
     ask_report,
     ask_source,
 )
-from streams.operations.verdict import Part, PartitionStatus, Seen, Trouble, judge
+from streams.operations.verdict import Defect, Part, PartitionStatus, Seen, judge
 from streams.settings import Settings
 from streams.store.doubts import Doubt
 from streams.store.held_epoch import NAME_LENGTH
@@ -62,7 +62,7 @@ class Status:
     slot: Mapping[str, Any] | None
     overdue: Sequence[OverdueWindow]
     writers: Sequence[OpenTransaction]
-    troubles: Sequence[Trouble] = ()
+    troubles: Sequence[Defect] = ()
     doubts: Sequence[Doubt] = ()
     alerts: Overview | None = None
 
@@ -113,12 +113,10 @@ async def read_status(settings: Settings) -> Status:
         overdue=_overdue(settings, report, source),
         writers=source.writers if source else (),
         troubles=[
-            *(Trouble("servers", each, "") for each in silent),
+            *(Defect("servers", each, "") for each in silent),
             *judge(seen),
             *(
-                Trouble(
-                    _DOUBTED.get(each.kind, "proof"), f"results are estimates: {each.reason}", each.remedy
-                )
+                Defect(_DOUBTED.get(each.kind, "proof"), f"results are estimates: {each.reason}", each.remedy)
                 for each in doubts
             ),
         ],

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from streams.operations.status import Status
-from streams.operations.verdict import Part, Trouble, ago
+from streams.operations.verdict import Defect, Part, ago
 
 LATE_SECONDS = 15.0
 """The age of counts or of the last proof from which a person is told that the numbers are late."""
@@ -21,7 +21,7 @@ class Line:
     part: Part
     mark: Mark
     told: str = ""
-    troubles: Sequence[Trouble] = ()
+    troubles: Sequence[Defect] = ()
 
 
 def headline(found: Status) -> str:
@@ -48,13 +48,11 @@ def _line(part: Part, found: Status) -> Line:
     return Line(part, mark, told)
 
 
-def _overdue(found: Status) -> list[Trouble]:
+def _overdue(found: Status) -> list[Defect]:
     waits = "; ".join(each.description for each in found.writers)
     remedy = f"the window waits for {waits}" if waits else "see the log of the worker that proves"
     return [
-        Trouble(
-            "windows", f"{each.window_name} ended {each.window_end:%H:%M:%S %Z} and is not closed", remedy
-        )
+        Defect("windows", f"{each.window_name} ended {each.window_end:%H:%M:%S %Z} and is not closed", remedy)
         for each in found.overdue
     ]
 

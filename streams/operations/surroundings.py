@@ -10,7 +10,7 @@ import asyncpg
 from streams.cdc.connector import Connector, ConnectorStatus
 from streams.operations.asking import answer_of
 from streams.operations.reading import Reading
-from streams.operations.verdict import Trouble, difference_of, trouble_of
+from streams.operations.verdict import Defect, difference_of, trouble_of
 from streams.resources import sql
 from streams.running import Running
 from streams.settings import Settings
@@ -77,5 +77,5 @@ async def _asked(server: str, question: Awaitable[T]) -> T | str:
     return await answer_of(server, question, ASK_SECONDS)
 
 
-def _line(trouble: Trouble | None) -> str | None:
+def _line(trouble: Defect | None) -> str | None:
     return None if trouble is None else str(trouble)

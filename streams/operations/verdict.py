@@ -42,15 +42,15 @@ Part = Literal[
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """A reason why results are late, missing or in doubt, and the remedy."""
+class Defect:
+    """A defect of an installation: the reason why results are late, missing or in doubt, and the remedy."""
 
     part: Part
     cause: str
     remedy: str
 
     def __str__(self) -> str:
-        """Return the trouble in one line."""
+        """Return the defect in one line."""
         return f"{self.cause}: {self.remedy}" if self.remedy else self.cause
 
 
@@ -131,8 +131,8 @@ class Seen:
         return [] if self.living is None else sorted(holders - set(self.living))
 
 
-def judge(seen: Seen) -> list[Trouble]:
-    """Return the troubles; without troubles everything works."""
+def judge(seen: Seen) -> list[Defect]:
+    """Return the defects; without defects everything works."""
     return [
         *_of_the_workers(seen),
         *_of_the_proofs(seen),
@@ -142,7 +142,7 @@ def judge(seen: Seen) -> list[Trouble]:
     ]
 
 
-def trouble_of(connector: ConnectorStatus) -> Trouble | None:
+def trouble_of(connector: ConnectorStatus) -> Defect | None:
     """Return why the connector delivers nothing, and the remedy; None for a running connector."""
     if connector.running:
         return None
@@ -150,18 +150,18 @@ def trouble_of(connector: ConnectorStatus) -> Trouble | None:
     state = next((each for each in states if each != "RUNNING"), "without a task")
     cause = f" ({connector.trouble})" if connector.trouble else ""
     remedy = _CONNECTOR.get(state, "see the log of Kafka Connect")
-    return Trouble("capture", f"the connector {connector.name} is {state}{cause}", remedy)
+    return Defect("capture", f"the connector {connector.name} is {state}{cause}", remedy)
 
 
-def difference_of(last: Mapping[str, Any] | None, doubts: Collection[str]) -> Trouble | None:
-    """Return the trouble of the last finished reconciliation, a row of `last_reconciliation`, if it found differences.
+def difference_of(last: Mapping[str, Any] | None, doubts: Collection[str]) -> Defect | None:
+    """Return the defect of the last finished reconciliation, a row of `last_reconciliation`, if it found differences.
 
     Return None if one of `doubts`, by kind, says the same.
     """
     if last is None or last["outcome"] != "different" or "reconciliation" in doubts:
         return None
     found = f"found {last['differences']} differences in {last['runs']} runs"
-    return Trouble("compared", f"the last reconciliation, {ago(last['age'])} ago, {found}", COMPARE)
+    return Defect("compared", f"the last reconciliation, {ago(last['age'])} ago, {found}", COMPARE)
 
 
 def ago(seconds: float) -> str:
@@ -172,21 +172,21 @@ def ago(seconds: float) -> str:
     return f"{seconds / 86_400:.0f} days"
 
 
-def _of_the_workers(seen: Seen) -> Iterator[Trouble]:
+def _of_the_workers(seen: Seen) -> Iterator[Defect]:
     if seen.living is None:
         return
     if not seen.living:
         if not seen.is_folded:
-            yield Trouble("workers", "nothing has been folded yet", _START)
+            yield Defect("workers", "nothing has been folded yet", _START)
             return
         former = f" (before: {', '.join(seen.gone)})" if seen.gone else ""
-        yield Trouble("workers", f"no worker lives{former}", _START)
+        yield Defect("workers", f"no worker lives{former}", _START)
         if unread := sum(each.unread for each in seen.partitions):
-            yield Trouble("workers", f"{unread} records of the log are unread, and nobody reads the log", "")
+            yield Defect("workers", f"{unread} records of the log are unread, and nobody reads the log", "")
         return
     if not seen.is_folded:
         why = f"{_list(seen.living)} has not ended its first replay, see the worker's log"
-        yield Trouble("workers", "nothing has been folded yet", why)
+        yield Defect("workers", "nothing has been folded yet", why)
         return
     late = [each for each in seen.partitions if (each.flushed_ago or 0.0) > UNFLUSHED_SECONDS]
     for worker in sorted({each.worker or "nobody" for each in late}):
@@ -200,13 +200,13 @@ def _of_the_workers(seen: Seen) -> Iterator[Trouble]:
             else ("lives", "see its log")
         )
         flushed = f"partitions {[each.partition for each in its]} were last flushed {since} ago by {worker}"
-        yield Trouble("workers", f"{flushed}, which {state}", remedy)
+        yield Defect("workers", f"{flushed}, which {state}", remedy)
     if seen.stuck:
         stuck = f"partitions {list(seen.stuck)} have unread records, and their positions stand"
-        yield Trouble("workers", stuck, "see the workers' logs")
+        yield Defect("workers", stuck, "see the workers' logs")
 
 
-def _of_the_proofs(seen: Seen) -> Iterator[Trouble]:
+def _of_the_proofs(seen: Seen) -> Iterator[Defect]:
     if seen.facts is None or not seen.is_folded:
         return
     age = seen.proof_age
@@ -216,9 +216,9 @@ def _of_the_proofs(seen: Seen) -> Iterator[Trouble]:
     if replayed := [each.partition for each in seen.partitions if each.is_replayed]:
         why = f"partitions {replayed} are being replayed"
     what = "nothing is proven yet" if age is None else f"the last proof is {ago(age)} old"
-    yield Trouble("proof", f"{what}, and no window closes", why)
+    yield Defect("proof", f"{what}, and no window closes", why)
     if seen.slot is not None and not seen.slot["active"] and seen.connector and seen.connector.running:
-        yield Trouble(
+        yield Defect(
             "capture",
             f"the connector {seen.connector.name} is RUNNING but does not read its replication slot: the connector "
             "takes a snapshot, or tries again and again",
@@ -226,22 +226,22 @@ def _of_the_proofs(seen: Seen) -> Iterator[Trouble]:
         )
 
 
-def _of_the_capture(seen: Seen) -> Iterator[Trouble]:
+def _of_the_capture(seen: Seen) -> Iterator[Defect]:
     if seen.connector is not None and (trouble := trouble_of(seen.connector)):
         yield trouble
     if seen.has_topic is False:
-        yield Trouble("capture", "Kafka has no CDC topic", _APPLY)
+        yield Defect("capture", "Kafka has no CDC topic", _APPLY)
     if not seen.has_source:
         return
     if seen.slot is None:
-        yield Trouble("capture", "Postgres has no replication slot for the connector", _APPLY)
+        yield Defect("capture", "Postgres has no replication slot for the connector", _APPLY)
     elif seen.slot["wal_status"] == "lost":
-        yield Trouble(
+        yield Defect(
             "capture", "the replication slot has lost WAL that was not read", "run `funnelproof rebuild`"
         )
 
 
-def _of_the_results(seen: Seen) -> Iterator[Trouble]:
+def _of_the_results(seen: Seen) -> Iterator[Defect]:
     if seen.facts is None:
         return
     compared = seen.facts["comparisons"]
@@ -250,25 +250,25 @@ def _of_the_results(seen: Seen) -> Iterator[Trouble]:
         windows = compared["different"]
         who = "1 closed window differs" if windows == 1 else f"{windows} closed windows differ"
         told = f"{who} from the canonical SQL, {'' if windows == 1 else 'the first '}for {since}"
-        yield Trouble("compared", told, COMPARE)
+        yield Defect("compared", told, COMPARE)
     elif difference := difference_of(seen.facts["last_reconciliation"], seen.doubts):
         yield difference
     oldest = seen.facts["unpublished_since"]
     if oldest and seen.facts["now"] - oldest > UNPUBLISHED_AFTER:
         waiting = ago((seen.facts["now"] - oldest).total_seconds())
-        yield Trouble(
+        yield Defect(
             "published",
             f"{seen.facts['unpublished_events']} results wait for Kafka, the oldest for {waiting}",
             "/healthz and the log of the worker that proves say why",
         )
 
 
-def _of_the_alerts(seen: Seen) -> Iterator[Trouble]:
+def _of_the_alerts(seen: Seen) -> Iterator[Defect]:
     if seen.alerts is None or seen.alerts.is_evaluated or not seen.has_rules:
         return
     last = seen.alerts.evaluator
     since = "" if last is None else f", for {ago(last.age)}"
-    yield Trouble("alerts", f"nobody evaluates the alert rules{since}", "start `funnelproof alerts run`")
+    yield Defect("alerts", f"nobody evaluates the alert rules{since}", "start `funnelproof alerts run`")
 
 
 def _list(names: Sequence[str]) -> str:

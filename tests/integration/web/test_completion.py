@@ -67,6 +67,7 @@ def only(monkeypatch: pytest.MonkeyPatch, **settings: str) -> None:
         monkeypatch.setenv(f"{PREFIX}{name}", value)
 
 
+@pytest.mark.thorough
 async def test_commands_kinds_of_windows_and_pipelines_are_offered(town: Town) -> None:
     await town.desk.label("pipeline", town.sales, "Sales")
     sales = str(town.sales)

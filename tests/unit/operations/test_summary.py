@@ -17,7 +17,7 @@ from streams.cli.status import Picture
 from streams.domain.proof import OpenTransaction
 from streams.operations.status import OverdueWindow, Status
 from streams.operations.summary import Line, headline, summarize
-from streams.operations.verdict import PartitionStatus, Trouble
+from streams.operations.verdict import Defect, PartitionStatus
 from streams.store.doubts import Doubt
 
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
@@ -113,7 +113,7 @@ def test_the_details_have_positions_and_all_else() -> None:
 
 
 def test_a_trouble_is_told_at_its_part_with_cause_and_remedy() -> None:
-    found = replace(WELL, troubles=[Trouble("workers", "no worker lives", "start a worker")])
+    found = replace(WELL, troubles=[Defect("workers", "no worker lives", "start a worker")])
     assert (line(found, "workers").mark, line(found, "proof").mark) == ("bad", "well")
     assert headline(found) == "1 thing is not well"
     assert "✗ workers      no worker lives → start a worker\n" in drawn(found)
@@ -122,7 +122,7 @@ def test_a_trouble_is_told_at_its_part_with_cause_and_remedy() -> None:
 
 
 def test_without_a_terminal_a_long_remedy_stays_in_one_line() -> None:
-    found = replace(WELL, troubles=[Trouble("proof", "doubt " * 30, "remedy " * 30)])
+    found = replace(WELL, troubles=[Defect("proof", "doubt " * 30, "remedy " * 30)])
     (long,) = [each for each in drawn(found).splitlines() if "doubt" in each]
     assert "remedy" in long
 
@@ -191,7 +191,7 @@ def test_what_nobody_can_tell_is_not_called_well(found: Status, unknown: set[str
 
 def test_the_reason_of_a_doubt_is_told_once() -> None:
     doubt = Doubt("dead_letters", "1 events could not be applied", "retry")
-    trouble = Trouble("dead letters", f"results are estimates: {doubt.reason}", doubt.remedy)
+    trouble = Defect("dead letters", f"results are estimates: {doubt.reason}", doubt.remedy)
     facts: Mapping[str, Any] = {**FACTS, "completeness": "estimated", "reasons": [doubt.reason]}
     text = drawn(replace(WELL, facts=facts, doubts=[doubt], troubles=[trouble]))
     assert text.count(doubt.reason) == 1
