@@ -53,7 +53,7 @@ def top(
     Example: `funnelproof top --pipeline "New business" --window hour`
     """
     settings, wanted = load_settings(), Wanted(tenant, pipeline, window)
-    if not (once or as_json) and stdout.is_terminal:
+    if not (once or as_json) and stdout.is_terminal and not stdout.is_dumb_terminal:
         until_told_to_end(_follow(settings, wanted))
         return
     # Importing the page's queries takes as long as everything else; no other command should wait for the import.

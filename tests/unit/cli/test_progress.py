@@ -7,6 +7,7 @@ import time
 
 import pytest
 from rich.console import Console
+from rich.progress import Progress
 
 from streams.cli.progress import telling
 
@@ -90,3 +91,11 @@ def test_markup_in_a_step_is_shown_as_it_is() -> None:
     console = written(is_terminal=True)
     with telling("reads [bold]letters[/bold]", console):
         waited(console, "reads [bold]letters[/bold]")
+
+
+def test_a_download_within_a_command_s_progress_is_shown_too() -> None:
+    console = written(is_terminal=True)
+    with telling("starts the servers", console), Progress(console=console) as download:
+        download.add_task("68 jars for Kafka", total=10)
+        waited(console, "68 jars for Kafka")
+        waited(console, "starts the servers")
