@@ -132,6 +132,10 @@ def test_nothing_is_wrong_while(seen: Seen) -> None:
                 "2 closed windows differ from the canonical SQL, the first for 2 h: run `funnelproof reconcile`"
             ],
         ),
+        (
+            replace(WELL, facts=compared(1, 7300.0)),
+            ["1 closed window differs from the canonical SQL, for 2 h: run `funnelproof reconcile`"],
+        ),
         (replace(WELL, slot=None), ["Postgres has no replication slot for the connector: run"]),
         (replace(WELL, slot={"active": True, "wal_status": "lost"}), ["the replication slot has lost WAL"]),
         (replace(WELL, has_topic=False), ["Kafka has no CDC topic: run `funnelproof connector apply`"]),
