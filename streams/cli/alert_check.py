@@ -7,7 +7,8 @@ from streams.alerts.checking import CheckedFile, CheckedRule
 from streams.alerts.rules import BelowRule, Rule, TrafficRule
 from streams.alerts.scope import Funnels, Stream
 from streams.alerts.sight import HORIZONS, Sight
-from streams.cli.output import printable, stdout
+from streams.cli.output import stdout
+from streams.terminal.shapes import printable
 
 _SHOWN = 40
 """Streams of a rule that are shown; `--json` has all."""

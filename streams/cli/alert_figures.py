@@ -6,8 +6,9 @@ from pathlib import Path
 from streams.alerts.simulation.figures import Figures, Found
 from streams.alerts.simulation.playing import Played
 from streams.alerts.simulation.simulate import Simulated
-from streams.cli.output import printable, stdout
+from streams.cli.output import stdout
 from streams.domain.windows import from_microseconds
+from streams.terminal.shapes import printable
 
 _TOLD = 30
 """Transitions that are printed; `--json` prints all."""

@@ -1,19 +1,20 @@
 """`funnelproof alerts list` and `funnelproof alerts silence`."""
 
-import asyncio
 import getpass
 from dataclasses import asdict
 from typing import Annotated
-from uuid import UUID
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from streams.alerts.listing import EvaluatorReading, Listing, add_silence, end_silence, read_listing
-from streams.cli.output import AsJson, print_json, printable, stdout
+from streams.cli.narrowing import OnlyPipeline, OnlyTenant
+from streams.cli.output import AsJson, print_json, stdout
+from streams.cli.progress import run_telling
 from streams.domain.duration import parse_duration
 from streams.settings import load_settings
+from streams.terminal.shapes import printable
 
 
 def list_alerts(as_json: AsJson = False) -> None:
@@ -23,7 +24,7 @@ def list_alerts(as_json: AsJson = False) -> None:
 
     Example: `funnelproof alerts list`
     """
-    found = asyncio.run(read_listing(load_settings()))
+    found = run_telling("reads the alerts", read_listing(load_settings()))
     if as_json:
         print_json(_as_json(found))
     else:
@@ -36,8 +37,8 @@ def silence(
     reason: Annotated[str | None, typer.Option(help="Why, for everybody who reads the list.")] = None,
     length: Annotated[str, typer.Option("--for", help="How long, as 90m, 8h or 2d.")] = "8h",
     rule: Annotated[str | None, typer.Option(help="Only this rule.")] = None,
-    tenant: Annotated[UUID | None, typer.Option(help="Only this tenant.")] = None,
-    pipeline: Annotated[UUID | None, typer.Option(help="Only this pipeline.")] = None,
+    tenant: OnlyTenant = None,
+    pipeline: OnlyPipeline = None,
     end: Annotated[int | None, typer.Option(help="End this silence now instead of adding one.")] = None,
     author: Annotated[str | None, typer.Option(help="Who; default: the user of this machine.")] = None,
 ) -> None:
@@ -49,7 +50,7 @@ def silence(
     """
     settings = load_settings()
     if end is not None:
-        asyncio.run(end_silence(settings, end))
+        run_telling("ends the silence", end_silence(settings, end))
         stdout.print(f"silence {end} ends now", highlight=False)
         return
     if not reason:
@@ -61,7 +62,7 @@ def silence(
     if not lasts:
         raise typer.BadParameter("--for must be longer than 0")
     who = author or getpass.getuser()
-    added = asyncio.run(add_silence(settings, rule, tenant, pipeline, lasts, reason, who))
+    added = run_telling("adds the silence", add_silence(settings, rule, tenant, pipeline, lasts, reason, who))
     stdout.print(
         f"silence {added['silence_id']} until {added['ends_at'].isoformat(timespec='seconds')}",
         highlight=False,

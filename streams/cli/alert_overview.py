@@ -7,8 +7,8 @@ from rich.text import Text
 
 from streams.alerts.delivery.reading import ReceiverReading
 from streams.alerts.overview import Overview
-from streams.cli.output import printable
 from streams.operations.verdict import ago
+from streams.terminal.shapes import printable
 
 
 def alerts_as_json(found: Overview) -> dict[str, object]:

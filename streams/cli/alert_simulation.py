@@ -8,8 +8,11 @@ from typing import Annotated
 import typer
 
 from streams.alerts.notation import ANY, PairName, parse_pair, parse_share
+from streams.cli.completing import pipelines as pipeline_names
+from streams.cli.completing import tenants, windows
 from streams.cli.instants import parse_instant
 from streams.cli.output import AsJson, print_json
+from streams.cli.progress import telling
 from streams.domain.detection.shapes import SHAPES
 from streams.domain.windows import to_microseconds
 from streams.errors import SettingsError
@@ -29,10 +32,26 @@ def simulate(
         typer.Option("--to", metavar="INSTANT", help=f"Only windows that start before: {_INSTANT}."),
     ] = None,
     rule: Annotated[str | None, typer.Option(help="Only this rule.")] = None,
-    tenant: Annotated[str | None, typer.Option(help="Only this tenant: id or label.")] = None,
-    pipeline: Annotated[str | None, typer.Option(help="Only this pipeline: id or label.")] = None,
+    tenant: Annotated[
+        str | None,
+        typer.Option(
+            help="Only this tenant: id or label.",
+            autocompletion=tenants,
+        ),
+    ] = None,
+    pipeline: Annotated[
+        str | None,
+        typer.Option(
+            help="Only this pipeline: id or label.",
+            autocompletion=pipeline_names,
+        ),
+    ] = None,
     window: Annotated[
-        str | None, typer.Option(help="Windows of this kind instead of the rule's, as hour.")
+        str | None,
+        typer.Option(
+            help="Windows of this kind instead of the rule's, as hour.",
+            autocompletion=windows,
+        ),
     ] = None,
     drop: Annotated[
         list[str] | None,
@@ -87,11 +106,16 @@ def simulate(
         draw=picture is not None,
         processes=processes,
     )
-    if shape is None:
-        found = asyncio.run(simulate_stored(settings, wish))
-    else:
-        traffic = GeneratedTraffic(shape, seed, wish.since or 0, wish.until or 0)
-        found = asyncio.run(simulate_generated(settings, wish, traffic, pipelines, pairs))
+    with telling("replays windows") as tell:
+
+        def show(played: int, parts: int) -> None:
+            tell(done=played, total=parts)
+
+        if shape is None:
+            found = asyncio.run(simulate_stored(settings, wish, show))
+        else:
+            traffic = GeneratedTraffic(shape, seed, wish.since or 0, wish.until or 0)
+            found = asyncio.run(simulate_generated(settings, wish, traffic, pipelines, pairs, show))
     if picture is not None:
         try:
             picture.write_text(draw(panels_of(found.parts)), "utf-8")

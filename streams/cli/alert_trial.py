@@ -1,14 +1,15 @@
 """`funnelproof alerts test`."""
 
-import asyncio
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from streams.cli.output import AsJson, print_json, printable, stdout
+from streams.cli.output import AsJson, print_json, stdout
+from streams.cli.progress import run_telling
 from streams.settings import load_settings
+from streams.terminal.shapes import printable
 
 
 def send_test(
@@ -28,17 +29,15 @@ def send_test(
     from streams.alerts.trial import Tried, try_receivers  # noqa: PLC0415 - see above
 
     async def attempt() -> list[Tried]:
-        tried = []
-        async for each in try_receivers(load_settings(), rule, receiver, datetime.now(UTC)):
-            tried.append(each)
-            if not as_json:
-                _show(each.receiver, each.error)
-        return tried
+        trying = try_receivers(load_settings(), rule, receiver, datetime.now(UTC))
+        return [each async for each in trying]
 
-    tried = asyncio.run(attempt())
+    tried = run_telling("tries the receivers", attempt())
     if as_json:
         print_json({"receivers": [asdict(each) for each in tried]})
-    elif not tried:
+    for each in () if as_json else tried:
+        _show(each.receiver, each.error)
+    if not (tried or as_json):
         stdout.print("no receivers: alerts are on the page alone")
     raise typer.Exit(1 if any(each.error for each in tried) else 0)
 

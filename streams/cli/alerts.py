@@ -4,7 +4,6 @@ Importing the detector, with numpy, takes as long as everything else together. A
 command is called, so that no other command waits for the import.
 """
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -13,6 +12,7 @@ import typer
 from streams.cli import alert_list, alert_simulation, alert_trial
 from streams.cli.ending import until_told_to_end
 from streams.cli.output import AsJson, print_json
+from streams.cli.progress import run_telling
 from streams.listening import listen
 from streams.logs import configure_logging
 from streams.settings import load_settings
@@ -45,7 +45,7 @@ def check(as_json: AsJson = False) -> None:
     from streams.cli.alert_check import checked_as_json, show_checked  # noqa: PLC0415 - see the module
 
     settings = load_settings()
-    found = asyncio.run(check_rules(settings, datetime.now(UTC)))
+    found = run_telling("learns from the stored runs", check_rules(settings, datetime.now(UTC)))
     if as_json:
         print_json({"file": settings.alert_rules, **checked_as_json(found)})
     else:

@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
+from streams.cli.completing import windows
 from streams.cli.instants import parse_instant
-from streams.cli.output import AsJson, print_json, progress_bar, stderr, stdout
+from streams.cli.output import AsJson, print_json, stderr, stdout
+from streams.cli.progress import telling
 from streams.operations.living import with_workers
 from streams.publish.backfill import Backfill, Backfilled
 from streams.settings import load_settings
@@ -27,7 +29,10 @@ def backfill(
         typer.Option("--to", metavar="INSTANT", help=f"Only windows that end at or before it: {_INSTANT}."),
     ],
     window: Annotated[
-        str | None, typer.Option(help="Only this window kind, as day; all that are configured otherwise.")
+        str | None,
+        typer.Option(
+            help="Only this window kind, as day; all that are configured otherwise.", autocompletion=windows
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -39,12 +44,11 @@ def backfill(
     Example: `funnelproof backfill --from 2020-01-01 --to 2026-01-01 --window day`
     """
     settings = load_settings()
-    with progress_bar("windows", as_json=as_json) as progress:
-        bar = progress.add_task("windows", total=None, rate="")
+    with telling("closes windows") as tell:
 
         def show(done: Backfilled, windows: int) -> None:
             rates = f"{_rate(done.windows_closed, done)} windows/s, {_rate(done.runs, done)} runs/s"
-            progress.update(bar, total=windows, completed=done.windows_closed, rate=rates)
+            tell(done=done.windows_closed, total=windows, rate=rates)
 
         backfill = Backfill(
             settings,

@@ -1,6 +1,5 @@
 """`funnelproof connector`: the Debezium connector and its topics."""
 
-import asyncio
 from dataclasses import asdict
 from typing import Annotated
 
@@ -8,6 +7,7 @@ import typer
 
 from streams.cdc.connector import ConnectorStatus
 from streams.cli.output import AsJson, print_json, stdout
+from streams.cli.progress import run_telling
 from streams.operations.capture import apply_connector, delete_connector, read_connector
 from streams.settings import load_settings
 
@@ -25,7 +25,7 @@ def apply(as_json: AsJson = False) -> None:
     """
     settings = load_settings()
     made: list[str] = []
-    status = asyncio.run(apply_connector(settings, made.append))
+    status = run_telling("sets the connector up", apply_connector(settings, made.append))
     if as_json:
         print_json({"made": made} | _as_json(status))
         return
@@ -40,7 +40,7 @@ def status(as_json: AsJson = False) -> None:
 
     Example: `funnelproof connector status`
     """
-    found = asyncio.run(read_connector(load_settings()))
+    found = run_telling("asks Kafka Connect", read_connector(load_settings()))
     if as_json:
         print_json(_as_json(found))
     else:
@@ -70,7 +70,7 @@ def delete(
     Example: `funnelproof connector delete`
     """
     settings = load_settings()
-    done = asyncio.run(delete_connector(settings, topics=topics, force=force))
+    done = run_telling("deletes", delete_connector(settings, topics=topics, force=force))
     if as_json:
         print_json({"deleted": done.existed, "removed": done.removed, "left": done.left})
         return

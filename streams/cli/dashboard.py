@@ -1,6 +1,5 @@
 """`funnelproof dashboard`, and the tokens that open the page on other machines."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
@@ -9,7 +8,9 @@ from uuid import UUID
 import typer
 from rich.table import Table
 
+from streams.cli.completing import tenant_ids
 from streams.cli.output import AsJson, print_json, stderr, stdout
+from streams.cli.progress import run_telling
 from streams.domain.duration import parse_duration
 from streams.errors import SettingsError
 from streams.listening import address_of, listen
@@ -49,7 +50,7 @@ def dashboard(
 
     settings = load_settings()
     configure_logging(settings.log_format, settings.log_level)
-    gate = asyncio.run(gate_for(settings, host))
+    gate = run_telling("looks for tokens", gate_for(settings, host))
     options = ("--host", "--port")
     with listen(host, port, site="the page", options=options, backlog=BACKLOG) as listening:
         stderr.print(f"the page is at {address_of(listening)}", highlight=False, soft_wrap=True)
@@ -60,7 +61,10 @@ def dashboard(
 def add(
     name: Name,
     tenant: Annotated[
-        list[UUID] | None, typer.Option(help="A tenant that the token shows; may be given several times.")
+        list[UUID] | None,
+        typer.Option(
+            help="A tenant that the token shows; may be given several times.", autocompletion=tenant_ids
+        ),
     ] = None,
     all_tenants: Annotated[bool, typer.Option("--all-tenants", help="The token shows every tenant.")] = False,
     operations: Annotated[
@@ -90,7 +94,7 @@ def add(
         async with facts_connection(settings) as connection:
             return await add_token(connection, name, tenants, may, lifetime)
 
-    print(asyncio.run(work(load_settings())))  # noqa: T201 - rich would wrap the token
+    print(run_telling("makes the token", work(load_settings())))  # noqa: T201 - rich would wrap the token
 
 
 @token_app.command("list")
@@ -104,7 +108,7 @@ def show(as_json: AsJson = False) -> None:
         async with facts_connection(settings) as connection:
             return await tokens(connection)
 
-    found = asyncio.run(work(load_settings()))
+    found = run_telling("reads the tokens", work(load_settings()))
     if as_json:
         print_json({"tokens": [asdict(each) for each in found]})
         return
@@ -127,5 +131,5 @@ def revoke(name: Name) -> None:
         async with facts_connection(settings) as connection:
             await revoke_token(connection, name)
 
-    asyncio.run(work(load_settings()))
+    run_telling("revokes the token", work(load_settings()))
     stderr.print(f"the token {name} is revoked", highlight=False)

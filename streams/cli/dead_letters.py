@@ -9,11 +9,13 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from streams.cli.output import AsJson, print_json, printable, progress_bar, stdout
+from streams.cli.output import AsJson, print_json, stdout
+from streams.cli.progress import run_telling, telling
 from streams.operations.dead_letters import DeadLetter, Listing, list_dead_letters
 from streams.operations.retrying import Retried, retry_dead_letters
 from streams.operations.verdict import ago
 from streams.settings import load_settings
+from streams.terminal.shapes import printable
 
 app = typer.Typer(help="Events that could not be applied.", no_args_is_help=True)
 
@@ -27,7 +29,7 @@ def list_letters(
 
     Example: `funnelproof dead-letters list`
     """
-    found = asyncio.run(list_dead_letters(load_settings(), limit))
+    found = run_telling("reads the letters", list_dead_letters(load_settings(), limit))
     if as_json:
         print_json(_listing_as_json(found))
     else:
@@ -48,11 +50,10 @@ def retry(
 
     Example: `funnelproof dead-letters retry 3/4711`
     """
-    with progress_bar("letters", as_json=as_json) as progress:
-        bar = progress.add_task("letters", total=None, rate="")
+    with telling("retries letters") as tell:
 
         def show(done: int, total: int) -> None:
-            progress.update(bar, total=total, completed=done)
+            tell(done=done, total=total)
 
         done = asyncio.run(retry_dead_letters(load_settings(), places or None, show))
     outcomes: Counter[str] = Counter(each.outcome for each in done)

@@ -4,22 +4,23 @@ import asyncio
 
 from rich.table import Table
 
-from streams.cli.output import printable, progress_bar, stderr, stdout
+from streams.cli.output import stderr, stdout
+from streams.cli.progress import telling
 from streams.explaining import ConcernedRow, Explanation, Finding, Witnesses, explain_differences
 from streams.explaining.words import counts_told
 from streams.reconciliation import ReconcileResult
 from streams.settings import Settings
+from streams.terminal.shapes import printable
 
 _WITNESSES = ("source", "log", "partials", "facts")
 
 
-def explained(settings: Settings, result: ReconcileResult, pairs: int, *, as_json: bool) -> Explanation:
+def explained(settings: Settings, result: ReconcileResult, pairs: int) -> Explanation:
     """Explain the first `pairs` differences of a comparison, with a bar of progress."""
-    with progress_bar("records of the log", as_json=as_json) as progress:
-        bar = progress.add_task("records", total=None, rate="")
+    with telling("reads records of the log") as tell:
 
         def show(read: int, expected: int) -> None:
-            progress.update(bar, total=expected, completed=read)
+            tell(done=read, total=expected)
 
         return asyncio.run(explain_differences(settings, result.differences, show, pairs=pairs))
 

@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from streams.cli.output import AsJson, print_json, stderr, stdout
+from streams.cli.progress import telling
 from streams.local.folders import default_data_dir
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def up(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     Example: `eval "$(funnelproof local up)"`
     """
     stack = _stack(data_dir)
-    stack.up()
+    with telling("starts the servers"):
+        stack.up()
     environment = stack.environment()
     if as_json:
         print_json({"environment": environment})
@@ -48,7 +50,8 @@ def down(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """
     stack = _stack(data_dir)
     running = [server.name for server in stack.servers if server.pid]
-    stack.down()
+    with telling("stops the servers"):
+        stack.down()
     if as_json:
         print_json({"stopped": running})
     else:
@@ -61,7 +64,9 @@ def status(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 
     Example: `funnelproof local status --json`
     """
-    servers = _stack(data_dir).status()
+    stack = _stack(data_dir)
+    with telling("asks the servers"):
+        servers = stack.status()
     if as_json:
         print_json({"servers": [asdict(server) for server in servers]})
     else:

@@ -21,6 +21,7 @@ from streams.cli import (
     report,
     revise,
     status,
+    top,
     uninstall,
     worker,
 )
@@ -66,6 +67,7 @@ app.command("rebuild")(rebuild.rebuild)
 app.command("reconcile")(reconcile.reconcile)
 app.command("revise")(revise.revise)
 app.command("status")(status.status)
+app.command("top")(top.top)
 app.command("uninstall")(uninstall.uninstall)
 app.command("worker")(worker.worker)
 app.add_typer(alerts.app, name="alerts")

@@ -1,12 +1,12 @@
 """`funnelproof migrate`: brings the schema up to date."""
 
-import asyncio
 from typing import Annotated
 
 import typer
 
 from streams.cdc.source import require_tables
 from streams.cli.output import AsJson, print_json, stdout
+from streams.cli.progress import run_telling
 from streams.settings import Settings, load_settings
 from streams.store.database import address, facts_connection, source_connection
 from streams.store.installation import install
@@ -23,7 +23,7 @@ def migrate(dry_run: DryRun = False, as_json: AsJson = False) -> None:
     Example: `funnelproof migrate --dry-run`
     """
     settings = load_settings()
-    migrations = asyncio.run(_migrate(settings, dry_run=dry_run))
+    migrations = run_telling("brings the schema up to date", _migrate(settings, dry_run=dry_run))
     if as_json:
         print_json(
             {

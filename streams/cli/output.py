@@ -10,7 +10,6 @@ from uuid import UUID
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from streams.errors import PreconditionError
 
@@ -18,20 +17,6 @@ stdout = Console()
 stderr = Console(stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-
-
-def progress_bar(what: str, *, as_json: bool) -> Progress:
-    """Return a bar of `what` on stderr, for a terminal alone; a task of the bar has the field `rate`."""
-    return Progress(
-        TextColumn(what),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        console=stderr,
-        disable=as_json or not stderr.is_terminal,
-        transient=True,
-    )
 
 
 def ask(question: str, *, yes: bool, otherwise: str) -> None:
@@ -51,11 +36,6 @@ def ask(question: str, *, yes: bool, otherwise: str) -> None:
 def print_json(result: Mapping[str, object]) -> None:
     """Print `result` as a JSON object; instants as ISO 8601, identifiers and paths as text."""
     print(json.dumps(result, default=_plain, indent=2))  # noqa: T201 - rich would wrap and colour the JSON
-
-
-def printable(text: str) -> str:
-    """Return `text` with every control character escaped: names from a CRM must not command a terminal."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def _plain(value: object) -> str:

@@ -2,21 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from streams.cli.output import AsJson, ask, print_json, stderr, stdout
+from streams.cli.progress import Tell, run_telling, telling
 from streams.cli.reconcile import EXIT, result_as_json
 from streams.domain.duration import parse_duration
-from streams.operations.rebuild import Progress, Tell, plan_rebuild
+from streams.operations.rebuild import Progress, plan_rebuild
 from streams.operations.rebuild import rebuild as begin_anew
 from streams.settings import load_settings
-
-_EVERY = 10.0
-"""Seconds after which a step that goes on is told again."""
 
 
 def rebuild(
@@ -42,7 +39,7 @@ def rebuild(
     except ValueError as error:
         raise typer.BadParameter(f"--wait: {error}") from error
     settings = load_settings()
-    plan = asyncio.run(plan_rebuild(settings))
+    plan = run_telling("checks every right", plan_rebuild(settings))
     for line in plan.lines:
         stderr.print(
             f"will {line}" if not line.startswith("worker") else line,
@@ -60,8 +57,8 @@ def rebuild(
         otherwise="give --yes to begin the log anew",
     )
     began = time.monotonic()
-    with _told() as tell:
-        result = asyncio.run(begin_anew(settings, tell, no_worker_seconds))
+    with telling("begins anew") as tell:
+        result = asyncio.run(begin_anew(settings, _as_told(tell), no_worker_seconds))
     seconds = round(time.monotonic() - began, 1)
     if as_json:
         print_json(result_as_json(result) | {"seconds": seconds})
@@ -76,36 +73,10 @@ def rebuild(
     raise typer.Exit(EXIT[result.outcome])
 
 
-@contextmanager
-def _told() -> Iterator[Tell]:
-    """Tell each step on stderr: with a spinner on a terminal, otherwise a line for each news and every ten seconds."""
-    if stderr.is_terminal:
-        with stderr.status("") as spinner:
-            before = Progress("")
+def _as_told(tell: Tell) -> Callable[[Progress], None]:
+    """Return the way of a rebuild's progress to a person."""
 
-            def spin(progress: Progress) -> None:
-                nonlocal before
-                if before.step and progress.step != before.step:
-                    stderr.print(f"{before.step}: done", markup=False, highlight=False)
-                before = progress
-                spinner.update(_line(progress))
+    def told(progress: Progress) -> None:
+        tell(progress.step, done=progress.done, total=progress.total or None, note=progress.note)
 
-            yield spin
-        return
-    last, at = "", 0.0
-
-    def say(progress: Progress) -> None:
-        nonlocal last, at
-        news = f"{progress.step}: {progress.note}"
-        if news != last or time.monotonic() - at > _EVERY:
-            last, at = news, time.monotonic()
-            stderr.print(_line(progress), markup=False, highlight=False, soft_wrap=True)
-
-    yield say
-
-
-def _line(progress: Progress) -> str:
-    parts = [progress.step]
-    if progress.total:
-        parts.append(f"{progress.done:,} of {progress.total:,}")
-    return ": ".join([*parts, *([progress.note] if progress.note else [])])
+    return told

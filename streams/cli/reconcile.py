@@ -4,13 +4,14 @@ import asyncio
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
-from uuid import UUID
 
 import typer
 
 from streams.cli.ending import until_told_to_end
 from streams.cli.instants import parse_instant
-from streams.cli.output import AsJson, print_json, progress_bar, stderr, stdout
+from streams.cli.narrowing import OnlyPipeline, OnlyTenant, OnlyWindow
+from streams.cli.output import AsJson, print_json, stderr, stdout
+from streams.cli.progress import telling
 from streams.domain.duration import parse_duration
 from streams.errors import FunnelproofError
 from streams.logs import configure_logging
@@ -30,9 +31,9 @@ EXIT = {"equal": 0, "different": 1, "undecided": 2}
 
 
 def reconcile(
-    tenant: Annotated[UUID | None, typer.Option(help="Only this tenant.")] = None,
-    pipeline: Annotated[UUID | None, typer.Option(help="Only this pipeline.")] = None,
-    window: Annotated[str | None, typer.Option(help="Only this window kind, as hour or 15s.")] = None,
+    tenant: OnlyTenant = None,
+    pipeline: OnlyPipeline = None,
+    window: OnlyWindow = None,
     start: Annotated[
         str | None, typer.Option("--from", help="Only windows that start at or after this instant.")
     ] = None,
@@ -85,14 +86,12 @@ def reconcile(
         parse_instant(start, "--from", settings.timezone) if start else None,
         parse_instant(end, "--to", settings.timezone) if end else None,
     )
-    with progress_bar("runs", as_json=as_json) as progress:
-        bar = progress.add_task("runs", total=None, rate="")
-
+    with telling("compares runs") as tell:
         began = time.monotonic()
 
         def show(compared: int, expected: int) -> None:
             rate = f"{compared / max(time.monotonic() - began, 0.001):,.0f}/s"
-            progress.update(bar, total=max(compared, expected), completed=compared, rate=rate)
+            tell(done=compared, total=max(compared, expected), rate=rate)
 
         result = asyncio.run(with_workers(settings, lambda: compare(settings, scope, on_progress=show)))
     if not as_json:
@@ -125,7 +124,7 @@ def _explain(
     )
 
     try:
-        found = explained(settings, result, pairs, as_json=as_json)
+        found = explained(settings, result, pairs)
     except FunnelproofError as error:
         stderr.print(f"the differences are not explained: {error}", markup=False, soft_wrap=True)
         return None, {"explanation": None}

@@ -1,6 +1,5 @@
 """`funnelproof report`: the canonical report of a pipeline in a period."""
 
-import asyncio
 import json
 from contextlib import AsyncExitStack
 from dataclasses import asdict
@@ -12,8 +11,10 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from streams.cli.completing import pipeline_ids, tenant_ids
 from streams.cli.instants import parse_instant
 from streams.cli.output import AsJson, print_json, stdout
+from streams.cli.progress import run_telling
 from streams.errors import ReportError
 from streams.report.report import Report, run_report
 from streams.report.request import Request, make_request
@@ -22,8 +23,10 @@ from streams.store.database import facts_connection, source_connection
 
 _INSTANT = "ISO 8601; without an offset, in the timezone of the settings"
 
-Tenant = Annotated[UUID, typer.Option("--tenant", help="The tenant.")]
-Pipeline = Annotated[UUID, typer.Option("--pipeline", help="The tenant's pipeline.")]
+Tenant = Annotated[UUID, typer.Option("--tenant", help="The tenant.", autocompletion=tenant_ids)]
+Pipeline = Annotated[
+    UUID, typer.Option("--pipeline", help="The tenant's pipeline.", autocompletion=pipeline_ids)
+]
 From = Annotated[
     str, typer.Option("--from", metavar="INSTANT", help=f"First instant of the period: {_INSTANT}.")
 ]
@@ -58,7 +61,7 @@ def report(
         parse_instant(end, "--to", settings.timezone),
         _json(pairs),
     )
-    result = asyncio.run(_report(settings, request))
+    result = run_telling("runs the report", _report(settings, request))
     if as_json:
         print_json(_plain(request, result))
     else:

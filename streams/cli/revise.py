@@ -3,12 +3,13 @@
 import asyncio
 from dataclasses import asdict
 from typing import Annotated
-from uuid import UUID
 
 import typer
 
 from streams.cli.instants import parse_instant
-from streams.cli.output import AsJson, print_json, progress_bar, stdout
+from streams.cli.narrowing import OnlyPipeline, OnlyTenant, OnlyWindow
+from streams.cli.output import AsJson, print_json, stdout
+from streams.cli.progress import telling
 from streams.operations.living import with_workers
 from streams.publish.revising import RevisionProgress, revise_to_present_pairs
 from streams.settings import load_settings
@@ -18,9 +19,9 @@ from streams.store.closed_scope import ClosedScope
 def revise(
     start: Annotated[str, typer.Option("--from", help="Windows that start at or after this instant.")],
     end: Annotated[str, typer.Option("--to", help="Windows that end at or before this instant.")],
-    window: Annotated[str | None, typer.Option(help="Only this window kind, as hour or 15s.")] = None,
-    tenant: Annotated[UUID | None, typer.Option(help="Only this tenant.")] = None,
-    pipeline: Annotated[UUID | None, typer.Option(help="Only this pipeline.")] = None,
+    window: OnlyWindow = None,
+    tenant: OnlyTenant = None,
+    pipeline: OnlyPipeline = None,
     as_json: AsJson = False,
 ) -> None:
     """Publish closed windows with the present pairs of stages, as the next revision (`pairs_changed`).
@@ -37,11 +38,10 @@ def revise(
         parse_instant(start, "--from", settings.timezone),
         parse_instant(end, "--to", settings.timezone),
     )
-    with progress_bar("runs", as_json=as_json) as progress:
-        bar = progress.add_task("runs", total=None, rate="")
+    with telling("revises runs") as tell:
 
         def show(done: RevisionProgress) -> None:
-            progress.update(bar, total=done.revised + done.waiting, completed=done.revised)
+            tell(done=done.revised, total=done.revised + done.waiting)
 
         revised = asyncio.run(with_workers(settings, lambda: revise_to_present_pairs(settings, scope, show)))
     if as_json:

@@ -2,48 +2,59 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, get_args
 
 import typer
-from rich.console import Group
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from streams.cli.alert_overview import add_alerts, alerts_as_json
+from streams.cli.alert_overview import alerts_as_json
 from streams.cli.output import AsJson, print_json, stdout
+from streams.cli.progress import run_telling
+from streams.cli.status_details import details
 from streams.operations.status import Status, read_status
-from streams.operations.verdict import PartitionStatus, ago
+from streams.operations.summary import Line, headline, summarize
+from streams.operations.verdict import Part
 from streams.settings import load_settings
+from streams.terminal.shapes import printable
 
 _WATCH_SECONDS = 2.0
+_MARKS = {"well": ("✓", "green"), "note": ("!", "yellow"), "bad": ("✗", "red"), "unknown": ("-", "dim")}
+_NAMES = max(map(len, get_args(Part)))
 
 
 def status(
     watch: Annotated[
         bool, typer.Option("--watch", help="Show it again every two seconds, until Ctrl-C.")
     ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", "-v", help="Show positions, partitions, proof, slot and receivers, too."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show positions, lag, freshness, living workers, windows, the last reconciliation, and alerts.
+    """Show what is well, what is not, and what to do.
 
-    Exit status 1 when a window is overdue or something is wrong; a line that begins with ! names each reason.
+    A line for each part of the installation: ✓ well; ! worth a look; ✗ not well, with the cause and, behind the arrow,
+    the remedy; - not known. Exit status 1 when a line has ✗.
 
     Example: `funnelproof status --watch`
     """
     settings = load_settings()
+    found = run_telling("asks the servers", read_status(settings))
     if watch:
         with Live(console=stdout, auto_refresh=False) as live:
             while True:
-                live.update(_view(asyncio.run(read_status(settings))), refresh=True)
+                live.update(Picture(found, verbose=verbose), refresh=True)
                 time.sleep(_WATCH_SECONDS)
-    found = asyncio.run(read_status(settings))
+                found = asyncio.run(read_status(settings))
     if as_json:
         print_json(_as_json(found))
     else:
-        stdout.print(_view(found))
+        stdout.print(Picture(found, verbose=verbose), soft_wrap=not stdout.is_terminal)
     raise typer.Exit(0 if found.healthy else 1)
 
 
@@ -60,94 +71,48 @@ def _as_json(found: Status) -> dict[str, object]:
         "writers": [asdict(each) for each in found.writers],
         "alerts": None if found.alerts is None else alerts_as_json(found.alerts),
         "doubts": [asdict(each) for each in found.doubts],
-        "troubles": found.troubles,
+        "troubles": [str(each) for each in found.troubles],
     }
 
 
-def _view(found: Status) -> Group:
-    lines = Table.grid(padding=(0, 2))
-    health = Text("healthy", style="green") if found.healthy else Text("unhealthy", style="red")
-    lines.add_row("health", health)
-    if found.facts:
-        _add_proof(lines, found.facts)
-    for window in found.overdue:
-        lines.add_row(
-            "overdue", Text(f"{window.window_name} ended {window.window_end:%H:%M:%S}", style="red")
-        )
-    for writer in found.writers:
-        lines.add_row("writing", writer.description)
-    _add_log(lines, found.partitions)
-    workers = [f"{name} lives" for name in found.living] + [f"{name} lives no more" for name in found.gone]
-    lines.add_row("workers", ", ".join(workers) or "none")
-    if found.connector is not None:
-        tasks = ", ".join(found.connector.tasks) or "none"
-        lines.add_row("connector", f"{found.connector.name} {found.connector.state}, tasks: {tasks}")
-    if found.slot is not None:
-        lines.add_row(
-            "slot", f"{found.slot['wal_status']}, keeps {found.slot['retained_bytes'] / 1e6:.1f} MB of WAL"
-        )
-    if found.facts:
-        _add_results(lines, found.facts)
-    if found.alerts is not None:
-        add_alerts(lines, found.alerts)
-    return Group(lines, *(Text(f"! {trouble}", style="red") for trouble in found.troubles))
+class Picture:
+    """The status for people. A pipe gets a line for each part, cause and remedy, never wrapped."""
+
+    def __init__(self, found: Status, *, verbose: bool = False) -> None:
+        self._found = found
+        self._verbose = verbose
+
+    def __rich_console__(self, console: Console, _options: ConsoleOptions) -> RenderResult:
+        """Draw the headline, a line for each part, and the details."""
+        found = self._found
+        name = f"{found.facts['instance']}: " if found.facts else ""
+        yield Text(f"{name}{headline(found)}", "bold green" if found.healthy else "bold red")
+        lines = summarize(found)
+        yield from [_grid(lines)] if console.is_terminal else map(_plain, lines)
+        if self._verbose:
+            yield ""
+            yield details(found)
 
 
-def _add_proof(lines: Table, facts: Mapping[str, Any]) -> None:
-    lines.add_row("instance", f"{facts['instance']}, since {facts['installed_at']:%Y-%m-%d %H:%M:%S %Z}")
-    if facts["proven_until"] is None:
-        lines.add_row("proof", "none yet")
-    else:
-        age = (facts["now"] - facts["proven_at"]).total_seconds()
-        reasons = "; ".join(facts["reasons"])
-        lines.add_row(
-            "proof",
-            f"{facts['completeness']} up to {facts['proven_lsn']}, {age:.1f} s ago{': ' + reasons if reasons else ''}",
-        )
-        steps = ((step, facts[f"{step}_seconds"]) for step in ("barrier", "marker", "progress", "publish"))
-        lines.add_row("took", ", ".join(f"{step} {1000 * (spent or 0):.0f} ms" for step, spent in steps))
-    lines.add_row(
-        "windows",
-        f"{facts['open_windows']} open, {facts['closed_windows']} closed, {facts['revisions']} revisions"
-        f" ({facts['pending_revisions']} pending)",
-    )
-    for kind in facts["sealed"]:
-        lines.add_row(
-            "sealed",
-            f"{kind['window']} windows that ended by {kind['sealed_until']}; "
-            f"{kind['ignored_changes']} later changes were ignored",
-        )
+def _grid(lines: list[Line]) -> RenderableType:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column()
+    for line in lines:
+        sign, style = _MARKS[line.mark]
+        first = Text(sign, style), Text(line.part)
+        for each in line.troubles:
+            grid.add_row(*first, Text(printable(each.cause), style))
+            first = Text(), Text()
+            if each.remedy:
+                grid.add_row(*first, Text(printable(f"→ {each.remedy}")))
+        if line.told:
+            grid.add_row(*first, Text(printable(line.told), "" if line.mark == "well" else style))
+    return grid
 
 
-def _add_log(lines: Table, partitions: Sequence[PartitionStatus]) -> None:
-    lags = [each.lag for each in partitions if each.lag is not None]
-    unfolded = sum(each.source_offset is None for each in partitions)
-    told = [f"{len(partitions)} partitions"]
-    if lags:
-        told.append(f"{sum(lags)} records behind")
-    if unfolded:
-        told.append(f"{'all' if unfolded == len(partitions) else unfolded} not folded yet")
-    if partitions:
-        lines.add_row("log", ", ".join(told))
-
-
-def _add_results(lines: Table, facts: Mapping[str, Any]) -> None:
-    lines.add_row("dead letters", str(facts["dead_letters"]))
-    lines.add_row("unpublished", f"{facts['unpublished_events']} results wait for Kafka")
-    if facts["labels_trouble"]:
-        trouble = f"{facts['labels']} names; FUNNELPROOF_LABELS_SQL: {facts['labels_trouble']}"
-        lines.add_row("labels", Text(trouble, style="red"))
-    elif facts["labels"]:
-        lines.add_row("labels", f"{facts['labels']} names")
-    compared = facts["comparisons"]
-    if compared["oldest_age"] is not None:
-        lines.add_row(
-            "compared",
-            f"{compared['windows'] - compared['never_compared']} of {compared['windows']} closed windows, the oldest "
-            f"{ago(compared['oldest_age'])} ago; {compared['different']} differ",
-        )
-    if last := facts["last_reconciliation"]:
-        lines.add_row(
-            "reconciled",
-            f"{ago(last['age'])} ago, {last['outcome']}: {last['runs']} runs, {last['differences']} differences",
-        )
+def _plain(line: Line) -> Text:
+    told = [f"{each.cause} → {each.remedy}" if each.remedy else each.cause for each in line.troubles]
+    begin = f"{_MARKS[line.mark][0]} {line.part:{_NAMES}} "
+    return Text("\n".join(begin + printable(each) for each in [*told, *filter(None, [line.told])]))

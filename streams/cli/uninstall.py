@@ -1,12 +1,12 @@
 """`funnelproof uninstall`: removes everything that funnelproof has made."""
 
-import asyncio
 from contextlib import AsyncExitStack
 from typing import Annotated
 
 import typer
 
 from streams.cli.output import AsJson, ask, print_json, stdout
+from streams.cli.progress import run_telling
 from streams.operations.uninstall import Uninstall
 from streams.settings import Settings, load_settings
 
@@ -29,7 +29,7 @@ def uninstall(
     Example: `funnelproof uninstall --dry-run`
     """
     settings = load_settings()
-    goes, stays = asyncio.run(_look(settings, keep_facts=keep_facts, force=force))
+    goes, stays = run_telling("looks for what is there", _look(settings, keep_facts=keep_facts, force=force))
     if not as_json:
         for title, lines in (("goes", goes), ("stays", stays)):
             for line in lines:
@@ -40,7 +40,7 @@ def uninstall(
             yes=yes,
             otherwise="give --yes to remove all this",
         )
-        goes = asyncio.run(_remove(settings, keep_facts=keep_facts, force=force))
+        goes = run_telling("removes", _remove(settings, keep_facts=keep_facts, force=force))
     if as_json:
         print_json({"dry_run": dry_run, "removed": goes, "left": stays})
     elif not dry_run:

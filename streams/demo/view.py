@@ -13,12 +13,14 @@ from rich.text import Text
 
 from streams.demo.business import PIPELINES
 from streams.demo.figures import ClosedWindow, FunnelStep, Revision, Totals, Verdict
+from streams.terminal.funnel import Closed, Step, closed, funnel
+from streams.terminal.shapes import change, table
 
 CLOSED_SHOWN = 4
 REVISIONS_SHOWN = 5
 ALERTS_SHOWN = 3
 _COLORS = {"fired": "bold red", "resolved": "green", "retracted": "yellow"}
-_BAR = 36
+_WIDTH = 100
 _LINE_EVERY = 5.0
 
 
@@ -169,98 +171,65 @@ def _funnel(moment: Moment) -> Iterable[RenderableType]:
     title.append(f"  {steps[0].window_start:%H:%M:%S} to {steps[0].window_end:%H:%M:%S} UTC", "not bold")
     age = _age(steps)
     title.append(f"   as of {age} ago" if age else "   not complete yet", "not bold dim")
-    widest = max(1, *(step.entered_count for step in steps))
-    table = _table(("", 26), ("entered", -9), ("", _BAR), ("converted", -9), ("rate", -7))
-    for step in steps:
-        table.add_row(
-            f"{step.from_stage} → {step.to_stage}",
-            f"{step.entered_count:,}",
-            _bar(step.entered_count, step.converted_count, widest),
-            f"{step.converted_count:,}",
-            f"{step.conversion_rate:.1%}",
-        )
-    yield table
+    yield funnel([_step(step) for step in steps], _WIDTH)
 
 
-def _bar(entered: int, converted: int, widest: int) -> Text:
-    long, full = (round(count / widest * _BAR) for count in (entered, converted))
-    return Text.assemble(("█" * full, "green"), ("█" * (long - full), "grey37"))
+def _step(step: FunnelStep) -> Step:
+    return Step(
+        step.from_stage, step.to_stage, step.entered_count, step.converted_count, step.conversion_rate
+    )
 
 
 def _closed(windows: Sequence[ClosedWindow]) -> RenderableType:
     if not windows:
         return Text("  none yet: the first closes at its end", "dim")
-    table = _table(
-        *(("", 4), ("from", 8), ("to", 8), ("entered", -9), ("converted", -9)),
-        *(("published", -13), ("completeness", 12), ("revision", -8)),
+    return closed(
+        [
+            Closed(
+                f"{window.window_name:4}  {window.window_start:%H:%M:%S} to {window.window_end:%H:%M:%S}",
+                window.entered,
+                window.converted,
+                window.published_after,
+                window.completeness,
+                window.revision,
+            )
+            for window in windows
+        ],
+        _WIDTH,
     )
-    for window in windows:
-        table.add_row(
-            window.window_name,
-            f"{window.window_start:%H:%M:%S}",
-            f"{window.window_end:%H:%M:%S}",
-            f"{window.entered:,}",
-            f"{window.converted:,}",
-            f"{window.published_after:.1f} s after",
-            Text(window.completeness, "green" if window.completeness == "proven" else "yellow"),
-            str(window.revision),
-        )
-    return table
 
 
 def _revisions(revisions: Sequence[Revision]) -> RenderableType:
     if not revisions:
         return Text("  none yet: no closed window was corrected", "dim")
-    table = _table(
-        ("", 4), ("from", 8), ("stages", 34), ("entered", -11), ("converted", -11), ("because", 20)
-    )
+    drawn = table(("", 4), ("from", 8), ("stages", 34), ("entered", -11), ("converted", -11), ("because", 20))
     for revision in revisions:
-        table.add_row(
+        drawn.add_row(
             revision.window_name,
             f"{revision.window_start:%H:%M:%S}",
             f"{revision.pipeline.split(' / ')[-1]}: {revision.from_stage} → {revision.to_stage}",
-            _change(revision.entered_before, revision.entered_after),
-            _change(revision.converted_before, revision.converted_after),
+            change(revision.entered_before, revision.entered_after),
+            change(revision.converted_before, revision.converted_after),
             Text(", ".join(cause.replace("_", " ") for cause in revision.causes), "magenta"),
         )
-    return table
+    return drawn
 
 
 def _alerts(alerts: Sequence[Verdict]) -> RenderableType:
     if not alerts:
         return Text("  none yet: no conversion has fallen", "dim")
-    table = _table(("", 9), ("", 8), ("", 36), ("", 41))
-    table.show_header = False
+    drawn = table(("", 9), ("", 8), ("", 36), ("", 41))
+    drawn.show_header = False
     for alert in alerts:
-        table.add_row(
+        drawn.add_row(
             Text(alert.transition, _COLORS[alert.transition]),
             f"{alert.decided_at:%H:%M:%S}",
             f"{alert.pipeline.split(' / ')[-1]}: {alert.from_stage} → {alert.to_stage}",
             alert.numbers,
         )
-    return table
-
-
-def _change(before: int | None, after: int) -> Text:
-    if before == after:
-        return Text(f"{after}", "dim")
-    return Text(f"{'-' if before is None else before} → {after}", "bold")
+    return drawn
 
 
 def _age(steps: Sequence[FunnelStep]) -> str:
     age = steps[0].age if steps else None
     return f"{max(0.0, age.total_seconds()):.1f} s" if age is not None else ""
-
-
-def _table(*columns: tuple[str, int]) -> Table:
-    """Return a table of fixed column widths, so the page never jumps; a negative width aligns to the right."""
-    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="dim")
-    for heading, width in columns:
-        table.add_column(
-            heading,
-            justify="left" if width > 0 else "right",
-            width=abs(width),
-            no_wrap=True,
-            overflow="ellipsis",
-        )
-    return table

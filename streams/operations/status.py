@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -21,7 +21,7 @@ from streams.operations.asking import (
     ask_report,
     ask_source,
 )
-from streams.operations.verdict import PartitionStatus, Seen, judge
+from streams.operations.verdict import Defect, Part, PartitionStatus, Seen, judge
 from streams.settings import Settings
 from streams.store.doubts import Doubt
 from streams.store.held_epoch import NAME_LENGTH
@@ -32,6 +32,8 @@ hold the window back, for PROOF_WAIT at most."""
 MOVING_SECONDS = 10.0
 """The most seconds in which a partition with unread records must advance."""
 _LOOK_AGAIN = 0.5
+_DOUBTED: Mapping[str, Part] = {"dead_letters": "dead letters", "reconciliation": "compared"}
+"""The parts that doubts of a kind speak of; other doubts speak of the proof."""
 
 T = TypeVar("T")
 
@@ -60,7 +62,7 @@ class Status:
     slot: Mapping[str, Any] | None
     overdue: Sequence[OverdueWindow]
     writers: Sequence[OpenTransaction]
-    troubles: Sequence[str] = field(default_factory=list)
+    troubles: Sequence[Defect] = ()
     doubts: Sequence[Doubt] = ()
     alerts: Overview | None = None
 
@@ -110,7 +112,14 @@ async def read_status(settings: Settings) -> Status:
         slot=seen.slot,
         overdue=_overdue(settings, report, source),
         writers=source.writers if source else (),
-        troubles=[*silent, *judge(seen), *map(str, doubts)],
+        troubles=[
+            *(Defect("servers", each, "") for each in silent),
+            *judge(seen),
+            *(
+                Defect(_DOUBTED.get(each.kind, "proof"), f"results are estimates: {each.reason}", each.remedy)
+                for each in doubts
+            ),
+        ],
         doubts=doubts,
         alerts=seen.alerts,
     )

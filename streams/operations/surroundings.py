@@ -10,7 +10,7 @@ import asyncpg
 from streams.cdc.connector import Connector, ConnectorStatus
 from streams.operations.asking import answer_of
 from streams.operations.reading import Reading
-from streams.operations.verdict import difference_of, trouble_of
+from streams.operations.verdict import Defect, difference_of, trouble_of
 from streams.resources import sql
 from streams.running import Running
 from streams.settings import Settings
@@ -45,9 +45,11 @@ class Surroundings:
         return replace(
             reading,
             standing=standing,
-            connector_trouble=trouble_of(connector) if isinstance(connector, ConnectorStatus) else connector,
+            connector_trouble=_line(trouble_of(connector))
+            if isinstance(connector, ConnectorStatus)
+            else connector,
             # A Postgres that does not answer is told by the flush.
-            difference=difference_of(dict(last), kinds) if isinstance(last, asyncpg.Record) else None,
+            difference=_line(difference_of(dict(last), kinds)) if isinstance(last, asyncpg.Record) else None,
         )
 
     def standing(self, reading: Reading, readable: Mapping[int, int], now: float) -> dict[int, float]:
@@ -73,3 +75,7 @@ class Surroundings:
 
 async def _asked(server: str, question: Awaitable[T]) -> T | str:
     return await answer_of(server, question, ASK_SECONDS)
+
+
+def _line(trouble: Defect | None) -> str | None:
+    return None if trouble is None else str(trouble)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from streams.alerts.overview import Overview
 from streams.cdc.connector import ConnectorStatus
@@ -16,6 +16,7 @@ UNFLUSHED_SECONDS = 60.0
 UNPUBLISHED_AFTER = timedelta(seconds=60)
 """The time for which a result may wait to be published to Kafka."""
 
+_START = "start a worker with `funnelproof worker`"
 _APPLY = "run `funnelproof connector apply`"
 _CONNECTOR = {
     "ABSENT": _APPLY,
@@ -23,6 +24,34 @@ _CONNECTOR = {
     "STOPPED": f"{_APPLY}, which resumes the connector",
     "FAILED": f"mend the cause, then {_APPLY}",
 }
+
+
+Part = Literal[
+    "servers",
+    "workers",
+    "capture",
+    "proof",
+    "windows",
+    "dead letters",
+    "compared",
+    "published",
+    "alerts",
+    "labels",
+]
+"""The parts of an installation that are judged, in the order in which people read of the parts."""
+
+
+@dataclass(frozen=True)
+class Defect:
+    """A defect of an installation: the reason why results are late, missing or in doubt, and the remedy."""
+
+    part: Part
+    cause: str
+    remedy: str
+
+    def __str__(self) -> str:
+        """Return the defect in one line."""
+        return f"{self.cause}: {self.remedy}" if self.remedy else self.cause
 
 
 @dataclass(frozen=True)
@@ -102,8 +131,8 @@ class Seen:
         return [] if self.living is None else sorted(holders - set(self.living))
 
 
-def judge(seen: Seen) -> list[str]:
-    """Return the troubles, a line each; without troubles everything works."""
+def judge(seen: Seen) -> list[Defect]:
+    """Return the defects; without defects everything works."""
     return [
         *_of_the_workers(seen),
         *_of_the_proofs(seen),
@@ -113,27 +142,26 @@ def judge(seen: Seen) -> list[str]:
     ]
 
 
-def trouble_of(connector: ConnectorStatus) -> str | None:
+def trouble_of(connector: ConnectorStatus) -> Defect | None:
     """Return why the connector delivers nothing, and the remedy; None for a running connector."""
     if connector.running:
         return None
     states = [connector.state, *connector.tasks]
     state = next((each for each in states if each != "RUNNING"), "without a task")
     cause = f" ({connector.trouble})" if connector.trouble else ""
-    return f"the connector {connector.name} is {state}{cause}: {_CONNECTOR.get(state, 'see the log of Kafka Connect')}"
+    remedy = _CONNECTOR.get(state, "see the log of Kafka Connect")
+    return Defect("capture", f"the connector {connector.name} is {state}{cause}", remedy)
 
 
-def difference_of(last: Mapping[str, Any] | None, doubts: Collection[str]) -> str | None:
-    """Return the line for the last finished reconciliation, a row of `last_reconciliation`, if it found differences.
+def difference_of(last: Mapping[str, Any] | None, doubts: Collection[str]) -> Defect | None:
+    """Return the defect of the last finished reconciliation, a row of `last_reconciliation`, if it found differences.
 
     Return None if one of `doubts`, by kind, says the same.
     """
     if last is None or last["outcome"] != "different" or "reconciliation" in doubts:
         return None
-    return (
-        f"the last reconciliation, {ago(last['age'])} ago, found {last['differences']} differences "
-        f"in {last['runs']} runs: {COMPARE}"
-    )
+    found = f"found {last['differences']} differences in {last['runs']} runs"
+    return Defect("compared", f"the last reconciliation, {ago(last['age'])} ago, {found}", COMPARE)
 
 
 def ago(seconds: float) -> str:
@@ -144,38 +172,41 @@ def ago(seconds: float) -> str:
     return f"{seconds / 86_400:.0f} days"
 
 
-def _of_the_workers(seen: Seen) -> Iterator[str]:
+def _of_the_workers(seen: Seen) -> Iterator[Defect]:
     if seen.living is None:
         return
     if not seen.living:
         if not seen.is_folded:
-            yield "nothing has been folded yet: start a worker with `funnelproof worker`"
+            yield Defect("workers", "nothing has been folded yet", _START)
             return
         former = f" (before: {', '.join(seen.gone)})" if seen.gone else ""
-        yield f"no worker lives{former}: start a worker with `funnelproof worker`"
+        yield Defect("workers", f"no worker lives{former}", _START)
         if unread := sum(each.unread for each in seen.partitions):
-            yield f"{unread} records of the log are unread, and nobody reads the log"
+            yield Defect("workers", f"{unread} records of the log are unread, and nobody reads the log", "")
         return
     if not seen.is_folded:
-        yield f"nothing has been folded yet: {_list(seen.living)} has not ended its first replay, see the worker's log"
+        why = f"{_list(seen.living)} has not ended its first replay, see the worker's log"
+        yield Defect("workers", "nothing has been folded yet", why)
         return
     late = [each for each in seen.partitions if (each.flushed_ago or 0.0) > UNFLUSHED_SECONDS]
     for worker in sorted({each.worker or "nobody" for each in late}):
         its = [each for each in late if (each.worker or "nobody") == worker]
         since = ago(max(each.flushed_ago or 0.0 for each in its))
-        why = (
-            "which lives no more: see the logs of the other workers"
+        state, remedy = (
+            ("lives no more", "see the logs of the other workers")
             if worker in seen.gone
-            else "which replays the log: see its log for the time left"
+            else ("replays the log", "see its log for the time left")
             if all(each.is_replayed for each in its)
-            else "which lives: see its log"
+            else ("lives", "see its log")
         )
-        yield f"partitions {[each.partition for each in its]} were last flushed {since} ago by {worker}, {why}"
+        flushed = f"partitions {[each.partition for each in its]} were last flushed {since} ago by {worker}"
+        yield Defect("workers", f"{flushed}, which {state}", remedy)
     if seen.stuck:
-        yield f"partitions {list(seen.stuck)} have unread records, and their positions stand: see the workers' logs"
+        stuck = f"partitions {list(seen.stuck)} have unread records, and their positions stand"
+        yield Defect("workers", stuck, "see the workers' logs")
 
 
-def _of_the_proofs(seen: Seen) -> Iterator[str]:
+def _of_the_proofs(seen: Seen) -> Iterator[Defect]:
     if seen.facts is None or not seen.is_folded:
         return
     age = seen.proof_age
@@ -185,53 +216,59 @@ def _of_the_proofs(seen: Seen) -> Iterator[str]:
     if replayed := [each.partition for each in seen.partitions if each.is_replayed]:
         why = f"partitions {replayed} are being replayed"
     what = "nothing is proven yet" if age is None else f"the last proof is {ago(age)} old"
-    yield f"{what}, and no window closes: {why}"
+    yield Defect("proof", f"{what}, and no window closes", why)
     if seen.slot is not None and not seen.slot["active"] and seen.connector and seen.connector.running:
-        yield (
+        yield Defect(
+            "capture",
             f"the connector {seen.connector.name} is RUNNING but does not read its replication slot: the connector "
-            "takes a snapshot, or tries again and again: see the log of Kafka Connect"
+            "takes a snapshot, or tries again and again",
+            "see the log of Kafka Connect",
         )
 
 
-def _of_the_capture(seen: Seen) -> Iterator[str]:
+def _of_the_capture(seen: Seen) -> Iterator[Defect]:
     if seen.connector is not None and (trouble := trouble_of(seen.connector)):
         yield trouble
     if seen.has_topic is False:
-        yield f"Kafka has no CDC topic: {_APPLY}"
+        yield Defect("capture", "Kafka has no CDC topic", _APPLY)
     if not seen.has_source:
         return
     if seen.slot is None:
-        yield f"Postgres has no replication slot for the connector: {_APPLY}"
+        yield Defect("capture", "Postgres has no replication slot for the connector", _APPLY)
     elif seen.slot["wal_status"] == "lost":
-        yield ("the replication slot has lost WAL that was not read: run `funnelproof rebuild`")
+        yield Defect(
+            "capture", "the replication slot has lost WAL that was not read", "run `funnelproof rebuild`"
+        )
 
 
-def _of_the_results(seen: Seen) -> Iterator[str]:
+def _of_the_results(seen: Seen) -> Iterator[Defect]:
     if seen.facts is None:
         return
     compared = seen.facts["comparisons"]
     if compared["different"]:
-        yield (
-            f"{compared['different']} closed windows differ from the canonical SQL, the first for "
-            f"{ago(compared['different_age'])}: {COMPARE}"
-        )
+        since = ago(compared["different_age"])
+        windows = compared["different"]
+        who = "1 closed window differs" if windows == 1 else f"{windows} closed windows differ"
+        told = f"{who} from the canonical SQL, {'' if windows == 1 else 'the first '}for {since}"
+        yield Defect("compared", told, COMPARE)
     elif difference := difference_of(seen.facts["last_reconciliation"], seen.doubts):
         yield difference
-    since = seen.facts["unpublished_since"]
-    if since and seen.facts["now"] - since > UNPUBLISHED_AFTER:
-        waiting = ago((seen.facts["now"] - since).total_seconds())
-        yield (
-            f"{seen.facts['unpublished_events']} results wait for Kafka, the oldest for {waiting}: "
-            "/healthz and the log of the worker that proves say why"
+    oldest = seen.facts["unpublished_since"]
+    if oldest and seen.facts["now"] - oldest > UNPUBLISHED_AFTER:
+        waiting = ago((seen.facts["now"] - oldest).total_seconds())
+        yield Defect(
+            "published",
+            f"{seen.facts['unpublished_events']} results wait for Kafka, the oldest for {waiting}",
+            "/healthz and the log of the worker that proves say why",
         )
 
 
-def _of_the_alerts(seen: Seen) -> Iterator[str]:
+def _of_the_alerts(seen: Seen) -> Iterator[Defect]:
     if seen.alerts is None or seen.alerts.is_evaluated or not seen.has_rules:
         return
     last = seen.alerts.evaluator
     since = "" if last is None else f", for {ago(last.age)}"
-    yield f"nobody evaluates the alert rules{since}: start `funnelproof alerts run`"
+    yield Defect("alerts", f"nobody evaluates the alert rules{since}", "start `funnelproof alerts run`")
 
 
 def _list(names: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ import structlog
 
 from streams.web.database import Database
 from streams.web.errors import WebError
-from streams.web.freshness import health_of, spell
+from streams.web.freshness import health_of, spell, state_of
 from streams.web.history import History
 from streams.web.place import Address
 from streams.web.render import render_freshness, render_parts
@@ -28,7 +28,6 @@ BETWEEN = 0.4
 """The least seconds between two readings of one page."""
 TICK = 1.0
 """Seconds after which a follower is told how fresh the numbers are, changed or not."""
-_PULSE = ("epoch", "flushes", "folded", "published", "compared", "doubts", "completeness")
 
 
 @dataclass(eq=False)
@@ -142,7 +141,7 @@ class Feed:
         while True:
             async with self._beat:
                 await self._beat.wait()
-            state = self._state()
+            state = state_of(self._pulse)
             if self._silent is None and state != shown:
                 try:
                     await channel.put(render_parts(await self._read(channel.scope, channel.address, channel)))
@@ -153,9 +152,6 @@ class Feed:
             elif self._loop.time() - told >= TICK:
                 told = self._loop.time()
                 await channel.put({"freshness": self._freshness()})
-
-    def _state(self) -> object:
-        return None if self._pulse is None else tuple(map(str, (self._pulse[name] for name in _PULSE)))
 
     def _freshness(self) -> str:
         if self._silent is None:

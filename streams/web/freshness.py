@@ -13,6 +13,8 @@ NOT_LIVE_AFTER = timedelta(seconds=60)
 UNPROVEN_AFTER = timedelta(seconds=15)
 """The age of the last proof from which the numbers are late; a working worker proves once a second."""
 
+_CHANGES = ("epoch", "flushes", "folded", "published", "compared", "doubts", "completeness")
+
 State = Literal["live", "in_doubt", "late", "not_live", "loading", "unknown"]
 
 
@@ -27,11 +29,16 @@ def health_of(pulse: Mapping[str, Any] | None, last: Reconciliation | None) -> H
         "proven_lsn": pulse["source_lsn"],
         "completeness": pulse["completeness"],
         "reasons": tuple(pulse["reasons"] or ()),
-        "doubts": tuple(pulse["doubts"]),
+        "doubts": _doubts(pulse),
         "last_reconciliation": last,
     }
     state, message, age = _judge(pulse, known["proof_age"])
     return Health(state=state, message=message, age=age, **known)
+
+
+def state_of(pulse: Mapping[str, Any] | None) -> tuple[str, ...] | None:
+    """Return what differs in a row of the statement `pulse` after a flush, a published run or a comparison."""
+    return None if pulse is None else tuple(str(pulse[name]) for name in _CHANGES)
 
 
 def _judge(pulse: Mapping[str, Any], unproven: float | None) -> tuple[State, str, float | None]:
@@ -56,9 +63,15 @@ def _judge_age(pulse: Mapping[str, Any], age: float, unproven: float | None) -> 
     behind = f"{age:.1f} s behind the CRM"
     return (
         ("in_doubt", f"In doubt: {behind}, results are estimates", age)
-        if pulse["doubts"]
+        if _doubts(pulse)
         else ("live", f"Live: {behind}", age)
     )
+
+
+def _doubts(pulse: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return why results are estimates: the doubts, and the reasons of the last proof, for example dead letters."""
+    reasons = pulse["reasons"] or () if pulse["completeness"] == "estimated" else ()
+    return tuple(dict.fromkeys((*pulse["doubts"], *reasons)))
 
 
 def spell(seconds: float) -> str:

@@ -166,7 +166,7 @@ async def test_each_role_does_its_part_up_to_the_first_proof_and_nothing_is_left
             while not await site.report.fetchval("select exists (select from funnelproof.prover)"):
                 assert worker.runs, worker.log()
                 await asyncio.sleep(0.1)
-        assert "proven" in await site.done("status", source="worker", report="worker")
+        assert "all is well" in await site.done("status", source="worker", report="worker")
         if not owner_applies:
             await closes_and_compares(site)
         assert await worker.stop() == 0, worker.log()

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
@@ -61,7 +61,11 @@ class Simulated:
     parts: Sequence[Played]
 
 
-async def simulate_stored(settings: Settings, wish: Wish) -> Simulated:
+OnPlayed = Callable[[int, int], None]
+"""Called with the number of played parts and the number of parts, in any thread."""
+
+
+async def simulate_stored(settings: Settings, wish: Wish, on_played: OnPlayed = lambda *_: None) -> Simulated:
     """Replay the stored runs of an installation. Rules learn from the history before `since`, as live.
 
     Raises WrongRulesError with every mistake of the rule file, SettingsError for a name that is not there,
@@ -80,11 +84,16 @@ async def simulate_stored(settings: Settings, wish: Wish) -> Simulated:
     def source_of(want: Wanted) -> Source:
         return StoredRuns(settings, _learned_from(want, wish.since), wish.until)
 
-    return await asyncio.to_thread(_simulate, rules, wish, known, plan, source_of)
+    return await asyncio.to_thread(_simulate, rules, wish, known, plan, source_of, on_played)
 
 
 async def simulate_generated(
-    settings: Settings, wish: Wish, traffic: GeneratedTraffic, pipelines: int, pairs: int
+    settings: Settings,
+    wish: Wish,
+    traffic: GeneratedTraffic,
+    pipelines: int,
+    pairs: int,
+    on_played: OnPlayed = lambda *_: None,
 ) -> Simulated:
     """Let the rules look at generated pipelines, all of them at each. The raised errors are those of the rule file."""
     everywhere = {"tenants": (ANY,), "pipelines": (ANY,)}
@@ -99,7 +108,7 @@ async def simulate_generated(
     names = tuple({rule.window for rule in rules.rule})
     plan = WindowPlan(names, (Zone(None, "UTC"),))
     known = generated_funnels(pipelines, pairs)
-    return await asyncio.to_thread(_simulate, rules, wish, known, plan, lambda _: traffic)
+    return await asyncio.to_thread(_simulate, rules, wish, known, plan, lambda _: traffic, on_played)
 
 
 def _chosen(settings: Settings, wish: Wish) -> Rules:
@@ -118,7 +127,12 @@ def _chosen(settings: Settings, wish: Wish) -> Rules:
 
 
 def _simulate(
-    rules: Rules, wish: Wish, known: Funnels, plan: WindowPlan, source_of: Callable[[Wanted], Source]
+    rules: Rules,
+    wish: Wish,
+    known: Funnels,
+    plan: WindowPlan,
+    source_of: Callable[[Wanted], Source],
+    on_played: OnPlayed,
 ) -> Simulated:
     wants = [
         replace(want, streams=[stream for stream in want.streams if _is_wished(stream.scope, wish, known)])
@@ -133,7 +147,7 @@ def _simulate(
         Part(number, want, source, wish.injections, names, wish.seed, since, wish.draw)
         for number, (want, source) in enumerate(some)
     ]
-    played = _play_all(parts, wish.processes or os.cpu_count() or 1)
+    played = _play_all(parts, wish.processes or os.cpu_count() or 1, on_played)
     by_rule: dict[str, tuple[Rule, list[Played]]] = {}
     for each in played:
         rule = each.part.wanted.rule
@@ -171,12 +185,20 @@ def _learned_from(want: Wanted, since: int | None) -> int | None:
     return since - HALF_LIVES * season.half_life
 
 
-def _play_all(parts: Sequence[Part], processes: int) -> list[Played]:
+def _play_all(parts: Sequence[Part], processes: int, on_played: OnPlayed) -> list[Played]:
     """Play the parts, several at the same time."""
     if min(len(parts), processes) == 1:
-        return [_play(part) for part in parts]
+        return _counted(map(_play, parts), len(parts), on_played)
     with ProcessPoolExecutor(min(len(parts), processes), mp_context=get_context("spawn")) as pool:
-        return list(pool.map(_play, parts))
+        return _counted(pool.map(_play, parts), len(parts), on_played)
+
+
+def _counted(playing: Iterable[Played], parts: int, on_played: OnPlayed) -> list[Played]:
+    played: list[Played] = []
+    for each in playing:
+        played.append(each)
+        on_played(len(played), parts)
+    return played
 
 
 def _play(part: Part) -> Played:

@@ -122,7 +122,7 @@ async def test_a_window_waits_for_a_transaction_that_wrote_before_its_end(
     async with writer.transaction():
         await funnel.enter(writer, uuid4(), "a", await installation.now())
         await asyncio.sleep(1.1)
-        told = (await asyncio.to_thread(installation.run, "status")).stdout
+        told = (await asyncio.to_thread(installation.run, "status", "--verbose")).stdout
         await asyncio.sleep((start + timedelta(seconds=4.8) - await installation.now()).total_seconds())
         assert not await installation.connection.fetchval(CLOSED, funnel.tenant, start, 1)
     assert re.search(rf"writing +pid {pid} \(.*\), open for [1-9] s", told), told

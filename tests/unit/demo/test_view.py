@@ -78,9 +78,9 @@ def test_the_fullest_page_fits_a_terminal_of_100_by_30() -> None:
 def test_the_page_shows_the_funnel_its_age_and_what_was_revised() -> None:
     text = "\n".join(drawn(moment()))
     assert "Site visit → Proposal" in text
-    assert "76.5%" in text
+    assert "76.5\N{NO-BREAK SPACE}%" in text
     assert "as of 0.3 s ago" in text
-    assert "12.3 s after" in text
+    assert "12\N{NO-BREAK SPACE}s  estimated" in text
     assert "- → 1234567" in text
     assert "deal merged" in text
     assert "fired" in text
