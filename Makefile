@@ -54,4 +54,4 @@ lock:  ## write requirements/dev.txt anew from pyproject.toml (needs uv on PATH)
 	  --extra local --group dev pyproject.toml -o requirements/dev.txt
 
 clean:
-	rm -rf .venv .bench build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .bench .cache build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -43,18 +43,24 @@ def built_site(folder: Path) -> Path:
 
 @dataclass
 class Page(HTMLParser):
-    """A page's links, its anchors, and the addresses that a browser loads with the page."""
+    """A page's links and anchors, the addresses that a browser loads with the page, tables and items of its text."""
 
     path: Path
     links: list[str] = field(default_factory=list)
     loaded: list[str] = field(default_factory=list)
     anchors: set[str] = field(default_factory=set)
+    tables: int = 0
+    items: int = 0
+    in_text: bool = False
 
     def __post_init__(self) -> None:
         super().__init__()
         self.feed(self.path.read_text("utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.in_text |= tag == "article"
+        self.tables += self.in_text and tag == "table"
+        self.items += self.in_text and tag == "li"
         for name, value in attrs:
             if value is None:
                 continue
@@ -64,3 +70,6 @@ class Page(HTMLParser):
                 self.links.append(value)
             elif (tag, name) in LOADING:
                 self.loaded.append(value)
+
+    def handle_endtag(self, tag: str) -> None:
+        self.in_text &= tag != "article"

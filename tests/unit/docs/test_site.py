@@ -5,10 +5,15 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from tests.unit.docs.pages import DOCS, ROOT
+from tests.unit.docs.pages import DOCS, ROOT, prose
 from tests.unit.docs.site import Page, build, built_site
 
 NAV = re.findall(r"([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE)
+
+
+def built_as(name: str) -> str:
+    """Return the name that a page has in the site."""
+    return re.sub(r"\bREADME\.", "index.", name).removesuffix(".md") + ".html"
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +32,8 @@ def test_every_page_is_in_the_navigation_once() -> None:
 
 @pytest.mark.thorough
 def test_the_site_has_the_pages_of_the_navigation_and_no_others(site: Path) -> None:
-    built = {str(page.relative_to(site).with_suffix("")) for page in site.rglob("*.html")}
-    named = {re.sub(r"\bREADME$", "index", name.removesuffix(".md")) for name in NAV}
-    assert named | {"404"} == built
+    built = {str(page.relative_to(site)) for page in site.rglob("*.html")}
+    assert {*map(built_as, NAV), "404.html"} == built
 
 
 @pytest.mark.thorough
@@ -49,6 +53,18 @@ def test_every_link_of_the_site_leads_to_a_page_and_an_anchor_of_the_site(pages:
         if not urlsplit(link).scheme and is_broken(page, link)
     ]
     assert local == []
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", NAV)
+def test_every_table_and_every_item_of_a_list_is_one_in_the_site(
+    pages: dict[Path, Page], site: Path, name: str
+) -> None:
+    """Code hosts see a list right below a line of text, and short indents; the site's Markdown does not."""
+    text = prose(DOCS / name)
+    page = pages[site / built_as(name)]
+    assert page.tables == len(re.findall(r"^\|[ :|-]+\|$", text, re.MULTILINE))
+    assert page.items == len(re.findall(r"^\s*(?:[-*]|\d+\.) ", text, re.MULTILINE))
 
 
 @pytest.mark.thorough
