@@ -5,7 +5,7 @@ ARGS ?=
 # Tests wait more than they compute, so two a core run at once; those that share an installation stay together.
 PYTEST := $(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder
 
-.PHONY: demo test chaos bench env lint check lock clean
+.PHONY: demo test chaos bench env lint docs reference check lock clean
 
 demo: env  ## from nothing to a running, reconciled funnel
 	@$(BIN)/funnelproof demo $(ARGS)
@@ -38,9 +38,15 @@ lint: env  ## style, types, layers, SQL
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/sqlfluff lint --disable-progress-bar sql bench/sql
+	$(BIN)/sqlfluff lint --disable-progress-bar sql bench/sql reference
 
-check: lint  ## what a change must pass: everything, with slow faults, deep searches, times and coverage
+docs: env  ## the docs site in build/site; a warning is an error
+	$(BIN)/zensical build --clean --strict
+
+reference: env  ## write docs/reference and the table of docs/settings.md anew, from the code
+	$(BIN)/python -m reference
+
+check: lint docs  ## what a change must pass: everything, with slow faults, deep searches, times and coverage
 	$(PYTEST) --hypothesis-profile deep --durations=0 --durations-min=1 --cov --cov-report=term:skip-covered $(ARGS)
 
 lock:  ## write requirements/dev.txt anew from pyproject.toml (needs uv on PATH)
@@ -48,4 +54,4 @@ lock:  ## write requirements/dev.txt anew from pyproject.toml (needs uv on PATH)
 	  --extra local --group dev pyproject.toml -o requirements/dev.txt
 
 clean:
-	rm -rf .venv .bench build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .bench .cache build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -18,17 +18,22 @@ MESSAGE_TOPIC_SETTINGS = {"cleanup.policy": "delete", "retention.ms": "86400000"
 DEAD_LETTER_TOPIC_SETTINGS = {"cleanup.policy": "delete", "retention.ms": "-1"}
 
 
+def wanted_topics(settings: Settings) -> Mapping[str, tuple[int, Mapping[str, str]]]:
+    """Return the topics of the log by name, each with the number of partitions and the settings."""
+    return {
+        settings.data_topic: (settings.partitions, DATA_TOPIC_SETTINGS),
+        settings.message_topic: (1, MESSAGE_TOPIC_SETTINGS),
+        settings.dead_letter_topic: (1, DEAD_LETTER_TOPIC_SETTINGS),
+    }
+
+
 class OwnTopics:
     """The topics that the settings name."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._topics = Topics(settings.brokers)
-        self._wanted: Mapping[str, tuple[int, Mapping[str, str]]] = {
-            settings.data_topic: (settings.partitions, DATA_TOPIC_SETTINGS),
-            settings.message_topic: (1, MESSAGE_TOPIC_SETTINGS),
-            settings.dead_letter_topic: (1, DEAD_LETTER_TOPIC_SETTINGS),
-        }
+        self._wanted = wanted_topics(settings)
 
     @property
     def of_the_log(self) -> Sequence[str]:

@@ -59,8 +59,9 @@ class Metrics:
         )
         _begin_at_zero(self.checkpoints, "written", "failed")
 
-        # From here on, counters stay 0 in a worker that is not the prover. estimated: with doubts, named by `status`.
-        # superseded: another prover was faster, and nothing was published.
+        # From here on, counters stay 0 in a worker that is not the prover.
+
+        # estimated: with doubts, named by `status`. superseded: another prover was faster, and nothing was published.
         self.proofs = Counter(
             "funnelproof_proofs_total", "Proofs by what they were worth.", ["completeness"], registry=registry
         )

@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import typer
@@ -59,19 +60,27 @@ def unknown_to(command: Any, words: Sequence[str], *, complete: bool) -> str | N
 
 def wrong(line: str, *, complete: bool = False) -> str | None:
     """Say why a line cannot be run; None where it can."""
-    words = shlex.split(line, comments=True)
+    words = shlex.split(re.sub(r"\$(TENANT|PIPELINE)\b", str(UUID(int=0)), line), comments=True)
     program = Path(words[0]).name
     if program == "make":
         return wrong_make(words[1:])
     if program == "funnelproof":
         return wrong_option(words[1:], complete=complete)
-    if program == "python" and words[1] == "-m":
-        module = ROOT / Path(*words[2].split("."))
-        return None if module.is_dir() or module.with_suffix(".py").exists() else f"no module {words[2]}"
-    if program == "python" and words[1] == "-c":
-        done = subprocess.run([sys.executable, "-c", words[2]], capture_output=True, check=False)
-        return None if done.returncode == 0 and done.stdout else "prints nothing"
+    if program == "eval":
+        return wrong(next(alternatives(line)), complete=complete)
+    if program == "python":
+        return wrong_python(words[1:])
     return None if program in OUTSIDE else f"no test knows {program}"
+
+
+def wrong_python(words: Sequence[str]) -> str | None:
+    if words[0] == "-m":
+        module = ROOT / Path(*words[1].split("."))
+        return None if module.is_dir() or module.with_suffix(".py").exists() else f"no module {words[1]}"
+    if words[0] == "-c":
+        done = subprocess.run([sys.executable, "-c", words[1]], capture_output=True, check=False)
+        return None if done.returncode == 0 and done.stdout else "prints nothing"
+    return None if words[0].endswith(".py") else f"no test knows {words[0]}"  # a file that the page has
 
 
 def wrong_make(words: Sequence[str]) -> str | None:
