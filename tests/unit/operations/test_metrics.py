@@ -4,7 +4,7 @@ import pytest
 
 from streams.domain.proof import OpenTransaction
 from streams.operations.metrics import Metrics
-from streams.operations.reading import PartitionReading, Reading
+from streams.operations.reading import CheckpointReading, PartitionReading, Reading
 from streams.reconciliation.ledger import LedgerReading
 from streams.store.doubts import Doubt
 from tests.unit.operations import scrapes
@@ -25,6 +25,7 @@ PROVER = Reading(
     overdue=2.5,
     doubts=[Doubt("slot", "it was moved", "begin anew")],
     held_by=[OpenTransaction("3/7", 42, None, "crm", "import", 61.0)],
+    checkpoints={0: CheckpointReading(60.0, 4096)},
     label_failures=5,
     ledger=LedgerReading(40, 3, 7200.0, 2, 60.0, 480.0),
     published=40,
@@ -51,6 +52,8 @@ def shown(reading: Reading) -> dict[str, float]:
         ("funnelproof_partition_lag_records['0']", 4),
         ("funnelproof_partition_lag_records['1']", 0),
         ("funnelproof_deals", 6),
+        ("funnelproof_checkpoint_age_seconds['0']", 60),
+        ("funnelproof_checkpoint_bytes['0']", 4096),
         ("funnelproof_postgres_up", 1),
         ("funnelproof_kafka_up", 1),
         ("funnelproof_prover", 1),
