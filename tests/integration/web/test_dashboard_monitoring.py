@@ -56,7 +56,7 @@ async def watched(town: Town) -> AsyncIterator[Watched]:
         assert (await clients[1].get("/healthz")).json()["status"] == "starting"
         serving = asyncio.create_task(server.serve(sockets=[sockets[0]]))
         await clients[0].get("/healthz")  # answered once the site has started
-        yield Watched(*clients, metrics, line)
+        yield Watched(clients[0], clients[1], metrics, line)
         server.stop()
         await asyncio.wait_for(serving, 10)
         line.cut()
