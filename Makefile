@@ -49,9 +49,14 @@ reference: env  ## write docs/reference and the table of docs/settings.md anew, 
 check: lint docs  ## what a change must pass: everything, with slow faults, deep searches, times and coverage
 	$(PYTEST) --hypothesis-profile deep --durations=0 --durations-min=1 --cov --cov-report=term:skip-covered $(ARGS)
 
-lock:  ## write requirements/dev.txt anew from pyproject.toml (needs uv on PATH)
+lock:  ## write requirements/ anew from pyproject.toml: all, what the image runs, what builds the wheel (needs uv on PATH)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --extra local --group dev pyproject.toml -o requirements/dev.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --constraint requirements/dev.txt pyproject.toml -o requirements/run.txt
+	$(PYTHON) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['build-system']['requires'], sep='\n')" \
+	  | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --constraint requirements/dev.txt - -o requirements/build.txt
 
 clean:
 	rm -rf .venv .bench .cache build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

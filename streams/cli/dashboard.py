@@ -1,5 +1,7 @@
 """`funnelproof dashboard`, and the tokens that open the page on other machines."""
 
+import asyncio
+import socket
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
@@ -36,14 +38,28 @@ def dashboard(
         str, typer.Option(help="Address of the page; any but a loopback address needs tokens or a proxy.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0: any free one.")] = 8800,
+    web_port: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="Port of the site for monitoring (/metrics, /healthz); 0: a free one, see the log.",
+        ),
+    ] = 0,
+    web_host: Annotated[
+        str,
+        typer.Option(help="Address of the site for monitoring; 0.0.0.0 shows the site to other machines."),
+    ] = "127.0.0.1",
 ) -> None:
-    """Serve the page and its API until SIGTERM or SIGINT.
+    """Serve the page and its API until SIGTERM or SIGINT; metrics and health on a port of their own.
 
-    Example: `funnelproof dashboard --port 8800`
+    Example: `funnelproof dashboard --port 8800 --web-port 9467`
     """
     if context.invoked_subcommand is not None:
         return
     # Importing FastAPI takes half a second; no other command should wait for the import.
+    from streams.operations.dashboard_metrics import DashboardMetrics  # noqa: PLC0415 - see above
+    from streams.operations.dashboard_site import serve_dashboard  # noqa: PLC0415 - see above
     from streams.web.opening import gate_for  # noqa: PLC0415 - see above
     from streams.web.server import SiteServer  # noqa: PLC0415 - see above
     from streams.web.site import create_site  # noqa: PLC0415 - see above
@@ -52,9 +68,19 @@ def dashboard(
     configure_logging(settings.log_format, settings.log_level)
     gate = run_telling("looks for tokens", gate_for(settings, host))
     options = ("--host", "--port")
-    with listen(host, port, site="the page", options=options, backlog=BACKLOG) as listening:
+    metrics = DashboardMetrics()
+    site = create_site(settings, gate, metrics)
+
+    async def serve(listening: socket.socket, monitored: socket.socket) -> None:
+        async with serve_dashboard(monitored, site, metrics):
+            await SiteServer(site).serve(sockets=[listening])
+
+    with (
+        listen(host, port, site="the page", options=options, backlog=BACKLOG) as listening,
+        listen(web_host, web_port) as monitored,
+    ):
         stderr.print(f"the page is at {address_of(listening)}", highlight=False, soft_wrap=True)
-        SiteServer(create_site(settings, gate)).run(sockets=[listening])
+        asyncio.run(serve(listening, monitored))
 
 
 @token_app.command("add")

@@ -1,6 +1,7 @@
 """`funnelproof reconcile`."""
 
 import asyncio
+import socket
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,7 @@ from streams.cli.output import AsJson, print_json, stderr, stdout
 from streams.cli.progress import telling
 from streams.domain.duration import parse_duration
 from streams.errors import FunnelproofError
+from streams.listening import listen
 from streams.logs import configure_logging
 from streams.operations.living import with_workers
 from streams.reconciliation import Difference, Job, ReconcileResult
@@ -57,6 +59,20 @@ def reconcile(
     reason: Annotated[
         str, typer.Option(help="With --repair: why, for the record of repairs.")
     ] = "a reconciliation was different",
+    web_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="With --every: port of the web site (/metrics, /healthz); 0, the default: a free one, see the log.",
+        ),
+    ] = None,
+    web_host: Annotated[
+        str | None,
+        typer.Option(
+            help="With --every: address of the web site, 127.0.0.1 by default; 0.0.0.0 shows it to other machines."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Rerun the canonical SQL for closed windows, and compare the results with the facts, exact to the count.
@@ -77,8 +93,10 @@ def reconcile(
             or any(each is not None for each in (tenant, pipeline, window, start, end))
         ):
             raise typer.BadParameter("--every compares all windows: leave the other options out")
-        _run_job(settings, every)
+        _run_job(settings, every, web_host or "127.0.0.1", web_port or 0)
         return
+    if web_port is not None or web_host is not None:
+        raise typer.BadParameter("--web-port and --web-host belong to --every: only the job has a web site")
     scope = ClosedScope(
         tenant,
         pipeline,
@@ -133,16 +151,27 @@ def _explain(
     return found, {"explanation": explanation_as_json(found)}
 
 
-def _run_job(settings: Settings, every: str) -> None:
+def _run_job(settings: Settings, every: str, web_host: str, web_port: int) -> None:
+    from streams.operations.reconcile_metrics import ReconcileMetrics  # noqa: PLC0415 - aiohttp takes long to import
+    from streams.operations.reconcile_site import serve_job  # noqa: PLC0415 - see above
+
     try:
         length = parse_duration(every)
     except ValueError as error:
         raise typer.BadParameter(f"--every: {error}") from error
     if length < _SHORTEST:
         raise typer.BadParameter(f"--every: at least {_SHORTEST.total_seconds():.0f}s")
-    asyncio.run(_check(settings))
-    configure_logging(settings.log_format, settings.log_level)
-    until_told_to_end(Job(settings, length).run())
+    metrics = ReconcileMetrics()
+    job = Job(settings, length, metrics.count_round)
+
+    async def run(listening: socket.socket) -> None:
+        async with serve_job(listening, settings, job, metrics):
+            await job.run()
+
+    with listen(web_host, web_port) as listening:
+        asyncio.run(_check(settings))
+        configure_logging(settings.log_format, settings.log_level)
+        until_told_to_end(run(listening))
 
 
 async def _check(settings: Settings) -> None:

@@ -1,45 +1,31 @@
-"""The web site of a process of alerts: `/metrics` for Prometheus, `/healthz` for supervisors of processes."""
+"""The answers of a process of alerts on its own web site: metrics and health."""
 
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 
-import structlog
 from aiohttp import web
 
 from streams.alerts.overview import Overview
 from streams.alerts.service import AlertService
-from streams.listening import address_of
 from streams.operations.alert_metrics import AlertMetrics, AlertReading, read_alerts
 from streams.operations.exposition import exposed
+from streams.operations.serving import ANSWER_SECONDS, judged
+from streams.operations.serving import serve as serve_pages
 from streams.store.keep_trying import PASSING_ERRORS
-
-log = structlog.get_logger(__name__)
 
 SILENT_SECONDS = 30.0
 """The most seconds of a look, or of a look whether another process evaluates."""
-ANSWER_SECONDS = 2.0
-"""The most seconds for which a scrape waits for Postgres."""
-STOP_SECONDS = 1.0
 
 
-@asynccontextmanager
-async def serve(
+def serve(
     listening: socket.socket, service: AlertService, metrics: AlertMetrics
-) -> AsyncIterator[None]:
+) -> AbstractAsyncContextManager[None]:
     """Serve the pages of a process on a listening socket for the length of an `async with` block."""
-    runner = web.AppRunner(
-        AlertPages(service, metrics).application(), access_log=None, shutdown_timeout=STOP_SECONDS
-    )
-    await runner.setup()
-    try:
-        await web.SockSite(runner, listening).start()
-        log.info("web", url=address_of(listening))
-        yield
-    finally:
-        await runner.cleanup()
+    pages = AlertPages(service, metrics)
+    return serve_pages(listening, "alerts", pages.metrics, pages.health)
 
 
 class AlertPages:
@@ -49,22 +35,6 @@ class AlertPages:
         self._service = service
         self._metrics = metrics
 
-    def application(self) -> web.Application:
-        """Return the pages as an aiohttp application."""
-        application = web.Application()
-        application.add_routes(
-            [
-                web.get("/", self.index),
-                web.get("/metrics", self.metrics),
-                web.get("/healthz", self.health),
-            ]
-        )
-        return application
-
-    async def index(self, _: web.Request) -> web.Response:
-        """List the pages."""
-        return web.Response(text="funnelproof alerts\n\n/metrics\n/healthz\n")
-
     async def metrics(self, request: web.Request) -> web.Response:
         """Return all metrics in the form that the client asks for."""
         self._metrics.reading = read_alerts(self._service, await self._overview(), time.monotonic())
@@ -73,17 +43,8 @@ class AlertPages:
     async def health(self, _: web.Request) -> web.Response:
         """Return 200 while the process evaluates or stands by, else 503 and the reasons."""
         reading = read_alerts(self._service, None, time.monotonic())
-        reasons, concerns = troubles(reading), warnings(reading)
-        working = "degraded" if concerns else "ok" if reading.is_active else "standby"
-        return web.json_response(
-            {
-                "status": "failing" if reasons else working,
-                "reasons": reasons,
-                "warnings": concerns,
-                "active": reading.is_active,
-            },
-            status=503 if reasons else 200,
-        )
+        working = "ok" if reading.is_active else "standby"
+        return judged(troubles(reading), warnings(reading), working, active=reading.is_active)
 
     async def _overview(self) -> Overview | None:
         try:

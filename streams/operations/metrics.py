@@ -12,10 +12,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from streams.domain.proof import Proof
 from streams.fold.partials import Flushed, PartitionFlush
 from streams.operations.exposition import process_registry
+from streams.operations.ledger_metrics import of_the_ledger
 from streams.operations.reading import Reading
 from streams.publish.closing import Published
 from streams.publish.pruning import PRUNED
-from streams.reconciliation.ledger import LedgerReading
 from streams.store.doubts import REMEDIES
 
 _FLUSH_BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
@@ -218,7 +218,7 @@ def _of_the_prover(now: Reading) -> Iterator[Metric]:
     if now.unproven is not None:
         yield from _of_the_doubts(now)
     if now.ledger is not None:
-        yield from _of_the_ledger(now.ledger)
+        yield from of_the_ledger(now.ledger)
     if now.unpublished is not None:
         # Runs committed in Postgres, but not confirmed by Kafka yet.
         yield GaugeMetricFamily(
@@ -230,27 +230,6 @@ def _of_the_prover(now: Reading) -> Iterator[Metric]:
     yield CounterMetricFamily(
         "funnelproof_label_failures", "Looks at the CRM's labels that met a mistake.", now.label_failures
     )
-
-
-def _of_the_ledger(ledger: LedgerReading) -> Iterator[Metric]:
-    # Windows of all pipelines. An alert on a difference needs no more than the first of these.
-    yield GaugeMetricFamily(
-        "funnelproof_windows_different",
-        "Closed windows unlike the canonical SQL at their last comparison.",
-        value=ledger.different,
-    )
-    yield GaugeMetricFamily(
-        "funnelproof_windows_never_compared",
-        "Closed windows that were not compared yet.",
-        value=ledger.never_compared,
-    )
-    if ledger.oldest_age is not None:
-        # While `reconcile --every` runs, at most a week.
-        yield GaugeMetricFamily(
-            "funnelproof_oldest_comparison_age_seconds",
-            "Age of the comparison that is longest ago.",
-            value=ledger.oldest_age,
-        )
 
 
 def _of_the_doubts(now: Reading) -> Iterator[Metric]:

@@ -33,7 +33,8 @@ class LedgerReading:
     """The ledger in a few numbers; ages are in seconds, None without a window.
 
     `oldest_age` is the age of the oldest comparison, `different_age` the time for which the first of the `different`
-    windows has been known to differ.
+    windows has been known to differ, `uncompared_age` the time for which the first of the windows without a comparison
+    of their latest revisions has waited.
     """
 
     windows: int
@@ -41,6 +42,7 @@ class LedgerReading:
     oldest_age: float | None
     different: int
     different_age: float | None
+    uncompared_age: float | None = None
 
 
 async def due_windows(report: Pool, every: timedelta) -> list[DueWindow]:

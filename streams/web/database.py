@@ -1,5 +1,6 @@
 """Reading transactions on the report database, each within the tenants of one reader."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,6 +12,7 @@ from streams.resources import sql
 from streams.settings import PREFIX, Settings
 from streams.store.database import Connection, Pool, address, close_soon, create_pool, facts_setting
 from streams.web.errors import SilentDatabaseError
+from streams.web.observed import Observer, Unobserved
 from streams.web.scope import Scope
 
 STATEMENT_SECONDS = 5
@@ -31,21 +33,29 @@ class Reading:
     """
 
     def __init__(
-        self, connection: Connection, folder: str = "queries/web", remedy: str = "ask for less, or ask later"
+        self,
+        connection: Connection,
+        observer: Observer,
+        folder: str = "queries/web",
+        remedy: str = "ask for less, or ask later",
     ) -> None:
         self._connection = connection
+        self._observer = observer
         self._folder = folder
         self._remedy = remedy
 
     async def rows(self, name: str, *arguments: object) -> list[Row]:
         """Run the statement `name`. Raises SilentDatabaseError if the statement takes more than STATEMENT_SECONDS."""
+        statement = sql(f"{self._folder}/{name}")
+        began = time.monotonic()
         try:
-            statement = sql(f"{self._folder}/{name}")
             return [dict(row) for row in await self._connection.fetch(statement, *arguments)]
         except asyncpg.QueryCanceledError:
             raise SilentDatabaseError(
                 f"the statement {name} took more than {STATEMENT_SECONDS} s and was ended: {self._remedy}"
             ) from None
+        finally:
+            self._observer.count_statement(name, time.monotonic() - began)
 
     async def row(self, name: str, *arguments: object) -> Row | None:
         """Run the statement `name`, and return the first row. Raises as `rows` does."""
@@ -55,9 +65,10 @@ class Reading:
 class Database:
     """The report database as the page sees the database. Made without a connection: the database may be away."""
 
-    def __init__(self, pool: Pool, place: str) -> None:
+    def __init__(self, pool: Pool, place: str, observer: Observer) -> None:
         self._pool = pool
         self._place = place
+        self._observer = observer
 
     @asynccontextmanager
     async def reading(self, scope: Scope) -> AsyncIterator[Reading]:
@@ -68,13 +79,18 @@ class Database:
                 connection.transaction(isolation="repeatable_read", readonly=True),
             ):
                 await connection.execute(sql("queries/web/scope"), scope.setting, f"{STATEMENT_SECONDS}s")
-                yield Reading(connection)
+                yield Reading(connection, self._observer)
+        except SilentDatabaseError:  # a slow statement
+            self._observer.count_failure("report", "slow")
+            raise
         except _NOT_MIGRATED as error:
+            self._observer.count_failure("report", "refused")
             raise SilentDatabaseError(
                 f"the report database at {self._place} lacks what the page reads ({one_line(error)}): "
                 "run `funnelproof migrate`"
             ) from error
         except AWAY as error:
+            self._observer.count_failure("report", "silent")
             raise silent(f"the report database at {self._place}", error) from error
 
 
@@ -87,7 +103,7 @@ def silent(what: str, error: Exception) -> SilentDatabaseError:
 
 
 @asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[Database]:
+async def open_database(settings: Settings, observer: Observer | None = None) -> AsyncIterator[Database]:
     """Have the report database for the page; a connection is made when the first request needs one."""
     dsn, setting = settings.facts_dsn, facts_setting(settings)
     if settings.dashboard_dsn is not None:
@@ -101,6 +117,6 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
         command_timeout=2 * STATEMENT_SECONDS,
     )
     try:
-        yield Database(pool, address(dsn))
+        yield Database(pool, address(dsn), observer or Unobserved())
     finally:
         await close_soon(pool)

@@ -85,6 +85,16 @@ class Feed:
             self._watcher = asyncio.create_task(self._watch())
         return self._messages(channel)
 
+    @property
+    def followers(self) -> int:
+        """The number of open streams."""
+        return sum(channel.followers for channel in self._channels.values())
+
+    @property
+    def pages(self) -> int:
+        """The number of different pages that are followed."""
+        return len(self._channels)
+
     def close(self) -> None:
         """End every stream; may be called from a signal handler or another thread."""
         self._loop.call_soon_threadsafe(self._closing.set)

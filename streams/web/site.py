@@ -14,16 +14,21 @@ from streams.web.feed import Feed
 from streams.web.gate import Gate, OpenGate
 from streams.web.headers import PageCompression, SecurityHeaders
 from streams.web.model import Problem
+from streams.web.observed import CountedAnswers, Observer, Unobserved
 from streams.web.problems import add_handlers
 from streams.web.source import open_source
 
 
-def create_site(settings: Settings, gate: Gate | None = None) -> FastAPI:
+def create_site(settings: Settings, gate: Gate | None = None, observer: Observer | None = None) -> FastAPI:
     """Return the application. Nothing connects before the application starts."""
+    observer = observer or Unobserved()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_database(settings) as database, open_source(settings) as source:
+        async with (
+            open_database(settings, observer) as database,
+            open_source(settings, observer) as source,
+        ):
             app.state.database, app.state.feed, app.state.source = database, Feed(database), source
             app.state.worker_url = settings.dashboard_worker_url
             yield
@@ -45,6 +50,7 @@ def create_site(settings: Settings, gate: Gate | None = None) -> FastAPI:
     app.include_router(signing.router)
     app.add_middleware(PageCompression, minimum_size=500)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(CountedAnswers, observer=observer)
     _describe_problems(app)
     return app
 

@@ -13,6 +13,7 @@ from streams.settings import PREFIX, Settings
 from streams.store.database import Pool, address, close_soon, create_pool
 from streams.web.database import AWAY, STATEMENT_SECONDS, Reading, silent
 from streams.web.errors import SilentDatabaseError
+from streams.web.observed import Observer, Unobserved
 
 DEALS_SETTING = f"{PREFIX}DEALS_DSN"
 CONNECTIONS = 2
@@ -41,9 +42,10 @@ class SourceReading:
 class Source:
     """The CRM's database as the page sees the database. Made without a connection: the database may be away."""
 
-    def __init__(self, pool: Pool, place: str) -> None:
+    def __init__(self, pool: Pool, place: str, observer: Observer) -> None:
         self._pool = pool
         self.place = place
+        self._observer = observer
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[SourceReading]:
@@ -57,22 +59,27 @@ class Source:
                 row = await connection.fetchrow(sql("queries/web/deals_scope"), f"{STATEMENT_SECONDS}s")
                 assert row is not None  # noqa: S101 - the statement always returns one row
                 yield SourceReading(
-                    Reading(connection, "canonical", _REMEDY),
-                    Reading(connection, remedy=_REMEDY),
+                    Reading(connection, self._observer, "canonical", _REMEDY),
+                    Reading(connection, self._observer, remedy=_REMEDY),
                     row["now"],
                     row["is_replica"],
                 )
+        except SilentDatabaseError:  # a slow statement
+            self._observer.count_failure("crm", "slow")
+            raise
         except _LACKS as error:
+            self._observer.count_failure("crm", "refused")
             raise SilentDatabaseError(
                 f"{what} shows no deals ({one_line(error)}): run sql/roles.sql there, then "
                 "`grant funnelproof_deals to` the user of the setting"
             ) from error
         except AWAY as error:
+            self._observer.count_failure("crm", "silent")
             raise silent(what, error) from error
 
 
 @asynccontextmanager
-async def open_source(settings: Settings) -> AsyncIterator[Source | None]:
+async def open_source(settings: Settings, observer: Observer | None = None) -> AsyncIterator[Source | None]:
     """Have the CRM's database for deals; None without the setting. Nothing connects before the first look at deals."""
     if settings.deals_dsn is None:
         yield None
@@ -86,6 +93,6 @@ async def open_source(settings: Settings) -> AsyncIterator[Source | None]:
         command_timeout=2 * STATEMENT_SECONDS,
     )
     try:
-        yield Source(pool, address(settings.deals_dsn))
+        yield Source(pool, address(settings.deals_dsn), observer or Unobserved())
     finally:
         await close_soon(pool)

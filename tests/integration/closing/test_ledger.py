@@ -197,6 +197,22 @@ async def test_the_comparison_of_one_pipeline_tells_nothing_of_the_others(
     assert (await read_ledger(pool)).never_compared == WINDOWS
 
 
+async def test_a_window_waits_from_its_close_or_its_revision_until_it_is_compared(
+    sessions: Sessions, pool: Pool
+) -> None:
+    await pool.execute("update funnelproof.time_window set closed_at = closed_at - interval '2 hours'")
+    assert (await read_ledger(pool)).uncompared_age == pytest.approx(7200, abs=60)
+    await compare_due(sessions)
+    assert (await read_ledger(pool)).uncompared_age is None
+    await pool.execute(
+        "update funnelproof.window_comparison set revised_at = clock_timestamp() where window_start = $1",
+        START,
+    )
+    assert (await read_ledger(pool)).uncompared_age == pytest.approx(0, abs=60)
+    await compare_due(sessions)
+    assert (await read_ledger(pool)).uncompared_age is None
+
+
 async def test_a_gentle_reader_rests_after_a_snapshot(sessions: Sessions) -> None:
     reader = Reader(sessions.source, timedelta(seconds=30), share=0.2)
     began = time.monotonic()

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import httpx
 import pytest
 
 from tests.integration.stream.funnel import Funnel
@@ -25,7 +26,7 @@ OUTCOME = (
 def job(installation: Installation) -> Iterator[subprocess.Popen[str]]:
     """A job with a round every five seconds."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "streams", "reconcile", "--every", "5s"],
+        [sys.executable, "-m", "streams", "reconcile", "--every", "5s", "--web-port", "0"],
         env=installation.environment | {"FUNNELPROOF_RECONCILE_SHARE": "50"},
         stderr=subprocess.PIPE,
         text=True,
@@ -35,6 +36,23 @@ def job(installation: Installation) -> Iterator[subprocess.Popen[str]]:
     finally:
         process.kill()
         process.wait()
+
+
+async def site_of(process: subprocess.Popen[str]) -> httpx.AsyncClient:
+    """Return a client of the job's web site; the job's log has the address."""
+    assert process.stderr is not None
+    while "url=" not in (line := await asyncio.to_thread(process.stderr.readline)):
+        assert line
+    return httpx.AsyncClient(base_url=line.rpartition("url=")[2].strip())
+
+
+async def scrape(site: httpx.AsyncClient) -> dict[str, float]:
+    """Return the samples of a job by name and labels, as Prometheus writes them."""
+    lines = (await site.get("/metrics")).text.splitlines()
+    return {
+        name: float(value)
+        for name, _, value in (line.rpartition(" ") for line in lines if line.startswith("funnelproof_"))
+    }
 
 
 async def test_the_job_finds_an_edited_fact_and_sees_it_mended_while_everybody_writes(
@@ -48,7 +66,8 @@ async def test_the_job_finds_an_edited_fact_and_sees_it_mended_while_everybody_w
     await funnel.enter_two_deals(connection, start)
     busy = Funnel()
     await busy.create(connection)
-    with job(installation) as first, job(installation):
+    with job(installation) as first, job(installation) as second:
+        sites = [await site_of(each) for each in (first, second)]
         async with keep_writing(installation, [busy]):
             await installation.wait_until(OUTCOME, funnel.pipeline, start, "equal", seconds=60)
             edit = (
@@ -66,6 +85,7 @@ async def test_the_job_finds_an_edited_fact_and_sees_it_mended_while_everybody_w
             await installation.wait_until(OUTCOME, funnel.pipeline, start, "different", seconds=60)
             status = await asyncio.to_thread(installation.run, "status")
             assert status.returncode == 1
+            assert max([(await scrape(site))["funnelproof_windows_different"] for site in sites]) == 1
             assert "✗ compared     1 closed window differs from the canonical SQL, for" in status.stdout
             await connection.execute(edit, 2, funnel.tenant, 3, stage)
             await installation.wait_until(OUTCOME, funnel.pipeline, start, "equal", seconds=60)
@@ -78,5 +98,16 @@ async def test_the_job_finds_an_edited_fact_and_sees_it_mended_while_everybody_w
             "and datname = current_database()"
         )
         assert held == 1  # the other stands by without a session
+        healths = [(await site.get("/healthz")).json()["status"] for site in sites]
+        assert sorted(healths) == ["ok", "standby"]
+        samples = await scrape(sites[healths.index("ok")])
+        rounds = "funnelproof_reconciliation_rounds_total"
+        assert samples[f'{rounds}{{outcome="equal"}}'] >= 1
+        assert samples[f'{rounds}{{outcome="different"}}'] >= 1
+        assert samples["funnelproof_reconciliation_runs_total"] >= 3
+        assert samples["funnelproof_reconciliation_lag_seconds"] < 60
+        assert samples["funnelproof_windows_different"] == 0
+        for site in sites:
+            await site.aclose()
         first.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(first.wait, 20) == 0

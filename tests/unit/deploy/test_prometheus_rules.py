@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from streams.operations.metrics import Metrics
-from tests.unit.operations.test_alert_site import full
-from tests.unit.operations.test_metrics import PROVER
+from tests.unit.docs.pages import DOCS
+from tests.unit.operations.scrapes import every_registry
 
 FOLDER = Path(__file__).parents[3] / "deploy" / "prometheus"
 RULES = FOLDER / "funnelproof.rules.yml"
@@ -46,14 +45,30 @@ def test_every_rule_is_tested_both_ways() -> None:
 
 
 def test_every_metric_of_the_rules_exists() -> None:
-    worker = Metrics()
-    worker.reading = PROVER
     known = {
         sample.name
-        for metrics in (worker, full())
-        for family in metrics.registry.collect()
+        for registry in every_registry().values()
+        for family in registry.collect()
         for sample in family.samples
     }
     named = set(re.findall(r"\bfunnelproof_\w+", RULES.read_text("utf-8")))
     assert named <= known
-    assert len(named) > 12
+    assert len(named) > 20
+
+
+def test_the_page_of_operations_explains_every_rule() -> None:
+    page = (DOCS / "operations.md").read_text("utf-8").partition("## What to alert on")[2]
+    explained = re.findall(r"`(Funnelproof\w+)`", page.partition("\n## ")[0])
+    rules = yaml.safe_load(RULES.read_text("utf-8"))["groups"][0]["rules"]
+    assert set(explained) == {rule["alert"] for rule in rules}
+
+
+def test_prometheus_takes_the_configuration() -> None:
+    answer = subprocess.run(
+        [promtool(), "check", "config", "prometheus.yml"],
+        cwd=FOLDER,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stdout + answer.stderr

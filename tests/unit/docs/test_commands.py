@@ -17,6 +17,7 @@ from typer.main import get_command
 from bench.cli import bench
 from streams.cli.main import app
 from tests.chaos.__main__ import main as chaos
+from tests.unit.deploy.containers import services
 from tests.unit.docs.pages import PAGES, ROOT, console_lines, inline_code, name_of
 
 MAKE_TARGETS = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
@@ -70,6 +71,8 @@ def wrong(line: str, *, complete: bool = False) -> str | None:
         return wrong(next(alternatives(line)), complete=complete)
     if program == "python":
         return wrong_python(words[1:])
+    if program == "docker":
+        return wrong_docker(words[1:])
     return None if program in OUTSIDE else f"no test knows {program}"
 
 
@@ -81,6 +84,21 @@ def wrong_python(words: Sequence[str]) -> str | None:
         done = subprocess.run([sys.executable, "-c", words[1]], capture_output=True, check=False)
         return None if done.returncode == 0 and done.stdout else "prints nothing"
     return None if words[0].endswith(".py") else f"no test knows {words[0]}"  # a file that the page has
+
+
+def wrong_docker(words: Sequence[str]) -> str | None:
+    """Look at profiles and services of docker-compose.yml, and at the command that a container is to run."""
+    if words[0] == "compose":
+        profiles = {each for service in services().values() for each in service.get("profiles", [])}
+        named = {words[at + 1] for at, word in enumerate(words) if word == "--profile"}
+        if strange := named - profiles:
+            return f"no profile {' '.join(strange)}"
+    if "run" not in words:
+        return None
+    name, *command = [word for word in words[words.index("run") + 1 :] if word != "--rm"]
+    if words[0] == "compose" and name not in services():
+        return f"no service {name}"
+    return wrong_option(command, complete=True)
 
 
 def wrong_make(words: Sequence[str]) -> str | None:

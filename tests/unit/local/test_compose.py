@@ -26,7 +26,7 @@ _CONNECT_NAMES = {
 def services() -> dict[str, Any]:
     root = Path(__file__).parents[3]
     services: dict[str, Any] = yaml.safe_load((root / "docker-compose.yml").read_text("utf-8"))["services"]
-    return services
+    return {name: service for name, service in services.items() if "profiles" not in service}
 
 
 def variable(prefix: str, name: str) -> str:
@@ -54,8 +54,9 @@ def test_every_service_has_a_health_check_and_waits_for_the_health_of_others(
 
 
 def test_every_port_is_for_this_machine_only(services: dict[str, Any]) -> None:
-    published = [port for service in services.values() for port in service.get("ports", [])]
-    assert sorted(published) == ["127.0.0.1:5432:5432", "127.0.0.1:8083:8083", "127.0.0.1:9092:9092"]
+    published = {port for service in services.values() for port in service.get("ports", [])}
+    assert {"127.0.0.1:5432:5432", "127.0.0.1:8083:8083", "127.0.0.1:9092:9092"} <= published
+    assert {port for port in published if not port.startswith("127.0.0.1:")} == set()
 
 
 def test_kafka_has_the_settings_of_the_embedded_one(services: dict[str, Any]) -> None:

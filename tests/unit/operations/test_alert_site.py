@@ -1,18 +1,14 @@
 """The metrics of a process of alerts, and its health."""
 
 from datetime import UTC, datetime
-from pathlib import Path
-
-from prometheus_client import generate_latest
-from prometheus_client.parser import text_string_to_metric_families
 
 from streams.alerts.delivery.reading import ReceiverReading
 from streams.alerts.overview import Overview
 from streams.operations.alert_metrics import AlertMetrics, AlertReading, Sent
 from streams.operations.alert_site import troubles, warnings
 from tests.fakes.alerts import transition
+from tests.unit.operations import scrapes
 
-PAGE = Path(__file__).parents[3] / "docs" / "operations.md"
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 READING = AlertReading(
     is_active=True,
@@ -31,15 +27,6 @@ READING = AlertReading(
 )
 
 
-def shown(metrics: AlertMetrics) -> dict[str, float]:
-    """Scrape the metrics and return every sample by its name and labels."""
-    return {
-        f"{sample.name}{sorted(sample.labels.values()) or ''}": sample.value
-        for family in text_string_to_metric_families(generate_latest(metrics.registry).decode())
-        for sample in family.samples
-    }
-
-
 def full() -> AlertMetrics:
     metrics = AlertMetrics()
     metrics.count_look(0.2, [transition(rule="fell", step="fired"), transition(rule="fell", step="fired")])
@@ -48,7 +35,7 @@ def full() -> AlertMetrics:
 
 
 def test_a_scrape_shows_looks_alerts_and_receivers() -> None:
-    samples = shown(full())
+    samples = scrapes.shown(full().registry)
     expected = {
         "funnelproof_alerts_evaluating": 1,
         "funnelproof_alert_look_duration_seconds_count": 1,
@@ -69,22 +56,11 @@ def test_a_scrape_shows_looks_alerts_and_receivers() -> None:
 
 
 def test_what_postgres_did_not_tell_is_absent_and_not_zero() -> None:
-    samples = shown(AlertMetrics())
+    samples = scrapes.shown(AlertMetrics().registry)
     assert samples["funnelproof_alerts_evaluating"] == 0
     assert not [
         name for name in samples if name.startswith(("funnelproof_alerts[", "funnelproof_alert_receiver"))
     ]
-
-
-def test_the_operations_page_explains_every_metric_of_alerts() -> None:
-    page = PAGE.read_text("utf-8")
-    names = [
-        family.name + ("_total" if family.type == "counter" else "")
-        for family in full().registry.collect()
-        if family.name.startswith("funnelproof_")
-    ]
-    assert len(names) > 10
-    assert [name for name in names if f"| `{name}`" not in page] == []
 
 
 def test_a_process_fails_when_it_cannot_look_or_hangs_and_else_only_warns() -> None:

@@ -1,17 +1,14 @@
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
-from prometheus_client import generate_latest
-from prometheus_client.parser import text_string_to_metric_families
 
 from streams.domain.proof import OpenTransaction
 from streams.operations.metrics import Metrics
-from streams.operations.reading import PartitionReading, Reading
+from streams.operations.reading import CheckpointReading, PartitionReading, Reading
 from streams.reconciliation.ledger import LedgerReading
 from streams.store.doubts import Doubt
+from tests.unit.operations import scrapes
 
-PAGE = Path(__file__).parents[3] / "docs" / "operations.md"
 PROVER = Reading(
     partitions={
         0: PartitionReading(position=10, active=True, deals=3, end=14),
@@ -28,22 +25,19 @@ PROVER = Reading(
     overdue=2.5,
     doubts=[Doubt("slot", "it was moved", "begin anew")],
     held_by=[OpenTransaction("3/7", 42, None, "crm", "import", 61.0)],
+    checkpoints={0: CheckpointReading(60.0, 4096)},
     label_failures=5,
-    ledger=LedgerReading(40, 3, 7200.0, 2, 60.0),
+    ledger=LedgerReading(40, 3, 7200.0, 2, 60.0, 480.0),
     published=40,
     unpublished=3,
 )
 
 
 def shown(reading: Reading) -> dict[str, float]:
-    """Scrape the metrics and return every sample by its name and labels."""
+    """Scrape a worker with this reading."""
     metrics = Metrics()
     metrics.reading = reading
-    return {
-        f"{sample.name}{sorted(sample.labels.values()) or ''}": sample.value
-        for family in text_string_to_metric_families(generate_latest(metrics.registry).decode())
-        for sample in family.samples
-    }
+    return scrapes.shown(metrics.registry)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +52,8 @@ def shown(reading: Reading) -> dict[str, float]:
         ("funnelproof_partition_lag_records['0']", 4),
         ("funnelproof_partition_lag_records['1']", 0),
         ("funnelproof_deals", 6),
+        ("funnelproof_checkpoint_age_seconds['0']", 60),
+        ("funnelproof_checkpoint_bytes['0']", 4096),
         ("funnelproof_postgres_up", 1),
         ("funnelproof_kafka_up", 1),
         ("funnelproof_prover", 1),
@@ -70,6 +66,7 @@ def shown(reading: Reading) -> dict[str, float]:
         ("funnelproof_windows_different", 2),
         ("funnelproof_windows_never_compared", 3),
         ("funnelproof_oldest_comparison_age_seconds", 7200),
+        ("funnelproof_windows_uncompared_age_seconds", 480),
         ("funnelproof_outbox_unpublished", 3),
         ("funnelproof_events_published_total", 40),
         ("funnelproof_label_failures_total", 5),
@@ -104,16 +101,3 @@ def test_two_workers_of_one_process_count_apart() -> None:
     one, other = Metrics(), Metrics()
     one.windows_closed.inc()
     assert other.registry.get_sample_value("funnelproof_windows_closed_total") == 0
-
-
-def test_the_operations_page_explains_every_metric() -> None:
-    metrics = Metrics()
-    metrics.reading = PROVER
-    page = PAGE.read_text("utf-8")
-    names = [
-        family.name + ("_total" if family.type == "counter" else "")
-        for family in metrics.registry.collect()
-        if family.name.startswith("funnelproof_")
-    ]
-    assert len(names) > 15
-    assert [name for name in names if f"| `{name}`" not in page] == []
