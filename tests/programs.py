@@ -75,8 +75,10 @@ class Program:
             self._process.kill()
 
 
-def run(words: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
+def run(
+    words: Sequence[str], environment: Mapping[str, str], timeout: float | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end. Raises TimeoutExpired, and kills the command before."""
     if _read_at_the_start(environment) != _read_at_the_start(os.environ):
         return subprocess.run(
             [sys.executable, "-m", "streams", *words],
@@ -84,10 +86,16 @@ def run(words: Sequence[str], environment: Mapping[str, str]) -> subprocess.Comp
             capture_output=True,
             text=True,
             check=False,
+            timeout=timeout,
         )
     with tempfile.TemporaryDirectory(prefix="funnelproof-run-") as folder:
         out, err = Path(folder) / "out", Path(folder) / "err"
-        status = Program(words, environment, out, err).wait()
+        program = Program(words, environment, out, err)
+        try:
+            status = program.wait(timeout)
+        except subprocess.TimeoutExpired:
+            program.kill()
+            raise
         return subprocess.CompletedProcess(
             list(words), status, out.read_text("utf-8"), err.read_text("utf-8")
         )
