@@ -4,6 +4,8 @@ BIN := .venv/bin
 ARGS ?=
 # Tests wait more than they compute, so two a core run at once; those that share an installation stay together.
 PYTEST := $(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder
+# Tests start hundreds of processes of the program. Each would compile the program anew if Python kept no bytecode.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test chaos bench env lint docs reference check lock clean
 

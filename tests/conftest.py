@@ -1,7 +1,8 @@
 """Real servers, each started when the first test asks for it; a database of its own for each test that wants one.
 
 Tests run in parallel (pytest-xdist). Worker processes share one set of servers, and each test makes databases, topics
-and connectors of its own there. Tests that kill or pause servers do so on `own_servers`, one after the other.
+and connectors of its own there. Tests that kill or pause servers do so on `own_servers`, which no other test uses
+at the same time.
 """
 
 import os
@@ -22,8 +23,9 @@ from tests.depth import QUICK
 from tests.servers import EmbeddedServers, Servers, embedded_servers, new_database, running_servers
 from tests.servers_shared import Door, ServersOfController, shared_servers
 
-UNIT = Path(__file__).parent / "unit"
-JOBS_PER_CORE = 2
+TESTS = Path(__file__).parent
+UNIT = TESTS / "unit"
+JOBS_PER_CORE = 3
 """Tests that run at once: most of a test's time is spent in waiting."""
 
 settings.load_profile(QUICK)  # `--hypothesis-profile deep` takes its place
@@ -56,7 +58,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Check that unit tests need no server, and keep tests together that share what takes seconds to make."""
-    items.sort(key=_begin)
+    _order(items)
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if item.path.is_relative_to(UNIT) and {"servers", "own_servers"} & set(fixtures):
@@ -64,7 +66,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("thorough"):
             item.add_marker("no_cover")
         if "own_servers" in fixtures:
-            item.add_marker(pytest.mark.xdist_group("own_servers"))
+            item.add_marker(
+                pytest.mark.xdist_group(f"own_servers of {item.path.relative_to(TESTS).parts[0]}")
+            )
         elif item.path.is_relative_to(UNIT) or _shares_a_module(item):
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
@@ -78,8 +82,19 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
 
 
-def _begin(item: pytest.Item) -> int:
-    """The place in the queue: tests that take long begin first, so that no core waits for one of them at the end."""
+def _order(items: list[pytest.Item]) -> None:
+    """Sort tests that take long to the beginning of the queue, so that no core waits for one of them at the end.
+
+    Among tests of a kind, the file with the longest time limit of its own is taken to be the one that takes longest.
+    """
+    longest: dict[Path, float] = {}
+    for item in items:
+        if limit := item.get_closest_marker("timeout"):
+            longest[item.path] = max(longest.get(item.path, 0), limit.args[0])
+    items.sort(key=lambda item: (_kind(item), -longest.get(item.path, 0)))
+
+
+def _kind(item: pytest.Item) -> int:
     if "own_servers" in getattr(item, "fixturenames", ()):
         return 0
     if item.get_closest_marker("thorough"):

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,6 +16,7 @@ import pytest
 from streams.resources import sql
 from streams.settings import PREFIX
 from streams.store.database import OwnConnection
+from tests import programs
 from tests.integration.stream.installation import Worker
 from tests.servers import Servers, new_database
 
@@ -53,15 +53,7 @@ class Site:
         }
 
     async def run(self, *command: str, source: str, report: str) -> subprocess.CompletedProcess[str]:
-        return await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-m", "streams", *command],
-            env=self.settings(source, report),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        return await asyncio.to_thread(programs.run, command, self.settings(source, report), timeout=120)
 
     async def done(self, *command: str, source: str, report: str) -> str:
         """Run a command that must not fail; return its output."""

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from streams.cdc.own_topics import DATA_TOPIC_SETTINGS
 from streams.cdc.topics import Topics
 from streams.store.database import OwnConnection
 from streams.store.installation import register_installation
+from tests import programs
 from tests.fakes.pooler import refusing_pooler, sharing_pooler
 
 SPAN = ("--from", "2026-01-01", "--to", "2026-02-01")
@@ -34,15 +34,7 @@ class Crm:
 
     async def run(self, *command: str, **settings: str) -> subprocess.CompletedProcess[str]:
         environment = self.environment | {f"FUNNELPROOF_{name}": value for name, value in settings.items()}
-        return await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-m", "streams", *command],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        return await asyncio.to_thread(programs.run, command, environment, timeout=60)
 
     async def refuses(self, *command: str, **settings: str) -> str:
         """Run a command that must fail, and return its one line."""

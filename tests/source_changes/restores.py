@@ -3,7 +3,7 @@
 from tests.source_changes.action import PROOF, WRITE, Action, Cost, next_proof, statements
 from tests.source_changes.log import DROP_SLOT, MAKE_SLOT
 from tests.source_changes.tables import FULL
-from tests.source_changes.world import World
+from tests.source_changes.world import World, end
 
 SEPARATE = frozenset({"separate"})
 KEEP = "create table public.older as select * from {rows}"
@@ -40,7 +40,7 @@ async def hand_over(world: World) -> None:
     await world.write()
     await next_proof(world)
     for worker in first:
-        await worker.stop()
+        await end(worker)
 
 
 async def edit_facts(world: World) -> None:

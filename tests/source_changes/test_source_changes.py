@@ -19,7 +19,7 @@ from tests.source_changes.writes import Crm
 SEED = 20261128
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 async def granted(servers: Servers) -> AsyncIterator[str]:
     """A database to clone, with the rights of the roles."""
     async with template_of(servers) as template:

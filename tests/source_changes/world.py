@@ -25,8 +25,9 @@ from streams.local.postgres_home import installed_programs
 from streams.running import checkpoint_folder
 from streams.settings import Settings
 from streams.store.database import OwnConnection
+from tests import programs
+from tests.integration.stream.installation import Worker
 from tests.servers import Servers
-from tests.source_changes.programs import Done, Program
 from tests.source_changes.writes import Crm
 
 WINDOW = "3s"
@@ -59,10 +60,9 @@ class World:
     crm: Crm
     source: OwnConnection
     report: OwnConnection
-    workers: list[Program] = field(default_factory=list)
+    workers: list[Worker] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
     _started_at: float = 0.0
-    _commands: int = 0
 
     @property
     def separate(self) -> bool:
@@ -100,11 +100,9 @@ class World:
         """Do as `migrate` and `connector apply` do; raises PreconditionError if the source is refused."""
         await set_up(self.settings)
 
-    async def run(self, *command: str, admin: bool = False) -> Done:
+    async def run(self, *command: str, admin: bool = False) -> subprocess.CompletedProcess[str]:
         """Run a `funnelproof` command to its end."""
-        self._commands += 1
-        log = self.folder / f"command{self._commands}"
-        return await Program(command, self.admin if admin else self.operator, log).done()
+        return await asyncio.to_thread(programs.run, command, self.admin if admin else self.operator)
 
     async def status(self) -> tuple[int, list[str]]:
         """Return the exit status of `status`, and its troubles."""
@@ -116,21 +114,21 @@ class World:
     # Workers
 
     @property
-    def worker(self) -> Program | None:
+    def worker(self) -> Worker | None:
         """The latest worker that runs."""
         running = [worker for worker in self.workers if worker.runs]
         return running[-1] if running else None
 
     def start_worker(self) -> None:
         """Start a worker."""
-        log = self.folder / f"worker{len(self.workers)}"
-        self.workers.append(Program(["worker"], self.operator, log))
+        log = self.folder / f"worker{len(self.workers)}.log"
+        self.workers.append(Worker(self.operator, log))
         self._started_at = time.monotonic()
 
     async def stop_workers(self) -> None:
         """Ask every worker to end."""
         for worker in self.workers:
-            await worker.stop()
+            await end(worker)
 
     async def kill_and_start(self, *, keep_checkpoints: bool) -> None:
         """End the workers as a crash would, let the CRM write, and start one again."""
@@ -258,3 +256,10 @@ async def session(dsn: str) -> OwnConnection:
     return await asyncpg.connect(
         dsn, statement_cache_size=0, server_settings={"lock_timeout": "10s", "timezone": "UTC"}
     )
+
+
+async def end(worker: Worker) -> None:
+    """Ask a worker to end; kill a worker that does not end."""
+    with suppress(subprocess.TimeoutExpired):
+        await worker.stop()
+    worker.kill()

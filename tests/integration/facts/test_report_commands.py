@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import sys
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -13,6 +12,7 @@ import pytest
 from streams.errors import UnreachableError
 from streams.settings import Settings
 from streams.store.database import OwnConnection, source_connection
+from tests import programs
 
 TENANT, PIPELINE, LEAD, WON = (UUID(int=n) for n in range(1, 5))
 REPORT = (
@@ -38,17 +38,8 @@ class Outcome:
 async def funnelproof(*arguments: str, **settings: str) -> Outcome:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FUNNELPROOF_")}
     environment |= {f"FUNNELPROOF_{name.upper()}": value for name, value in settings.items()}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "streams",
-        *arguments,
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    return Outcome(process.returncode, out.decode(), err.decode())
+    done = await asyncio.to_thread(programs.run, arguments, environment)
+    return Outcome(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from streams.local.connect import Connect
 from streams.local.jars import JarCache
 from streams.local.kafka import Kafka
 from streams.tls import Tls
+from tests import programs
 from tests.certificates import Authority
 from tests.fronts import Front
 from tests.integration.stream.installation import outside
@@ -77,23 +77,16 @@ def commands() -> Callable[[Commands], dict[str, Told]]:
     """
 
     def run(commands: Commands) -> dict[str, Told]:
-        started = {
-            name: subprocess.Popen(
-                [sys.executable, "-m", "streams", *command.split()],
-                env=outside() | {f"FUNNELPROOF_{key}": value for key, value in settings.items()},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for name, (command, settings) in commands.items()
-        }
-        ended = {}
-        for name, process in started.items():
-            out, err = process.communicate(timeout=90)
-            ended[name] = Told(process.returncode, out, err)
-            assert SECRET not in out + err, (name, out, err)
-            assert QUOTED not in out + err, (name, out, err)
-        return ended
+        def one(name: str) -> Told:
+            command, settings = commands[name]
+            environment = outside() | {f"FUNNELPROOF_{key}": value for key, value in settings.items()}
+            done = programs.run(command.split(), environment)
+            assert SECRET not in done.stdout + done.stderr, (name, done)
+            assert QUOTED not in done.stdout + done.stderr, (name, done)
+            return Told(done.returncode, done.stdout, done.stderr)
+
+        with ThreadPoolExecutor(len(commands)) as pool:
+            return dict(zip(commands, pool.map(one, commands), strict=True))
 
     return run
 

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -25,7 +24,9 @@ from streams.demo.setup import set_up
 from streams.domain.windows import from_microseconds, to_microseconds
 from streams.settings import Settings
 from streams.store.database import OwnConnection
+from tests import programs
 from tests.integration.stream import counts
+from tests.programs import Program
 from tests.servers import Servers, new_database
 
 PATIENCE = 20.0
@@ -37,13 +38,7 @@ class Worker:
 
     def __init__(self, environment: dict[str, str], log: Path, *command: str) -> None:
         self._log = log
-        with log.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "streams", *(command or ("worker",))],
-                env=environment,
-                stdout=output,
-                stderr=output,
-            )
+        self.process = Program(command or ("worker",), environment, log, log)
 
     @property
     def runs(self) -> bool:
@@ -80,13 +75,7 @@ class Installation:
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a `funnelproof` command to its end."""
-        return subprocess.run(
-            [sys.executable, "-m", "streams", *command],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return programs.run(command, self.environment)
 
     def start_worker(self) -> Worker:
         """Start a worker; `wait_until_folding` tells when it has taken over."""
