@@ -79,13 +79,19 @@ def reconcile(
     raise typer.Exit(EXIT[result.outcome])
 
 
-def _run_job(settings: Settings, every: str) -> None:
+def check_every(every: str) -> timedelta:
+    """Return the interval that `--every` names. Raises BadParameter for no interval, and for a too short one."""
     try:
         length = parse_duration(every)
     except ValueError as error:
         raise typer.BadParameter(f"--every: {error}") from error
     if length < _SHORTEST:
         raise typer.BadParameter(f"--every: at least {_SHORTEST.total_seconds():.0f}s")
+    return length
+
+
+def _run_job(settings: Settings, every: str) -> None:
+    length = check_every(every)
     asyncio.run(_check(settings))
     configure_logging(settings.log_format, settings.log_level)
     until_told_to_end(Job(settings, length).run())
