@@ -1,7 +1,7 @@
 """The programs of an installation on one machine, and the addresses of their web sites."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from streams.errors import SettingsError
@@ -11,6 +11,8 @@ from streams.supervising.program import Program
 
 WORKER_URL = f"{PREFIX}DASHBOARD_WORKER_URL"
 _LAST_PORT = 65_535
+_WORKERS_FIRST = 10.0
+"""Seconds after which the reconciliation starts: without a worker nothing is proven, and nothing can be compared."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class OneMachine:
     alerts: Site | None = None
     every: str | None = None
     page: Site | None = None
-    folder: Path | None = field(default=None, kw_only=True)
+    folder: Path | None = None
 
     def __post_init__(self) -> None:
         """Raise SettingsError if two sites have one port."""
@@ -67,7 +69,8 @@ class OneMachine:
         if self.alerts:
             programs.append(self._alerts(self.alerts))
         if self.every:
-            programs.append(self._program("reconcile", ["reconcile", "--every", self.every]))
+            reconcile = self._program("reconcile", ["reconcile", "--every", self.every])
+            programs.append(replace(reconcile, delay=_WORKERS_FIRST))
         if self.page:
             programs.append(self._page(self.page))
         return programs

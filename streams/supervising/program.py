@@ -22,7 +22,8 @@ _DRAIN_SECONDS = 1.0
 class Program:
     """A command of funnelproof, or another program after `--`, with the environment and the working folder.
 
-    `name` is for people. A `needed` program takes the others along when the program is given up.
+    `name` is for people. A `needed` program takes the others along when the program is given up. The first start is
+    `delay` seconds after the others'.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Program:
     environment: Mapping[str, str]
     folder: Path | None = None
     needed: bool = True
+    delay: float = 0.0
 
 
 class Run:

@@ -74,6 +74,7 @@ class Supervisor:
 
     async def _keep(self, program: Program) -> None:
         restarts = Restarts()
+        await self._pause(program.delay)
         while not self._stop.is_set():
             began = time.monotonic()
             status, lines = await self._run_once(program)
@@ -91,8 +92,11 @@ class Supervisor:
                 ran_seconds=round(lived.total_seconds(), 1),
                 pause_seconds=round(pause.total_seconds(), 1),
             )
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), pause.total_seconds())
+            await self._pause(pause.total_seconds())
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), seconds)
 
     async def _run_once(self, program: Program) -> tuple[int, Sequence[str]]:
         """Run a program to its end; return the exit status, and the last lines of the output."""

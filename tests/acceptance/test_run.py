@@ -142,6 +142,8 @@ async def test_all_programs_come_up_and_one_that_is_killed_is_back_with_the_righ
         await running.answers(running.url("page"))
         assert len({running.url(name) for name in PARTS if name != "reconcile"}) == 4
         assert [name for name in PARTS if f"\n{name}" not in running.log] == []
+        assert "[warning" not in running.log
+        await running.tells(lambda: len(running.parts) == len(PARTS))
         async with keep_writing(installation, [funnel]) as writing:
             for command in ("worker", "alerts", "reconcile", "dashboard"):
                 await running.kill(command)
@@ -165,7 +167,7 @@ async def test_no_program_outlives_a_run_that_is_killed(installation: Installati
     with run(installation, "--port", "0") as running:
         await installation.wait_until_folding()
         await running.answers(running.url("page"))
-        assert len(running.parts) == 4
+        await running.tells(lambda: len(running.parts) == 4)
         if state == "stopped":
             running.suspend_worker()
         await asyncio.to_thread(running.end, signal.SIGKILL, 30)
