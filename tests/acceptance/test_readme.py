@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
+import httpx
 import pytest
 
 from funnelproof import run_stage_conversion_report
@@ -101,6 +102,17 @@ class Shop:
             process.kill()
             process.wait()
 
+    async def answers(self, url: str) -> None:
+        """Wait until a page answers."""
+        deadline = time.monotonic() + 40
+        async with httpx.AsyncClient(timeout=10) as client:
+            while True:
+                with suppress(httpx.TransportError):
+                    if (await client.get(url)).status_code == 200:
+                        return
+                assert time.monotonic() < deadline, self.log.read_text("utf-8")
+                await asyncio.sleep(0.1)
+
     async def proves(self) -> None:
         """Wait until a worker proves."""
         deadline = time.monotonic() + 40
@@ -150,7 +162,7 @@ async def test_the_readme_s_lines_do_what_they_say(shop: Shop) -> None:
     exports = [line for line in lines if line.startswith("export ")]
     assert len(commands) + len(exports) == len(lines)
     assert list(commands) == [
-        *("migrate", "connector", "worker", "status", "backfill", "reconcile"),
+        *("migrate", "connector", "worker", "run", "status", "backfill", "reconcile"),
         *("dead-letters", "rebuild", "revise"),
     ]
     run = {name: (lambda line=line: asyncio.to_thread(shop.shell, line)) for name, line in commands.items()}
@@ -171,6 +183,8 @@ async def test_the_readme_s_lines_do_what_they_say(shop: Shop) -> None:
         assert "--yes" in await asyncio.to_thread(shop.refuses, commands["rebuild"])  # nobody is there to ask
         await shop.connection.execute("delete from dyno_crm.pipeline_stage where id = $1", shop.stages[1])
         assert "revised 32 runs" in await run["revise"]()  # October and its days
+    with shop.beside(commands["run"]):
+        await shop.answers("http://127.0.0.1:8800/")
     counts = (
         "select entered_count, converted_count, revision from {} where pipeline_id = $1 and window_start = $2"
     )
