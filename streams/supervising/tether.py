@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import FrameType
 
 OTHER = "--"
 """The argument before a program that is no command of funnelproof."""
@@ -42,9 +43,17 @@ def _watch_owner(patience: float | None) -> None:
 
 def _run(command: list[str]) -> int:
     """Run another program; return the program's exit status."""
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as program:  # noqa: S603 - the owner's own command
-        signal.signal(signal.SIGTERM, lambda *_: program.terminate())
-        return program.wait()
+    running: list[subprocess.Popen[bytes]] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        del frame
+        if not running:
+            sys.exit(128 + number)
+        running[0].terminate()
+
+    signal.signal(signal.SIGTERM, end)  # before the program, which might be ready at once
+    running.append(subprocess.Popen(command, stdin=subprocess.DEVNULL))  # noqa: S603 - the owner's own command
+    return running[0].wait()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -149,9 +150,29 @@ async def test_the_stop_does_not_wait_for_the_pause_of_a_program_that_has_ended(
     told = Told()
     async with Supervisor(told.write) as supervisor:
         supervisor.start(program("import sys; print('ran'); sys.exit(1)"))
-        await soon(lambda: len(told.lines) >= 3)  # the next pause is of seconds
+        await soon(lambda: len(told.lines) >= 3 and not supervisor._runs)  # the pause is of seconds now
         began = time.monotonic()
     assert time.monotonic() - began < 1.5
+
+
+async def test_a_program_that_could_not_be_started_is_tried_again(tmp_path: Path) -> None:
+    told, folder = Told(), tmp_path / "later"
+    async with Supervisor(told.write) as supervisor:
+        supervisor.start(Program("one", ["--", sys.executable, "-c", WAITS], os.environ, folder))
+        await asyncio.sleep(0.2)  # the first start fails at once
+        folder.mkdir()
+        await soon(lambda: bool(told.pids))
+
+
+async def test_a_program_with_a_delay_starts_after_the_others() -> None:
+    told = Told()
+    async with Supervisor(told.write) as supervisor:
+        supervisor.start(replace(program("print('late')", "late"), delay=1.0))
+        supervisor.start(program(WAITS))
+        began = time.monotonic()
+        await soon(lambda: ("late", "late") in told.lines)
+    assert time.monotonic() - began >= 1
+    assert told.lines[0][0] == "one"
 
 
 OWNER = """
