@@ -184,7 +184,7 @@ async def test_the_readme_s_lines_do_what_they_say(shop: Shop) -> None:
         await shop.connection.execute("delete from dyno_crm.pipeline_stage where id = $1", shop.stages[1])
         assert "revised 32 runs" in await run["revise"]()  # October and its days
     with shop.beside(commands["run"]):
-        await shop.answers("http://127.0.0.1:8800/")
+        await shop.answers("http://127.0.0.1:8800/healthz")
     counts = (
         "select entered_count, converted_count, revision from {} where pipeline_id = $1 and window_start = $2"
     )
