@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -104,13 +104,17 @@ class Shop:
 
     async def answers(self, url: str) -> None:
         """Wait until a page answers."""
-        deadline = time.monotonic() + 40
-        async with httpx.AsyncClient(timeout=10) as client:
+        deadline = time.monotonic() + 100
+        async with httpx.AsyncClient(timeout=30, follow_redirects=True) as client:
+            answer: object = None
             while True:
-                with suppress(httpx.TransportError):
-                    if (await client.get(url)).status_code == 200:
-                        return
-                assert time.monotonic() < deadline, self.log.read_text("utf-8")
+                try:
+                    answer = (await client.get(url)).status_code
+                except httpx.TransportError as error:
+                    answer = error
+                if answer == 200:
+                    return
+                assert time.monotonic() < deadline, (answer, self.log.read_text("utf-8"))
                 await asyncio.sleep(0.1)
 
     async def proves(self) -> None:
@@ -184,7 +188,7 @@ async def test_the_readme_s_lines_do_what_they_say(shop: Shop) -> None:
         await shop.connection.execute("delete from dyno_crm.pipeline_stage where id = $1", shop.stages[1])
         assert "revised 32 runs" in await run["revise"]()  # October and its days
     with shop.beside(commands["run"]):
-        await shop.answers("http://127.0.0.1:8800/healthz")
+        await shop.answers("http://127.0.0.1:8800/")
     counts = (
         "select entered_count, converted_count, revision from {} where pipeline_id = $1 and window_start = $2"
     )

@@ -77,7 +77,7 @@ class Running:
     async def answers(self, url: str) -> None:
         """Wait until a site answers."""
         deadline = time.monotonic() + STARTS
-        async with httpx.AsyncClient(timeout=20) as client:
+        async with httpx.AsyncClient(timeout=20, follow_redirects=True) as client:
             while True:
                 try:
                     answer = await client.get(url)
