@@ -11,6 +11,7 @@ from rich.table import Table
 
 from streams.cli.output import stderr
 from streams.cli.reconcile import check_every
+from streams.listening import listen
 from streams.logs import configure_logging
 from streams.operations.one_machine import WORKER_URL, OneMachine, Site, web_sites
 from streams.settings import Settings, load_settings
@@ -59,6 +60,9 @@ def run(
     """
     settings = load_settings()
     check_every(every)
+    listen(web_host, 0).close()
+    if not no_dashboard:
+        listen(host, 0, site="the page", options=("--host", "--port")).close()
     sites = web_sites(web_host, web_port, workers if no_alerts else workers + 1)
     machine = OneMachine(
         _environment(settings),

@@ -11,6 +11,7 @@ from streams.supervising.program import Program
 
 WORKER_URL = f"{PREFIX}DASHBOARD_WORKER_URL"
 _LAST_PORT = 65_535
+_LOOPBACK = dict(zip(EVERY_ADDRESS, ("127.0.0.1", "::1"), strict=True))
 _WORKERS_FIRST = 10.0
 """Seconds after which the reconciliation starts: without a worker nothing is proven, and nothing can be compared."""
 
@@ -30,7 +31,7 @@ class Site:
     @property
     def local_url(self) -> str:
         """The URL for programs on this machine."""
-        return url_of("127.0.0.1" if self.host in EVERY_ADDRESS else self.host, self.port)
+        return url_of(_LOOPBACK.get(self.host, self.host), self.port)
 
 
 @dataclass(frozen=True)

@@ -44,4 +44,5 @@ def _end_with_signals(watching: "asyncio.Task[object]", supervisor: Supervisor) 
         watching.cancel()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, end, number)
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+            loop.add_signal_handler(number, end, number)

@@ -82,11 +82,6 @@ class Run:
         return cls(process, lines, last, has_children=program.command[0] == OTHER)
 
     @property
-    def pid(self) -> int:
-        """The pid of the process."""
-        return self._process.pid
-
-    @property
     def last_lines(self) -> list[str]:
         """The last lines of the process's output."""
         return list(self._last)

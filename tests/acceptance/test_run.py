@@ -231,9 +231,11 @@ def test_a_program_that_cannot_start_ends_all_with_its_reason(installation: Inst
         (("--workers", "0"), "--workers"),
         (("--port", "9464", "--web-port", "9464"), "cannot both listen on port 9464"),
         (("--web-port", "65535"), "65535"),
+        (("--web-host", "no.such.host.invalid"), "--web-host"),
+        (("--host", "no.such.host.invalid"), "the page cannot listen on no.such.host.invalid"),
         (("--host", "0.0.0.0"), "funnelproof dashboard token add"),  # noqa: S104 - refused
     ],
-    ids=["interval", "workers", "one port", "last port", "page for all"],
+    ids=["interval", "workers", "one port", "last port", "no address", "no page", "page for all"],
 )
 def test_wrong_options_end_with_a_reason(
     installation: Installation, options: tuple[str, ...], reason: str
