@@ -20,6 +20,7 @@ from streams.cli import (
     reconcile,
     report,
     revise,
+    run,
     status,
     top,
     uninstall,
@@ -66,6 +67,7 @@ app.command("backfill")(backfill.backfill)
 app.command("rebuild")(rebuild.rebuild)
 app.command("reconcile")(reconcile.reconcile)
 app.command("revise")(revise.revise)
+app.command("run")(run.run)
 app.command("status")(status.status)
 app.command("top")(top.top)
 app.command("uninstall")(uninstall.uninstall)

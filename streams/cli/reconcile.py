@@ -1,34 +1,26 @@
 """`funnelproof reconcile`."""
 
 import asyncio
-import socket
 import time
-from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.cli.ending import until_told_to_end
 from streams.cli.instants import parse_instant
 from streams.cli.narrowing import OnlyPipeline, OnlyTenant, OnlyWindow
 from streams.cli.output import AsJson, print_json, stderr, stdout
 from streams.cli.progress import telling
-from streams.domain.duration import parse_duration
+from streams.cli.reconcile_job import run_job
 from streams.errors import FunnelproofError
-from streams.listening import listen
-from streams.logs import configure_logging
 from streams.operations.living import with_workers
-from streams.reconciliation import Difference, Job, ReconcileResult
+from streams.reconciliation import Difference, ReconcileResult
 from streams.reconciliation import reconcile as compare
 from streams.settings import Settings, load_settings
 from streams.store.closed_scope import ClosedScope
-from streams.store.database import facts_connection
-from streams.store.installation import require_installation
 
 if TYPE_CHECKING:
     from streams.explaining import Explanation
 
-_SHORTEST = timedelta(seconds=5)
 EXIT = {"equal": 0, "different": 1, "undecided": 2}
 
 
@@ -93,7 +85,7 @@ def reconcile(
             or any(each is not None for each in (tenant, pipeline, window, start, end))
         ):
             raise typer.BadParameter("--every compares all windows: leave the other options out")
-        _run_job(settings, every, web_host or "127.0.0.1", web_port or 0)
+        run_job(settings, every, web_host or "127.0.0.1", web_port or 0)
         return
     if web_port is not None or web_host is not None:
         raise typer.BadParameter("--web-port and --web-host belong to --every: only the job has a web site")
@@ -149,34 +141,6 @@ def _explain(
     if not as_json:
         print_explanation(found)
     return found, {"explanation": explanation_as_json(found)}
-
-
-def _run_job(settings: Settings, every: str, web_host: str, web_port: int) -> None:
-    from streams.operations.reconcile_metrics import ReconcileMetrics  # noqa: PLC0415 - aiohttp takes long to import
-    from streams.operations.reconcile_site import serve_job  # noqa: PLC0415 - see above
-
-    try:
-        length = parse_duration(every)
-    except ValueError as error:
-        raise typer.BadParameter(f"--every: {error}") from error
-    if length < _SHORTEST:
-        raise typer.BadParameter(f"--every: at least {_SHORTEST.total_seconds():.0f}s")
-    metrics = ReconcileMetrics()
-    job = Job(settings, length, metrics.count_round)
-
-    async def run(listening: socket.socket) -> None:
-        async with serve_job(listening, settings, job, metrics):
-            await job.run()
-
-    with listen(web_host, web_port) as listening:
-        asyncio.run(_check(settings))
-        configure_logging(settings.log_format, settings.log_level)
-        until_told_to_end(run(listening))
-
-
-async def _check(settings: Settings) -> None:
-    async with facts_connection(settings) as facts:
-        await require_installation(facts, settings.instance)
 
 
 def result_as_json(result: ReconcileResult) -> dict[str, object]:

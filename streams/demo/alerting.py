@@ -1,13 +1,14 @@
 """What the demo evaluates alerts with: a rule file, and an Alertmanager where one is installed."""
 
+import os
 import shutil
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 from streams.demo.mishaps import LENGTH
-from streams.demo.process import DemoProcess
+from streams.listening import url_of
 from streams.local import ports
+from streams.supervising.program import Program
+from streams.supervising.tether import OTHER
 
 _PROGRAMS = ("prometheus-alertmanager", "alertmanager")
 _RULE = f"""\
@@ -30,35 +31,26 @@ receivers: [{name: page}]
 """
 
 
-async def start_alerting(
-    stack: AsyncExitStack, settings: Mapping[str, str], folder: Path
-) -> tuple[DemoProcess, str | None]:
-    """Run `funnelproof alerts run` until `stack` ends.
-
-    Return the process, and the address of the Alertmanager, None without one.
-    """
-    url = await _start_alertmanager(stack, folder)
-    receivers = '"kafka"' if url is None else '"kafka", "alertmanager"'
-    rules = ("" if url is None else _RECEIVER % url) + _RULE % receivers
-    (folder / "alert-rules.toml").write_text(rules, "utf-8")
-    process = DemoProcess("alerts", ["alerts", "run"], settings, folder)
-    return await stack.enter_async_context(process), url
-
-
-async def _start_alertmanager(stack: AsyncExitStack, folder: Path) -> str | None:
-    """Run an Alertmanager that shows alerts on its page and sends nothing; return its address, None without one."""
+def alertmanager(folder: Path) -> tuple[Program, str] | None:
+    """Return an Alertmanager that shows alerts on its page and sends nothing, and its address; None without one."""
     program = next(filter(None, map(shutil.which, _PROGRAMS)), None)
     if program is None:
         return None
     (port,) = ports.claim(folder / "alertmanager.port", 1)
     (folder / "alertmanager.yml").write_text(_CONFIG, "utf-8")
     command = [
-        "--",
+        OTHER,
         program,
         f"--config.file={folder}/alertmanager.yml",
         f"--storage.path={folder}/alertmanager",
         f"--web.listen-address={ports.HOST}:{port}",
         "--cluster.listen-address=",
     ]
-    await stack.enter_async_context(DemoProcess("alertmanager", command, {}, folder))
-    return f"http://{ports.HOST}:{port}"
+    return Program("alertmanager", command, os.environ, folder, needed=False), url_of(ports.HOST, port)
+
+
+def write_rules(file: Path, address: str | None) -> None:
+    """Write the rule file; `address` is that of the Alertmanager, None without one."""
+    receivers = '"kafka"' if address is None else '"kafka", "alertmanager"'
+    rules = ("" if address is None else _RECEIVER % address) + _RULE % receivers
+    file.write_text(rules, "utf-8")

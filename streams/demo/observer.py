@@ -15,11 +15,18 @@ _EVERY = 0.5
 class Observer:
     """Shows the running demo in a view.
 
-    `phase` is the demo's present step in words. `window_name` is the kind of window whose funnel is shown.
+    `phase` is the demo's present step in words. `window_name` is the kind of window whose funnel is shown. `page` is
+    the address of the page, None without a page.
     """
 
     def __init__(
-        self, view: View, figures: Figures, crm: Crm, events: EventCounter, window_name: str
+        self,
+        view: View,
+        figures: Figures,
+        crm: Crm,
+        events: EventCounter,
+        window_name: str,
+        page: str | None = None,
     ) -> None:
         self.phase = ""
         self._view = view
@@ -27,6 +34,7 @@ class Observer:
         self._crm = crm
         self._events = events
         self._window_name = window_name
+        self._page = page
         self._began = time.monotonic()
         self._last = (self._began, 0)
         self._rate = 0.0
@@ -56,4 +64,5 @@ class Observer:
             await figures.closed(CLOSED_SHOWN),
             await figures.revisions(REVISIONS_SHOWN),
             await figures.alerts(2 * ALERTS_SHOWN),
+            self._page,
         )

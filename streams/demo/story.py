@@ -12,7 +12,7 @@ from typing import NoReturn, TypeVar
 import asyncpg
 from rich.console import Console
 
-from streams.demo.alerting import start_alerting
+from streams.demo.browser import open_in_browser
 from streams.demo.crm import Crm
 from streams.demo.events import EventCounter
 from streams.demo.figures import Figures
@@ -21,7 +21,7 @@ from streams.demo.interrupts import Interrupts
 from streams.demo.observer import Observer
 from streams.demo.options import DemoOptions
 from streams.demo.plan import Plan
-from streams.demo.process import DemoProcess
+from streams.demo.programs import LOG, DemoPrograms, demo_programs
 from streams.demo.setup import demo_settings, demo_variables, set_up
 from streams.demo.summary import DemoResult
 from streams.demo.view import LiveView, ProgressLines
@@ -38,6 +38,7 @@ _Result = TypeVar("_Result")
 PAST = timedelta(minutes=10)
 """The CRM's past: 40 windows of 15 s, of which alerts learn."""
 _FIRST_PROOF = 90.0
+_PAGE = 60.0
 _SETTLING = 45.0
 _CATCHING_UP = 10.0
 _LAST_WINDOWS = timedelta(seconds=20)
@@ -48,18 +49,19 @@ class DemoError(FunnelproofError):
     """The demo cannot go on; the message gives the reason."""
 
 
-def run_demo(options: DemoOptions, console: Console) -> DemoResult:
+def run_demo(options: DemoOptions, console: Console, show: Callable[[DemoResult], None]) -> DemoResult:
     """Run the demo in the main thread, and return the result; `console` gets the progress.
 
+    `show` gets the result: at the end, or if the page stays live after the result (`options.stay`), before.
     In every case no process is left running, and without `options.data_dir` no file is left. Raises
     KeyboardInterrupt if a signal ended the demo at once, FunnelproofError if a part of the demo failed.
     """
     began = time.monotonic()
     with Interrupts() as interrupts, _stack(options, console) as stack, stack.running() as environment:
         variables = demo_variables(environment, stack.data_dir)
-        story = _Story(options, demo_settings(variables), console, interrupts, began)
+        story = _Story(options, demo_settings(variables), console, interrupts, began, show)
         try:
-            return asyncio.run(story.tell(variables, stack.data_dir))
+            result = asyncio.run(story.tell(variables, stack.data_dir))
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
         except (asyncpg.PostgresError, *PASSING_ERRORS) as error:
@@ -70,6 +72,9 @@ def run_demo(options: DemoOptions, console: Console) -> DemoResult:
         finally:
             interrupts.ignore()  # stopping the servers must not be interrupted
             story.say("stopping everything")
+    if not options.stay:
+        show(result)
+    return result
 
 
 @contextmanager
@@ -95,12 +100,14 @@ class _Story:
         console: Console,
         interrupts: Interrupts,
         began: float,
+        show: Callable[[DemoResult], None],
     ) -> None:
         self._options = options
         self._settings = settings
         self._console = console
         self._interrupts = interrupts
         self._began = began
+        self._show = show
         self._backfilled = 0
 
     def say(self, line: str) -> None:
@@ -123,16 +130,44 @@ class _Story:
             pool = await create_pool(settings.facts_dsn, facts_setting(settings), application_name="demo")
             stack.push_async_callback(pool.close)
             figures = Figures(pool)
-            worker = await stack.enter_async_context(DemoProcess("worker", ["worker"], variables, folder))
-            await _first_of(self._first_proof(figures), worker.watch())
+            programs = await stack.enter_async_context(demo_programs(variables, folder))
+            watch = programs.supervisor.watch
+            programs.start("worker-1")
+            await _first_of(self._first_proof(figures), watch())
+            programs.start(*(["page"] if options.page else []))
             events = await stack.enter_async_context(EventCounter(settings))
-            await _first_of(self._close_past(figures, past_from), worker.watch())
-            alerts, address = await start_alerting(stack, variables, folder)
-            self.say("alerts: evaluated" + (f", shown at {address}" if address else ""))
+            await _first_of(self._close_past(figures, past_from), watch())
+            programs.start("alertmanager", "alerts")
+            shown = f", shown at {programs.alertmanager}" if programs.alertmanager else ""
+            self.say(f"alerts: evaluated{shown}")
+            page = programs.page.url if options.page else None
+            if page:
+                await _first_of(self._show_page(programs), watch())
             view = LiveView(self._console) if options.live else ProgressLines(self.say)
-            observer = Observer(view, figures, crm, events, settings.windows[-1])
+            observer = Observer(view, figures, crm, events, settings.windows[-1], page)
             play = self._play(crm, figures, events, observer)
-            return await _first_of(play, worker.watch(), alerts.watch(), events.run(), observer.run())
+            result = await _first_of(play, watch(), events.run(), observer.run())
+            if options.stay:
+                await _first_of(self._stay(result, programs), watch())
+            return result
+
+    async def _show_page(self, programs: DemoPrograms) -> None:
+        if not await _until(programs.page_is_up, _PAGE):
+            raise DemoError(
+                f"the page did not start within {_PAGE:.0f} s: run the demo again with --data-dir,"
+                f" and look at {LOG} in that folder"
+            )
+        self.say(f"page: {programs.page.url}")
+        if self._options.browser:
+            await asyncio.to_thread(open_in_browser, programs.page.url)
+
+    async def _stay(self, result: DemoResult, programs: DemoPrograms) -> None:
+        """Show the result, and keep the page live until Ctrl-C."""
+        self._show(result)
+        self.say(f"the page stays live at {programs.page.url} until Ctrl-C")
+        stop = asyncio.Event()
+        with self._interrupts.setting(stop):
+            await stop.wait()
 
     async def _close_past(self, figures: Figures, start: datetime) -> None:
         done = await Backfill(self._settings, start, await figures.now()).run()
@@ -145,7 +180,7 @@ class _Story:
         if not await _until(lambda: figures.proven_since(started), _FIRST_PROOF):
             raise DemoError(
                 f"the worker proved nothing within {_FIRST_PROOF:.0f} s: run the demo again with --data-dir,"
-                " and look at worker.log in that folder"
+                f" and look at {LOG} in that folder"
             )
         self.say("worker: follows the log, first proof done")
 

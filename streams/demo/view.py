@@ -26,7 +26,10 @@ _LINE_EVERY = 5.0
 
 @dataclass(frozen=True)
 class Moment:
-    """The demo at one moment: `seconds` since the CRM began to write, `rate` in rows a second."""
+    """The demo at one moment: `seconds` since the CRM began to write, `rate` in rows a second.
+
+    `page` is the address of the page, None without a page.
+    """
 
     phase: str
     seconds: float
@@ -39,6 +42,7 @@ class Moment:
     closed: Sequence[ClosedWindow] = ()
     revisions: Sequence[Revision] = ()
     alerts: Sequence[Verdict] = ()
+    page: str | None = None
 
 
 class View(Protocol):
@@ -125,7 +129,7 @@ def page(moment: Moment) -> RenderableType:
     """Return the page of a moment."""
     return Group(
         _head(moment),
-        "",
+        Text.assemble(("page ", "dim"), moment.page) if moment.page else "",
         *_funnel(moment),
         "",
         Text("Last windows closed, all pipelines", "bold"),

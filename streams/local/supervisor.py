@@ -6,7 +6,6 @@ manner on Linux and on macOS.
 """
 
 import json
-import os
 import signal
 import sys
 import threading
@@ -16,6 +15,7 @@ from types import FrameType
 from streams.errors import FunnelproofError
 from streams.local.server import Server
 from streams.local.stack import LocalStack
+from streams.supervising.tether import tie_to_owner
 
 
 class _OwnerGone(BaseException):
@@ -25,7 +25,7 @@ class _OwnerGone(BaseException):
 def supervise(stack: LocalStack) -> None:
     """Bring the stack up, print the answer as a line of JSON, wait for the owner's end, stop the started servers."""
     signal.signal(signal.SIGTERM, _leave)
-    threading.Thread(target=_watch_owner, daemon=True).start()
+    tie_to_owner()
     started: list[Server] = []
     try:
         started = stack.up()
@@ -37,11 +37,6 @@ def supervise(stack: LocalStack) -> None:
         pass
     finally:
         stack.down(started)
-
-
-def _watch_owner() -> None:
-    os.read(sys.stdin.fileno(), 1)  # the owner never writes, so the read returns at the end of file
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

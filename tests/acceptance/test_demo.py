@@ -2,14 +2,18 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
+import termios
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.request import urlopen
 
 import psutil
 import pytest
@@ -32,7 +36,7 @@ class Demo:
 
     @property
     def progress(self) -> str:
-        return (self.folder / "stderr").read_text("utf-8")
+        return (self.folder / "stderr").read_text("utf-8", "replace")
 
     def wait(self, condition: Callable[[], bool] = lambda: False, seconds: float = 200) -> int | None:
         """Return the exit status, or None as soon as the condition holds."""
@@ -63,7 +67,8 @@ class Demo:
 
 
 @contextmanager
-def demo(folder: Path, *arguments: str) -> Iterator[Demo]:
+def demo(folder: Path, *arguments: str, terminal: int | None = None, **variables: str) -> Iterator[Demo]:
+    """Run the demo; `terminal` is a terminal for progress in place of a file."""
     (folder / "tmp").mkdir()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FUNNELPROOF_")}
     with (folder / "stdout").open("w") as stdout, (folder / "stderr").open("w") as stderr:
@@ -71,8 +76,8 @@ def demo(folder: Path, *arguments: str) -> Iterator[Demo]:
             [sys.executable, "-m", "streams", "demo", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=stdout,
-            stderr=stderr,
-            env=environment | {"TMPDIR": str(folder / "tmp")},
+            stderr=stderr if terminal is None else terminal,
+            env=environment | {"TMPDIR": str(folder / "tmp"), **variables},
         )
         try:
             yield Demo(process, folder)
@@ -100,7 +105,8 @@ def test_a_demo_ends_with_every_closed_window_equal_to_the_canonical_sql(tmp_pat
     assert result["alerts_retracted"] >= 1
     assert "alert retracted: Brix Logistics / Freight: Inquiry → Quote" in running.progress
     assert 60 < result["seconds"] < 240
-    assert len(running.family) >= 6  # supervisor, three servers, worker, alerts
+    assert "page: http://127.0.0.1:" in running.progress
+    assert len(running.family) >= 7  # supervisor, three servers, worker, alerts, page
     assert running.left_behind() == []
 
 
@@ -115,4 +121,60 @@ def test_the_first_interrupt_ends_the_writing_and_the_second_the_demo(tmp_path: 
     assert running.output == ""
     assert "Traceback" not in running.progress
     assert len(running.family) >= 5  # supervisor, three servers, worker
+    assert running.left_behind() == []
+
+
+@contextmanager
+def terminal(file: Path) -> Iterator[int]:
+    """A terminal of 120 x 40 characters; what is shown there goes to a file, too."""
+    master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (40, 120))
+
+    def copy() -> None:
+        with file.open("wb", 0) as seen, suppress(OSError):  # the terminal is closed
+            while shown := os.read(master, 65_536):
+                seen.write(shown)
+
+    copying = threading.Thread(target=copy)
+    copying.start()
+    try:
+        yield slave
+    finally:
+        os.close(slave)
+        copying.join()
+        os.close(master)
+
+
+def test_in_a_terminal_the_page_opens_in_the_browser_and_stays_live_until_ctrl_c(tmp_path: Path) -> None:
+    opened = tmp_path / "opened"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" >> {opened}\n')
+    browser.chmod(0o755)
+    variables = {"BROWSER": f"{browser} %s", "DISPLAY": ":0"}
+    # The terminal is closed last: the demo writes to the terminal until the demo's end.
+    with (
+        terminal(tmp_path / "terminal") as screen,
+        demo(tmp_path, "--duration", "5", terminal=screen, **variables) as running,
+    ):
+        shown = tmp_path / "terminal"
+        text = "the page stays live at "
+        assert running.wait(lambda: text in shown.read_text("utf-8", "replace")) is None
+        assert "every closed window equals the canonical SQL" in running.output
+        url = opened.read_text("utf-8").strip()
+        assert f"{text}{url} until Ctrl-C" in shown.read_text("utf-8", "replace")
+        with urlopen(url) as page:  # noqa: S310 - http, on this machine
+            assert "Aurora Energy" in page.read().decode()
+        running.process.send_signal(signal.SIGINT)
+        assert running.wait() == 0
+    assert "Traceback" not in shown.read_text("utf-8", "replace")
+    assert running.left_behind() == []
+
+
+def test_a_demo_without_dashboard_has_no_page_and_ends_with_the_result(tmp_path: Path) -> None:
+    with (
+        terminal(tmp_path / "terminal") as screen,
+        demo(tmp_path, "--duration", "5", "--no-dashboard", terminal=screen, DISPLAY=":0") as running,
+    ):
+        assert running.wait() == 0
+    assert "page" not in (tmp_path / "terminal").read_text("utf-8", "replace")
     assert running.left_behind() == []

@@ -17,6 +17,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
+import httpx
 import pytest
 
 from funnelproof import run_stage_conversion_report
@@ -101,6 +102,21 @@ class Shop:
             process.kill()
             process.wait()
 
+    async def answers(self, url: str) -> None:
+        """Wait until a page answers."""
+        deadline = time.monotonic() + 100
+        async with httpx.AsyncClient(timeout=30, follow_redirects=True) as client:
+            answer: object = None
+            while True:
+                try:
+                    answer = (await client.get(url)).status_code
+                except httpx.TransportError as error:
+                    answer = error
+                if answer == 200:
+                    return
+                assert time.monotonic() < deadline, (answer, self.log.read_text("utf-8"))
+                await asyncio.sleep(0.1)
+
     async def proves(self) -> None:
         """Wait until a worker proves."""
         deadline = time.monotonic() + 40
@@ -150,7 +166,7 @@ async def test_the_readme_s_lines_do_what_they_say(shop: Shop) -> None:
     exports = [line for line in lines if line.startswith("export ")]
     assert len(commands) + len(exports) == len(lines)
     assert list(commands) == [
-        *("migrate", "connector", "worker", "status", "top", "backfill", "reconcile"),
+        *("migrate", "connector", "worker", "run", "status", "top", "backfill", "reconcile"),
         *("dead-letters", "rebuild", "revise"),
     ]
     run = {name: (lambda line=line: asyncio.to_thread(shop.shell, line)) for name, line in commands.items()}
@@ -172,6 +188,8 @@ async def test_the_readme_s_lines_do_what_they_say(shop: Shop) -> None:
         assert "--yes" in await asyncio.to_thread(shop.refuses, commands["rebuild"])  # nobody is there to ask
         await shop.connection.execute("delete from dyno_crm.pipeline_stage where id = $1", shop.stages[1])
         assert "revised 32 runs" in await run["revise"]()  # October and its days
+    with shop.beside(commands["run"]):
+        await shop.answers("http://127.0.0.1:8800/")
     counts = (
         "select entered_count, converted_count, revision from {} where pipeline_id = $1 and window_start = $2"
     )

@@ -8,8 +8,8 @@ from datetime import datetime
 import structlog
 
 from streams.alerts.delivery.backlog import Backlog
-from streams.alerts.delivery.backoff import Backoff
 from streams.alerts.delivery.channel import Channel, Message, ReceiverError, Refusal
+from streams.backoff import Backoff
 from streams.store.database import Connection, Pool
 from streams.store.keep_trying import Trouble, try_until_done
 

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 import asyncpg
 import pytest
 
-from streams.alerts.delivery.backoff import Backoff
 from streams.alerts.delivery.channel import Channel
 from streams.alerts.delivery.envelope import Envelopes
 from streams.alerts.delivery.outbox import enqueue
@@ -18,6 +17,7 @@ from streams.alerts.delivery.reading import ReceiverReading, read_receivers
 from streams.alerts.delivery.sender import Sender
 from streams.alerts.delivery.webhook import Webhook
 from streams.alerts.transition import Transition
+from streams.backoff import Backoff
 from streams.store.database import Pool
 from tests.fakes.alerts import Clock
 from tests.integration.alerts.web import Site

@@ -12,10 +12,10 @@ from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
 from streams.alerts.delivery.alertmanager import STAYS_ON, alerts_of
-from streams.alerts.delivery.backoff import Backoff
 from streams.alerts.delivery.envelope import Envelopes
 from streams.alerts.delivery.webhook import Webhook, key_of, signature
 from streams.alerts.transition import Evidence, Step, Transition, alert_id_of
+from streams.backoff import Backoff
 from streams.resources import schema
 from tests.fakes.alerts import NOON, PIPELINE, STAGES, TENANT, evidence, transition
 

@@ -49,6 +49,7 @@ def moment(phase: str = "CRM writes for 60 s", seconds: float = 61.5, writes: in
         [CLOSED] * CLOSED_SHOWN,
         [REVISION] * REVISIONS_SHOWN,
         [VERDICT] * 2 * ALERTS_SHOWN,
+        "http://127.0.0.1:31999",
     )
 
 
@@ -73,6 +74,14 @@ def test_the_fullest_page_fits_a_terminal_of_100_by_30() -> None:
     lines = drawn(moment())
     assert len(lines) <= 30
     assert max(map(len, lines)) <= 100
+
+
+def test_the_page_of_the_browser_is_named() -> None:
+    line = "page http://127.0.0.1:31999"
+    lines = drawn(moment())
+    assert lines.count(line) == 1
+    without = drawn(replace(moment(), page=None))
+    assert (line in without, len(without)) == (False, len(lines))
 
 
 def test_the_page_shows_the_funnel_its_age_and_what_was_revised() -> None:
