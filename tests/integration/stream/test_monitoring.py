@@ -35,8 +35,15 @@ PROCESSES = {
     "dashboard": ("dashboard", "--port", "{page}"),
 }
 Look = Callable[[], Awaitable[object]]
-WITHOUT_DATA = "funnelproof_alert_transitions_total"
-"""A series that begins with the first alert; nothing drops here."""
+RULES = """
+[[rule]]
+name = "hardly anybody converts"
+kind = "below"
+window = "3s"
+rate = "99%"
+min_entered = 1
+"""
+"""A rule that fires with the first windows: a series of alerts begins with the first alert."""
 
 
 def free_port() -> int:
@@ -73,8 +80,11 @@ class Prometheus:
 
 
 @pytest.fixture
-async def installation(install: Install) -> AsyncIterator[Installation]:
-    async with install(WINDOWS="3s,day", PROOF_WAIT="20s", CHECKPOINT_INTERVAL="5s") as installation:
+async def installation(install: Install, tmp_path: Path) -> AsyncIterator[Installation]:
+    rules = tmp_path / "rules.toml"
+    rules.write_text(RULES, "utf-8")
+    chosen = {"PROOF_WAIT": "20s", "CHECKPOINT_INTERVAL": "5s", "ALERT_RULES": str(rules)}
+    async with install(WINDOWS="3s,day", **chosen) as installation:
         yield installation
 
 
@@ -113,7 +123,7 @@ def serving(program: str, configuration: Path, port: int) -> Iterator[None]:
 
 async def without_data(prometheus: Prometheus, look: Look, seconds: float) -> Sequence[str]:
     """Return the expressions that have given no number within a time, while somebody looks at the page."""
-    missing = [expression for expression, _ in expressions() if WITHOUT_DATA not in expression]
+    missing = [expression for expression, _ in expressions()]
     deadline = asyncio.get_running_loop().time() + seconds
     while missing and asyncio.get_running_loop().time() < deadline:
         await asyncio.sleep(0.5)
@@ -152,7 +162,8 @@ async def test_every_target_is_up_and_every_expression_has_data(
                 await asyncio.sleep(0.2)
         where = urlencode({"tenant": funnel.tenant, "pipeline": funnel.pipeline, "window": "day"})
         async with keep_writing(installation, [funnel]), page.stream("GET", f"/live?{where}") as stream:
-            await anext(stream.aiter_lines())
+            lines = stream.aiter_lines()
+            await anext(lines)
             assert (await page.get(f"/?{where}")).status_code == 200
             async with installation.connection.transaction():
                 entry = (uuid4(), funnel.tenant, uuid4(), funnel.pipeline, funnel.ids["a"])
@@ -163,6 +174,7 @@ async def test_every_target_is_up_and_every_expression_has_data(
                         await asyncio.sleep(0.2)
             missing = await without_data(prometheus, partial(page.get, f"/?{where}"), 60)
             assert [each for each in missing if "holding_transaction" not in each] == []
+            assert await prometheus.values("sum(funnelproof_dashboard_followers)") == [1]
         rules = await prometheus.rules()
         assert {rule["health"] for rule in rules} == {"ok"}, rules
         firing = {rule["name"] for rule in rules if rule["state"] == "firing"}

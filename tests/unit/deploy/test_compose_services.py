@@ -1,5 +1,6 @@
 """The services of docker-compose.yml beside the three servers: processes of this project, Prometheus, Grafana."""
 
+import os
 import re
 import tomllib
 from typing import Any
@@ -44,6 +45,8 @@ def test_every_variable_is_a_setting_with_a_value_that_is_taken(
     assert {
         key for key in variables if key.removeprefix(PREFIX).lower() not in Settings.model_fields
     } == set()
+    for key in [each for each in os.environ if each.startswith(PREFIX)]:
+        monkeypatch.delenv(key)
     for key, value in variables.items():
         monkeypatch.setenv(key, value)
     settings = load_settings()
