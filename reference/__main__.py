@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import asyncpg
@@ -19,20 +19,17 @@ from streams.store.migrations import migrate
 from tests.servers import new_database, running_servers
 
 DOCS = Path(__file__).parent.parent / "docs"
+REFERENCE = DOCS / "reference"
 SETTINGS = DOCS / "settings.md"
-
-
-def pages() -> Mapping[Path, str]:
-    """Return every page that needs no server."""
-    folder = DOCS / "reference"
-    return {
-        folder / "api.md": api_page(),
-        folder / "commands.md": commands_page(),
-        folder / "errors.md": errors_page(),
-        folder / "metrics.md": metrics_page(),
-        folder / "topics.md": topics_page(),
-        SETTINGS: settings_page(SETTINGS.read_text("utf-8")),
-    }
+PAGES: Mapping[Path, Callable[[], str]] = {
+    REFERENCE / "api.md": api_page,
+    REFERENCE / "commands.md": commands_page,
+    REFERENCE / "errors.md": errors_page,
+    REFERENCE / "metrics.md": metrics_page,
+    REFERENCE / "topics.md": topics_page,
+    SETTINGS: lambda: settings_page(SETTINGS.read_text("utf-8")),
+}
+"""The pages that need no server, each with the function that makes the text."""
 
 
 async def relations(admin_dsn: str) -> list[Relation]:
@@ -49,11 +46,11 @@ async def relations(admin_dsn: str) -> list[Relation]:
 
 def main() -> None:
     """Write the pages."""
-    for path, text in pages().items():
-        path.write_text(text, "utf-8")
+    for path, make in PAGES.items():
+        path.write_text(make(), "utf-8")
     with tempfile.TemporaryDirectory() as folder, running_servers(Path(folder)) as servers:
         found = asyncio.run(relations(servers.postgres_dsn))
-    (DOCS / "reference" / "tables.md").write_text(tables_page(found), "utf-8")
+    (REFERENCE / "tables.md").write_text(tables_page(found), "utf-8")
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def metrics_page() -> str:
     parts: list[str] = []
     for path in sorted(STREAMS.rglob("*.py")):
         text = path.read_text("utf-8")
-        if found := list(described(text)):
+        if "prometheus_client" in text and (found := list(described(text))):
             subject = first_paragraph(ast.get_docstring(ast.parse(text)))
             match = _SUBJECT.match(subject)
             parts += [f"## Metrics of {match[1]}" if match else f"## {subject.rstrip('.')}", _table(found)]

@@ -42,8 +42,8 @@ class Timeline:
             start, end, self.step, *name = rest.split(maxsplit=3)
             self.start, self.end, self.name = seconds(start), seconds(end), "".join(name)
         elif kind == "row":
-            name, label = rest.split(maxsplit=1)
-            self.rows[name] = _lines(label)
+            row, label = rest.split(maxsplit=1)
+            self.rows[row] = _lines(label)
         elif kind in ("window", "done", "open", "wait"):
             self._bar(kind, *rest.split(maxsplit=3))
         elif kind in ("entry", "late", "mark"):
