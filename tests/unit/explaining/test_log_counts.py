@@ -185,3 +185,31 @@ def test_without_a_worker_a_single_count_is_judged_only_where_no_deal_accounts_f
     assert desk.verdicts(None) == [(Fault.PARTIAL_EDITED, None)]
     steps[number] -= 2
     assert desk.verdicts(None) == [(Fault.UNKNOWN, None)]
+
+
+def test_without_a_worker_a_deal_is_not_named_for_a_part_of_its_counts() -> None:
+    desk = Desk()
+    whole = dict(desk.partials[desk.where])
+    desk.forget("d2")
+    entered_b = max(desk.partials[desk.where])  # the last step: entries into B
+    desk.partials[desk.where][entered_b] = whole[entered_b]
+    assert desk.verdicts(None) == [(Fault.UNKNOWN, None)]
+
+
+def test_an_older_record_that_comes_again_changes_no_row() -> None:
+    desk = Desk()
+    before = desk.log.profiles()
+    moved = desk.made.make("d1", "d1 A", StageEntry(SCOPES[0], "C", 5), 9)
+    former = desk.made.make("d1", "d1 A", StageEntry(SCOPES[0], "A", 0), 1)
+    desk.log.apply([moved])
+    after = desk.log.profiles()
+    assert after != before
+    desk.log.apply([former])
+    assert desk.log.profiles() == after
+
+
+def test_a_window_that_is_asked_for_twice_counts_once() -> None:
+    desk = Desk()
+    again = PartitionLog(AskedWindows([desk.where, desk.where], desk.made.vocabulary))
+    again.deals = desk.log.deals
+    assert again.profiles() == desk.log.profiles()

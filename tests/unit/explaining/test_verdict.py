@@ -1,4 +1,4 @@
-"""The verdict on a pair: one fault is planted into a world where all witnesses agree, and must be called by its name."""
+"""The verdict on a pair: a fault is planted into a world where all witnesses agree, and is called by its name."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from streams.cdc.routing import partition_of
 from streams.domain.change import Scope
-from streams.domain.tally import WindowScope
+from streams.domain.codes import Vocabulary
+from streams.domain.tally import Cell, WindowScope, contribution, first_entries, step
 from streams.domain.windows import Window
-from streams.explaining.evidence import Deal, Entry, Trace
+from streams.explaining.evidence import Deal, Entry, Trace, counts_of
 from streams.explaining.finding import Counts, Fault, Witnesses
 from streams.explaining.judging import PairCase, judge
 from streams.reconciliation import ClosedRun
@@ -101,6 +102,27 @@ def test_a_fault_of_the_log_is_named_where_counts_differ_and_nowhere_else(
     assert concerned.in_source == (fault is not Fault.GHOST)
     assert (concerned.key is None) == (fault is Fault.LOST)
     assert concerned.version == (None if fault in {Fault.LOST, Fault.DEAD_LETTER} else 5)
+
+
+@given(found=st.lists(entries, max_size=6))
+@settings(max_examples=examples(500))
+def test_a_deals_part_in_a_pair_is_that_of_a_worker(found: list[Entry]) -> None:
+    vocabulary = Vocabulary()
+    cell = Cell(WHERE, vocabulary.scopes.code(SCOPE))
+    packed = [
+        (0, at, vocabulary.scopes.code(scope), vocabulary.stages.code(stage)) for scope, stage, at in found
+    ]
+    steps = contribution(first_entries(packed, cell), cell)
+    a, b = (vocabulary.stages.code(stage) for stage in PAIR)
+    assert counts_of(found, WHERE, PAIR) == (int(step(a, a) in steps), int(step(a, b) in steps))
+
+
+def test_a_deal_that_is_whole_in_a_foreign_partition_has_no_fault_by_its_place() -> None:
+    kept, lost = uuid5(NAMES, "row 0"), uuid5(NAMES, "row 1")
+    away = Trace(kept, (HOME + 1) % PARTITIONS, b"key", 5, Entry(SCOPE, str(A), 1))
+    deal = Deal(DEAL, {kept: Entry(SCOPE, str(A), 1), lost: Entry(SCOPE, str(B), 2)}, [away], PARTITIONS)
+    (found,) = judge(case_of(deal))
+    assert (found.fault, [row.row_id for row in found.rows]) == (Fault.LOST, [lost])
 
 
 @given(source=rows)
