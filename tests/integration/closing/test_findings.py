@@ -12,6 +12,7 @@ from streams.explaining.recording import record
 from streams.reconciliation.reader import Reader
 from streams.reconciliation.reconcile import Sessions, compare
 from streams.reconciliation.rounds import read_runs
+from streams.resources import sql
 from streams.store.closed_scope import ClosedScope
 from streams.store.database import Pool
 from tests.integration.closing.conftest import IDLE, SALES, START, TENANT, Desk, entry, stage_id, write_to_crm
@@ -73,6 +74,17 @@ async def test_a_finding_is_written_whole_and_the_next_explanation_of_the_window
     await found(pool, 0)
     await found(pool, 1)
     assert await pool.fetchval("select count(*) from funnelproof.finding_row") == 0
+
+
+async def test_the_role_of_workers_may_write_findings(pool: Pool, database: str) -> None:
+    await pool.execute(sql("roles"))
+    await pool.execute(sql("queries/store/grants"))
+    async with asyncpg.create_pool(
+        database, min_size=1, max_size=1, server_settings={"role": "funnelproof_worker"}
+    ) as own:
+        await found(own, 0, Fault.LOST)
+        await found(own, 0, Fault.GHOST)
+    assert await pool.fetchval("select array_agg(fault) from funnelproof.finding") == ["ghost"]
 
 
 async def test_an_equal_comparison_resolves_the_findings_of_the_windows_that_it_has_compared(
