@@ -125,7 +125,7 @@ class Settings(Access):
     )
     evidence_retention: Duration = Field(
         timedelta(days=90),
-        description="how long reconciliations and resolved dead letters are kept",
+        description="how long reconciliations, findings and resolved dead letters are kept",
     )
     alert_rules: Path | None = Field(
         None, description="the file with the rules of alerts; default: one rule for all conversion drops"

@@ -47,7 +47,11 @@ class Gap:
 
 
 class PartitionLog:
-    """The deals of a partition with a row in the asked windows, packed as a worker packs deals."""
+    """The deals of a partition with a row in the asked windows, packed as a worker packs deals.
+
+    A deal is kept from its first row in the windows on. So an older version of a row that comes again after the row had
+    left the windows counts here, and not with a worker. A connector with exactly-once delivery sends none.
+    """
 
     def __init__(self, windows: AskedWindows) -> None:
         self._windows = windows

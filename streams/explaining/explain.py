@@ -169,9 +169,18 @@ class _Explaining:
         return [found for gap in view.gaps for found in judge_gap(gap, answers, self._vocabulary)]
 
     def _suspects(self, rows: RowSet, view: LogView, state: Sequence[StateFault]) -> tuple[set[bytes], int]:
-        found = rows.deals_unlike(view.rows) | view.rows.deals_unlike(rows) | view.split
-        found |= {each.deal_id.bytes for each in state if each.deal_id is not None}
-        kept = set(sorted(found)[: self._most_deals])
+        # Changes that came after the snapshot make most false suspects, and are in the log alone: these come last.
+        found = dict.fromkeys(
+            deal_id
+            for some in (
+                {each.deal_id.bytes for each in state if each.deal_id is not None},
+                view.split,
+                rows.deals_unlike(view.rows),
+                view.rows.deals_unlike(rows),
+            )
+            for deal_id in sorted(some)
+        )
+        kept = set(list(found)[: self._most_deals])
         further = len(found) - len(kept)
         if further:
             self._notes.append(f"{further} further deals differ, and were not looked at")

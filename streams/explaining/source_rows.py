@@ -78,6 +78,4 @@ async def _all_rows(source: Connection) -> AsyncIterator[None]:
     try:
         yield
     except asyncpg.InsufficientPrivilegeError as error:
-        raise PreconditionError(
-            f"the role of FUNNELPROOF_SOURCE_DSN may not read all rows: {error}"
-        ) from error
+        raise PreconditionError(f"the role that reads the CRM may not read all rows: {error}") from error

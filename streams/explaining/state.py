@@ -42,7 +42,10 @@ def judge_gap(gap: Gap, answers: Mapping[UUID, HeldDeal] | None, vocabulary: Voc
         told = "the worker has every deal there as the log has the deal, so the count in Postgres was changed"
         return [StateFault(Fault.PARTIAL_EDITED, gap, told)]
     if not gap.candidates and len(gap.log) == 1:
-        told = "no deal of the log accounts for this, so the count in Postgres was changed"
+        told = (
+            "no deal of the log accounts for this: the count in Postgres was changed, or the worker counts a row that "
+            "the log does not have"
+        )
         return [StateFault(Fault.PARTIAL_EDITED, gap, told)]
     if not is_whole and len(gap.log) > 1 and not gap.further:
         named = [

@@ -23,8 +23,8 @@ numbered as materialized (
 added as (
     insert into funnelproof.finding (
         finding_id, tenant_id, pipeline_id, window_name, window_start, window_end, run_id, revision,
-        from_stage_id, to_stage_id, fault, deal_id, source_entered, source_converted, log_entered, log_converted,
-        partials_entered, partials_converted, facts_entered, facts_converted, sentence
+        from_stage_id, to_stage_id, fault, deal_id, source_entered, source_converted, log_entered,
+        log_converted, partials_entered, partials_converted, facts_entered, facts_converted, sentence
     ) overriding system value
     select
         numbered.finding_id,

@@ -1,11 +1,11 @@
 -- Whether windows are past their retention, and whether a revision waits for them: even one that a doubt about the log
 -- holds back. $1 to $5: tenants, pipelines, kinds, starts, ends
 select
-    exists (
+    exists(
         select from funnelproof.sealed
         where sealed.window_name = asked.window_name and asked.window_end <= sealed.sealed_until
     ) as is_sealed,
-    exists (
+    exists(
         select from funnelproof.touched_window as touched
         where
             touched.tenant_id = asked.tenant_id

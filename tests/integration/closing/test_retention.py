@@ -376,7 +376,20 @@ async def test_old_evidence_goes_but_never_the_last_reconciliation(desk: Desk, p
         ) as letter (number, published, resolved, compared)
         """
     )
-    assert await pruner(pool).prune() == {"reconciliations": 2, "dead_letters": 1}
+    await pool.execute(
+        """
+        insert into funnelproof.finding (
+            found_at, resolved_at, tenant_id, pipeline_id, window_name, window_start, window_end, revision,
+            from_stage_id, to_stage_id, fault, sentence
+        )
+        select
+            now() - interval '91 days', resolved, gen_random_uuid(), gen_random_uuid(), 'day', now(), now(), 1,
+            gen_random_uuid(), gen_random_uuid(), 'lost', 'told'
+        from (values (null::timestamptz), (now() - interval '91 days'), (now() - interval '1 day')) as old (resolved)
+        """
+    )
+    assert await pruner(pool).prune() == {"reconciliations": 2, "findings": 2, "dead_letters": 1}
+    assert await count(pool, "funnelproof.finding") == 1
     assert await count(pool, "funnelproof.reconciliation") == 1
     assert await count(pool, "funnelproof.dead_letter") == 4
 
