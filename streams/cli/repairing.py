@@ -8,7 +8,8 @@ from streams.cli.progress import telling
 from streams.cli.reconcile import print_result, result_as_json
 from streams.explaining import Explanation
 from streams.reconciliation import ReconcileResult
-from streams.repairing import Repaired, RepairPlan, plan_repair, repair
+from streams.repairing.plan import RepairPlan, plan_repair
+from streams.repairing.repair import Repaired, repair
 from streams.settings import Settings
 from streams.store.closed_scope import ClosedScope
 

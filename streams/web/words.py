@@ -17,6 +17,7 @@ CAUSES = {
     "delete": "an entry was deleted",
     "tenant_or_pipeline_moved": "an entry got another tenant or pipeline",
     "pairs_changed": "the pairs of stages changed",
+    "repair": "a repair",
     "unknown": "unknown: the log was read again",
 }
 """The usual causes of a revision, in words. Other causes are shown as they are."""
