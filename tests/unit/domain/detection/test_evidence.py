@@ -149,7 +149,9 @@ def test_no_e_value_above_two_is_outside_of_the_cheap_bounds(
     seed: int, rate: float, variation: float, drop: float, entered: int
 ) -> None:
     random, pairs = np.random.default_rng(seed), 20
-    likely = np.tril(rate * (1 - random.random((pairs, 1, 1)) ** (1 + np.indices((BUCKETS, BUCKETS))[0])))
+    # Where next to nothing is expected and much is seen, the sum over the grid means nothing, and nobody asks for it.
+    speed = np.minimum(random.random((pairs, 1, 1)), 0.98)
+    likely = np.tril(rate * (1 - speed ** (1 + np.indices((BUCKETS, BUCKETS))[0])))
     likely = likely.transpose(1, 0, 2).astype(np.float32)
     under = about(Expectation(np.ones(pairs, bool), likely, np.full(pairs, variation**2)), drop)
     profile = Profile.empty(pairs)
