@@ -13,7 +13,7 @@ from bench.contender import Contender
 from bench.contestants import contestants
 from bench.dataset import Dataset, laid_out
 from bench.machine import machine
-from bench.measures import closing, job, kinds, latency, proof, replay, source, workers
+from bench.measures import closing, comparisons, job, kinds, latency, proof, replay, source, workers
 from bench.measures.finding import Finding, Setting
 from bench.race import Outcome, race
 from bench.servers import running_connect, running_servers
@@ -31,6 +31,7 @@ THROUGH_THE_CONNECTOR: Mapping[str, Callable[[Setting], Awaitable[Finding]]] = {
     "closing": closing.measure,
     "source": source.measure,
     "job": job.measure,
+    "comparisons": comparisons.measure,
 }
 MEASURES = (*OVER_THE_WORK, *THROUGH_THE_CONNECTOR)
 

@@ -81,10 +81,11 @@ async def installed(
 
 
 @asynccontextmanager
-async def writing(dsn: str, rate: int, folder: Path) -> AsyncIterator[None]:
+async def writing(dsn: str, rate: int, folder: Path, corrected_percent: int = 0) -> AsyncIterator[None]:
     """Have rows written for the length of a block; raises BenchError where the writer has ended before it."""
     log = folder / "writer.log"
-    with measured([sys.executable, "-m", "bench.measures.writer", dsn, str(rate)], {}, log, ROOT) as writer:
+    command = [sys.executable, "-m", "bench.measures.writer", dsn, str(rate), str(corrected_percent)]
+    with measured(command, {}, log, ROOT) as writer:
         yield
         if not writer.runs:
             raise BenchError(f"the writer ended early: {writer.last_words()}")
@@ -103,7 +104,20 @@ async def _until_proven(facts_dsn: str, folder: Path) -> None:
 
 async def run(environment: Mapping[str, str], *command: str) -> None:
     """Run a command of funnelproof; raises BenchError if the command fails."""
-    done = await asyncio.to_thread(
+    done = await _ended(environment, command)
+    if done.returncode:
+        raise BenchError(f"funnelproof {' '.join(command)} failed: {done.stderr.strip()}")
+
+
+async def output(environment: Mapping[str, str], *command: str) -> str:
+    """Run a command of funnelproof; return what the command prints, whatever the exit status."""
+    return (await _ended(environment, command)).stdout
+
+
+async def _ended(
+    environment: Mapping[str, str], command: Sequence[str]
+) -> "subprocess.CompletedProcess[str]":
+    return await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-m", "streams", *command],
         env={**outside(), **environment},
@@ -111,5 +125,3 @@ async def run(environment: Mapping[str, str], *command: str) -> None:
         text=True,
         check=False,
     )
-    if done.returncode:
-        raise BenchError(f"funnelproof {' '.join(command)} failed: {done.stderr.strip()}")

@@ -9,3 +9,4 @@ select
     entry.stage_id,
     clock_timestamp()
 from unnest($1::uuid[], $2::uuid[], $3::uuid[]) as entry (tenant_id, pipeline_id, stage_id)
+returning id
