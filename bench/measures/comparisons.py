@@ -41,7 +41,8 @@ async def measure(setting: Setting) -> Finding:
         outcomes.append(last)
     return Finding(
         f"{_COMPARISONS} comparisons of all closed windows under {_RATE} writes/s",
-        f"{_CORRECTED_PERCENT} % of the writes move an entry in time, most of them in closed windows. Windows of {', '.join(_KINDS)}. Quiet: the first comparison that began after the last write, and was equal.",
+        f"{_CORRECTED_PERCENT} % of the writes move an entry in time, most of them in closed windows. Windows of "
+        f"{', '.join(_KINDS)}. Quiet: the first comparison that began after the last write, and was equal.",
         [
             _row("under writes", outcomes[:-1], rows, corrected, None),
             _row("quiet", outcomes[-1:], rows, corrected, round(time.monotonic() - quiet, 1)),

@@ -1,8 +1,8 @@
 """Writes entries of new deals at a steady rate, until the writer is ended.
 
-`python -m bench.measures.writer DSN ROWS_A_SECOND [PERCENT]`. PERCENT of the rows are not written: as many entries, which are 15 seconds old or older, are moved back in time instead.
-
-One row a transaction for up to 100 rows a second, else fifty transactions; a long stall is not made up for.
+`python -m bench.measures.writer DSN ROWS_A_SECOND [PERCENT]`: PERCENT of the rows are not written; as many entries that
+are 15 seconds old or older are moved back in time instead. One row a transaction for up to 100 rows a second, else
+fifty transactions; a long stall is not made up for.
 """
 
 import asyncio
