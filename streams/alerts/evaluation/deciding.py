@@ -47,9 +47,9 @@ def decide(
     rows = np.flatnonzero(look.fired | ended)
     if not len(rows):
         return
-    told = accounts(detector, sight.profile, sight.age)
-    for row in rows.tolist():
-        found = numbers(rule, detector, told, look, row, sight.at - window.start)
+    told = accounts(detector, sight.profile, sight.age, rows)
+    for place, row in enumerate(rows.tolist()):
+        found = numbers(rule, detector, told, place, look, row, sight.at - window.start)
         if look.adopted[row]:
             found = msgspec.structs.replace(found, reason=ADOPTED)
         seen = Seen(sight.at, window.start, window.end, names.of(rule, streams[row], found))

@@ -1,6 +1,5 @@
 """The evaluator: all watches at one moment, in one transaction with everything that they decide."""
 
-import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -9,6 +8,7 @@ import asyncpg
 import msgspec
 import structlog
 
+from streams.alerts.evaluation import memory
 from streams.alerts.evaluation.book import TOLD_SHORTLY, Decided, instant_of, microseconds_of
 from streams.alerts.evaluation.expected import note_expectations
 from streams.alerts.evaluation.health import CONDITIONS, Health, name_of
@@ -32,9 +32,6 @@ log = structlog.get_logger(__name__)
 
 FUNNELS_EVERY = 15.0
 """Seconds between two readings of pipelines, stages and labels."""
-LARGEST_MEMORY = 256_000_000
-"""The most bytes of a detector that are stored; a larger detector learns anew after a restart."""
-
 
 OnLook = Callable[[float, Sequence[Transition]], None]
 """Called after every look with the look's seconds and transitions."""
@@ -215,9 +212,10 @@ class Evaluator:
             watch.place.proof_id = moment.proof_id
             return watch.align(moment, "resolved", "the rule has changed")
         restored = False
-        if cursor["memory"] is not None:
+        parts = await memory.kept(connection, _place(want))
+        if parts:
             try:
-                restored = await watch.restore(connection, cursor["memory"], cursor["memory_proof_id"])
+                restored = await watch.restore(connection, parts, cursor["memory_proof_id"])
             except SnapshotError as error:
                 log.info("learning anew", rule=want.rule.name, reason=str(error))
         if not restored:
@@ -255,9 +253,7 @@ class Evaluator:
             await connection.execute(sql("queries/alerts/cursor_note"), *_place(want), *cursor)
             self._noted[want.key] = cursor
         if closed and isinstance(watch, Watch):
-            memory = await asyncio.to_thread(watch.memory)
-            kept = memory if len(memory) <= LARGEST_MEMORY else None
-            await connection.execute(sql("queries/alerts/cursor_remember"), *_place(want), kept)
+            await memory.keep(connection, _place(want), watch.memory())
         if states := watch.book.stored():
             await connection.execute(sql("queries/alerts/states_note"), msgspec.json.encode(states).decode())
 

@@ -11,7 +11,7 @@ from streams.alerts.transition import Evidence
 from streams.domain.detection.account import Account, account, odds, traffic_account
 from streams.domain.detection.detector import Detector, Look
 from streams.domain.detection.evidence import DropHypotheses
-from streams.domain.detection.profile import Profile
+from streams.domain.detection.profile import Profile, Rows
 from streams.domain.detection.traffic import TrafficHypotheses
 from streams.domain.windows import MICROSECOND, from_microseconds
 
@@ -36,20 +36,22 @@ class Names:
         )
 
 
-def accounts(detector: Detector, profile: Profile, age: int) -> Account:
-    """Return what a look at an age saw and what was expected, for all pairs."""
+def accounts(detector: Detector, profile: Profile, age: int, pairs: Rows | slice) -> Account:
+    """Return what a look at an age saw and what was expected, for some pairs."""
     under = detector.under
     if isinstance(under, DropHypotheses):
-        return account(profile, under.expected, age)
+        return account(profile[pairs], under.expected[pairs], age)
     if isinstance(under, TrafficHypotheses):
-        return traffic_account(profile, under, age)
+        return traffic_account(profile[pairs], under[pairs], age)
     raise TypeError(f"no account of {type(under).__name__}")
 
 
-def numbers(rule: Rule, detector: Detector, told: Account, look: Look, row: int, passed: int) -> Evidence:
-    """Return the numbers of one pair; `passed` is the window's age in microseconds."""
+def numbers(
+    rule: Rule, detector: Detector, told: Account, place: int, look: Look, row: int, passed: int
+) -> Evidence:
+    """Return the numbers of one pair, which has a place in `told`; `passed` is the window's age in microseconds."""
     entered, converted, expected = (
-        float(values[row]) for values in (told.entered, told.converted, told.expected)
+        float(values[place]) for values in (told.entered, told.converted, told.expected)
     )
     state = detector.state
     since = int(state.since[row]) if state.windows[row] > 0 else state.open
@@ -58,8 +60,8 @@ def numbers(rule: Rule, detector: Detector, told: Account, look: Look, row: int,
         entered=round(entered),
         converted=round(converted) if of_rate else None,
         expected=round(expected, 2),
-        low=float(told.low[row]),
-        high=float(told.high[row]),
+        low=float(told.low[place]),
+        high=float(told.high[place]),
         rate=_share(converted, entered) if of_rate else None,
         expected_rate=_share(expected, entered) if of_rate else None,
         odds=_odds(float(look.log_evidence[row])),

@@ -10,7 +10,7 @@ from streams.domain.detection.decoding import decode_converted, decode_entered
 from streams.domain.detection.profile import Profile
 from streams.domain.windows import from_microseconds
 from streams.resources import sql
-from streams.store.database import Connection
+from streams.store.database import Connection, fetch_in_batches
 
 MANY = 20_000
 """Partials from which on all profiles are read anew."""
@@ -47,9 +47,11 @@ class OpenWindow:
         known = (list(moved), list(moved.values()))
         if self._which != (epoch, start, end) or await self._many(connection, epoch, *known):
             self._which, self._profile = (epoch, start, end), Profile.empty(len(self._streams))
-            self._put(await connection.fetch(sql("queries/alerts/partial_profiles"), *place))
+            every = sql("queries/alerts/partial_profiles")
+            await fetch_in_batches(connection, self._put, every, *place)
         elif moved:
-            self._put(await connection.fetch(sql("queries/alerts/partial_changes"), *place, *known))
+            changes = sql("queries/alerts/partial_changes")
+            await fetch_in_batches(connection, self._put, changes, *place, *known)
         self._flushes = flushes
         return Profile(self._profile.entered, self._profile.converted)
 

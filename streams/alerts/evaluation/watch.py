@@ -6,7 +6,8 @@ alert comes from it. A window whose predecessor is still open waits.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -110,16 +111,16 @@ class Watch:
         self._known = {window.start for window in windows}
         return windows
 
-    async def restore(self, connection: Connection, memory: bytes, proof_id: int) -> bool:
+    async def restore(self, connection: Connection, memory: deque[bytes], proof_id: int) -> bool:
         """Take the detector of a former process, as it was after the publication `proof_id`, and its streams.
 
         Return False, with nothing taken, if the watch has new streams with a history: see `change`. Raises
         SnapshotError if the memory is of another version.
         """
-        wanted, detector = self.streams, self.detector
+        wanted, test = self.streams, self.detector.test
         streams, state = recall(memory, isinstance(self.rule, TrafficRule))
         self._take(Streams(streams))
-        self.detector = Detector.restore(state, self.season, detector.test, self.log_thresholds())
+        self.detector = Detector.restore(state, self.season, test, self.log_thresholds())
         await self._remember(connection, self.place.closed)
         if not await self.change(connection, wanted.streams):
             self._take(wanted)
@@ -127,8 +128,8 @@ class Watch:
         self.place = replace(self.place, proof_id=proof_id, start=None, end=None, age=-1)
         return True
 
-    def memory(self) -> bytes:
-        """Return the detector and the streams for `restore`."""
+    def memory(self) -> Iterator[bytes]:
+        """Yield the detector and the streams for `restore`, in parts."""
         return remember(self.streams.streams, self.detector.snapshot())
 
     async def change(self, connection: Connection, streams: Sequence[Stream]) -> bool:
@@ -136,16 +137,18 @@ class Watch:
 
         Return False, with nothing changed, if new streams have a history: the watch must learn.
         """
-        if self.streams.streams == streams:
+        if set(self.streams.streams) == set(streams):
             return True
-        rows = {stream: row for row, stream in enumerate(self.streams.streams)}
-        fresh = [stream for stream in streams if stream not in rows]
+        before, wanted = self.streams.streams, set(streams)
+        fresh = list(wanted.difference(before))
         if await self._reader.any_history(connection, fresh, self._since):
             return False
-        rows |= {stream: row for row, stream in enumerate(fresh, start=len(rows))}
-        self.detector.grow(len(fresh))
-        self.detector.keep(np.array([rows[stream] for stream in streams], np.intp))
-        self._take(Streams(streams))
+        stay = [row for row, stream in enumerate(before) if stream in wanted]
+        if len(stay) < len(before):
+            self.detector.keep(np.array(stay, np.intp))
+        if fresh:
+            self.detector.grow(len(fresh))
+        self._take(Streams([*(before[row] for row in stay), *sorted(fresh)]))
         self.detector.log_threshold = self.log_thresholds()
         return True
 
@@ -169,7 +172,7 @@ class Watch:
             else:
                 affected = np.zeros(len(self.streams), bool)
                 for change in changes:
-                    affected |= self.detector.revise(change.start, change.before, change.after)
+                    affected |= self.detector.revise(change.start, change.rows, change.before, change.after)
                 if affected.any():
                     decided = await self._rescore(connection, moment, affected)
         place.proof_id = moment.proof_id
@@ -271,7 +274,7 @@ class Watch:
             self.detector.state.rested[ended_in(self.book, self.streams, window.start)] = True
         decided: list[Decided] = []
         begin = self.place.age + 1 if self.place.start == window.start else 0
-        if last == BUCKETS - 1:
+        if begin < last == BUCKETS - 1:
             self.detector.foresee(profile)
         for age in range(begin, last + 1):
             at = bucket_end(window.start, window.end, age)

@@ -12,6 +12,11 @@ import numpy as np
 
 from streams.domain.detection.knots import KNOTS, at_knots
 from streams.domain.detection.profile import BUCKETS, Flags, Profile, Reals, Rows
+from streams.domain.detection.rows import grown
+
+
+_CHUNK = 4096
+"""Pairs to which a window is added at once: the working memory stays small."""
 
 
 @dataclass(slots=True)
@@ -60,11 +65,15 @@ class Baseline:
         """Return the sums of some pairs."""
         return type(self)(*(array[pairs] for array in self.arrays().values()))
 
-    def grown(self, pairs: int) -> Self:
-        """Return the sums with those of further pairs, without windows, behind."""
-        more = self.empty(pairs, self.weight.shape[1])
-        both = zip(self.arrays().values(), more.arrays().values(), strict=True)
-        return type(self)(*(np.concatenate(arrays) for arrays in both))
+    def keep(self, pairs: Rows) -> None:
+        """Keep the sums of some pairs, in the order given."""
+        for name, array in self.arrays().items():
+            setattr(self, name, array[pairs])
+
+    def grow(self, pairs: int) -> None:
+        """Add further pairs, without windows, behind the others."""
+        for name, array in self.arrays().items():
+            setattr(self, name, grown(array, pairs))
 
     def add(self, rows: Rows, slot: int, profile: Profile, weight: float) -> None:
         """Add a window, in a seasonal slot, for some pairs; `profile` has a row for each of these pairs."""
@@ -76,7 +85,10 @@ class Baseline:
 
     def add_where(self, pairs: Flags, slot: int, profile: Profile, weight: float) -> None:
         """Add a window like `add`, for the pairs that are True (n,); faster than `add` where most are."""
-        self._move(slice(None), slot, profile, weight, pairs.astype(np.float32))
+        sign = pairs.astype(np.float32)
+        for start in range(0, len(sign), _CHUNK):
+            some = slice(start, start + _CHUNK)
+            self._move(some, slot, profile[some], weight, sign[some])
 
     def _move(self, rows: Rows | slice, slot: int, profile: Profile, weight: float, sign: Reals) -> None:
         """Add (sign 1), take back (-1) or leave (0) the window of each pair in `rows`."""

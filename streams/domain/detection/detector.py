@@ -39,6 +39,8 @@ from streams.domain.detection.state import State
 _LOG_RECOVERED = float(np.log(RECOVERED))
 _MEASURED = 14
 """Variation and level are measured so many times in a season, at most once a window."""
+_FORESEEN = 10_000
+"""The most pairs for which all looks at a window are prepared at once: the memory is that of twelve looks."""
 _REMEMBERED = 20
 """Half-lives after which a window that was left out is forgotten: a weight of a millionth."""
 
@@ -80,7 +82,8 @@ class Detector:
         self.season = season
         self.test = test
         self.log_threshold = log_threshold
-        self.under: Hypotheses
+        self._under: Hypotheses
+        self._stale = False
         self._foreseen: Foreseen | None = None
         self._stirred = False
         self._renew()
@@ -89,6 +92,13 @@ class Detector:
     def empty(cls, pairs: int, season: Season, test: Question, log_threshold: float | Reals) -> "Detector":
         """Return a detector that has seen no window."""
         return cls(State.empty(pairs, season.slots), season, test, log_threshold)
+
+    @property
+    def under(self) -> Hypotheses:
+        """What is expected of the window that is open, or that was closed last."""
+        if self._stale and self.state.open is not None:
+            self._expect(self.state.open, self.state.measured)
+        return self._under
 
     def open(self, start: int) -> None:
         """Make the expectations of the window that starts at `start` (microseconds), later than all before."""
@@ -104,16 +114,15 @@ class Detector:
     def _expect(self, start: int, known: Reals) -> None:
         """Make the expectations; `known` is `State.measured`, NaN where to be measured anew."""
         state = self.state
-        self.under = self.test.hypotheses(
+        self._under = self.test.hypotheses(
             state.baseline, state.recent, known.astype(np.float32), self._moment(start)
         )
-        state.measured = self.under.measured
-        self._foreseen = None
+        state.measured = self._under.measured
+        self._foreseen, self._stale = None, False
 
     def _renew(self) -> None:
-        """Make the expectations of the open window anew, since the state has changed."""
-        if self.state.open is not None:
-            self._expect(self.state.open, self.state.measured)
+        """Have the expectations of the open window made anew when they are needed, since the state has changed."""
+        self._foreseen, self._stale = None, True
 
     def _moment(self, start: int) -> Moment:
         return Moment(self.season.slot_of(start), self._weight(start), self.season.half_life)
@@ -145,6 +154,8 @@ class Detector:
 
     def foresee(self, profile: Profile) -> None:
         """Compute at once what the looks at a window that has ended will need; the looks find the same as without."""
+        if self.state.pairs > _FORESEEN:
+            return
         most, least = self.under.bounds(profile, slice(0, BUCKETS))
         log_e = np.full((2, *most.shape), np.nan)
         needed = self._needed(most, least, np.arange(BUCKETS))
@@ -219,22 +230,24 @@ class Detector:
         state.adopt(np.flatnonzero(adopted))
         return replace(look, adopted=adopted)
 
-    def revise(self, start: int, before: Profile, after: Profile) -> Flags:
-        """Replace a closed window's profiles; return the pairs of which the evidence changes (n,): see `rescore`.
+    def revise(self, start: int, rows: Rows, before: Profile, after: Profile) -> Flags:
+        """Replace the profiles of some pairs in a closed window; `before` and `after` have a row for each of `rows`.
 
-        Raises ValueError for a window that is not closed.
+        Return the pairs of which the evidence changes (n,): see `rescore`. Raises ValueError for a window that is not
+        closed.
         """
         state = self.state
-        status = state.status_of(start)
+        status = state.status_of(start)[rows]
         slot, weight = self.season.slot_of(start), self._weight(start)
         changed = (before.entered != after.entered).any(1) | (before.converted != after.converted).any((1, 2))
         for sums, kept in ((state.baseline, COUNTED), (state.waiting, WAITING)):
-            rows = np.flatnonzero(changed & (status == kept))
-            sums.remove(rows, slot, before[rows], weight)
-            sums.add(rows, slot, after[rows], weight)
-        state.recent.replace(start, after)
+            some = np.flatnonzero(changed & (status == kept))
+            sums.remove(rows[some], slot, before[some], weight)
+            sums.add(rows[some], slot, after[some], weight)
+        state.recent.replace(start, rows, after)
         self._renew()
-        affected: Flags = changed & (status == WAITING)
+        affected = np.zeros(state.pairs, bool)
+        affected[rows[changed & (status == WAITING)]] = True
         return affected
 
     def rescore(self, rows: Rows, windows: Iterable[tuple[int, int, Profile]]) -> Reals:
@@ -290,10 +303,10 @@ class Detector:
 
     def keep(self, rows: Rows) -> None:
         """Keep some of the pairs, in the order given, and forget the others."""
-        self.state = self.state.kept(rows)
+        self.state.keep(rows)
         self._renew()
 
     def grow(self, pairs: int) -> None:
         """Add pairs that have no history, behind the others; the pairs begin with the next window that opens."""
-        self.state = self.state.grown(pairs)
+        self.state.grow(pairs)
         self._renew()

@@ -8,7 +8,7 @@ import numpy as np
 from streams.domain.detection.baseline import Baseline
 from streams.domain.detection.decay import Moment
 from streams.domain.detection.knots import knots_of
-from streams.domain.detection.profile import BUCKETS, Flags, Reals
+from streams.domain.detection.profile import BUCKETS, Flags, Reals, Rows
 from streams.domain.detection.season import HOURS
 
 LEARNING = 14
@@ -52,6 +52,10 @@ class Expectation:
         """Put in the expectations of some pairs."""
         self.learned[pairs], self.spread[pairs] = other.learned, other.spread
         self.likely[:, pairs] = other.likely
+
+    def __getitem__(self, pairs: slice | Rows) -> "Expectation":
+        """Return the expectations of some pairs."""
+        return Expectation(self.learned[pairs], self.likely[:, pairs], self.spread[pairs])
 
     @property
     def highest(self) -> Reals:

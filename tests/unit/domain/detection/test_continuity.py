@@ -197,7 +197,7 @@ def test_pairs_that_come_are_as_pairs_of_a_new_detector(
         assert_alike(list(of_new), [part(look, new) for look in found])
     if window:
         assert not grown.status_of(story[window - 1][0])[new].any()
-    assert grown.status_of(story[window][0])[new].any() or world[2]
+    assert (grown.state.left_out.born[new] == story[window][0]).all()
 
 
 def test_pairs_that_come_while_a_window_is_open_take_part_in_the_window() -> None:

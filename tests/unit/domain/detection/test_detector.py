@@ -151,7 +151,7 @@ def test_an_alert_that_a_revision_undoes_is_retracted() -> None:
     firing = story.detector.state.firing.copy()
     since = int(story.detector.state.since[firing].min()) // WEEK
     for number in range(NORMAL, NORMAL + 3):
-        affected = story.detector.revise(number * WEEK, story.profiles[number], corrected[number])
+        affected = story.detector.revise(number * WEEK, ALL, story.profiles[number], corrected[number])
         assert (affected == (story.detector.state.since <= number * WEEK)).all()
     story.profiles[NORMAL:] = corrected[NORMAL:]
     again = story.detector.rescore(ALL, excursion(story, since))
@@ -191,7 +191,7 @@ def test_a_revised_window_counts_as_if_it_had_always_been_so(revised: int) -> No
     before, after = windows(0.0, count=NORMAL), windows(0.0, count=NORMAL)
     after[revised] = Profile(after[revised].entered, after[revised].converted // 2)
     one, other = told(before).detector, told(after).detector
-    one.revise(revised * WEEK, before[revised], after[revised])
+    one.revise(revised * WEEK, ALL, before[revised], after[revised])
     both = [of.status_of(number * WEEK) == COUNTED for of in (one, other) for number in range(NORMAL)]
     alike = np.logical_and.reduce(both)
     assert alike.sum() > 0 or revised == 39
@@ -212,7 +212,7 @@ def test_windows_open_and_close_in_turn() -> None:
     with pytest.raises(ValueError, match="close the window"):
         one.open(2 * WEEK)
     with pytest.raises(ValueError, match="not closed"):
-        one.revise(WEEK, Profile.empty(PAIRS), Profile.empty(PAIRS))
+        one.revise(WEEK, ALL, Profile.empty(PAIRS), Profile.empty(PAIRS))
     one.close(Profile.empty(PAIRS))
     with pytest.raises(ValueError, match="forward in time"):
         one.open(WEEK)

@@ -34,8 +34,8 @@ def test_a_cut_shows_what_was_visible_at_the_age() -> None:
     profile = example()
     assert [int(profile.cut(age).converted_count[0]) for age in (1, 2, 3, 4)] == [0, 1, 1, 2]
     assert [int(profile.cut(age).entered_count[0]) for age in (0, 3, 4)] == [3, 3, 5]
-    assert profile.done_by_age[2].tolist() == [1]
-    assert profile.waiting(4, slice(None)).tolist() == [[2, 0, 0, 0, 1] + [0] * 7]
+    assert profile.by_age(slice(2, 5)).sum(2).tolist() == [[1], [1], [2]]
+    assert profile.at(np.array([3])).tolist() == [[1] + [0] * 11]
 
 
 @pytest.mark.parametrize(
