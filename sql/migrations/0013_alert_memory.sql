@@ -11,14 +11,5 @@ create table funnelproof.alert_memory (
     primary key (rule, window_name, tiling, part)
 );
 
-insert into funnelproof.alert_memory (rule, window_name, tiling, part, content)
-select
-    known.rule,
-    known.window_name,
-    known.tiling,
-    0,
-    known.memory
-from funnelproof.alert_cursor as known
-where known.memory is not null;
-
+-- The form of the memory changes, too: a rule learns anew from the stored runs.
 alter table funnelproof.alert_cursor drop column memory;

@@ -13,7 +13,7 @@ from streams.alerts.notation import ANY, PairName
 from streams.alerts.rules import Rule, TrafficRule
 from streams.domain.change import Scope
 from streams.resources import sql
-from streams.store.database import Connection, Pool
+from streams.store.database import Connection, fetch_in_batches
 from streams.store.labels import Labels, known_labels
 
 
@@ -71,9 +71,14 @@ class Coverage:
         return found
 
 
-async def read_funnels(report: Connection | Pool) -> Funnels:
+async def read_funnels(report: Connection) -> Funnels:
     """Return the pipelines with stages and pairs as the last proof has read them, and the labels."""
-    funnels = [_funnel(row) for row in await report.fetch(sql("queries/alerts/funnels"))]
+    funnels: list[Funnel] = []
+
+    def take(rows: Iterable[asyncpg.Record]) -> None:
+        funnels.extend(map(_funnel, rows))
+
+    await fetch_in_batches(report, take, sql("queries/alerts/funnels"))
     return Funnels(funnels, await known_labels(report))
 
 

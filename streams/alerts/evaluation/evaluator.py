@@ -143,7 +143,7 @@ class Evaluator:
             return []
         self._read_at = time.monotonic()
         funnels = await read_funnels(connection)
-        self._names = Names(funnels)
+        self._names = Names.among(funnels)
         plan = await recorded_plan(connection, self._windows)
         wants, invalid = wanted(self._rules.rules, funnels, plan, to_microseconds(moment.now))
         transitions = await tell_invalid(connection, invalid, moment)

@@ -16,8 +16,8 @@ async def note_expectations(connection: Connection, watch: Watch, noted: object)
     place, state = watch.place, watch.detector.state
     if state.open is None or place.start != state.open or place.end is None:
         return noted
-    under = watch.detector.under
-    if under is noted or not isinstance(under, DropHypotheses):
+    under, edition = watch.detector.under, watch.detector.edition
+    if edition is noted or not isinstance(under, DropHypotheses):
         return noted
     streams = watch.streams.streams
     key = watch.rule.name, watch.rule.window, watch.book.tiling
@@ -39,4 +39,4 @@ async def note_expectations(connection: Connection, watch: Watch, noted: object)
             expected.spread.tolist(),
             pack(expected),
         )
-    return under
+    return edition

@@ -1,5 +1,6 @@
 """The numbers behind a transition: what was seen, what was expected, and how sure the difference is."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 
@@ -14,23 +15,29 @@ from streams.domain.detection.evidence import DropHypotheses
 from streams.domain.detection.profile import Profile, Rows
 from streams.domain.detection.traffic import TrafficHypotheses
 from streams.domain.windows import MICROSECOND, from_microseconds
+from streams.store.labels import Labels
 
 
 @dataclass(frozen=True)
 class Names:
-    """The names of things for people."""
+    """The names of things for people: labels, and stages by id."""
 
-    known: Funnels
+    labels: Labels
+    stages: Mapping[str, str | None]
+
+    @classmethod
+    def among(cls, known: Funnels) -> "Names":
+        """Return the names of an installation."""
+        return cls(known.labels, known.stages)
 
     def of(self, rule: Rule, stream: Stream, evidence: Evidence) -> Evidence:
         """Return the evidence with the names of a stream, and with the drop and the budget of the rule."""
-        known = self.known
         return msgspec.structs.replace(
             evidence,
-            tenant=known.labels.tenants.get(stream.scope.tenant_id),
-            pipeline=known.labels.pipelines.get(stream.scope.pipeline_id),
-            from_stage=known.stages.get(stream.from_stage),
-            to_stage=None if stream.to_stage is None else known.stages.get(stream.to_stage),
+            tenant=self.labels.tenants.get(stream.scope.tenant_id),
+            pipeline=self.labels.pipelines.get(stream.scope.pipeline_id),
+            from_stage=self.stages.get(stream.from_stage),
+            to_stage=None if stream.to_stage is None else self.stages.get(stream.to_stage),
             drop=None if isinstance(rule, BelowRule) else rule.drop,
             budget=None if isinstance(rule, BelowRule) else str(rule.false_alarms),
         )

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 import asyncpg
+import numpy as np
 
 from streams.alerts.evaluation.reading import IDENTIFIER, STAGE, Streams
 from streams.domain.detection.decoding import decode_converted, decode_entered
@@ -46,7 +47,7 @@ class OpenWindow:
         }
         known = (list(moved), list(moved.values()))
         if self._which != (epoch, start, end) or await self._many(connection, epoch, *known):
-            self._which, self._profile = (epoch, start, end), Profile.empty(len(self._streams))
+            self._which, self._profile = (epoch, start, end), Profile.compact(len(self._streams))
             every = sql("queries/alerts/partial_profiles")
             await fetch_in_batches(connection, self._put, every, *place)
         elif moved:
@@ -79,7 +80,7 @@ class OpenWindow:
             self._profile.entered[at] = decode_entered(sent)
         if converted:
             at, sent = _split(converted)
-            self._profile.converted[at] = decode_converted(sent)
+            self._profile = self._profile.put(np.array(at), decode_converted(sent))
 
 
 def _split(placed: Sequence[tuple[int, bytes]]) -> tuple[list[int], list[bytes]]:

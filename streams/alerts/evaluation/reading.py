@@ -73,13 +73,15 @@ class Streams:
         """Return the number of streams."""
         return len(self.streams)
 
-    def put(self, profile: Profile, rows: Iterable[asyncpg.Record]) -> None:
-        """Put in the profiles of some streams, from rows with a pair's entries and conversions."""
+    def put(self, profile: Profile, rows: Iterable[asyncpg.Record]) -> Profile:
+        """Put in the profiles of some streams, from rows with a pair's entries and conversions: see `Profile.put`."""
         found = list(self.placed(rows))
-        if found:
-            at = [place for place, _ in found]
-            some = decode([row["entered"] for _, row in found], [row["converted"] for _, row in found])
-            profile.entered[at], profile.converted[at] = some.entered, some.converted
+        if not found:
+            return profile
+        at = np.array([place for place, _ in found])
+        some = decode([row["entered"] for _, row in found], [row["converted"] for _, row in found])
+        profile.entered[at] = some.entered
+        return profile.put(at, some.converted)
 
     def placed(self, rows: Iterable[asyncpg.Record]) -> Iterator[tuple[int, asyncpg.Record]]:
         """Yield the streams' rows; entries into a stage stand in the row of every pair that begins there."""
@@ -127,7 +129,7 @@ class Reader:
         at_once = max(1, min(WINDOWS_AT_ONCE, STREAMS_AT_ONCE // max(1, len(self.streams))))
         for place in range(0, len(windows), at_once):
             some = windows[place : place + at_once]
-            profiles = {from_microseconds(each.start): Profile.empty(len(self.streams)) for each in some}
+            profiles = {from_microseconds(each.start): Profile.compact(len(self.streams)) for each in some}
             await fetch_in_batches(
                 connection,
                 partial(self._put, profiles),
@@ -141,11 +143,11 @@ class Reader:
             yield list(zip(some, profiles.values(), strict=True))
             del profiles  # profiles of many streams are large: forgotten before the next are made
 
-    def _put(self, profiles: Mapping[datetime, Profile], rows: Iterable[asyncpg.Record]) -> None:
+    def _put(self, profiles: dict[datetime, Profile], rows: Iterable[asyncpg.Record]) -> None:
         """Put rows into the profiles of their windows."""
         for start, group in groupby(rows, lambda row: row[0]):
             if start in profiles:
-                self.streams.put(profiles[start], group)
+                profiles[start] = self.streams.put(profiles[start], group)
 
     async def changes(self, connection: Connection, last: int, after: int, until: int) -> list[Change]:
         """Return the changes that were published after one proof and until another, to windows up to `last`."""

@@ -96,7 +96,7 @@ async def play(part: Part) -> Played:
 
 
 def _rows(injection: Injection, watch: AnyWatch, names: Names) -> Rows:
-    stages = names.known.stages
+    stages = names.stages
     covered = [
         injection.covers(stream, stages.get(stream.from_stage), stages.get(stream.to_stage or ""))
         for stream in watch.streams.streams

@@ -82,7 +82,8 @@ class Detector:
         self.season = season
         self.test = test
         self.log_threshold = log_threshold
-        self._under: Hypotheses
+        self.edition = object()
+        self._under: Hypotheses | None = None
         self._stale = False
         self._foreseen: Foreseen | None = None
         self._stirred = False
@@ -95,9 +96,14 @@ class Detector:
 
     @property
     def under(self) -> Hypotheses:
-        """What is expected of the window that is open, or that was closed last."""
+        """What is expected of the window that is open, or that was closed last; raises ValueError before the first.
+
+        `edition` is another object after each change of the expectations.
+        """
         if self._stale and self.state.open is not None:
             self._expect(self.state.open, self.state.measured)
+        if self._under is None:
+            raise ValueError("nothing is expected before the first window opens")
         return self._under
 
     def open(self, start: int) -> None:
@@ -114,10 +120,12 @@ class Detector:
     def _expect(self, start: int, known: Reals) -> None:
         """Make the expectations; `known` is `State.measured`, NaN where to be measured anew."""
         state = self.state
-        self._under = self.test.hypotheses(
+        self._under = None  # the former expectations of many pairs are large: forgotten before the next are made
+        under = self.test.hypotheses(
             state.baseline, state.recent, known.astype(np.float32), self._moment(start)
         )
-        state.measured = self._under.measured
+        state.measured = under.measured
+        self._under, self.edition = under, object()
         self._foreseen, self._stale = None, False
 
     def _renew(self) -> None:

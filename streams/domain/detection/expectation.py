@@ -113,7 +113,7 @@ def expectation(baseline: Baseline, of: Rates, measured: Reals, moment: Moment) 
 def _cells(baseline: Baseline, pseudo: float) -> Reals:
     """Return by bucket of entry the share converted by bucket j, pulled to the delays that all buckets have."""
     entered = np.maximum(baseline.entered, 0.0)
-    converted = np.maximum(baseline.converted, 0.0)
+    converted = np.maximum(baseline.all_converted(), 0.0)
     delays = converted.reshape(-1, BUCKETS * BUCKETS) @ _OF_DELAY
     exposed = np.cumsum(entered, axis=1)[:, ::-1]  # entries up to bucket 11 - d can show a delay of d buckets
     common = np.minimum(np.cumsum(delays / np.maximum(exposed, 1e-9), axis=1), MOST_LIKELY)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from streams.domain.detection.profile import Counts, Rows
 from streams.domain.detection.recent import COUNTED, OUT, Status
-from streams.domain.detection.rows import grown
+from streams.domain.detection.rows import grown, kept
 
 _NEVER = np.iinfo(np.int64).max
 
@@ -53,7 +53,7 @@ class LeftOut:
         """Keep some of the pairs, in the order given."""
         place = np.full(len(self.born), -1)
         place[rows] = np.arange(len(rows))
-        self.born = self.born[rows]
+        self.born = kept(self.born, rows)
         self.spans[:, 0] = place[self.spans[:, 0]]
         self.spans = self.spans[self.spans[:, 0] >= 0]
 

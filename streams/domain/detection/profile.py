@@ -47,6 +47,20 @@ class Profile:
         """Return profiles of windows that no deal entered."""
         return cls(np.zeros((*shape, BUCKETS), np.int32), np.zeros((*shape, BUCKETS, BUCKETS), np.int32))
 
+    @classmethod
+    def compact(cls, pairs: int) -> Self:
+        """Return profiles of windows that no deal entered, of half the size: see `put`."""
+        cells = np.zeros((pairs, BUCKETS, BUCKETS), np.uint16)
+        return cls(np.zeros((pairs, BUCKETS), np.int32), cells)
+
+    def put(self, pairs: Rows, converted: Counts) -> "Profile":
+        """Put in the conversions of some pairs; the returned object is another one where numbers must be wider."""
+        profile = self
+        if converted.max(initial=0) > np.iinfo(self.converted.dtype).max:
+            profile = Profile(self.entered, self.converted.astype(np.int32))
+        profile.converted[pairs] = converted
+        return profile
+
     def __getitem__(self, pairs: slice | Flags | Rows) -> "Profile":
         """Return the profiles of some of the pairs."""
         return Profile(self.entered[pairs], self.converted[pairs])

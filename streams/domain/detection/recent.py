@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from streams.domain.detection.knots import KNOTS, at_knots, knots_of
 from streams.domain.detection.profile import Flags, Profile, Reals, Rows
-from streams.domain.detection.rows import grown
+from streams.domain.detection.rows import grown, kept
 
 RECENT = 168
 """Windows that are kept: a week of hours. A standard deviation measured on 168 windows is right to 5 % of its value,
@@ -79,7 +79,7 @@ class Recent:
     def keep(self, rows: Rows) -> None:
         """Keep the rings of some pairs, in the order given."""
         for name in _OF_PAIRS:
-            setattr(self, name, getattr(self, name)[rows])
+            setattr(self, name, kept(getattr(self, name), rows))
 
     def grow(self, pairs: int) -> None:
         """Add the rings of further pairs behind the others."""

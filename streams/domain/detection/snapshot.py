@@ -18,7 +18,7 @@ from streams.domain.detection.season import Season
 from streams.domain.detection.state import State
 from streams.domain.detection.waiting import Waiting
 
-VERSION = 1
+VERSION = 2
 """Increased when the meaning of the bytes changes; old bytes are then refused."""
 _ROWS = 4096
 _AT_ONCE = 1_000_000

@@ -11,7 +11,7 @@ from streams.domain.detection.decay import Decay
 from streams.domain.detection.left_out import LeftOut
 from streams.domain.detection.profile import Flags, Reals, Rows
 from streams.domain.detection.recent import COUNTED, LEAST, OUT, WAITING, Recent, Status
-from streams.domain.detection.rows import grown
+from streams.domain.detection.rows import grown, kept
 from streams.domain.detection.waiting import Waiting
 
 _UNMEASURED = np.array([[LEAST], [1], [0]], np.float32)
@@ -131,22 +131,19 @@ class State:
             self.join(rows)
 
     def keep(self, rows: Rows) -> None:
-        """Keep the state of some pairs, in the order given.
-
-        The arrays are replaced one after the other, since two states of many pairs are large.
-        """
+        """Keep the state of some pairs, in the order given."""
         for part in (self.baseline, self.waiting, self.recent, self.left_out):
             part.keep(rows)
         self.measured, self.log_s = self.measured[:, rows], self.log_s[:, rows]
         for name in _OF_PAIRS:
-            setattr(self, name, getattr(self, name)[rows])
+            setattr(self, name, kept(getattr(self, name), rows))
 
     def grow(self, pairs: int) -> None:
         """Add further pairs, without history, behind the others."""
         for part in (self.baseline, self.waiting, self.recent, self.left_out):
             part.grow(pairs)
         self.measured = np.concatenate((self.measured, np.repeat(_UNMEASURED, pairs, axis=1)), axis=1)
-        self.log_s = grown(self.log_s, pairs, axis=1)
+        self.log_s = np.concatenate((self.log_s, np.zeros((2, pairs))), axis=1)
         for name in _OF_PAIRS:
             setattr(self, name, grown(getattr(self, name), pairs))
         if self.open is not None:

@@ -55,3 +55,14 @@ def test_counts_that_cannot_be_a_profile_are_refused(
 def test_no_entry_is_a_profile() -> None:
     Profile.empty(3).check()
     assert np.all(Profile.empty(3).entered_count == 0)
+
+
+def test_compact_profiles_become_wider_with_a_large_count() -> None:
+    compact, whole = Profile.compact(2), Profile.empty(1)
+    whole.converted[0, 1, 2] = 65_535
+    same = compact.put(np.array([1]), whole.converted)
+    assert same is compact
+    whole.converted[0, 1, 2] = 65_536
+    wider = same.put(np.array([0]), whole.converted)
+    assert wider.converted[:, 1, 2].tolist() == [65_536, 65_535]
+    assert wider.converted_count.tolist() == [65_536, 65_535]
