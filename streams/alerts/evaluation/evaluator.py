@@ -1,7 +1,7 @@
 """The evaluator: all watches at one moment, in one transaction with everything that they decide."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -22,6 +22,7 @@ from streams.alerts.evaluation.watches import AnyWatch, Key, Wanted, wanted
 from streams.alerts.rule_file import RuleFile
 from streams.alerts.scope import read_funnels
 from streams.alerts.transition import Transition
+from streams.domain.detection.calibration import Meter
 from streams.domain.detection.snapshot import SnapshotError
 from streams.domain.windows import to_microseconds
 from streams.resources import sql
@@ -68,6 +69,16 @@ class Evaluator:
         self._held_since: datetime | None = None
         self._health = Health()
         self.held: str | None = None
+
+    @property
+    def meters(self) -> Mapping[str, Meter]:
+        """How often windows surprised each rule, since this process has evaluated the rule."""
+        meters: dict[str, Meter] = {}
+        for want, watch in self._watches.values():
+            if isinstance(watch, Watch):
+                of_rule = meters.get(want.rule.name, Meter())
+                meters[want.rule.name] = of_rule.with_windows(watch.meter.windows, watch.meter.surprising)
+        return meters
 
     def forget(self) -> None:
         """Forget everything that another evaluator may know better: this process is not active."""
@@ -151,6 +162,7 @@ class Evaluator:
         if keys != self._expected_of:
             looked_at = columns(map(_place, wants)) or [[], [], []]
             await connection.execute(sql("queries/alerts/expectations_forget"), *looked_at)
+            await connection.execute(sql("queries/alerts/memories_forget"), *looked_at)
             self._expected_of = keys
         for key in [key for key in self._watches if key not in keys]:
             transitions += await self._end(connection, key, moment)

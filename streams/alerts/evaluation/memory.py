@@ -32,11 +32,11 @@ _FAST = 1
 _MAGIC = b"\x1f\x8b"
 """The beginning of everything that gzip packs."""
 
-Place = tuple[str, str, str]
+PlaceKey = tuple[str, str, str]
 """Rule, kind of window and tiling of a watch."""
 
 
-async def keep(connection: Connection, place: Place, memory: Iterator[bytes]) -> None:
+async def keep(connection: Connection, place: PlaceKey, memory: Iterator[bytes]) -> None:
     """Store the parts of a memory instead of the memory before. The parts are made in a thread."""
     await connection.execute(sql("queries/alerts/memory_forget"), *place)
     number = 0
@@ -46,7 +46,7 @@ async def keep(connection: Connection, place: Place, memory: Iterator[bytes]) ->
     await connection.execute(sql("queries/alerts/cursor_remember"), *place)
 
 
-async def kept(connection: Connection, place: Place) -> deque[bytes]:
+async def kept(connection: Connection, place: PlaceKey) -> deque[bytes]:
     """Return the parts of the memory that was stored last; none before the first close."""
     return deque(row[0] for row in await connection.fetch(sql("queries/alerts/memory"), *place))
 

@@ -33,6 +33,10 @@ class OpenWindow:
         self._flushes: dict[int, int] = {}
         self._profile = Profile.empty(0)
 
+    def forget(self) -> None:
+        """Forget the profiles, which are large: the window has closed, or the streams are about to change."""
+        self._which, self._profile = None, Profile.empty(0)
+
     async def read(self, connection: Connection, epoch: UUID, start: int, end: int) -> Profile:
         """Return the present profiles. The counts of the profiles returned before change with them."""
         flushes = {

@@ -8,7 +8,7 @@ alert comes from it. A window whose predecessor is still open waits.
 import asyncio
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -20,9 +20,11 @@ from streams.alerts.evaluation.memory import recall, remember
 from streams.alerts.evaluation.moment import Moment
 from streams.alerts.evaluation.numbers import Names
 from streams.alerts.evaluation.open_window import OpenWindow
+from streams.alerts.evaluation.place import Place
 from streams.alerts.evaluation.reading import ClosedWindow, Reader, Streams
 from streams.alerts.rules import DropRule, TrafficRule
 from streams.alerts.scope import Stream
+from streams.domain.detection.calibration import Meter
 from streams.domain.detection.detector import Detector
 from streams.domain.detection.evidence import DropTest
 from streams.domain.detection.profile import BUCKETS, Flags, Profile, Reals, bucket_end, bucket_of
@@ -40,23 +42,8 @@ HALF_LIVES = 6
 CHANGED = "the numbers of its windows have changed"
 
 
-@dataclass
-class Place:
-    """How far a watch has looked.
-
-    `closed` is the start of the last closed window, None before the first. `start` and `end` are of the open window,
-    `age` is the last bucket that was looked at, -1 for none. `proof_id` is the last publication.
-    """
-
-    closed: int | None = None
-    start: int | None = None
-    end: int | None = None
-    age: int = -1
-    proof_id: int = 0
-
-
 class Watch:
-    """See the module. `streams` are the rows of the detector, in their order."""
+    """See the module. `streams` are the rows of the detector, in their order; `meter` counts the closes that are seen."""
 
     def __init__(
         self, rule: DropRule | TrafficRule, tiling: str, season: Season, streams: Sequence[Stream]
@@ -69,6 +56,7 @@ class Watch:
         self._take(self.streams)
         self._known: set[int] = set()
         self._since: int | None = None
+        self.meter = Meter()
         self.detector = self._fresh()
 
     def _take(self, streams: Streams) -> None:
@@ -143,6 +131,7 @@ class Watch:
         fresh = list(wanted.difference(before))
         if await self._reader.any_history(connection, fresh, self._since):
             return False
+        self._open_window.forget()
         stay = [row for row, stream in enumerate(before) if stream in wanted]
         if len(stay) < len(before):
             self.detector.keep(np.array(stay, np.intp))
@@ -220,6 +209,8 @@ class Watch:
     async def _close(self, connection: Connection, names: Names) -> list[Decided]:
         decided: list[Decided] = []
         windows = await self._reader.closed(connection, self.place.closed)
+        if windows:
+            self._open_window.forget()
         async for some in self._reader.history(connection, windows):
             for window, profile in some:
                 found = await asyncio.to_thread(self.look_at_closed, window, profile, names)
@@ -280,6 +271,9 @@ class Watch:
             at = bucket_end(window.start, window.end, age)
             whole = age == BUCKETS - 1
             look = self.detector.close(profile) if whole else self.detector.look(profile, age)
+            if whole:
+                fell_before = self.detector.state.firing & (self.detector.state.since < window.start)
+                self.meter = self.meter.with_close(look, self.detector.under.learned & ~fell_before)
             seen = Sight(window, profile, age, at, look)
             decided += decide(self.rule, self.book, self.detector, self.streams.streams, seen, names)
             decided += self.book.pass_time(at)

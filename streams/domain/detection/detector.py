@@ -131,6 +131,8 @@ class Detector:
     def _renew(self) -> None:
         """Have the expectations of the open window made anew when they are needed, since the state has changed."""
         self._foreseen, self._stale = None, True
+        if self.state.open is not None:
+            self._under = None  # large, and of no use any more
 
     def _moment(self, start: int) -> Moment:
         return Moment(self.season.slot_of(start), self._weight(start), self.season.half_life)
