@@ -71,14 +71,15 @@ def numbers(
         high=float(told.high[place]),
         rate=_share(converted, entered) if of_rate else None,
         expected_rate=_share(expected, entered) if of_rate else None,
-        odds=_odds(float(look.log_evidence[row])),
+        odds=odds_of(float(look.log_evidence[row])),
         since=None if since is None else from_microseconds(since),
         age=passed * MICROSECOND,
         completeness="proven",
     )
 
 
-def _odds(log_evidence: float) -> float | None:
+def odds_of(log_evidence: float) -> float | None:
+    """Return evidence as odds; None where there is none."""
     return float(odds(log_evidence)) if isfinite(log_evidence) else None
 
 

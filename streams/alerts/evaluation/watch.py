@@ -15,7 +15,15 @@ import numpy as np
 import structlog
 
 from streams.alerts.evaluation.book import Book, Decided
-from streams.alerts.evaluation.deciding import Sight, align, decide, ended_in, log_thresholds, on_run
+from streams.alerts.evaluation.deciding import (
+    Sight,
+    align,
+    corrected,
+    decide,
+    ended_in,
+    log_thresholds,
+    on_run,
+)
 from streams.alerts.evaluation.memory import recall, remember
 from streams.alerts.evaluation.moment import Moment
 from streams.alerts.evaluation.numbers import Names
@@ -81,7 +89,7 @@ class Watch:
         windows = await self._remember(connection, until)
         async for some in self._reader.history(connection, windows):
             proven = [(window.start, profile) for window, profile in some if not window.is_estimated]
-            await asyncio.to_thread(_replay, self.detector, proven)
+            await asyncio.to_thread(deque, replay(self.detector, proven), 0)  # looks without a word
             del some, proven  # a window of many pipelines is large: forgotten before the next is read
         closed = windows[-1].start if windows else until
         self.place = replace(self.place, closed=closed, start=None, end=None, age=-1)
@@ -197,13 +205,14 @@ class Watch:
             windows.append((state.open, self.place.age + 1, profile[rows]))
         firing = state.firing[rows].copy()
         greatest = await asyncio.to_thread(self.detector.rescore, rows, windows)
-        taken = np.zeros(len(self.streams), bool)
-        taken[rows[firing & (greatest < self.log_thresholds()[rows])]] = True
-        self.detector.retract(taken)
+        undone = np.flatnonzero(firing & (greatest < self.log_thresholds()[rows]))
+        self.detector.retract(np.isin(np.arange(len(self.streams)), rows[undone]))
         decided: list[Decided] = []
-        for row in np.flatnonzero(taken).tolist():
-            stream = self.streams.streams[row]
-            decided += self.book.end(stream, "retracted", moment.at, CHANGED)
+        for place in undone.tolist():
+            stream = self.streams.streams[rows[place]]
+            if alert := self.book.alerts.get(stream):
+                found = corrected(alert.seen, windows, place, float(greatest[place]))
+                decided += self.book.end(stream, "retracted", moment.at, CHANGED, found)
         return decided
 
     async def _close(self, connection: Connection, names: Names) -> list[Decided]:
@@ -289,8 +298,3 @@ class Watch:
             return []
         runs = await self._reader.runs(connection, window.start, (stream.scope for stream, _, _ in decided))
         return [(stream, step, on_run(seen, runs.get(stream.scope))) for stream, step, seen in decided]
-
-
-def _replay(detector: Detector, windows: Sequence[tuple[int, Profile]]) -> None:
-    for _ in replay(detector, windows):
-        pass

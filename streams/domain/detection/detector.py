@@ -9,8 +9,8 @@ join the baseline; when an alert resolves, the windows stay outside for good. Th
 compared with one and the same baseline, and a revision is followed by a computation from those windows alone: see
 `rescore`.
 
-A drop that is there to stay would fire for ever. An alert that has fired for LEARNING windows and a whole season is
-*adopted*: the windows since the drop become the baseline, and the alert ends.
+A drop that is there to stay would fire for ever. An alert that has fired for LEARNING windows, a whole season and a day
+is *adopted*: the windows since the drop become the baseline, and the alert ends.
 
 Cheap bounds spare most computations (`Hypotheses.bounds`): before the close an E-value is computed where an alert may
 fire or resolve, at the close where the pair is under suspicion or could come under suspicion. Elsewhere 0 stands for
@@ -236,7 +236,7 @@ class Detector:
         status = np.where(suspected, WAITING, np.where(innocent, COUNTED, OUT)).astype(np.int8)
         state.recent.put(start, slot, profile, status)
         state.join(np.flatnonzero(innocent & waited))
-        adopted = state.firing & (state.windows >= max(LEARNING, self.season.cycle))
+        adopted = state.firing & (state.windows >= max(LEARNING, self.season.cycle, self.season.a_day))
         state.adopt(np.flatnonzero(adopted))
         return replace(look, adopted=adopted)
 
