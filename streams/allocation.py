@@ -11,8 +11,8 @@ _LARGE = 1_000_000
 def give_large_arrays_back() -> None:
     """Have the memory of a large array given back to the system as soon as the array is forgotten.
 
-    Left alone, glibc keeps what it was given back: with each large array that is freed the size grows from which arrays
-    have memory of their own, up to 32 MB. A process of many large arrays then holds half as much memory again. Another C
+    Left alone, glibc keeps what is freed: with each large array that is freed the size grows from which arrays have
+    memory of their own, up to 32 MB. A process of many large arrays then holds half as much memory again. Another C
     library is left as it is.
     """
     with suppress(OSError, AttributeError):

@@ -127,7 +127,9 @@ async def _looks(
     await filling.flush_partials()
     await filling.prove(3 * _HOUR)
     tell(await measured("a look at all, the new pipeline included", evaluator.look))
-    size = await filling.connection.fetchval("select sum(octet_length(content)) from funnelproof.alert_memory")
+    size = await filling.connection.fetchval(
+        "select sum(octet_length(content)) from funnelproof.alert_memory"
+    )
     tell(Cost(f"memory kept in Postgres: {size / 1e6:.0f} MB", 0, 0, 0, 0, 0))
     return term
 

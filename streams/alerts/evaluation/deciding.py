@@ -16,8 +16,9 @@ from streams.alerts.scope import Stream
 from streams.alerts.threshold import threshold
 from streams.alerts.transition import Evidence
 from streams.domain.change import Scope
-from streams.domain.detection.detector import Detector, Look
+from streams.domain.detection.detector import Detector
 from streams.domain.detection.lifecycle import State
+from streams.domain.detection.look import Look
 from streams.domain.detection.profile import BUCKETS, Profile, Reals, bucket_of
 
 ADOPTED = "the fall has lasted so long that the level is the normal level now"

@@ -10,8 +10,9 @@ from streams.alerts.rules import BelowRule, Rule, TrafficRule
 from streams.alerts.scope import Funnels, Stream
 from streams.alerts.transition import Evidence
 from streams.domain.detection.account import Account, account, odds, traffic_account
-from streams.domain.detection.detector import Detector, Look
+from streams.domain.detection.detector import Detector
 from streams.domain.detection.evidence import DropHypotheses
+from streams.domain.detection.look import Look
 from streams.domain.detection.profile import Profile, Rows
 from streams.domain.detection.traffic import TrafficHypotheses
 from streams.domain.windows import MICROSECOND, from_microseconds

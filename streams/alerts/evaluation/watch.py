@@ -51,7 +51,7 @@ CHANGED = "the numbers of its windows have changed"
 
 
 class Watch:
-    """See the module. `streams` are the rows of the detector, in their order; `meter` counts the closes that are seen."""
+    """See the module. `streams` are the rows of the detector, in their order; `meter` counts closes."""
 
     def __init__(
         self, rule: DropRule | TrafficRule, tiling: str, season: Season, streams: Sequence[Stream]

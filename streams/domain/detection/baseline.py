@@ -14,7 +14,6 @@ from streams.domain.detection.knots import KNOTS, at_knots
 from streams.domain.detection.profile import BUCKETS, Flags, Profile, Reals, Rows
 from streams.domain.detection.rows import grown, kept
 
-
 CELLS = np.flatnonzero(np.triu(np.ones((BUCKETS, BUCKETS))))
 """The cells of a flattened profile that may have a count: a conversion is not before the entry."""
 _CHUNK = 4096

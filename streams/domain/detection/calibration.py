@@ -10,7 +10,7 @@ from math import log
 import numpy as np
 
 from streams.domain.detection.cusum import log_evidence
-from streams.domain.detection.detector import Look
+from streams.domain.detection.look import Look
 from streams.domain.detection.profile import Flags
 
 SURPRISING = 20.0

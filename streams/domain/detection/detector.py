@@ -21,7 +21,7 @@ after 12 hours, or at each day.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import BinaryIO
 
 import numpy as np
@@ -30,6 +30,7 @@ from streams.domain.detection.cusum import RECOVERED, log_evidence
 from streams.domain.detection.decay import Moment
 from streams.domain.detection.expectation import LEARNING
 from streams.domain.detection.hypotheses import Hypotheses, Question
+from streams.domain.detection.look import Foreseen, Look
 from streams.domain.detection.profile import BUCKETS, Flags, Profile, Reals, Rows
 from streams.domain.detection.recent import COUNTED, OUT, WAITING, Status
 from streams.domain.detection.season import Season
@@ -43,35 +44,6 @@ _FORESEEN = 10_000
 """The most pairs for which all looks at a window are prepared at once: the memory is that of twelve looks."""
 _REMEMBERED = 20
 """Half-lives after which a window that was left out is forgotten: a weight of a millionth."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What a look found; each field has one value a pair."""
-
-    fired: Flags
-    resolved: Flags
-    adopted: Flags
-    """Resolved since the drop has become the normal level; only at a close."""
-    log_e: Reals
-    """Logarithms of the window's E-values (2, n); -inf where the E-values cannot matter."""
-    log_recovery: Reals
-    """Logarithm of the window's evidence for a recovery; -inf as for `log_e`, and where the rate has fallen by d."""
-    log_evidence: Reals
-    """Logarithm of the evidence, the window included; as `log_e`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Foreseen:
-    """What looks at a window that has ended will need: by age, see `Hypotheses`."""
-
-    profile: Profile
-    most: Reals
-    least: Reals
-    log_e: Reals
-    """NaN where nothing was computed (2, 12, n)."""
-    calm: dict[int, "Look"]
-    """The looks at ages at which nothing happens, if no state changes before."""
 
 
 class Detector:
@@ -120,7 +92,9 @@ class Detector:
     def _expect(self, start: int, known: Reals) -> None:
         """Make the expectations; `known` is `State.measured`, NaN where to be measured anew."""
         state = self.state
-        self._under = None  # the former expectations of many pairs are large: forgotten before the next are made
+        self._under = (
+            None  # the former expectations of many pairs are large: forgotten before the next are made
+        )
         under = self.test.hypotheses(
             state.baseline, state.recent, known.astype(np.float32), self._moment(start)
         )

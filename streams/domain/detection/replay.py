@@ -5,7 +5,8 @@ A detector that follows windows live makes the same looks one by one, so the tra
 
 from collections.abc import Iterable, Iterator
 
-from streams.domain.detection.detector import Detector, Look
+from streams.domain.detection.detector import Detector
+from streams.domain.detection.look import Look
 from streams.domain.detection.profile import BUCKETS, Profile
 
 

@@ -18,7 +18,9 @@ def kept(array: NDArray[Any], rows: Rows) -> NDArray[Any]:
     """Return an array with some of the places, in the order given."""
     if not _is_own(array) or (np.diff(rows) <= 0).any():
         return array[rows]
-    for start in range(0, len(rows), _CHUNK):  # places move forward only: no place is overwritten before it is read
+    for start in range(
+        0, len(rows), _CHUNK
+    ):  # places move forward only: no place is overwritten before it is read
         some = rows[start : start + _CHUNK]
         array[start : start + len(some)] = array[some]
     array.resize((len(rows), *array.shape[1:]), refcheck=False)

@@ -13,7 +13,10 @@ def entries(*counts: int) -> Profile:
 
 
 def test_entries_that_come_with_every_pair_of_a_stage_are_counted_once() -> None:
-    before, after = entries(5, 0, 7), entries(6, 6, 8)  # the second pair of the stage was not reported on before
+    before, after = (
+        entries(5, 0, 7),
+        entries(6, 6, 8),
+    )  # the second pair of the stage was not reported on before
     change = _change(9, [([4, 4], before[:2], after[:2]), ([1], before[2:], after[2:])])
     assert (change.start, change.rows.tolist()) == (9, [1, 4])
     assert change.before.entered_count.tolist() == [7, 5]

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.domain.detection.cusum import log_threshold
-from streams.domain.detection.detector import Detector, Look
+from streams.domain.detection.detector import Detector
 from streams.domain.detection.evidence import DropTest
 from streams.domain.detection.generated import Traffic
 from streams.domain.detection.hypotheses import Question
+from streams.domain.detection.look import Look
 from streams.domain.detection.profile import BUCKETS, Profile, Rows
 from streams.domain.detection.season import Season, season_of
 from streams.domain.detection.shapes import SHAPES

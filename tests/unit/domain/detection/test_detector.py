@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from streams.domain.detection.cusum import log_threshold
-from streams.domain.detection.detector import Detector, Look
+from streams.domain.detection.detector import Detector
 from streams.domain.detection.evidence import DropTest
 from streams.domain.detection.expectation import LEARNING
 from streams.domain.detection.generated import Traffic
+from streams.domain.detection.look import Look
 from streams.domain.detection.profile import BUCKETS, Profile
 from streams.domain.detection.recent import COUNTED, OUT, WAITING
 from streams.domain.detection.replay import replay
@@ -86,9 +87,7 @@ def test_an_alert_says_since_when(halved: Story) -> None:
 def test_windows_of_a_drop_stay_out_of_the_baseline(halved: Story) -> None:
     status = halved.detector.status_of((NORMAL + 2) * WEEK)
     assert (status == WAITING).all()
-    rate = halved.detector.state.baseline.converted.sum(1) / halved.detector.state.baseline.entered.sum(
-        1
-    )
+    rate = halved.detector.state.baseline.converted.sum(1) / halved.detector.state.baseline.entered.sum(1)
     assert rate == pytest.approx(np.full(PAIRS, rate.mean()), rel=0.1)
     normal = told(windows(0.0, count=NORMAL)).detector.state.baseline
     assert rate.mean() == pytest.approx((normal.converted.sum() / normal.entered.sum()), rel=0.01)

@@ -8,10 +8,10 @@ from scipy import stats
 
 from streams.domain.detection.account import account, odds
 from streams.domain.detection.calibration import Meter
-from streams.domain.detection.detector import Look
 from streams.domain.detection.floor import Floor
 from streams.domain.detection.generated import Traffic
 from streams.domain.detection.lifecycle import Lifecycle, Phase, State
+from streams.domain.detection.look import Look
 from streams.domain.detection.profile import BUCKETS, Reals
 from streams.domain.detection.sensitivity import evidence_growth, smallest_drop, traffic_growth
 from streams.domain.detection.shapes import SHAPES

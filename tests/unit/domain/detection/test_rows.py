@@ -23,7 +23,10 @@ def test_pairs_that_stay_keep_their_numbers(stay: list[int], in_order: bool, chu
 
 @given(st.integers(0, 20), st.integers(0, 20))
 def test_pairs_that_come_leave_the_numbers_of_the_others(pairs: int, more: int) -> None:
-    for array in (np.array(numbers(pairs)), numbers(pairs + 1)[1:] - 6):  # an array of its own, and a part of another
+    for array in (
+        np.array(numbers(pairs)),
+        numbers(pairs + 1)[1:] - 6,
+    ):  # an array of its own, and a part of another
         found = grown(array, more, fill=-1)
         assert np.array_equal(found[:pairs], numbers(pairs))
         assert found.shape == (pairs + more, 2, 3)
