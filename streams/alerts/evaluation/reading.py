@@ -221,8 +221,8 @@ def _change(start: int, pieces: Sequence[_Piece]) -> Change:
     """
     places, which = np.unique(np.concatenate([piece[0] for piece in pieces]), return_inverse=True)
     before, after = Profile.empty(len(places)), Profile.empty(len(places))
-    for place, whole in ((1, before), (2, after)):
-        some = [piece[place] for piece in pieces]
+    parts = (before, [piece[1] for piece in pieces]), (after, [piece[2] for piece in pieces])
+    for whole, some in parts:
         np.maximum.at(whole.entered, which, np.concatenate([each.entered for each in some]))
         whole.converted[which] = np.concatenate([each.converted for each in some])
     return Change(start, places.astype(np.intp), before, after)

@@ -1,7 +1,6 @@
 """Arrays with a place for each pair: pairs come and go.
 
-An array of many pairs is large, so an array is changed in place where that is possible. Nobody keeps a part of such an
-array.
+An array of many pairs is large, so pairs go in place where that is possible. Nobody keeps a part of such an array.
 """
 
 from typing import Any
@@ -29,12 +28,7 @@ def kept(array: NDArray[Any], rows: Rows) -> NDArray[Any]:
 
 def grown(array: NDArray[Any], pairs: int, fill: float = 0) -> NDArray[Any]:
     """Return an array with places of a value for further pairs behind the others."""
-    before = len(array)
-    if not _is_own(array):
-        return np.concatenate((array, np.full((pairs, *array.shape[1:]), fill, array.dtype)))
-    array.resize((before + pairs, *array.shape[1:]), refcheck=False)
-    array[before:] = fill
-    return array
+    return np.concatenate((array, np.full((pairs, *array.shape[1:]), fill, array.dtype)))
 
 
 def _is_own(array: NDArray[Any]) -> bool:
