@@ -7,8 +7,9 @@ import numpy as np
 
 from streams.domain.detection.calibration import SURPRISING
 from streams.domain.detection.cusum import log_evidence, log_threshold
-from streams.domain.detection.detector import Detector, Look
+from streams.domain.detection.detector import Detector
 from streams.domain.detection.evidence import DropTest
+from streams.domain.detection.look import Look
 from streams.domain.detection.profile import BUCKETS, Profile, Reals
 from streams.domain.detection.replay import replay
 from streams.domain.detection.season import season_of

@@ -3,14 +3,17 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from sys import intern
 from typing import Literal, NamedTuple
 from uuid import UUID
+
+import asyncpg
 
 from streams.alerts.notation import ANY, PairName
 from streams.alerts.rules import Rule, TrafficRule
 from streams.domain.change import Scope
 from streams.resources import sql
-from streams.store.database import Connection, Pool
+from streams.store.database import Connection, fetch_in_batches
 from streams.store.labels import Labels, known_labels
 
 
@@ -68,17 +71,26 @@ class Coverage:
         return found
 
 
-async def read_funnels(report: Connection | Pool) -> Funnels:
+async def read_funnels(report: Connection) -> Funnels:
     """Return the pipelines with stages and pairs as the last proof has read them, and the labels."""
-    funnels = [
-        Funnel(
-            Scope(row["tenant_id"], row["pipeline_id"]),
-            dict(zip(row["stage_ids"], row["stage_names"], strict=True)),
-            list(zip(row["from_stages"], row["to_stages"], strict=True)),
-        )
-        for row in await report.fetch(sql("queries/alerts/funnels"))
-    ]
+    funnels: list[Funnel] = []
+
+    def take(rows: Iterable[asyncpg.Record]) -> None:
+        funnels.extend(map(_funnel, rows))
+
+    await fetch_in_batches(report, take, sql("queries/alerts/funnels"))
     return Funnels(funnels, await known_labels(report))
+
+
+def _funnel(row: asyncpg.Record) -> Funnel:
+    """Return the pipeline of a row. Equal texts are one object, in several readings too."""
+    stages, *ends = (map(intern, row[name]) for name in ("stage_ids", "from_stages", "to_stages"))
+    names = (name and intern(name) for name in row["stage_names"])
+    return Funnel(
+        Scope(intern(row["tenant_id"]), intern(row["pipeline_id"])),
+        dict(zip(stages, names, strict=True)),
+        list(zip(*ends, strict=True)),
+    )
 
 
 def cover(rule: Rule, known: Funnels) -> Coverage:

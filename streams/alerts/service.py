@@ -19,6 +19,7 @@ from streams.alerts.evaluation.term import Term, TermOverError
 from streams.alerts.overview import Overview, read_overview
 from streams.alerts.rule_file import RuleFile
 from streams.alerts.rules import Rules
+from streams.allocation import give_large_arrays_back
 from streams.errors import SettingsError
 from streams.settings import Settings
 from streams.store.database import STATEMENT_SECONDS, Pool, close_soon, create_pool, facts_setting
@@ -134,6 +135,7 @@ async def run_alerts(
     Raises WrongRulesError with every mistake of the rule file, UnreachableError and PreconditionError as at the start
     of every command.
     """
+    give_large_arrays_back()
     rules = RuleFile(settings.alert_rules, settings.windows)
     await _check(rules.rules, settings)
     pool = await create_pool(

@@ -3,7 +3,7 @@
 Looks and transitions are counted as they happen. Everything else is read at each scrape.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from prometheus_client import Counter, Histogram
@@ -12,6 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from streams.alerts.overview import Overview
 from streams.alerts.service import AlertService
 from streams.alerts.transition import Transition
+from streams.domain.detection.calibration import Meter
 from streams.operations.exposition import process_registry
 
 _LOOK_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
@@ -29,7 +30,8 @@ class Sent:
 class AlertReading:
     """A process of alerts at a moment.
 
-    `silent`: the seconds since the last look. `overview` is None without an answer of Postgres. `sent` is by receiver.
+    `silent`: the seconds since the last look. `overview` is None without an answer of Postgres. `sent` is by receiver,
+    `meters` are by rule.
     """
 
     is_active: bool = False
@@ -39,6 +41,7 @@ class AlertReading:
     broken: Sequence[str] = ()
     overview: Overview | None = None
     sent: dict[str, Sent] = field(default_factory=dict)
+    meters: Mapping[str, Meter] = field(default_factory=dict)
 
 
 def read_alerts(service: AlertService, overview: Overview | None, now: float) -> AlertReading:
@@ -52,6 +55,7 @@ def read_alerts(service: AlertService, overview: Overview | None, now: float) ->
         () if broken is None else broken.mistakes,
         overview,
         {each.name: Sent(each.delivered, each.failures) for each in service.senders},
+        service.evaluator.meters,
     )
 
 
@@ -88,6 +92,7 @@ class AlertMetrics:
         if self.reading.overview is not None:
             yield from _of_the_alerts(self.reading.overview)
         yield from _of_the_senders(self.reading)
+        yield from _of_the_rules(self.reading)
 
 
 def _of_the_process(now: AlertReading) -> Iterator[Metric]:
@@ -147,3 +152,25 @@ def _of_the_senders(now: AlertReading) -> Iterator[Metric]:
         failures.add_metric([name], sent.failures)
     yield delivered
     yield failures
+
+
+def _of_the_rules(now: AlertReading) -> Iterator[Metric]:
+    windows = CounterMetricFamily(
+        "funnelproof_alert_rule_windows", "Closed windows of pairs that a rule has judged.", labels=["rule"]
+    )
+    surprising = CounterMetricFamily(
+        "funnelproof_alert_rule_surprising_windows",
+        "Judged windows with evidence of 20 to 1 or more for a fall.",
+        labels=["rule"],
+    )
+    # More than 5 % of the windows surprise, and that is no chance: the rule does not fit the traffic.
+    flagged = GaugeMetricFamily(
+        "funnelproof_alert_rule_flagged", "Whether windows surprise a rule too often.", labels=["rule"]
+    )
+    for rule, meter in now.meters.items():
+        windows.add_metric([rule], meter.windows)
+        surprising.add_metric([rule], meter.surprising)
+        flagged.add_metric([rule], meter.flagged)
+    yield windows
+    yield surprising
+    yield flagged

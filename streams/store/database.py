@@ -1,7 +1,7 @@
 """Connections to Postgres. An error names the address, without the password, and the setting of the address."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, TypeAlias
 from uuid import UUID
@@ -28,6 +28,8 @@ REPORT_SETTING = "FUNNELPROOF_REPORT_DSN"
 REPLICA_SETTING = "FUNNELPROOF_REPLICA_DSN"
 CONNECT_SECONDS = 10.0
 CLOSE_SECONDS = 2.0
+ROWS_AT_ONCE = 4000
+"""Rows of a large result that are in memory at once: one or two megabytes."""
 STATEMENT_SECONDS = 60.0
 """The most seconds of a worker's statement: a worker notices a server that vanishes without a word."""
 
@@ -126,6 +128,19 @@ def address(dsn: str) -> str:
 def columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
     """Return the columns of rows of equal length: arguments for `unnest` in a statement."""
     return [list(column) for column in zip(*rows, strict=True)]
+
+
+async def fetch_in_batches(
+    connection: Connection,
+    take: Callable[[Sequence[asyncpg.Record]], object],
+    statement: str,
+    *arguments: object,
+) -> None:
+    """Give the rows of a large result to `take`, some at once: all rows together would need a lot of memory."""
+    async with connection.transaction():
+        cursor = await connection.cursor(statement, *arguments)
+        while rows := await cursor.fetch(ROWS_AT_ONCE):
+            take(rows)
 
 
 def plain_uuid(identifier: UUID) -> UUID:

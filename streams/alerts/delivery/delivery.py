@@ -27,7 +27,7 @@ from streams.store.keep_trying import Trouble, keep_trying
 TIDY_EVERY = timedelta(hours=1)
 """The time between two looks for transitions of receivers that are no longer in the rule file, and for old ones."""
 KEPT = timedelta(days=400)
-"""The time for which transitions are kept: a year can be compared with the year before."""
+"""The time for which transitions and silences are kept: a year can be compared with the year before."""
 _AT_ONCE = 1000
 _LISTEN_SECONDS = 15.0
 
@@ -69,6 +69,7 @@ class Delivery:
             await self._pool.execute(sql("queries/alerts/events_prune"), now - KEPT, _AT_ONCE) != "DELETE 0"
         ):
             await asyncio.sleep(1)  # deliveries come first
+        await self._pool.execute(sql("queries/alerts/silences_prune"), now - KEPT)
 
     async def _listen(self) -> None:
         """Wake the senders at every notice, until the connection is lost."""

@@ -95,15 +95,22 @@ class Book:
                 yield from self.advance(stream, at, replace(alert.seen, at=at), active=active)
 
     def end(
-        self, stream: Stream, step: Literal["resolved", "retracted"], at: int, reason: str
+        self,
+        stream: Stream,
+        step: Literal["resolved", "retracted"],
+        at: int,
+        reason: str,
+        evidence: Evidence | None = None,
     ) -> Iterator[Decided]:
-        """End an alert for a reason of its own; an alert that has not fired yet ends without a word."""
+        """End an alert for a reason of its own; an alert that has not fired yet ends without a word.
+
+        `evidence`: the present numbers; None: those of the last transition.
+        """
         alert = self.alerts.get(stream)
         if alert is None or alert.phase.state is State.INACTIVE:
             return
-        seen = replace(
-            alert.seen, at=at, evidence=msgspec.structs.replace(alert.seen.evidence, reason=reason)
-        )
+        told = msgspec.structs.replace(evidence or alert.seen.evidence, reason=reason)
+        seen = replace(alert.seen, at=at, evidence=told)
         fired = alert.phase.state is State.FIRING
         yield from self._turn(stream, replace(alert, phase=Phase()), step if fired else None, seen)
 

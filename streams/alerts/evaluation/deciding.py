@@ -1,6 +1,6 @@
 """From what a detector finds to decisions about alerts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 from uuid import UUID
@@ -9,15 +9,17 @@ import msgspec
 import numpy as np
 
 from streams.alerts.evaluation.book import Book, Decided, Seen
-from streams.alerts.evaluation.numbers import Names, accounts, numbers
+from streams.alerts.evaluation.numbers import Names, accounts, numbers, odds_of
 from streams.alerts.evaluation.reading import ClosedWindow, Streams, key_of
 from streams.alerts.rules import DropRule, TrafficRule
 from streams.alerts.scope import Stream
 from streams.alerts.threshold import threshold
+from streams.alerts.transition import Evidence
 from streams.domain.change import Scope
-from streams.domain.detection.detector import Detector, Look
+from streams.domain.detection.detector import Detector
 from streams.domain.detection.lifecycle import State
-from streams.domain.detection.profile import Profile, Reals
+from streams.domain.detection.look import Look
+from streams.domain.detection.profile import BUCKETS, Profile, Reals, bucket_of
 
 ADOPTED = "the fall has lasted so long that the level is the normal level now"
 
@@ -47,9 +49,9 @@ def decide(
     rows = np.flatnonzero(look.fired | ended)
     if not len(rows):
         return
-    told = accounts(detector, sight.profile, sight.age)
-    for row in rows.tolist():
-        found = numbers(rule, detector, told, look, row, sight.at - window.start)
+    told = accounts(detector, sight.profile, sight.age, rows)
+    for place, row in enumerate(rows.tolist()):
+        found = numbers(rule, detector, told, place, look, row, sight.at - window.start)
         if look.adopted[row]:
             found = msgspec.structs.replace(found, reason=ADOPTED)
         seen = Seen(sight.at, window.start, window.end, names.of(rule, streams[row], found))
@@ -87,6 +89,30 @@ def ended_in(book: Book, streams: Streams, start: int) -> list[int]:
         and alert.seen.start == start
         and key_of(stream) in streams.of_pair
     ]
+
+
+def corrected(
+    seen: Seen, windows: Iterable[tuple[int, int, Profile]], place: int, log_evidence: float
+) -> Evidence:
+    """Return the numbers of an alert with the present counts of the alert's window, and the present evidence.
+
+    `windows` are as in `Detector.rescore`, and the stream has a place in their profiles. Of the present deals as many
+    conversions are expected, each deal alike.
+    """
+    told = msgspec.structs.replace(seen.evidence, odds=odds_of(log_evidence))
+    profile = next((profile for start, _, profile in windows if start == seen.start), None)
+    if profile is None:
+        return told
+    age = min(bucket_of(seen.start, seen.end, seen.at), BUCKETS) - 1
+    cut = profile[place : place + 1].cut(age)
+    entered, converted = int(cut.entered_count[0]), int(cut.converted_count[0])
+    if told.expected_rate is None:  # of entries
+        return msgspec.structs.replace(told, entered=entered)
+    expected = round(told.expected_rate * entered, 2)
+    rate = round(converted / entered, 4) if entered else None
+    return msgspec.structs.replace(
+        told, entered=entered, converted=converted, rate=rate, expected=expected, low=None, high=None
+    )
 
 
 def on_run(seen: Seen, run: tuple[UUID, int] | None) -> Seen:

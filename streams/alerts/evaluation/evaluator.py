@@ -1,14 +1,14 @@
 """The evaluator: all watches at one moment, in one transaction with everything that they decide."""
 
-import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import asyncpg
 import msgspec
 import structlog
 
+from streams.alerts.evaluation import memory
 from streams.alerts.evaluation.book import TOLD_SHORTLY, Decided, instant_of, microseconds_of
 from streams.alerts.evaluation.expected import note_expectations
 from streams.alerts.evaluation.health import CONDITIONS, Health, name_of
@@ -22,6 +22,7 @@ from streams.alerts.evaluation.watches import AnyWatch, Key, Wanted, wanted
 from streams.alerts.rule_file import RuleFile
 from streams.alerts.scope import read_funnels
 from streams.alerts.transition import Transition
+from streams.domain.detection.calibration import Meter
 from streams.domain.detection.snapshot import SnapshotError
 from streams.domain.windows import to_microseconds
 from streams.resources import sql
@@ -32,9 +33,6 @@ log = structlog.get_logger(__name__)
 
 FUNNELS_EVERY = 15.0
 """Seconds between two readings of pipelines, stages and labels."""
-LARGEST_MEMORY = 256_000_000
-"""The most bytes of a detector that are stored; a larger detector learns anew after a restart."""
-
 
 OnLook = Callable[[float, Sequence[Transition]], None]
 """Called after every look with the look's seconds and transitions."""
@@ -71,6 +69,16 @@ class Evaluator:
         self._held_since: datetime | None = None
         self._health = Health()
         self.held: str | None = None
+
+    @property
+    def meters(self) -> Mapping[str, Meter]:
+        """How often windows surprised each rule, since this process has evaluated the rule."""
+        meters: dict[str, Meter] = {}
+        for want, watch in self._watches.values():
+            if isinstance(watch, Watch):
+                of_rule = meters.get(want.rule.name, Meter())
+                meters[want.rule.name] = of_rule.with_windows(watch.meter.windows, watch.meter.surprising)
+        return meters
 
     def forget(self) -> None:
         """Forget everything that another evaluator may know better: this process is not active."""
@@ -146,7 +154,7 @@ class Evaluator:
             return []
         self._read_at = time.monotonic()
         funnels = await read_funnels(connection)
-        self._names = Names(funnels)
+        self._names = Names.among(funnels)
         plan = await recorded_plan(connection, self._windows)
         wants, invalid = wanted(self._rules.rules, funnels, plan, to_microseconds(moment.now))
         transitions = await tell_invalid(connection, invalid, moment)
@@ -154,6 +162,7 @@ class Evaluator:
         if keys != self._expected_of:
             looked_at = columns(map(_place, wants)) or [[], [], []]
             await connection.execute(sql("queries/alerts/expectations_forget"), *looked_at)
+            await connection.execute(sql("queries/alerts/memories_forget"), *looked_at)
             self._expected_of = keys
         for key in [key for key in self._watches if key not in keys]:
             transitions += await self._end(connection, key, moment)
@@ -215,9 +224,10 @@ class Evaluator:
             watch.place.proof_id = moment.proof_id
             return watch.align(moment, "resolved", "the rule has changed")
         restored = False
-        if cursor["memory"] is not None:
+        parts = await memory.kept(connection, _place(want))
+        if parts:
             try:
-                restored = await watch.restore(connection, cursor["memory"], cursor["memory_proof_id"])
+                restored = await watch.restore(connection, parts, cursor["memory_proof_id"])
             except SnapshotError as error:
                 log.info("learning anew", rule=want.rule.name, reason=str(error))
         if not restored:
@@ -255,9 +265,7 @@ class Evaluator:
             await connection.execute(sql("queries/alerts/cursor_note"), *_place(want), *cursor)
             self._noted[want.key] = cursor
         if closed and isinstance(watch, Watch):
-            memory = await asyncio.to_thread(watch.memory)
-            kept = memory if len(memory) <= LARGEST_MEMORY else None
-            await connection.execute(sql("queries/alerts/cursor_remember"), *_place(want), kept)
+            await memory.keep(connection, _place(want), watch.memory())
         if states := watch.book.stored():
             await connection.execute(sql("queries/alerts/states_note"), msgspec.json.encode(states).decode())
 

@@ -5,7 +5,7 @@ from streams.domain.detection.evidence import DropHypotheses
 from streams.domain.detection.told import pack
 from streams.domain.windows import from_microseconds
 from streams.resources import sql
-from streams.store.database import Connection
+from streams.store.database import ROWS_AT_ONCE, Connection
 
 
 async def note_expectations(connection: Connection, watch: Watch, noted: object) -> object:
@@ -16,24 +16,27 @@ async def note_expectations(connection: Connection, watch: Watch, noted: object)
     place, state = watch.place, watch.detector.state
     if state.open is None or place.start != state.open or place.end is None:
         return noted
-    under = watch.detector.under
-    if under is noted or not isinstance(under, DropHypotheses):
+    under, edition = watch.detector.under, watch.detector.edition
+    if edition is noted or not isinstance(under, DropHypotheses):
         return noted
     streams = watch.streams.streams
     key = watch.rule.name, watch.rule.window, watch.book.tiling
     await connection.execute(sql("queries/alerts/expectations_clear"), *key)
-    await connection.execute(
-        sql("queries/alerts/expectations_note"),
-        *key,
-        from_microseconds(place.start),
-        from_microseconds(place.end),
-        [stream.scope.tenant_id for stream in streams],
-        [stream.scope.pipeline_id for stream in streams],
-        [stream.from_stage for stream in streams],
-        [stream.to_stage for stream in streams],
-        [round(float(windows)) for windows in state.baseline.windows],
-        under.learned.tolist(),
-        under.expected.spread.tolist(),
-        pack(under.expected),
-    )
-    return under
+    for begin in range(0, len(streams), ROWS_AT_ONCE):
+        some = slice(begin, begin + ROWS_AT_ONCE)
+        expected = under.expected[some]
+        await connection.execute(
+            sql("queries/alerts/expectations_note"),
+            *key,
+            from_microseconds(place.start),
+            from_microseconds(place.end),
+            [stream.scope.tenant_id for stream in streams[some]],
+            [stream.scope.pipeline_id for stream in streams[some]],
+            [stream.from_stage for stream in streams[some]],
+            [stream.to_stage for stream in streams[some]],
+            [round(float(windows)) for windows in state.baseline.windows[some]],
+            expected.learned.tolist(),
+            expected.spread.tolist(),
+            pack(expected),
+        )
+    return edition

@@ -1,5 +1,6 @@
 """The numbers behind a transition: what was seen, what was expected, and how sure the difference is."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 
@@ -9,47 +10,56 @@ from streams.alerts.rules import BelowRule, Rule, TrafficRule
 from streams.alerts.scope import Funnels, Stream
 from streams.alerts.transition import Evidence
 from streams.domain.detection.account import Account, account, odds, traffic_account
-from streams.domain.detection.detector import Detector, Look
+from streams.domain.detection.detector import Detector
 from streams.domain.detection.evidence import DropHypotheses
-from streams.domain.detection.profile import Profile
+from streams.domain.detection.look import Look
+from streams.domain.detection.profile import Profile, Rows
 from streams.domain.detection.traffic import TrafficHypotheses
 from streams.domain.windows import MICROSECOND, from_microseconds
+from streams.store.labels import Labels
 
 
 @dataclass(frozen=True)
 class Names:
-    """The names of things for people."""
+    """The names of things for people: labels, and stages by id."""
 
-    known: Funnels
+    labels: Labels
+    stages: Mapping[str, str | None]
+
+    @classmethod
+    def among(cls, known: Funnels) -> "Names":
+        """Return the names of an installation."""
+        return cls(known.labels, known.stages)
 
     def of(self, rule: Rule, stream: Stream, evidence: Evidence) -> Evidence:
         """Return the evidence with the names of a stream, and with the drop and the budget of the rule."""
-        known = self.known
         return msgspec.structs.replace(
             evidence,
-            tenant=known.labels.tenants.get(stream.scope.tenant_id),
-            pipeline=known.labels.pipelines.get(stream.scope.pipeline_id),
-            from_stage=known.stages.get(stream.from_stage),
-            to_stage=None if stream.to_stage is None else known.stages.get(stream.to_stage),
+            tenant=self.labels.tenants.get(stream.scope.tenant_id),
+            pipeline=self.labels.pipelines.get(stream.scope.pipeline_id),
+            from_stage=self.stages.get(stream.from_stage),
+            to_stage=None if stream.to_stage is None else self.stages.get(stream.to_stage),
             drop=None if isinstance(rule, BelowRule) else rule.drop,
             budget=None if isinstance(rule, BelowRule) else str(rule.false_alarms),
         )
 
 
-def accounts(detector: Detector, profile: Profile, age: int) -> Account:
-    """Return what a look at an age saw and what was expected, for all pairs."""
+def accounts(detector: Detector, profile: Profile, age: int, pairs: Rows | slice) -> Account:
+    """Return what a look at an age saw and what was expected, for some pairs."""
     under = detector.under
     if isinstance(under, DropHypotheses):
-        return account(profile, under.expected, age)
+        return account(profile[pairs], under.expected[pairs], age)
     if isinstance(under, TrafficHypotheses):
-        return traffic_account(profile, under, age)
+        return traffic_account(profile[pairs], under[pairs], age)
     raise TypeError(f"no account of {type(under).__name__}")
 
 
-def numbers(rule: Rule, detector: Detector, told: Account, look: Look, row: int, passed: int) -> Evidence:
-    """Return the numbers of one pair; `passed` is the window's age in microseconds."""
+def numbers(
+    rule: Rule, detector: Detector, told: Account, place: int, look: Look, row: int, passed: int
+) -> Evidence:
+    """Return the numbers of one pair, which has a place in `told`; `passed` is the window's age in microseconds."""
     entered, converted, expected = (
-        float(values[row]) for values in (told.entered, told.converted, told.expected)
+        float(values[place]) for values in (told.entered, told.converted, told.expected)
     )
     state = detector.state
     since = int(state.since[row]) if state.windows[row] > 0 else state.open
@@ -58,18 +68,19 @@ def numbers(rule: Rule, detector: Detector, told: Account, look: Look, row: int,
         entered=round(entered),
         converted=round(converted) if of_rate else None,
         expected=round(expected, 2),
-        low=float(told.low[row]),
-        high=float(told.high[row]),
+        low=float(told.low[place]),
+        high=float(told.high[place]),
         rate=_share(converted, entered) if of_rate else None,
         expected_rate=_share(expected, entered) if of_rate else None,
-        odds=_odds(float(look.log_evidence[row])),
+        odds=odds_of(float(look.log_evidence[row])),
         since=None if since is None else from_microseconds(since),
         age=passed * MICROSECOND,
         completeness="proven",
     )
 
 
-def _odds(log_evidence: float) -> float | None:
+def odds_of(log_evidence: float) -> float | None:
+    """Return evidence as odds; None where there is none."""
     return float(odds(log_evidence)) if isfinite(log_evidence) else None
 
 

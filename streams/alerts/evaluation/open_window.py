@@ -4,13 +4,14 @@ from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 import asyncpg
+import numpy as np
 
 from streams.alerts.evaluation.reading import IDENTIFIER, STAGE, Streams
 from streams.domain.detection.decoding import decode_converted, decode_entered
 from streams.domain.detection.profile import Profile
 from streams.domain.windows import from_microseconds
 from streams.resources import sql
-from streams.store.database import Connection
+from streams.store.database import Connection, fetch_in_batches
 
 MANY = 20_000
 """Partials from which on all profiles are read anew."""
@@ -32,6 +33,10 @@ class OpenWindow:
         self._flushes: dict[int, int] = {}
         self._profile = Profile.empty(0)
 
+    def forget(self) -> None:
+        """Forget the profiles, which are large: the window has closed, or the streams are about to change."""
+        self._which, self._profile = None, Profile.empty(0)
+
     async def read(self, connection: Connection, epoch: UUID, start: int, end: int) -> Profile:
         """Return the present profiles. The counts of the profiles returned before change with them."""
         flushes = {
@@ -46,10 +51,12 @@ class OpenWindow:
         }
         known = (list(moved), list(moved.values()))
         if self._which != (epoch, start, end) or await self._many(connection, epoch, *known):
-            self._which, self._profile = (epoch, start, end), Profile.empty(len(self._streams))
-            self._put(await connection.fetch(sql("queries/alerts/partial_profiles"), *place))
+            self._which, self._profile = (epoch, start, end), Profile.compact(len(self._streams))
+            every = sql("queries/alerts/partial_profiles")
+            await fetch_in_batches(connection, self._put, every, *place)
         elif moved:
-            self._put(await connection.fetch(sql("queries/alerts/partial_changes"), *place, *known))
+            changes = sql("queries/alerts/partial_changes")
+            await fetch_in_batches(connection, self._put, changes, *place, *known)
         self._flushes = flushes
         return Profile(self._profile.entered, self._profile.converted)
 
@@ -77,7 +84,7 @@ class OpenWindow:
             self._profile.entered[at] = decode_entered(sent)
         if converted:
             at, sent = _split(converted)
-            self._profile.converted[at] = decode_converted(sent)
+            self._profile = self._profile.put(np.array(at), decode_converted(sent))
 
 
 def _split(placed: Sequence[tuple[int, bytes]]) -> tuple[list[int], list[bytes]]:

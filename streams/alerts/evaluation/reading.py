@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 from uuid import UUID
 
@@ -12,15 +13,15 @@ import numpy as np
 from streams.alerts.scope import Stream
 from streams.domain.change import Scope
 from streams.domain.detection.decoding import decode
-from streams.domain.detection.profile import Profile
+from streams.domain.detection.profile import Profile, Rows
 from streams.domain.windows import from_microseconds, to_microseconds
 from streams.resources import sql
-from streams.store.database import Connection, plain_uuid
+from streams.store.database import Connection, fetch_in_batches, plain_uuid
 
 WINDOWS_AT_ONCE = 24
 """Windows of history that are read at once, at most: a day of hours."""
 STREAMS_AT_ONCE = 50_000
-"""Streams that are read at once in all windows together, where a single window has no more: 100 MB of rows."""
+"""Streams that are read at once in all windows together, where a single window has no more: 30 MB of profiles."""
 IDENTIFIER = 16
 """Bytes of an identifier in a key."""
 STAGE = 3 * IDENTIFIER
@@ -38,9 +39,10 @@ class ClosedWindow:
 
 @dataclass(frozen=True)
 class Change:
-    """Profiles of a closed window that were published again: as they were, and as they are."""
+    """Profiles of a closed window that were published again: as they were, and as they are, of some streams."""
 
     start: int
+    rows: Rows
     before: Profile
     after: Profile
 
@@ -71,19 +73,17 @@ class Streams:
         """Return the number of streams."""
         return len(self.streams)
 
-    def profile(self, rows: Iterable[asyncpg.Record], *, suffix: str = "") -> Profile:
-        """Return the profiles of all streams, from rows with a pair's entries and conversions."""
-        found = list(self._placed(rows))
-        profile = Profile.empty(len(self))
-        if found:
-            at = np.array([place for place, _ in found])
-            decoded = decode(
-                [row[f"entered{suffix}"] for _, row in found], [row[f"converted{suffix}"] for _, row in found]
-            )
-            profile.entered[at], profile.converted[at] = decoded.entered, decoded.converted
-        return profile
+    def put(self, profile: Profile, rows: Iterable[asyncpg.Record]) -> Profile:
+        """Put in the profiles of some streams, from rows with a pair's entries and conversions: see `Profile.put`."""
+        found = list(self.placed(rows))
+        if not found:
+            return profile
+        at = np.array([place for place, _ in found])
+        some = decode([row["entered"] for _, row in found], [row["converted"] for _, row in found])
+        profile.entered[at] = some.entered
+        return profile.put(at, some.converted)
 
-    def _placed(self, rows: Iterable[asyncpg.Record]) -> Iterator[tuple[int, asyncpg.Record]]:
+    def placed(self, rows: Iterable[asyncpg.Record]) -> Iterator[tuple[int, asyncpg.Record]]:
         """Yield the streams' rows; entries into a stage stand in the row of every pair that begins there."""
         for row in rows:
             place = self.of_pair.get(row["pair"])
@@ -129,7 +129,10 @@ class Reader:
         at_once = max(1, min(WINDOWS_AT_ONCE, STREAMS_AT_ONCE // max(1, len(self.streams))))
         for place in range(0, len(windows), at_once):
             some = windows[place : place + at_once]
-            rows = await connection.fetch(
+            profiles = {from_microseconds(each.start): Profile.compact(len(self.streams)) for each in some}
+            await fetch_in_batches(
+                connection,
+                partial(self._put, profiles),
                 sql("queries/alerts/run_profiles"),
                 self.window,
                 from_microseconds(some[0].start),
@@ -137,14 +140,26 @@ class Reader:
                 self.tiling,
                 self.pipelines,
             )
-            by_start = {
-                to_microseconds(start): list(group) for start, group in groupby(rows, lambda row: row[0])
-            }
-            yield [(window, self.streams.profile(by_start.get(window.start, ()))) for window in some]
+            yield list(zip(some, profiles.values(), strict=True))
+            del profiles  # profiles of many streams are large: forgotten before the next are made
+
+    def _put(self, profiles: dict[datetime, Profile], rows: Iterable[asyncpg.Record]) -> None:
+        """Put rows into the profiles of their windows."""
+        for start, group in groupby(rows, lambda row: row[0]):
+            if start in profiles:
+                profiles[start] = self.streams.put(profiles[start], group)
 
     async def changes(self, connection: Connection, last: int, after: int, until: int) -> list[Change]:
         """Return the changes that were published after one proof and until another, to windows up to `last`."""
-        rows = await connection.fetch(
+        found: dict[datetime, list[_Piece]] = {}
+
+        def take(rows: Iterable[asyncpg.Record]) -> None:
+            for start, group in groupby(rows, lambda row: row["window_start"]):
+                found.setdefault(start, []).append(_piece(list(self.streams.placed(group))))
+
+        await fetch_in_batches(
+            connection,
+            take,
             sql("queries/alerts/changed_profiles"),
             self.window,
             from_microseconds(last),
@@ -152,17 +167,7 @@ class Reader:
             until,
             self.tiling,
         )
-        changes = []
-        for start, group in groupby(rows, lambda row: row["window_start"]):
-            some = list(group)
-            changes.append(
-                Change(
-                    to_microseconds(start),
-                    self.streams.profile(some, suffix="_before"),
-                    self.streams.profile(some, suffix="_after"),
-                )
-            )
-        return changes
+        return [_change(to_microseconds(start), pieces) for start, pieces in found.items()]
 
     async def any_history(self, connection: Connection, streams: Sequence[Stream], since: int | None) -> bool:
         """Return True if one of these streams has profiles in a closed window that starts at an instant or later."""
@@ -195,6 +200,32 @@ class Reader:
             Scope(row["tenant_id"], row["pipeline_id"]): (plain_uuid(row["run_id"]), row["revision"])
             for row in rows
         }
+
+
+_Piece = tuple[list[int], Profile, Profile]
+"""The rows of some streams, and the streams' profiles before and after a change."""
+
+
+def _piece(placed: Sequence[tuple[int, asyncpg.Record]]) -> _Piece:
+    before, after = (
+        decode([row[f"entered_{when}"] for _, row in placed], [row[f"converted_{when}"] for _, row in placed])
+        for when in ("before", "after")
+    )
+    return [place for place, _ in placed], before, after
+
+
+def _change(start: int, pieces: Sequence[_Piece]) -> Change:
+    """Return the change of a window: a row a stream.
+
+    Entries into a stage come once for every pair that begins there. A pair that was not reported on has none.
+    """
+    places, which = np.unique(np.concatenate([piece[0] for piece in pieces]), return_inverse=True)
+    before, after = Profile.empty(len(places)), Profile.empty(len(places))
+    parts = (before, [piece[1] for piece in pieces]), (after, [piece[2] for piece in pieces])
+    for whole, some in parts:
+        np.maximum.at(whole.entered, which, np.concatenate([each.entered for each in some]))
+        whole.converted[which] = np.concatenate([each.converted for each in some])
+    return Change(start, places.astype(np.intp), before, after)
 
 
 def _instant(after: int | None) -> datetime:

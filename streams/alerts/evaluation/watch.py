@@ -6,22 +6,33 @@ alert comes from it. A window whose predecessor is still open waits.
 """
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 import structlog
 
 from streams.alerts.evaluation.book import Book, Decided
-from streams.alerts.evaluation.deciding import Sight, align, decide, ended_in, log_thresholds, on_run
+from streams.alerts.evaluation.deciding import (
+    Sight,
+    align,
+    corrected,
+    decide,
+    ended_in,
+    log_thresholds,
+    on_run,
+)
 from streams.alerts.evaluation.memory import recall, remember
 from streams.alerts.evaluation.moment import Moment
 from streams.alerts.evaluation.numbers import Names
 from streams.alerts.evaluation.open_window import OpenWindow
+from streams.alerts.evaluation.place import Place
 from streams.alerts.evaluation.reading import ClosedWindow, Reader, Streams
 from streams.alerts.rules import DropRule, TrafficRule
 from streams.alerts.scope import Stream
+from streams.domain.detection.calibration import Meter
 from streams.domain.detection.detector import Detector
 from streams.domain.detection.evidence import DropTest
 from streams.domain.detection.profile import BUCKETS, Flags, Profile, Reals, bucket_end, bucket_of
@@ -39,23 +50,8 @@ HALF_LIVES = 6
 CHANGED = "the numbers of its windows have changed"
 
 
-@dataclass
-class Place:
-    """How far a watch has looked.
-
-    `closed` is the start of the last closed window, None before the first. `start` and `end` are of the open window,
-    `age` is the last bucket that was looked at, -1 for none. `proof_id` is the last publication.
-    """
-
-    closed: int | None = None
-    start: int | None = None
-    end: int | None = None
-    age: int = -1
-    proof_id: int = 0
-
-
 class Watch:
-    """See the module. `streams` are the rows of the detector, in their order."""
+    """See the module. `streams` are the rows of the detector, in their order; `meter` counts closes."""
 
     def __init__(
         self, rule: DropRule | TrafficRule, tiling: str, season: Season, streams: Sequence[Stream]
@@ -68,6 +64,7 @@ class Watch:
         self._take(self.streams)
         self._known: set[int] = set()
         self._since: int | None = None
+        self.meter = Meter()
         self.detector = self._fresh()
 
     def _take(self, streams: Streams) -> None:
@@ -92,7 +89,7 @@ class Watch:
         windows = await self._remember(connection, until)
         async for some in self._reader.history(connection, windows):
             proven = [(window.start, profile) for window, profile in some if not window.is_estimated]
-            await asyncio.to_thread(_replay, self.detector, proven)
+            await asyncio.to_thread(deque, replay(self.detector, proven), 0)  # looks without a word
             del some, proven  # a window of many pipelines is large: forgotten before the next is read
         closed = windows[-1].start if windows else until
         self.place = replace(self.place, closed=closed, start=None, end=None, age=-1)
@@ -110,16 +107,16 @@ class Watch:
         self._known = {window.start for window in windows}
         return windows
 
-    async def restore(self, connection: Connection, memory: bytes, proof_id: int) -> bool:
+    async def restore(self, connection: Connection, memory: deque[bytes], proof_id: int) -> bool:
         """Take the detector of a former process, as it was after the publication `proof_id`, and its streams.
 
         Return False, with nothing taken, if the watch has new streams with a history: see `change`. Raises
         SnapshotError if the memory is of another version.
         """
-        wanted, detector = self.streams, self.detector
+        wanted, test = self.streams, self.detector.test
         streams, state = recall(memory, isinstance(self.rule, TrafficRule))
         self._take(Streams(streams))
-        self.detector = Detector.restore(state, self.season, detector.test, self.log_thresholds())
+        self.detector = Detector.restore(state, self.season, test, self.log_thresholds())
         await self._remember(connection, self.place.closed)
         if not await self.change(connection, wanted.streams):
             self._take(wanted)
@@ -127,8 +124,8 @@ class Watch:
         self.place = replace(self.place, proof_id=proof_id, start=None, end=None, age=-1)
         return True
 
-    def memory(self) -> bytes:
-        """Return the detector and the streams for `restore`."""
+    def memory(self) -> Iterator[bytes]:
+        """Yield the detector and the streams for `restore`, in parts."""
         return remember(self.streams.streams, self.detector.snapshot())
 
     async def change(self, connection: Connection, streams: Sequence[Stream]) -> bool:
@@ -136,16 +133,19 @@ class Watch:
 
         Return False, with nothing changed, if new streams have a history: the watch must learn.
         """
-        if self.streams.streams == streams:
+        if set(self.streams.streams) == set(streams):
             return True
-        rows = {stream: row for row, stream in enumerate(self.streams.streams)}
-        fresh = [stream for stream in streams if stream not in rows]
+        before, wanted = self.streams.streams, set(streams)
+        fresh = list(wanted.difference(before))
         if await self._reader.any_history(connection, fresh, self._since):
             return False
-        rows |= {stream: row for row, stream in enumerate(fresh, start=len(rows))}
-        self.detector.grow(len(fresh))
-        self.detector.keep(np.array([rows[stream] for stream in streams], np.intp))
-        self._take(Streams(streams))
+        self._open_window.forget()
+        stay = [row for row, stream in enumerate(before) if stream in wanted]
+        if len(stay) < len(before):
+            self.detector.keep(np.array(stay, np.intp))
+        if fresh:
+            self.detector.grow(len(fresh))
+        self._take(Streams([*(before[row] for row in stay), *sorted(fresh)]))
         self.detector.log_threshold = self.log_thresholds()
         return True
 
@@ -169,7 +169,7 @@ class Watch:
             else:
                 affected = np.zeros(len(self.streams), bool)
                 for change in changes:
-                    affected |= self.detector.revise(change.start, change.before, change.after)
+                    affected |= self.detector.revise(change.start, change.rows, change.before, change.after)
                 if affected.any():
                     decided = await self._rescore(connection, moment, affected)
         place.proof_id = moment.proof_id
@@ -205,18 +205,21 @@ class Watch:
             windows.append((state.open, self.place.age + 1, profile[rows]))
         firing = state.firing[rows].copy()
         greatest = await asyncio.to_thread(self.detector.rescore, rows, windows)
-        taken = np.zeros(len(self.streams), bool)
-        taken[rows[firing & (greatest < self.log_thresholds()[rows])]] = True
-        self.detector.retract(taken)
+        undone = np.flatnonzero(firing & (greatest < self.log_thresholds()[rows]))
+        self.detector.retract(np.isin(np.arange(len(self.streams)), rows[undone]))
         decided: list[Decided] = []
-        for row in np.flatnonzero(taken).tolist():
-            stream = self.streams.streams[row]
-            decided += self.book.end(stream, "retracted", moment.at, CHANGED)
+        for place in undone.tolist():
+            stream = self.streams.streams[rows[place]]
+            if alert := self.book.alerts.get(stream):
+                found = corrected(alert.seen, windows, place, float(greatest[place]))
+                decided += self.book.end(stream, "retracted", moment.at, CHANGED, found)
         return decided
 
     async def _close(self, connection: Connection, names: Names) -> list[Decided]:
         decided: list[Decided] = []
         windows = await self._reader.closed(connection, self.place.closed)
+        if windows:
+            self._open_window.forget()
         async for some in self._reader.history(connection, windows):
             for window, profile in some:
                 found = await asyncio.to_thread(self.look_at_closed, window, profile, names)
@@ -271,12 +274,15 @@ class Watch:
             self.detector.state.rested[ended_in(self.book, self.streams, window.start)] = True
         decided: list[Decided] = []
         begin = self.place.age + 1 if self.place.start == window.start else 0
-        if last == BUCKETS - 1:
+        if begin < last == BUCKETS - 1:
             self.detector.foresee(profile)
         for age in range(begin, last + 1):
             at = bucket_end(window.start, window.end, age)
             whole = age == BUCKETS - 1
             look = self.detector.close(profile) if whole else self.detector.look(profile, age)
+            if whole:
+                fell_before = self.detector.state.firing & (self.detector.state.since < window.start)
+                self.meter = self.meter.with_close(look, self.detector.under.learned & ~fell_before)
             seen = Sight(window, profile, age, at, look)
             decided += decide(self.rule, self.book, self.detector, self.streams.streams, seen, names)
             decided += self.book.pass_time(at)
@@ -292,8 +298,3 @@ class Watch:
             return []
         runs = await self._reader.runs(connection, window.start, (stream.scope for stream, _, _ in decided))
         return [(stream, step, on_run(seen, runs.get(stream.scope))) for stream, step, seen in decided]
-
-
-def _replay(detector: Detector, windows: Sequence[tuple[int, Profile]]) -> None:
-    for _ in replay(detector, windows):
-        pass

@@ -139,7 +139,7 @@ def _found(parts: Sequence[Played]) -> Iterator[Found]:
         for stream, begin in _begins(played).items():
             if begin is None:
                 continue
-            names = played.part.names.known.stages
+            names = played.part.names.stages
             ends = names.get(stream.from_stage), names.get(stream.to_stage or "")
             share = max(each.share for each in played.part.injections if each.covers(stream, *ends))
             late = None if _fires_at(played, stream, begin) else inf

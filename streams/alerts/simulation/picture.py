@@ -65,7 +65,7 @@ def _panel(played: Played, row: int) -> Panel:
 
 
 def _name(played: Played, stream: Stream) -> str:
-    known = played.part.names.known
+    known = played.part.names
     stages = [stage for stage in (stream.from_stage, stream.to_stage) if stage]
     return (
         " -> ".join(known.stages.get(stage) or stage for stage in stages)

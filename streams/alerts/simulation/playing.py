@@ -96,7 +96,7 @@ async def play(part: Part) -> Played:
 
 
 def _rows(injection: Injection, watch: AnyWatch, names: Names) -> Rows:
-    stages = names.known.stages
+    stages = names.stages
     covered = [
         injection.covers(stream, stages.get(stream.from_stage), stages.get(stream.to_stage or ""))
         for stream in watch.streams.streams
@@ -116,7 +116,7 @@ def _line(watch: AnyWatch, profile: Profile) -> tuple[Reals, Reals, Reals]:
         if not isinstance(watch, Watch):
             floor = np.full(len(entered), watch.rule.rate)
             return rate, floor, floor
-        told = accounts(watch.detector, profile, BUCKETS - 1)
+        told = accounts(watch.detector, profile, BUCKETS - 1, slice(None))
         low, high = (np.where(watch.detector.under.learned, end, np.nan) for end in (told.low, told.high))
         if watch.rule.kind == "traffic":
             return entered, low, high

@@ -142,7 +142,7 @@ def _simulate(
     if not some:
         raise SettingsError("the rules cover nothing that was asked for: see `funnelproof alerts check`")
     since = _ALWAYS if wish.since is None else wish.since
-    names = Names(known)
+    names = Names.among(known)
     parts = [
         Part(number, want, source, wish.injections, names, wish.seed, since, wish.draw)
         for number, (want, source) in enumerate(some)

@@ -13,10 +13,10 @@ How to use the package (the program that follows live windows, and the simulator
   ended and is proven; `detector.close(profile)` when the window is closed. Looks may be left out, a close may not.
   A `Look` says for each pair if an alert fired, resolved, or was adopted as the new level. `account` and `odds` make
   the numbers for people, from `detector.under`. Windows open and close in the order of time; times are microseconds.
-- **Revisions.** `detector.revise(start, before, after)` replaces the profiles of a closed window, and says of which
-  pairs the evidence changes. For these, `detector.rescore(rows, windows)` computes the evidence anew from the present
-  profiles since `detector.state.since`. Where the result is below `detector.log_threshold`, `detector.retract(pairs)`
-  takes a firing alert back.
+- **Revisions.** `detector.revise(start, rows, before, after)` replaces the profiles of some pairs in a closed window,
+  and says of which pairs the evidence changes. For these, `detector.rescore(rows, windows)` computes the evidence anew
+  from the present profiles since `detector.state.since`. Where the result is below `detector.log_threshold`,
+  `detector.retract(pairs)` takes a firing alert back.
 - **Restart.** `detector.snapshot()` gives bytes, `Detector.restore(file, season, test, log_a)` the detector again. The
   bytes hold no rule: another threshold or another drop may be given, another season may not.
 - **Pairs come and go.** `detector.grow(count)` adds pairs behind the others, `detector.keep(rows)` keeps some.

@@ -46,7 +46,7 @@ def account(profile: Profile, expected: Expectation, age: int) -> Account:
     reach = _TWO_SIDED_95 * np.sqrt(variance) / scale
     middle = np.log(rate / (1 - rate))
     low, high = (deals / (1 + np.exp(-(middle + side))) for side in (-reach, reach))
-    converted = profile.done_by_age[age].astype(np.float64)
+    converted = profile.converted[:, :, : age + 1].sum((1, 2)).astype(np.float64)
     return Account(deals, converted, mean, np.floor(low), np.minimum(np.ceil(high), deals))
 
 

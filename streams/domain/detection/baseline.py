@@ -12,6 +12,12 @@ import numpy as np
 
 from streams.domain.detection.knots import KNOTS, at_knots
 from streams.domain.detection.profile import BUCKETS, Flags, Profile, Reals, Rows
+from streams.domain.detection.rows import grown, kept
+
+CELLS = np.flatnonzero(np.triu(np.ones((BUCKETS, BUCKETS))))
+"""The cells of a flattened profile that may have a count: a conversion is not before the entry."""
+_CHUNK = 4096
+"""Pairs to which a window is added at once: the working memory stays small."""
 
 
 @dataclass(slots=True)
@@ -30,7 +36,7 @@ class Baseline:
     squares: Reals
     """By bucket, sums of entered[i]^2 / entries of the window (n, 12): the burstiness of entries."""
     converted: Reals
-    """Conversions by bucket of entry and of conversion (n, 12, 12)."""
+    """Conversions by bucket of entry and of conversion (n, 78): the cells of CELLS, one behind the other."""
     slot_entered: Reals
     """Entries by slot and knot (n, slots, 5)."""
     slot_converted: Reals
@@ -43,7 +49,7 @@ class Baseline:
     @classmethod
     def empty(cls, pairs: int, slots: int) -> Self:
         """Return baselines without windows."""
-        shapes = ((), (), (BUCKETS,), (BUCKETS,), (BUCKETS, BUCKETS), (slots, len(KNOTS)), *[(slots,)] * 3)
+        shapes = ((), (), (BUCKETS,), (BUCKETS,), (len(CELLS),), (slots, len(KNOTS)), *[(slots,)] * 3)
         return cls(*(np.zeros((pairs, *shape), np.float32) for shape in shapes))
 
     def arrays(self) -> dict[str, Reals]:
@@ -60,11 +66,21 @@ class Baseline:
         """Return the sums of some pairs."""
         return type(self)(*(array[pairs] for array in self.arrays().values()))
 
-    def grown(self, pairs: int) -> Self:
-        """Return the sums with those of further pairs, without windows, behind."""
-        more = self.empty(pairs, self.weight.shape[1])
-        both = zip(self.arrays().values(), more.arrays().values(), strict=True)
-        return type(self)(*(np.concatenate(arrays) for arrays in both))
+    def all_converted(self) -> Reals:
+        """Return the conversions with the cells that have none (n, 12, 12)."""
+        cells = np.zeros((len(self.converted), BUCKETS**2), np.float32)
+        cells[:, CELLS] = self.converted
+        return cells.reshape(-1, BUCKETS, BUCKETS)
+
+    def keep(self, pairs: Rows) -> None:
+        """Keep the sums of some pairs, in the order given."""
+        for name, array in self.arrays().items():
+            setattr(self, name, kept(array, pairs))
+
+    def grow(self, pairs: int) -> None:
+        """Add further pairs, without windows, behind the others."""
+        for name, array in self.arrays().items():
+            setattr(self, name, grown(array, pairs))
 
     def add(self, rows: Rows, slot: int, profile: Profile, weight: float) -> None:
         """Add a window, in a seasonal slot, for some pairs; `profile` has a row for each of these pairs."""
@@ -76,18 +92,22 @@ class Baseline:
 
     def add_where(self, pairs: Flags, slot: int, profile: Profile, weight: float) -> None:
         """Add a window like `add`, for the pairs that are True (n,); faster than `add` where most are."""
-        self._move(slice(None), slot, profile, weight, pairs.astype(np.float32))
+        sign = pairs.astype(np.float32)
+        for start in range(0, len(sign), _CHUNK):
+            some = slice(start, start + _CHUNK)
+            self._move(some, slot, profile[some], weight, sign[some])
 
     def _move(self, rows: Rows | slice, slot: int, profile: Profile, weight: float, sign: Reals) -> None:
         """Add (sign 1), take back (-1) or leave (0) the window of each pair in `rows`."""
-        entered, converted = profile.entered.astype(np.float32), profile.converted.astype(np.float32)
+        entered = profile.entered.astype(np.float32)
+        converted = profile.converted.reshape(-1, BUCKETS**2)[:, CELLS].astype(np.float32)
         by, total = sign * np.float32(weight), entered.sum(1)
         self.windows[rows] += sign * (total > 0)
         self.filled[rows] += by * (total > 0)
         self.entered[rows] += by[:, None] * entered
         self.squares[rows] += by[:, None] * entered**2 / np.maximum(total, 1)[:, None]
-        self.slot_converted[rows, slot] += by * converted.sum((1, 2))
-        converted *= by[:, None, None]
+        self.slot_converted[rows, slot] += by * converted.sum(1)
+        converted *= by[:, None]
         self.converted[rows] += converted
         self.slot_entered[rows, slot] += by[:, None] * at_knots(profile.entered)
         self.weight[rows, slot] += by

@@ -1,4 +1,4 @@
-"""The live meter: a rule whose windows surprise too often is held.
+"""The live meter: a rule whose windows surprise too often is flagged.
 
 Under the null E >= SURPRISING has at most the probability 1 / SURPRISING (Ville). The meter counts the closed windows
 of a rule, those of firing alerts aside. A share above 5 % shows that the model does not fit the traffic.
@@ -6,6 +6,12 @@ of a rule, those of firing alerts aside. A share above 5 % shows that the model 
 
 from dataclasses import dataclass
 from math import log
+
+import numpy as np
+
+from streams.domain.detection.cusum import log_evidence
+from streams.domain.detection.look import Look
+from streams.domain.detection.profile import Flags
 
 SURPRISING = 20.0
 ALLOWED = 1 / SURPRISING
@@ -24,6 +30,12 @@ class Meter:
     def with_windows(self, windows: int, surprising: int) -> "Meter":
         """Return the meter after further windows."""
         return Meter(self.windows + windows, self.surprising + surprising)
+
+    def with_close(self, look: Look, judged: Flags) -> "Meter":
+        """Return the meter after the close of a window, counted for the pairs that are True in `judged` (n,)."""
+        alone = log_evidence(np.zeros_like(look.log_e), look.log_e)
+        surprising = judged & (alone >= log(SURPRISING))
+        return self.with_windows(int(judged.sum()), int(surprising.sum()))
 
     @property
     def share(self) -> float:

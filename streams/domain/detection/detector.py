@@ -9,8 +9,8 @@ join the baseline; when an alert resolves, the windows stay outside for good. Th
 compared with one and the same baseline, and a revision is followed by a computation from those windows alone: see
 `rescore`.
 
-A drop that is there to stay would fire for ever. An alert that has fired for LEARNING windows and a whole season is
-*adopted*: the windows since the drop become the baseline, and the alert ends.
+A drop that is there to stay would fire for ever. An alert that has fired for LEARNING windows, a whole season and a day
+is *adopted*: the windows since the drop become the baseline, and the alert ends.
 
 Cheap bounds spare most computations (`Hypotheses.bounds`): before the close an E-value is computed where an alert may
 fire or resolve, at the close where the pair is under suspicion or could come under suspicion. Elsewhere 0 stands for
@@ -21,7 +21,7 @@ after 12 hours, or at each day.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import BinaryIO
 
 import numpy as np
@@ -30,6 +30,7 @@ from streams.domain.detection.cusum import RECOVERED, log_evidence
 from streams.domain.detection.decay import Moment
 from streams.domain.detection.expectation import LEARNING
 from streams.domain.detection.hypotheses import Hypotheses, Question
+from streams.domain.detection.look import Foreseen, Look
 from streams.domain.detection.profile import BUCKETS, Flags, Profile, Reals, Rows
 from streams.domain.detection.recent import COUNTED, OUT, WAITING, Status
 from streams.domain.detection.season import Season
@@ -39,37 +40,10 @@ from streams.domain.detection.state import State
 _LOG_RECOVERED = float(np.log(RECOVERED))
 _MEASURED = 14
 """Variation and level are measured so many times in a season, at most once a window."""
+_FORESEEN = 10_000
+"""The most pairs for which all looks at a window are prepared at once: the memory is that of twelve looks."""
 _REMEMBERED = 20
 """Half-lives after which a window that was left out is forgotten: a weight of a millionth."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What a look found; each field has one value a pair."""
-
-    fired: Flags
-    resolved: Flags
-    adopted: Flags
-    """Resolved since the drop has become the normal level; only at a close."""
-    log_e: Reals
-    """Logarithms of the window's E-values (2, n); -inf where the E-values cannot matter."""
-    log_recovery: Reals
-    """Logarithm of the window's evidence for a recovery; -inf as for `log_e`, and where the rate has fallen by d."""
-    log_evidence: Reals
-    """Logarithm of the evidence, the window included; as `log_e`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Foreseen:
-    """What looks at a window that has ended will need: by age, see `Hypotheses`."""
-
-    profile: Profile
-    most: Reals
-    least: Reals
-    log_e: Reals
-    """NaN where nothing was computed (2, 12, n)."""
-    calm: dict[int, "Look"]
-    """The looks at ages at which nothing happens, if no state changes before."""
 
 
 class Detector:
@@ -80,7 +54,9 @@ class Detector:
         self.season = season
         self.test = test
         self.log_threshold = log_threshold
-        self.under: Hypotheses
+        self.edition = object()
+        self._under: Hypotheses | None = None
+        self._stale = False
         self._foreseen: Foreseen | None = None
         self._stirred = False
         self._renew()
@@ -89,6 +65,18 @@ class Detector:
     def empty(cls, pairs: int, season: Season, test: Question, log_threshold: float | Reals) -> "Detector":
         """Return a detector that has seen no window."""
         return cls(State.empty(pairs, season.slots), season, test, log_threshold)
+
+    @property
+    def under(self) -> Hypotheses:
+        """What is expected of the window that is open, or that was closed last; raises ValueError before the first.
+
+        `edition` is another object after each change of the expectations.
+        """
+        if self._stale and self.state.open is not None:
+            self._expect(self.state.open, self.state.measured)
+        if self._under is None:
+            raise ValueError("nothing is expected before the first window opens")
+        return self._under
 
     def open(self, start: int) -> None:
         """Make the expectations of the window that starts at `start` (microseconds), later than all before."""
@@ -104,16 +92,21 @@ class Detector:
     def _expect(self, start: int, known: Reals) -> None:
         """Make the expectations; `known` is `State.measured`, NaN where to be measured anew."""
         state = self.state
-        self.under = self.test.hypotheses(
+        self._under = (
+            None  # the former expectations of many pairs are large: forgotten before the next are made
+        )
+        under = self.test.hypotheses(
             state.baseline, state.recent, known.astype(np.float32), self._moment(start)
         )
-        state.measured = self.under.measured
-        self._foreseen = None
+        state.measured = under.measured
+        self._under, self.edition = under, object()
+        self._foreseen, self._stale = None, False
 
     def _renew(self) -> None:
-        """Make the expectations of the open window anew, since the state has changed."""
+        """Have the expectations of the open window made anew when they are needed, since the state has changed."""
+        self._foreseen, self._stale = None, True
         if self.state.open is not None:
-            self._expect(self.state.open, self.state.measured)
+            self._under = None  # large, and of no use any more
 
     def _moment(self, start: int) -> Moment:
         return Moment(self.season.slot_of(start), self._weight(start), self.season.half_life)
@@ -145,6 +138,8 @@ class Detector:
 
     def foresee(self, profile: Profile) -> None:
         """Compute at once what the looks at a window that has ended will need; the looks find the same as without."""
+        if self.state.pairs > _FORESEEN:
+            return
         most, least = self.under.bounds(profile, slice(0, BUCKETS))
         log_e = np.full((2, *most.shape), np.nan)
         needed = self._needed(most, least, np.arange(BUCKETS))
@@ -215,26 +210,28 @@ class Detector:
         status = np.where(suspected, WAITING, np.where(innocent, COUNTED, OUT)).astype(np.int8)
         state.recent.put(start, slot, profile, status)
         state.join(np.flatnonzero(innocent & waited))
-        adopted = state.firing & (state.windows >= max(LEARNING, self.season.cycle))
+        adopted = state.firing & (state.windows >= max(LEARNING, self.season.cycle, self.season.a_day))
         state.adopt(np.flatnonzero(adopted))
         return replace(look, adopted=adopted)
 
-    def revise(self, start: int, before: Profile, after: Profile) -> Flags:
-        """Replace a closed window's profiles; return the pairs of which the evidence changes (n,): see `rescore`.
+    def revise(self, start: int, rows: Rows, before: Profile, after: Profile) -> Flags:
+        """Replace the profiles of some pairs in a closed window; `before` and `after` have a row for each of `rows`.
 
-        Raises ValueError for a window that is not closed.
+        Return the pairs of which the evidence changes (n,): see `rescore`. Raises ValueError for a window that is not
+        closed.
         """
         state = self.state
-        status = state.status_of(start)
+        status = state.status_of(start)[rows]
         slot, weight = self.season.slot_of(start), self._weight(start)
         changed = (before.entered != after.entered).any(1) | (before.converted != after.converted).any((1, 2))
         for sums, kept in ((state.baseline, COUNTED), (state.waiting, WAITING)):
-            rows = np.flatnonzero(changed & (status == kept))
-            sums.remove(rows, slot, before[rows], weight)
-            sums.add(rows, slot, after[rows], weight)
-        state.recent.replace(start, after)
+            some = np.flatnonzero(changed & (status == kept))
+            sums.remove(rows[some], slot, before[some], weight)
+            sums.add(rows[some], slot, after[some], weight)
+        state.recent.replace(start, rows, after)
         self._renew()
-        affected: Flags = changed & (status == WAITING)
+        affected = np.zeros(state.pairs, bool)
+        affected[rows[changed & (status == WAITING)]] = True
         return affected
 
     def rescore(self, rows: Rows, windows: Iterable[tuple[int, int, Profile]]) -> Reals:
@@ -290,10 +287,10 @@ class Detector:
 
     def keep(self, rows: Rows) -> None:
         """Keep some of the pairs, in the order given, and forget the others."""
-        self.state = self.state.kept(rows)
+        self.state.keep(rows)
         self._renew()
 
     def grow(self, pairs: int) -> None:
         """Add pairs that have no history, behind the others; the pairs begin with the next window that opens."""
-        self.state = self.state.grown(pairs)
+        self.state.grow(pairs)
         self._renew()

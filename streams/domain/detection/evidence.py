@@ -106,14 +106,22 @@ class DropHypotheses:
         at or above the tolerated rate: an E-value may be as much as 2 there, if rates vary by a third. The second
         result is inf where the rate has fallen by d or more.
         """
-        done, highest = profile.done_by_age[ages], self.highest[ages]
-        deals = equivalent(done, profile.waiting(ages, slice(None)), self.expected.likely[ages], highest)
+        most, least = np.empty((2, *self.highest[ages].shape))
+        for start in range(0, most.shape[1], _CHUNK):
+            some = slice(start, start + _CHUNK)
+            most[:, some], least[:, some] = self._bounds(profile[some], ages, some)
+        return most, least
+
+    def _bounds(self, profile: Profile, ages: slice, pairs: slice) -> tuple[Reals, Reals]:
+        by, highest = profile.by_age(ages), self.highest[ages, pairs]
+        done, waiting = by.sum(2), profile.entered.astype(np.float32) - by
+        deals = equivalent(done, waiting, self.expected.likely[ages, pairs], highest)
         rate = done / np.maximum(deals, 1e-9)
         left, usual, fallen = deals - done, (1 - TOLERATED) * highest, means(self.drop)[0] * highest
         with np.errstate(divide="ignore", invalid="ignore"):
             peak = np.where(done > 0, done * np.log(rate), 0) + np.where(left > 0, left * np.log1p(-rate), 0)
         gain, loss = (peak - done * np.log(at) - left * np.log1p(-at) for at in (usual, fallen))
-        most = np.where((rate < usual) & self.learned, gain + _MARGIN, -np.inf)
+        most = np.where((rate < usual) & self.learned[pairs], gain + _MARGIN, -np.inf)
         return most, np.where(rate > fallen, -loss - _LOWER_MARGIN, np.inf)
 
     def log_e(self, profile: Profile, ages: Rows, pairs: Rows) -> Reals:
@@ -130,7 +138,9 @@ class DropHypotheses:
     def _log_e(self, profile: Profile, ages: Rows, pairs: Rows) -> Reals:
         expected = self.expected
         priors = Priors.of(expected.highest[pairs], expected.spread[pairs], self.drop)
-        done, waiting = profile.done_by_age[ages, pairs], profile.waiting(ages, pairs)
+        of_pairs = profile[pairs]
+        by = of_pairs.at(ages)
+        done, waiting = by.sum(1), of_pairs.entered.astype(np.float32) - by
         likely, highest = expected.likely[ages, pairs], self.highest[ages, pairs]
         deals = equivalent(done, waiting, likely, highest)
         logits = priors.grid(done, deals, highest)

@@ -8,7 +8,7 @@ import numpy as np
 from streams.domain.detection.baseline import Baseline
 from streams.domain.detection.decay import Moment
 from streams.domain.detection.knots import knots_of
-from streams.domain.detection.profile import BUCKETS, Flags, Reals
+from streams.domain.detection.profile import BUCKETS, Flags, Reals, Rows
 from streams.domain.detection.season import HOURS
 
 LEARNING = 14
@@ -52,6 +52,10 @@ class Expectation:
         """Put in the expectations of some pairs."""
         self.learned[pairs], self.spread[pairs] = other.learned, other.spread
         self.likely[:, pairs] = other.likely
+
+    def __getitem__(self, pairs: slice | Rows) -> "Expectation":
+        """Return the expectations of some pairs."""
+        return Expectation(self.learned[pairs], self.likely[:, pairs], self.spread[pairs])
 
     @property
     def highest(self) -> Reals:
@@ -109,7 +113,7 @@ def expectation(baseline: Baseline, of: Rates, measured: Reals, moment: Moment) 
 def _cells(baseline: Baseline, pseudo: float) -> Reals:
     """Return by bucket of entry the share converted by bucket j, pulled to the delays that all buckets have."""
     entered = np.maximum(baseline.entered, 0.0)
-    converted = np.maximum(baseline.converted, 0.0)
+    converted = np.maximum(baseline.all_converted(), 0.0)
     delays = converted.reshape(-1, BUCKETS * BUCKETS) @ _OF_DELAY
     exposed = np.cumsum(entered, axis=1)[:, ::-1]  # entries up to bucket 11 - d can show a delay of d buckets
     common = np.minimum(np.cumsum(delays / np.maximum(exposed, 1e-9), axis=1), MOST_LIKELY)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from streams.domain.detection.profile import Counts, Rows
 from streams.domain.detection.recent import COUNTED, OUT, Status
+from streams.domain.detection.rows import grown, kept
 
 _NEVER = np.iinfo(np.int64).max
 
@@ -48,10 +49,14 @@ class LeftOut:
         status[self.spans[holding, 0]] = OUT
         return status
 
-    def kept(self, rows: Rows) -> Self:
-        """Return some of the pairs, in the order given."""
+    def keep(self, rows: Rows) -> None:
+        """Keep some of the pairs, in the order given."""
         place = np.full(len(self.born), -1)
         place[rows] = np.arange(len(rows))
-        spans = self.spans.copy()
-        spans[:, 0] = place[spans[:, 0]]
-        return type(self)(self.born[rows], spans[spans[:, 0] >= 0])
+        self.born = kept(self.born, rows)
+        self.spans[:, 0] = place[self.spans[:, 0]]
+        self.spans = self.spans[self.spans[:, 0] >= 0]
+
+    def grow(self, pairs: int) -> None:
+        """Add further pairs, which have not had a window, behind the others."""
+        self.born = grown(self.born, pairs, _NEVER)

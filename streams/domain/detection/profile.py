@@ -8,7 +8,6 @@ conversion is visible; from age 2 on one of three is converted.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Self, TypeAlias
 
 import numpy as np
@@ -23,8 +22,6 @@ Rows: TypeAlias = NDArray[np.intp]
 BUCKETS = 12
 """Buckets of a window: a look every 5 minutes in an hour, every 2 hours in a day."""
 
-_CHUNK = 4096
-"""Pairs that are summed at once: the working memory stays small."""
 _UP_TO = np.triu(np.ones((BUCKETS, BUCKETS), np.float32))
 
 
@@ -40,10 +37,7 @@ def bucket_end(start: int, end: int, bucket: int) -> int:
 
 @dataclass(frozen=True)
 class Profile:
-    """The profiles of one or more pairs in one window: `entered` (..., 12) and `converted` (..., 12, 12).
-
-    Sums are kept once they are computed, so a change of counts needs a new object.
-    """
+    """The profiles of one or more pairs in one window: `entered` (..., 12) and `converted` (..., 12, 12)."""
 
     entered: Counts
     converted: Counts
@@ -52,6 +46,20 @@ class Profile:
     def empty(cls, *shape: int) -> Self:
         """Return profiles of windows that no deal entered."""
         return cls(np.zeros((*shape, BUCKETS), np.int32), np.zeros((*shape, BUCKETS, BUCKETS), np.int32))
+
+    @classmethod
+    def compact(cls, pairs: int) -> Self:
+        """Return profiles of windows that no deal entered, of half the size: see `put`."""
+        cells = np.zeros((pairs, BUCKETS, BUCKETS), np.uint16)
+        return cls(np.zeros((pairs, BUCKETS), np.int32), cells)
+
+    def put(self, pairs: Rows, converted: Counts) -> "Profile":
+        """Put in the conversions of some pairs; the returned object is another one where numbers must be wider."""
+        profile = self
+        if converted.max(initial=0) > np.iinfo(self.converted.dtype).max:
+            profile = Profile(self.entered, self.converted.astype(np.int32))
+        profile.converted[pairs] = converted
+        return profile
 
     def __getitem__(self, pairs: slice | Flags | Rows) -> "Profile":
         """Return the profiles of some of the pairs."""
@@ -76,33 +84,15 @@ class Profile:
         converted[..., age + 1 :] = 0
         return Profile(entered, converted)
 
-    @cached_property
-    def by_age(self) -> Reals:
-        """Deals converted by the end of each bucket: by age, pair, and bucket of entry (12, n, 12)."""
-        by = np.empty((BUCKETS, len(self.converted), BUCKETS), np.float32)
-        for start in range(0, len(self.converted), _CHUNK):
-            some = slice(start, start + _CHUNK)
-            counts = self.converted[some].astype(np.float32)  # exact, as counts are integers
-            by[:, some] = (counts @ _UP_TO).transpose(2, 0, 1)
+    def by_age(self, ages: slice) -> Reals:
+        """Return the deals that have converted at some ages, by bucket of entry (ages, n, 12)."""
+        counts = self.converted.astype(np.float32)  # exact, as counts are integers
+        return (counts @ _UP_TO[:, ages]).transpose(2, 0, 1)
+
+    def at(self, ages: Rows) -> Reals:
+        """Return the deals that have converted at an age of each pair, by bucket of entry (n, 12)."""
+        by: Reals = np.matmul(self.converted.astype(np.float32), _UP_TO.T[ages][:, :, None])[:, :, 0]
         return by
-
-    @cached_property
-    def done_by_age(self) -> Reals:
-        """Deals converted by the end of each bucket: by age and pair (12, n)."""
-        done: Reals = self.by_age.sum(2)
-        return done
-
-    def waiting(self, ages: Counts | slice | int, pairs: Rows | slice) -> Reals:
-        """Return by bucket of entry the deals of the window that are not converted at some ages (..., 12).
-
-        Buckets that have not ended hold deals that are not visible yet.
-        """
-        waiting: Reals = self._entered[pairs] - self.by_age[ages, pairs]
-        return waiting
-
-    @cached_property
-    def _entered(self) -> Reals:
-        return self.entered.astype(np.float32)
 
     def check(self) -> None:
         """Raise ValueError if the counts cannot be a profile: negative, before the entry, or more than entered."""

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from streams.domain.detection.knots import KNOTS, at_knots, knots_of
 from streams.domain.detection.profile import Flags, Profile, Reals, Rows
+from streams.domain.detection.rows import grown, kept
 
 RECENT = 168
 """Windows that are kept: a week of hours. A standard deviation measured on 168 windows is right to 5 % of its value,
@@ -40,6 +41,7 @@ _DRIFT = 0.05**2
 OUT, COUNTED, WAITING = 0, 1, 2
 """Of a window: left out of the baseline, in the baseline, or not yet decided (see `detector`)."""
 Status = NDArray[np.int8]
+_OF_PAIRS = ("status", "roots", "converted")
 
 
 @dataclass(slots=True)
@@ -74,32 +76,31 @@ class Recent:
             self.starts, self.slots, self.status[pairs], self.roots[pairs], self.converted[pairs]
         )
 
-    def grown(self, pairs: int) -> Self:
-        """Return the rings with those of further pairs behind."""
-        fresh = self.empty(pairs)
-        return type(self)(
-            self.starts,
-            self.slots,
-            np.concatenate((self.status, fresh.status)),
-            np.concatenate((self.roots, fresh.roots)),
-            np.concatenate((self.converted, fresh.converted)),
-        )
+    def keep(self, rows: Rows) -> None:
+        """Keep the rings of some pairs, in the order given."""
+        for name in _OF_PAIRS:
+            setattr(self, name, kept(getattr(self, name), rows))
+
+    def grow(self, pairs: int) -> None:
+        """Add the rings of further pairs behind the others."""
+        for name in _OF_PAIRS:
+            setattr(self, name, grown(getattr(self, name), pairs))
 
     def put(self, start: int, slot: int, profile: Profile, status: Status) -> None:
         """Note a window of all pairs: the window takes the place of the oldest window, or of itself."""
         same = np.flatnonzero(self.starts == start)
         at = int(same[0]) if len(same) else int(self.starts.argmin())
         self.starts[at], self.slots[at], self.status[:, at] = start, slot, status
-        self._fill(at, profile)
+        self._fill(slice(None), at, profile)
 
-    def replace(self, start: int, profile: Profile) -> None:
-        """Give a window corrected profiles, if the window is still among the last windows."""
+    def replace(self, start: int, rows: Rows, profile: Profile) -> None:
+        """Give some pairs corrected profiles of a window, if the window is still among the last windows."""
         for at in np.flatnonzero(self.starts == start):
-            self._fill(int(at), profile)
+            self._fill(rows, int(at), profile)
 
-    def _fill(self, at: int, profile: Profile) -> None:
-        self.roots[:, :, at] = np.sqrt(at_knots(profile.entered))
-        self.converted[:, at] = profile.converted_count
+    def _fill(self, rows: Rows | slice, at: int, profile: Profile) -> None:
+        self.roots[rows, :, at] = np.sqrt(at_knots(profile.entered))
+        self.converted[rows, at] = profile.converted_count
 
     def turn(self, rows: Rows, before: int, after: int) -> None:
         """Give all windows of some pairs that have the status `before` the status `after`."""

@@ -31,6 +31,8 @@ class Season:
     """Microseconds after which a window counts half in a baseline. The mean age of a baseline's windows is 1.44
     half-lives, as in a plain look back over 2.9 half-lives: 29 days for hours, 81 days for days."""
     timezone: str = _UTC
+    a_day: int = 1
+    """Windows of a day; 1 for longer windows."""
 
     def slot_of(self, start: int) -> int:
         """Return the slot of the window that starts at `start`."""
@@ -54,4 +56,5 @@ def season_of(window: str, timezone: str = _UTC, length: int | None = None) -> S
         case "month":
             return Season(1, 1, 365 * _DAY, timezone)
         case _:
-            return Season(1, 1, max(10 * _DAY, 20 * (length or _DAY)), timezone)
+            fixed = length or _DAY
+            return Season(1, 1, max(10 * _DAY, 20 * fixed), timezone, max(1, _DAY // fixed))

@@ -18,9 +18,11 @@ from streams.domain.detection.season import Season
 from streams.domain.detection.state import State
 from streams.domain.detection.waiting import Waiting
 
-VERSION = 1
+VERSION = 2
 """Increased when the meaning of the bytes changes; old bytes are then refused."""
 _ROWS = 4096
+_AT_ONCE = 1_000_000
+"""Bytes that are read at once."""
 _OF_PAIRS = ("measured", "log_s", "log_r", "firing", "rested", "since", "windows")
 _NUMBERS = ("landmark", "open", "closed", "closes")
 
@@ -56,11 +58,8 @@ def from_file(file: BinaryIO, season: Season) -> State:
         raise SnapshotError("the snapshot has another version or season")
     found = {}
     for name, dtype, shape in head["arrays"]:
-        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-        data = bytearray(file.read(size))
-        if len(data) < size:
-            raise SnapshotError("the snapshot is cut short")
-        found[name] = np.frombuffer(data, dtype).reshape(shape)
+        found[name] = np.empty(shape, dtype)
+        _fill(found[name], file)
     of_pairs: dict[str, Any] = {name: found[name] for name in _OF_PAIRS} | head["numbers"]
     return State(
         baseline=Baseline(**_part(found, "baseline")),
@@ -69,6 +68,17 @@ def from_file(file: BinaryIO, season: Season) -> State:
         left_out=LeftOut(**_part(found, "left_out")),
         **of_pairs,
     )
+
+
+def _fill(array: NDArray[Any], file: BinaryIO) -> None:
+    """Read an array, piece by piece: another copy of all would be large."""
+    into, at = array.reshape(-1).view(np.uint8), 0
+    while at < len(into):
+        data = file.read(min(_AT_ONCE, len(into) - at))
+        if not data:
+            raise SnapshotError("the snapshot is cut short")
+        into[at : at + len(data)] = np.frombuffer(data, np.uint8)
+        at += len(data)
 
 
 def _words(season: Season) -> list[int | str]:

@@ -11,7 +11,12 @@ from streams.domain.detection.decay import Decay
 from streams.domain.detection.left_out import LeftOut
 from streams.domain.detection.profile import Flags, Reals, Rows
 from streams.domain.detection.recent import COUNTED, LEAST, OUT, WAITING, Recent, Status
+from streams.domain.detection.rows import grown, kept
 from streams.domain.detection.waiting import Waiting
+
+_UNMEASURED = np.array([[LEAST], [1], [0]], np.float32)
+"""Variation, level and doubt of a pair without history."""
+_OF_PAIRS = ("log_r", "firing", "rested", "since", "windows")
 
 
 @dataclass(slots=True)
@@ -52,7 +57,7 @@ class State:
             Waiting.empty(pairs, slots),
             Recent.empty(pairs),
             LeftOut.empty(pairs),
-            np.repeat(np.array([[LEAST], [1], [0]], np.float32), pairs, axis=1),
+            np.repeat(_UNMEASURED, pairs, axis=1),
             np.zeros((2, pairs)),
             np.zeros(pairs),
             np.zeros(pairs, bool),
@@ -125,45 +130,21 @@ class State:
             self.left_out.born[rows] = self.since[rows]
             self.join(rows)
 
-    def kept(self, rows: Rows) -> "State":
-        """Return the state of some pairs, in the order given."""
-        return State(
-            self.baseline[rows],
-            self.waiting.kept(rows),
-            self.recent[rows],
-            self.left_out.kept(rows),
-            self.measured[:, rows],
-            self.log_s[:, rows],
-            self.log_r[rows],
-            self.firing[rows],
-            self.rested[rows],
-            self.since[rows],
-            self.windows[rows],
-            self.landmark,
-            self.open,
-            self.closed,
-            self.closes,
-        )
+    def keep(self, rows: Rows) -> None:
+        """Keep the state of some pairs, in the order given."""
+        for part in (self.baseline, self.waiting, self.recent, self.left_out):
+            part.keep(rows)
+        self.measured, self.log_s = self.measured[:, rows], self.log_s[:, rows]
+        for name in _OF_PAIRS:
+            setattr(self, name, kept(getattr(self, name), rows))
 
-    def grown(self, pairs: int) -> "State":
-        """Return the state with further pairs, without history, behind the others."""
-        fresh = State.empty(pairs, self.baseline.weight.shape[1])
+    def grow(self, pairs: int) -> None:
+        """Add further pairs, without history, behind the others."""
+        for part in (self.baseline, self.waiting, self.recent, self.left_out):
+            part.grow(pairs)
+        self.measured = np.concatenate((self.measured, np.repeat(_UNMEASURED, pairs, axis=1)), axis=1)
+        self.log_s = np.concatenate((self.log_s, np.zeros((2, pairs))), axis=1)
+        for name in _OF_PAIRS:
+            setattr(self, name, grown(getattr(self, name), pairs))
         if self.open is not None:
-            fresh.left_out.begin(self.open)
-        return State(
-            self.baseline.grown(pairs),
-            self.waiting.grown(pairs),
-            self.recent.grown(pairs),
-            LeftOut(np.concatenate((self.left_out.born, fresh.left_out.born)), self.left_out.spans),
-            np.concatenate((self.measured, fresh.measured), axis=1),
-            np.concatenate((self.log_s, fresh.log_s), axis=1),
-            np.concatenate((self.log_r, fresh.log_r)),
-            np.concatenate((self.firing, fresh.firing)),
-            np.concatenate((self.rested, fresh.rested)),
-            np.concatenate((self.since, fresh.since)),
-            np.concatenate((self.windows, fresh.windows)),
-            self.landmark,
-            self.open,
-            self.closed,
-            self.closes,
-        )
+            self.left_out.begin(self.open)

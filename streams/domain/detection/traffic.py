@@ -69,6 +69,17 @@ class TrafficHypotheses:
     """What was measured on the last windows (3, n): see `recent.Recent`."""
     drop: float
 
+    def __getitem__(self, pairs: slice | Rows) -> "TrafficHypotheses":
+        """Return what is expected of some pairs."""
+        return TrafficHypotheses(
+            self.learned[pairs],
+            self.by_age[pairs],
+            self.spread[pairs],
+            self.dispersion[pairs],
+            self.measured[:, pairs],
+            self.drop,
+        )
+
     def bounds(self, profile: Profile, ages: slice) -> tuple[Reals, Reals]:
         """Return by age the greater one of the logarithms of both E-values, and the first (ages, n).
 

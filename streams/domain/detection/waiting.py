@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from streams.domain.detection.baseline import Baseline
 from streams.domain.detection.profile import Profile, Rows
+from streams.domain.detection.rows import grown
 
 _NONE = -1
 
@@ -46,18 +47,17 @@ class Waiting:
         self.place[held] = _NONE
         return held, sums
 
-    def kept(self, rows: Rows) -> Self:
-        """Return a pool of some of the pairs, in the order given."""
-        held, sums = rows[self.place[rows] != _NONE], Baseline.empty(0, self.pool.weight.shape[1])
-        place = np.full(len(rows), _NONE, np.int32)
-        if len(held):
-            sums = self.pool[self._places(held)]
-            place[self.place[rows] != _NONE] = np.arange(len(held))
-        return type(self)(place, sums)
+    def keep(self, rows: Rows) -> None:
+        """Keep some of the pairs, in the order given."""
+        place = self.place[rows]
+        held = place != _NONE
+        self.pool.keep(place[held].astype(np.intp))
+        place[held] = np.arange(held.sum())
+        self.place = place
 
-    def grown(self, pairs: int) -> Self:
-        """Return a pool with further pairs behind the others."""
-        return type(self)(np.concatenate((self.place, np.full(pairs, _NONE, np.int32))), self.pool)
+    def grow(self, pairs: int) -> None:
+        """Add further pairs behind the others."""
+        self.place = grown(self.place, pairs, _NONE)
 
     def _places(self, rows: Rows) -> Rows:
         return self.place[rows].astype(np.intp)
@@ -70,5 +70,5 @@ class Waiting:
         if lacking > 0:
             more = max(lacking, len(self.pool.windows) // 4)
             free = np.concatenate((free, len(self.pool.windows) + np.arange(more)))
-            self.pool = self.pool.grown(more)
+            self.pool.grow(more)
         self.place[rows] = free[: len(rows)]

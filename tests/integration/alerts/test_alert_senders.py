@@ -397,3 +397,19 @@ async def test_an_answer_without_an_end_does_no_harm(outbox: Outbox) -> None:
         hook = outbox.hook(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
         await asyncio.wait_for(outbox.sender(hook).send_waiting(), 5)
     assert await outbox.waiting() == 0
+
+
+async def test_silences_that_ended_long_ago_are_deleted(outbox: Outbox, site: Site, database: str) -> None:
+    ends = [real_time() - KEPT - timedelta(days=1), real_time() - KEPT + timedelta(days=1)]
+    for number, (end, is_told) in enumerate((end, told) for end in ends for told in (True, False)):
+        await outbox.pool.execute(
+            "insert into funnelproof.alert_silence (rule, starts_at, ends_at, reason, author, told_at) "
+            "values ($1, $2::timestamptz - interval '1 hour', $2, 'works', 'somebody', "
+            "case when $3 then $2::timestamptz end)",
+            f"rule {number}",
+            end,
+            is_told,
+        )
+    await delivery_of(outbox, database, [outbox.hook(site.url)]).tidy()
+    left = await outbox.pool.fetch("select rule from funnelproof.alert_silence order by rule")
+    assert [row["rule"] for row in left] == ["rule 1", "rule 2", "rule 3"]

@@ -159,9 +159,14 @@ async def test_an_alert_is_taken_back_when_its_numbers_are_corrected(site: Site)
     await site.minute_of(0.03)
     assert await site.transitions() == ["fired"]
     await site.correct_the_last_minute()
-    (_, retracted) = await site.desk.pool.fetch(TRANSITIONS)
+    fired, retracted = await site.desk.pool.fetch(TRANSITIONS)
     assert retracted["transition"] == "retracted"
-    assert "changed" in json.loads(retracted["content"])["reason"]
+    before, after = json.loads(fired["content"]), json.loads(retracted["content"])
+    assert "changed" in after["reason"]
+    assert after["converted"] > 4 * before["converted"]
+    assert after["rate"] == pytest.approx(after["converted"] / after["entered"], abs=1e-3)
+    assert after["expected"] == pytest.approx(after["expected_rate"] * after["entered"], abs=0.01)
+    assert after.get("odds", 0) < before["odds"] / 10
     await site.minute_of(0.5, steps=(20, 40))
     assert await site.transitions() == ["fired", "retracted"]
 

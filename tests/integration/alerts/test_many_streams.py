@@ -118,3 +118,15 @@ async def test_looks_at_many_pipelines_cost_little(database: str, tmp_path: Path
     look = cpu["a look at all, every count has changed"]
     assert look < 0.5, costs  # 10,000 pipelines have 2 s
     assert cpu["a new pipeline"] < cpu["the begin: 15 days are learned"] / 3, costs
+
+
+async def test_the_memory_of_a_rule_that_is_gone_is_forgotten(site: Site) -> None:
+    evaluator = await learned(site)
+    await site.minute_of(0.5)
+    rules = "select distinct rule from funnelproof.alert_memory"
+    assert [row[0] for row in await site.desk.pool.fetch(rules)] == ["drops"]
+    site.rules.write_text(site.rules.read_text().replace('"drops"', '"falls"'))
+    await again(evaluator)
+    assert await site.desk.pool.fetch(rules) == []
+    await site.minute_of(0.5)
+    assert [row[0] for row in await site.desk.pool.fetch(rules)] == ["falls"]

@@ -160,7 +160,7 @@ def test_a_window_that_was_corrected_is_measured_with_the_corrected_counts() -> 
     profile = Profile.empty(40)
     profile.entered[:, 0] = 300
     profile.converted[:, 0, 0] = corrected.converted[:, 7]
-    other.replace(7, profile)
+    other.replace(7, np.arange(40), profile)
     assert (corrected.converted[:, 7] > 0).all()
     assert (other.converted[:, 7] == corrected.converted[:, 7]).all()
 
@@ -173,7 +173,7 @@ def test_the_level_is_that_of_the_last_windows() -> None:
         profile = Profile.empty(40)
         profile.entered[:, 0] = 1000
         profile.converted[:, 0, 0] = 240
-        recent.replace(window, profile)
+        recent.replace(window, np.arange(40), profile)
     _, level, doubt = measured(recent, 0.3)
     assert np.median((level - 1) / trust(doubt)) == pytest.approx(0.75 * -0.2, abs=0.02)
 

@@ -102,9 +102,10 @@ def test_the_likelihood_is_the_product_over_the_deals() -> None:
     theta = 1 / (1 + np.exp(-logits[0])) / expected.highest[0]
     for outcome in outcomes()[::17]:
         profile = profile_of(outcome)
+        (by,) = profile.by_age(slice(2, 3))
         found = log_likelihood(
-            profile.done_by_age[2],
-            profile.waiting(2, slice(None)),
+            by.sum(1),
+            profile.entered - by,
             expected.likely[2],
             expected.highest,
             logits,

@@ -11,6 +11,7 @@ from streams.domain.detection.calibration import Meter
 from streams.domain.detection.floor import Floor
 from streams.domain.detection.generated import Traffic
 from streams.domain.detection.lifecycle import Lifecycle, Phase, State
+from streams.domain.detection.look import Look
 from streams.domain.detection.profile import BUCKETS, Reals
 from streams.domain.detection.sensitivity import evidence_growth, smallest_drop, traffic_growth
 from streams.domain.detection.shapes import SHAPES
@@ -53,6 +54,14 @@ def test_a_meter_flags_a_share_that_is_above_5_percent_and_no_chance() -> None:
     assert not Meter(1000, 50).flagged
     assert Meter().with_windows(500, 50).with_windows(500, 60).flagged
     assert Meter(200, 10).share == 0.05
+
+
+def test_the_meter_counts_the_judged_windows_that_surprise_without_the_windows_before() -> None:
+    of_pairs = np.log([[30.0, 10.0, 30.0, 1e-9], [11.0, 30.0, 30.0, 1e-9]])
+    nothing = np.zeros(4, bool)
+    look = Look(nothing, nothing, nothing, of_pairs, nothing.astype(float), of_pairs[0])
+    judged = np.array([True, True, False, True])
+    assert Meter(10, 1).with_close(look, judged) == Meter(13, 3)
 
 
 def test_a_floor_is_breached_below_the_rate_and_silent_with_too_few_entries() -> None:

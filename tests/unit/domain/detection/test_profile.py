@@ -34,8 +34,8 @@ def test_a_cut_shows_what_was_visible_at_the_age() -> None:
     profile = example()
     assert [int(profile.cut(age).converted_count[0]) for age in (1, 2, 3, 4)] == [0, 1, 1, 2]
     assert [int(profile.cut(age).entered_count[0]) for age in (0, 3, 4)] == [3, 3, 5]
-    assert profile.done_by_age[2].tolist() == [1]
-    assert profile.waiting(4, slice(None)).tolist() == [[2, 0, 0, 0, 1] + [0] * 7]
+    assert profile.by_age(slice(2, 5)).sum(2).tolist() == [[1], [1], [2]]
+    assert profile.at(np.array([3])).tolist() == [[1] + [0] * 11]
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,14 @@ def test_counts_that_cannot_be_a_profile_are_refused(
 def test_no_entry_is_a_profile() -> None:
     Profile.empty(3).check()
     assert np.all(Profile.empty(3).entered_count == 0)
+
+
+def test_compact_profiles_become_wider_with_a_large_count() -> None:
+    compact, whole = Profile.compact(2), Profile.empty(1)
+    whole.converted[0, 1, 2] = 65_535
+    same = compact.put(np.array([1]), whole.converted)
+    assert same is compact
+    whole.converted[0, 1, 2] = 65_536
+    wider = same.put(np.array([0]), whole.converted)
+    assert wider.converted[:, 1, 2].tolist() == [65_536, 65_535]
+    assert wider.converted_count.tolist() == [65_536, 65_535]
