@@ -202,16 +202,6 @@ async def test_a_run_shows_its_proof_and_its_sql(client: httpx.AsyncClient, town
     assert Cells(page.text).of("Converted") == ["181", "90", "40"]
 
 
-async def test_operations_show_partitions_and_comparisons(client: httpx.AsyncClient, town: Town) -> None:
-    await town.desk.reconciled("different", {"differences": 2})
-    await town.desk.flush(age=50, partition=0)
-    page = await client.get("/operations")
-    cells = Cells(page.text)
-    assert cells.of("Worker") == ["one"]
-    assert cells.of("Flushed") == ["50 s ago"]
-    assert cells.of("Differences") == ["2"]
-
-
 async def test_states_before_the_first_numbers_say_what_to_do(empty_database: str, database: str) -> None:
     with serving(Settings(source_dsn=empty_database)) as address:
         page = await get(address)

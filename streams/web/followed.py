@@ -1,0 +1,72 @@
+"""The pages that can be followed: what each reads, and which parts of it are pushed."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import ClassVar, Protocol
+
+from streams.web.database import Reading
+from streams.web.history import History
+from streams.web.operations import read_operations
+from streams.web.place import Address
+from streams.web.render import render_operations, render_parts
+from streams.web.scope import DEALS, Scope
+from streams.web.view import read_view
+
+
+class Followed(Protocol):
+    """A page that can be followed. `shows_ages`: the page changes with time alone, so it is read every second."""
+
+    scope: Scope
+    shows_ages: ClassVar[bool]
+
+    @property
+    def key(self) -> object:
+        """What pages have in common that are the same bytes."""
+
+    async def parts(self, read: Reading, published: object) -> dict[str, str]:
+        """Return the parts, by name. `published` changes with every run that is published; None: not known."""
+
+
+@dataclass(eq=False)
+class PipelinePage:
+    """The page of a pipeline. Closed windows are read anew only if a run was published since."""
+
+    scope: Scope
+    address: Address
+    shows_ages: ClassVar[bool] = False
+    _history: History | None = None
+    _history_of: object = None
+
+    @property
+    def key(self) -> object:
+        """Tenants, permissions, and the address."""
+        return self.scope.setting, DEALS in self.scope.may, self.scope.operates, self.address
+
+    async def parts(self, read: Reading, published: object) -> dict[str, str]:
+        """Return the parts, by name."""
+        known = self._history if published is not None and self._history_of == published else None
+        scope = self.scope
+        view = await read_view(
+            read, self.address, known, shows_deals=DEALS in scope.may, operates=scope.operates
+        )
+        self._history, self._history_of = view.history, published
+        return render_parts(view)
+
+
+@dataclass(eq=False)
+class OperationsPage:
+    """The page for engineers. `grace` is that of the settings."""
+
+    scope: Scope
+    grace: timedelta
+    shows_ages: ClassVar[bool] = True
+
+    @property
+    def key(self) -> object:
+        """The page is the same for everybody who may see the page."""
+        return "operations"
+
+    async def parts(self, read: Reading, published: object) -> dict[str, str]:
+        """Return the parts, by name."""
+        del published
+        return render_operations(await read_operations(read, self.grace))
