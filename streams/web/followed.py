@@ -6,9 +6,10 @@ from typing import ClassVar, Protocol
 
 from streams.web.database import Reading
 from streams.web.history import History
+from streams.web.lists import read_alert_board
 from streams.web.operations import read_operations
 from streams.web.place import Address
-from streams.web.render import render_operations, render_parts
+from streams.web.render import render_alerts, render_operations, render_parts
 from streams.web.scope import DEALS, Scope
 from streams.web.view import read_view
 
@@ -51,6 +52,24 @@ class PipelinePage:
         )
         self._history, self._history_of = view.history, published
         return render_parts(view)
+
+
+@dataclass(eq=False)
+class AlertsPage:
+    """The page of alerts. Alerts change without a flush or a run."""
+
+    scope: Scope
+    shows_ages: ClassVar[bool] = True
+
+    @property
+    def key(self) -> object:
+        """Tenants."""
+        return "alerts", self.scope.setting
+
+    async def parts(self, read: Reading, published: object) -> dict[str, str]:
+        """Return the parts, by name."""
+        del published
+        return render_alerts(await read_alert_board(read))
 
 
 @dataclass(eq=False)

@@ -9,14 +9,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from streams.web.assets import assets
 from streams.web.errors import UnknownError
-from streams.web.followed import PipelinePage
+from streams.web.followed import AlertsPage, PipelinePage
 from streams.web.funnels import find, window_kinds
 from streams.web.headers import FRESH
-from streams.web.lists import read_alert_events, read_alerts, read_pipelines, read_run
+from streams.web.lists import read_alert_board, read_pipelines, read_run
 from streams.web.model import Window
 from streams.web.parameters import At, Compared, Cursor, PipelineId, Read, Reader, Search, Tenant, WindowName
 from streams.web.place import Address
-from streams.web.render import render, render_page
+from streams.web.render import render, render_alerts_page, render_page
 from streams.web.scope import DEALS
 from streams.web.streaming import stream_of
 from streams.web.view import read_view
@@ -90,9 +90,14 @@ async def run(read: Read, reader: Reader, run_id: UUID) -> Response:
 @router.get("/alerts")
 async def alerts(read: Read, reader: Reader, cursor: Cursor = None) -> Response:
     """Show the alerts that are on, and what became of alerts."""
-    on = await read_alerts(read, None, None, _LIST)
-    events = await read_alert_events(read, None, None, cursor, _LIST)
-    return HTMLResponse(render("alerts", reader, on=on.items, events=events), headers=FRESH)
+    board = await read_alert_board(read, cursor)
+    return HTMLResponse(render_alerts_page(board, reader, is_live=cursor is None), headers=FRESH)
+
+
+@router.get("/alerts/live")
+async def live_alerts(request: Request, reader: Reader) -> Response:
+    """Stream the parts of the page of alerts that change."""
+    return await stream_of(request, AlertsPage(reader))
 
 
 @router.get("/assets/{name}")

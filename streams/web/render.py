@@ -6,6 +6,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from streams.web import charts
 from streams.web.assets import asset_url
+from streams.web.lists import AlertBoard
 from streams.web.operation_model import Operations
 from streams.web.scope import Scope
 from streams.web.view import View
@@ -52,6 +53,17 @@ def render_operations(found: Operations) -> dict[str, str]:
     """Return the inner HTML of every part of the page for engineers, by name."""
     freshness = render_freshness(found.health.state, found.health.message)
     return {"freshness": freshness} | {name: render(f"operations/{name}", found=found) for name in OPERATIONS}
+
+
+def render_alerts_page(board: AlertBoard, reader: Scope, *, is_live: bool) -> str:
+    """Return the whole page of alerts. `is_live`: the page has the newest transitions, and is pushed."""
+    return render("alerts", reader, board=board, is_live=is_live)
+
+
+def render_alerts(board: AlertBoard) -> dict[str, str]:
+    """Return the inner HTML of every part of the page of alerts, by name."""
+    freshness = render_freshness(board.health.state, board.health.message)
+    return {"freshness": freshness, "alerts": render("parts/alerts", board=board)}
 
 
 def render_parts(view: View) -> dict[str, str]:

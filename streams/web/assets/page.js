@@ -1,6 +1,12 @@
-// Tells when the page itself gets no word from its server, and asks for the stream again.
+// Tells when the page itself gets no word from its server, and asks for the stream again. A page that could not be shown asks
+// until the page can be shown.
 (() => {
   "use strict";
+  if (document.getElementById("away")) {
+    setInterval(() => {
+      if (!document.hidden) fetch(location.href).then((answer) => { if (answer.status !== 503) location.reload(); }, () => {});
+    }, 3000);
+  }
   const SILENT = 3500, AGAIN = 10000;
   const stream = document.getElementById("stream"), freshness = document.getElementById("freshness");
   const announce = document.getElementById("announce");

@@ -1,6 +1,7 @@
 """Debian's Chromium, driven over its DevTools protocol."""
 
 import asyncio
+import base64
 import json
 import shutil
 from collections.abc import AsyncIterator
@@ -44,8 +45,10 @@ class Tab:
             self.complaints.append(str(told["params"]))
 
     async def value(self, expression: str) -> Any:  # noqa: ANN401 - what the page answers
-        """Return the value of a JavaScript expression."""
-        result = await self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        """Return the value of a JavaScript expression; of a promise, once the promise is fulfilled."""
+        result = await self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
 
@@ -53,6 +56,38 @@ class Tab:
         """Open a page and wait until the page is loaded."""
         await self.call("Page.navigate", url=url)
         await self.until("document.readyState === 'complete' && location.href !== 'about:blank'")
+
+    async def look(self, width: int, height: int, theme: str) -> None:
+        """Have a screen of a width and height (below 640 a phone's), with the theme `light` or `dark`."""
+        await self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 640,
+        )
+        await self.call(
+            "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}]
+        )
+
+    async def press(self, key: str, *, back: bool = False) -> None:
+        """Press a key, as `Tab` or `Enter`; `back`: with the shift key."""
+        code = {"Tab": 9, "Enter": 13, " ": 32}.get(key, 0)
+        text = {"text": "\r"} if key == "Enter" else {"text": key} if len(key) == 1 else {}
+        for kind in ("keyDown", "keyUp"):
+            await self.call(
+                "Input.dispatchKeyEvent", type=kind, key=key, code=key if len(key) > 1 else "", modifiers=8 * back,
+                windowsVirtualKeyCode=code, **(text if kind == "keyDown" else {}),
+            )  # fmt: skip
+
+    async def picture(self, width: int, quality: int, most: int = 1600) -> bytes:
+        """Return the page from top to bottom, `most` pixels of it at most, as WebP."""
+        height = min(most, int(await self.value("document.documentElement.scrollHeight")))
+        told = await self.call(
+            "Page.captureScreenshot", format="webp", quality=quality, captureBeyondViewport=True,
+            clip={"x": 0, "y": 0, "width": width, "height": height, "scale": 1},
+        )  # fmt: skip
+        return base64.b64decode(told["data"])
 
     async def until(self, expression: str, seconds: float = 15.0) -> float:
         """Wait until an expression is true; return the seconds."""

@@ -313,3 +313,18 @@ async def test_the_page_shows_what_is_expected_and_how_long_deals_take(
         "update funnelproof.prover set completeness = 'proven', source_time = $1", TODAY + DAY / 24
     )
     assert await cells("Expected") == "from 02:00 on"
+
+
+async def test_an_alert_that_fires_is_pushed_within_a_second(client: httpx.AsyncClient, town: Town) -> None:
+    await town.desk.judge("day")
+    async with client.stream("GET", "/alerts/live") as stream:
+        lines = stream.aiter_lines()
+        async for line in lines:
+            if "No alert is on." in line:
+                break
+        await town.desk.fire(town.acme, town.sales, "day", TODAY, TODAY + DAY)
+        begun = asyncio.get_running_loop().time()
+        async for line in lines:
+            if "firing" in line:
+                break
+        assert asyncio.get_running_loop().time() - begun < 1.5
