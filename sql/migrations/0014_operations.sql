@@ -175,3 +175,36 @@ select
     ) as unpublished_since
 from funnelproof.installation
 left join funnelproof.prover on true;
+
+-- The page's view of transitions, with the names of tenant and pipeline at the transition.
+create or replace view funnelproof.web_alert_event with (security_barrier) as
+select
+    event.event_number,
+    event.event_id,
+    event.alert_id,
+    event.rule,
+    event.kind,
+    event.transition,
+    event.at,
+    event.decided_at,
+    event.severity,
+    event.tenant_id,
+    event.pipeline_id,
+    event.window_name,
+    event.window_start,
+    event.window_end,
+    event.from_stage_id,
+    event.to_stage_id,
+    event.content ->> 'from_stage' as from_stage,
+    event.content ->> 'to_stage' as to_stage,
+    (event.content ->> 'rate')::double precision as rate,
+    (event.content ->> 'expected_rate')::double precision as expected_rate,
+    event.content ->> 'reason' as reason,
+    event.run_id,
+    event.runbook,
+    event.content ->> 'tenant' as tenant,
+    event.content ->> 'pipeline' as pipeline
+from funnelproof.alert_event as event
+where
+    (select funnelproof.web_sees_all())
+    or event.tenant_id = any((select funnelproof.web_tenants())::uuid[]);

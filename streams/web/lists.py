@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
+from streams.web.alert_model import Alert, AlertEvent
 from streams.web.cursor import decode_cursor, encode_cursor
 from streams.web.database import Reading
 from streams.web.errors import UnknownError
@@ -14,8 +15,6 @@ from streams.web.freshness import health_of
 from streams.web.funnels import END_OF_TIME, Place, closed_windows, open_windows, pairs_of
 from streams.web.history import read_history
 from streams.web.model import (
-    Alert,
-    AlertEvent,
     Health,
     Page,
     Pipeline,

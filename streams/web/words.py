@@ -32,8 +32,9 @@ def percent(rate: float | None) -> str:
 
 
 def points(change: float) -> str:
-    """Return a difference of rates as `+1.3` or `−4.8` (percentage points)."""
-    return f"{100 * change:+.1f}".replace("-", "−")
+    """Return a difference of rates as `+1.3`, `−4.8` or `0.0` (percentage points)."""
+    text = f"{100 * change:+.1f}"
+    return "0.0" if float(text) == 0 else text.replace("-", "−")
 
 
 def number(value: int) -> str:

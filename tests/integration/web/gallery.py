@@ -47,15 +47,18 @@ class Scene:
         """Return the settings of the site."""
         return Settings.model_validate({"source_dsn": self.dsn} | self.settings)
 
-    async def work(self, partitions: int = 1) -> None:
-        """Have the partitions flushed, and the log proven, again and again until the state ends."""
+    async def work(self, partitions: int = 1, proof_age: float = 0.0) -> None:
+        """Have the partitions flushed, the log proven, and markers come, again and again until the state ends."""
         worker = await Desk.open(self.dsn)
         worker.epoch = self.desk.epoch
 
         async def flush() -> None:
             while True:
                 for partition in range(partitions):
-                    await worker.flush(partition=partition)
+                    await worker.flush(partition=partition, proof_age=proof_age)
+                await worker.connection.execute(
+                    "update funnelproof.marker set seen_at = clock_timestamp(), intended_at = clock_timestamp()"
+                )
                 await asyncio.sleep(0.3)
 
         task = asyncio.create_task(flush())
@@ -356,8 +359,8 @@ async def operations_trouble(scene: Scene) -> str:
         values ($1, 2, 100, 0, 1, 'two', clock_timestamp() - interval '94 s')""",
         desk.epoch,
     )
-    await desk.flush(proof_age=92)
-    await mark(desk, age=8, needed={0: 100, 1: 100, 2: 41_820})
+    await mark(desk, needed={0: 100, 1: 100, 2: 41_820})
+    await scene.work(2, proof_age=92)
     await doubt(desk, "slot", "the replication slot was moved", age=1500)
     await letter(desk, "deal_id is no UUID", 8_143, age=3700, partition=1)
     await letter(desk, "deal_id is no UUID", 8_150, age=3600, partition=1)

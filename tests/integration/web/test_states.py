@@ -87,6 +87,8 @@ async def check(page: Tab, state: State) -> None:
 async def draw(page: Tab, folder: Path, state: State, theme: str, width: int) -> None:
     """Write a picture of the state: light, dark, and as a phone has it."""
     kind = "phone" if width < 640 else theme
+    if not state.leaves:  # axe lets no word of the stream through while axe works
+        await page.until(f"!document.querySelector('#freshness') || !{HEARD}.includes('gives no answer')")
     for quality in (70, 50, 30):
         drawn = await page.picture(width, quality)
         if len(drawn) < MOST_BYTES:
