@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,16 @@ _SWITCHES = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "-
 
 @dataclass
 class Tab:
-    """A tab. `requests` are the URLs that the tab has asked for; `complaints` what its console has told."""
+    """A tab. `requests` are the URLs that the tab has asked for; `complaints` what its console has told.
+
+    `held` are the requests that wait for `release`.
+    """
 
     socket: aiohttp.ClientWebSocketResponse
     numbers: "count[int]"
     requests: list[str]
     complaints: list[str]
+    held: list[str] = field(default_factory=list)
 
     async def call(self, method: str, **parameters: object) -> dict[str, Any]:
         """Send a command and return its result; note the events that come meanwhile."""
@@ -41,6 +45,8 @@ class Tab:
     def _note(self, told: dict[str, Any]) -> None:
         if told["method"] == "Network.requestWillBeSent":
             self.requests.append(told["params"]["request"]["url"])
+        if told["method"] == "Fetch.requestPaused":
+            self.held.append(told["params"]["requestId"])
         if told["method"] in ("Log.entryAdded", "Runtime.exceptionThrown"):
             self.complaints.append(str(told["params"]))
 
@@ -51,6 +57,15 @@ class Tab:
         )
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
+
+    async def hold(self, pattern: str) -> None:
+        """Hold back the answers to requests whose URL has the pattern."""
+        await self.call("Fetch.enable", patterns=[{"urlPattern": pattern, "requestStage": "Response"}])
+
+    async def release(self) -> None:
+        """Let the answers through that are held back."""
+        while self.held:
+            await self.call("Fetch.continueRequest", requestId=self.held.pop())
 
     async def open(self, url: str) -> None:
         """Open a page and wait until the page is loaded."""
@@ -80,13 +95,11 @@ class Tab:
                 windowsVirtualKeyCode=code, **(text if kind == "keyDown" else {}),
             )  # fmt: skip
 
-    async def picture(self, width: int, quality: int, most: int = 1600) -> bytes:
+    async def picture(self, width: int, theme: str, quality: int, most: int = 1600) -> bytes:
         """Return the page from top to bottom, `most` pixels of it at most, as WebP."""
-        height = min(most, int(await self.value("document.documentElement.scrollHeight")))
-        told = await self.call(
-            "Page.captureScreenshot", format="webp", quality=quality, captureBeyondViewport=True,
-            clip={"x": 0, "y": 0, "width": width, "height": height, "scale": 1},
-        )  # fmt: skip
+        height = int(await self.value("document.documentElement.scrollHeight"))
+        await self.look(width, min(most, height), theme)
+        told = await self.call("Page.captureScreenshot", format="webp", quality=quality)
         return base64.b64decode(told["data"])
 
     async def until(self, expression: str, seconds: float = 15.0) -> float:

@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: apt-get install chromium"),
 ]
 TODAY = NOW.replace(hour=0, minute=0, second=0)
-FIRST_ENTERED = "document.querySelector('#funnel td[data-label=Entered]').textContent"
+FIRST_ENTERED = "document.querySelector('#funnel td[data-label=Entered]')?.textContent"
 HEARD = "document.querySelector('#freshness .message').textContent"
 
 
@@ -35,6 +35,25 @@ async def test_a_flush_reaches_the_pixels_within_a_second(address: str, town: To
         assert statistics.median(spent) < 1.0
         assert page.complaints == []
         assert all(url.startswith(address) for url in page.requests if not url.startswith("about:"))
+
+
+@pytest.mark.parametrize("file", ["htmx-", "hx-sse-", "page."])
+async def test_a_page_is_live_though_one_of_its_files_comes_late(
+    address: str, town: Town, tmp_path: Path, file: str
+) -> None:
+    async with tab(tmp_path) as page:
+        await page.hold(f"*/assets/{file}*.js")
+        await page.call("Page.navigate", url=f"{address}/?{urlencode(town.where)}")
+        await page.until(f"{FIRST_ENTERED} === '120'")
+        for _ in range(20):  # the other files have long been run
+            await page.value("new Promise(done => setTimeout(done, 50))")
+        assert len(page.held) == 1
+        await page.release()
+        await town.desk.count(
+            town.acme, town.sales, "day", TODAY, TODAY + DAY, [(300, 30), (60, 20), (20, 5)]
+        )
+        await town.desk.flush()
+        await page.until(f"{FIRST_ENTERED} === '300'")
 
 
 async def test_the_focus_stays_where_it_is_while_numbers_change(

@@ -205,7 +205,7 @@ async def test_a_run_shows_its_proof_and_its_sql(client: httpx.AsyncClient, town
 async def test_states_before_the_first_numbers_say_what_to_do(empty_database: str, database: str) -> None:
     with serving(Settings(source_dsn=empty_database)) as address:
         page = await get(address)
-        assert (page.status_code, "run `funnelproof migrate`" in page.text) == (503, True)
+        assert (page.status_code, "run <code>funnelproof migrate</code>" in page.text) == (503, True)
     desk = await Desk.open(database, partitions=2)
     with serving(Settings(source_dsn=database)) as address:
         assert "start <code>funnelproof worker</code>" in (await get(address)).text

@@ -90,7 +90,7 @@ async def draw(page: Tab, folder: Path, state: State, theme: str, width: int) ->
     if not state.leaves:  # axe lets no word of the stream through while axe works
         await page.until(f"!document.querySelector('#freshness') || !{HEARD}.includes('gives no answer')")
     for quality in (70, 50, 30):
-        drawn = await page.picture(width, quality)
+        drawn = await page.picture(width, theme, quality)
         if len(drawn) < MOST_BYTES:
             break
     await asyncio.to_thread((folder / f"{state.name}-{kind}.webp").write_bytes, drawn)
