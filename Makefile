@@ -5,7 +5,7 @@ ARGS ?=
 # Tests wait more than they compute, so two a core run at once; those that share an installation stay together.
 PYTEST := $(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder
 
-.PHONY: demo test chaos bench env lint check lock clean
+.PHONY: demo test chaos bench env lint check pictures lock clean
 
 demo: env  ## from nothing to a running, reconciled funnel
 	@$(BIN)/funnelproof demo $(ARGS)
@@ -42,6 +42,9 @@ lint: env  ## style, types, layers, SQL
 
 check: lint  ## what a change must pass: everything, with slow faults, deep searches, times and coverage
 	$(PYTEST) --hypothesis-profile deep --durations=0 --durations-min=1 --cov --cov-report=term:skip-covered $(ARGS)
+
+pictures: env  ## draw every state of the page anew, into docs/pictures/page (needs Chromium)
+	FUNNELPROOF_TEST_PICTURES=docs/pictures/page $(BIN)/pytest -n 0 tests/integration/web/test_states.py $(ARGS)
 
 lock:  ## write requirements/dev.txt anew from pyproject.toml (needs uv on PATH)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

@@ -77,24 +77,37 @@ class Scene:
 
 @dataclass(frozen=True)
 class State:
-    """A state: `make` makes it and returns the path of the page. `leaves`: the page's server is gone afterwards."""
+    """A state: `make` makes the state and returns the path of the page. `leaves`: the page's server is gone afterwards.
+
+    `in_full`: a picture of the dark theme and of a phone is drawn, too.
+    """
 
     name: str
     caption: str
     make: Callable[[Scene], Awaitable[str]]
     leaves: bool = False
+    in_full: bool = False
 
 
 STATES: list[State] = []
 
 
-def state(caption: str, *, leaves: bool = False) -> Callable[[Callable[[Scene], Awaitable[str]]], None]:
+def state(
+    caption: str, *, leaves: bool = False, in_full: bool = False
+) -> Callable[[Callable[[Scene], Awaitable[str]]], None]:
     """Add a state of the function's name to STATES."""
 
     def add(make: Callable[[Scene], Awaitable[str]]) -> None:
-        STATES.append(State(make.__name__.replace("_", "-"), caption, make, leaves))
+        STATES.append(State(make.__name__.replace("_", "-"), caption, make, leaves, in_full))
 
     return add
+
+
+def pictures_of(state: State) -> list[str]:
+    """Return the names of the state's pictures."""
+    return [
+        f"{state.name}-{kind}.webp" for kind in (("light", "dark", "phone") if state.in_full else ("light",))
+    ]
 
 
 def url(path: str = "/", **parameters: str) -> str:
@@ -173,7 +186,7 @@ async def funnel_calm(scene: Scene) -> str:
     return url()
 
 
-@state("Conversion is dropping: the alert with the rate, the expected rate and the time since")
+@state("Conversion is dropping: the alert with the rate, the expected rate and the time since", in_full=True)
 async def funnel_dropping(scene: Scene) -> str:
     await history(scene)
     await judged(scene, rate=0.449)
@@ -346,7 +359,7 @@ async def operations_well(scene: Scene) -> str:
     return "/operations"
 
 
-@state("Operations with troubles: each with its cause and its remedy")
+@state("Operations with troubles: each with its cause and its remedy", in_full=True)
 async def operations_trouble(scene: Scene) -> str:
     desk = scene.desk
     desk.partitions = 3

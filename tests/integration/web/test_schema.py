@@ -16,7 +16,7 @@ from tests.integration.web.installation import doubt, letter, mark
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(900)]
 TODAY = NOW.replace(hour=0, minute=0, second=0)
-EXAMPLES = 40
+EXAMPLES = 10
 """The examples of each operation and phase."""
 
 

@@ -15,7 +15,7 @@ import pytest
 from tests.integration.web.browser import CHROMIUM, Tab, tab
 from tests.integration.web.conftest import serving
 from tests.integration.web.desk import Desk
-from tests.integration.web.gallery import STATES, Scene, State
+from tests.integration.web.gallery import STATES, Scene, State, pictures_of
 
 pytestmark = [
     pytest.mark.thorough,
@@ -27,8 +27,8 @@ MOST_BYTES = 95_000
 """The most bytes of a picture."""
 WIDTHS = {1280: 900, 700: 900, 390: 844, 320: 640}
 """Heights of screens by width: a desk, half a desk, a phone, a small phone."""
-DRAWN = (("light", 1280), ("dark", 1280), ("light", 390))
-"""Theme and width of the pictures."""
+DRAWN = {("light", 1280): "light", ("dark", 1280): "dark", ("light", 390): "phone"}
+"""Pictures by theme and width."""
 HEARD = "document.querySelector('#freshness .message').textContent"
 RUN_AXE = """
 axe.run(document, {resultTypes: ['violations', 'incomplete']}).then(found => found.violations.map(
@@ -75,22 +75,23 @@ async def test_a_state_can_be_read_by_everybody_on_every_screen(
 
 
 async def check(page: Tab, state: State) -> None:
+    drawn = pictures_of(state)
     for theme in ("light", "dark"):
         for width, height in WIDTHS.items():
             await page.look(width, height, theme)
             assert await violations(page) == [], (theme, width)
             assert await page.value("document.documentElement.scrollWidth") <= width, (theme, width)
-            if PICTURES and (theme, width) in DRAWN:
-                await draw(page, Path(PICTURES), state, theme, width)
+            picture = f"{state.name}-{DRAWN.get((theme, width))}.webp"
+            if PICTURES and picture in drawn:
+                await draw(page, state, Path(PICTURES) / picture, (width, theme))
 
 
-async def draw(page: Tab, folder: Path, state: State, theme: str, width: int) -> None:
-    """Write a picture of the state: light, dark, and as a phone has it."""
-    kind = "phone" if width < 640 else theme
+async def draw(page: Tab, state: State, file: Path, screen: tuple[int, str]) -> None:
+    """Write a picture of the state."""
     if not state.leaves:  # axe lets no word of the stream through while axe works
         await page.until(f"!document.querySelector('#freshness') || !{HEARD}.includes('gives no answer')")
     for quality in (70, 50, 30):
-        drawn = await page.picture(width, theme, quality)
+        drawn = await page.picture(*screen, quality)
         if len(drawn) < MOST_BYTES:
             break
-    await asyncio.to_thread((folder / f"{state.name}-{kind}.webp").write_bytes, drawn)
+    await asyncio.to_thread(file.write_bytes, drawn)
