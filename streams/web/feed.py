@@ -26,6 +26,8 @@ BETWEEN = 0.4
 """The least seconds between two readings of one page."""
 TICK = 1.0
 """Seconds after which a follower is told how fresh the numbers are, changed or not."""
+FRESHNESS = "freshness"
+"""The part that every page has."""
 _PULSE = ("epoch", "flushes", "folded", "published", "compared", "doubts", "completeness")
 
 
@@ -41,8 +43,13 @@ class Channel:
     task: asyncio.Task[None] | None = None
 
     async def put(self, parts: dict[str, str]) -> None:
-        """Take over the parts that differ, and wake the followers."""
-        new = {name: text for name, text in parts.items() if self.parts.get(name) != text}
+        """Take over the parts that differ, and wake the followers.
+
+        The freshness is told again where it is the same: a page that hears nothing says that its server is gone.
+        """
+        new = {
+            name: text for name, text in parts.items() if name == FRESHNESS or self.parts.get(name) != text
+        }
         if not new:
             return
         async with self.changed:
@@ -148,7 +155,7 @@ class Feed:
                 await asyncio.sleep(BETWEEN)
             elif is_due:
                 told = self._loop.time()
-                await channel.put({"freshness": self._freshness()})
+                await channel.put({FRESHNESS: self._freshness()})
 
     def _state(self) -> object:
         return None if self._pulse is None else tuple(map(str, (self._pulse[name] for name in _PULSE)))

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pytest
 
 from streams.settings import Settings
-from tests.integration.web.browser import CHROMIUM, tab
+from tests.integration.web.browser import CHROMIUM, Tab, tab
 from tests.integration.web.conftest import Town, serving
 from tests.integration.web.crm import write_deals
 from tests.integration.web.desk import DAY, NOW, name
@@ -114,3 +114,46 @@ async def test_no_page_is_wider_than_a_small_phone(town: Town, tmp_path: Path, w
                 for path in paths if settings is sites[0] else paths[6:7]:
                     await page.open(address + path)
                     assert await page.value("document.documentElement.scrollWidth") <= 320, path
+
+
+async def test_the_page_is_used_with_the_keyboard_alone(address: str, town: Town, tmp_path: Path) -> None:
+    await town.desk.connection.execute(
+        "delete from funnelproof.pipeline_stage where pipeline_id = $1", town.theirs
+    )
+    focused = "(document.activeElement?.textContent ?? '').trim()"
+
+    async def reach(page: Tab, text: str) -> None:
+        """Press Tab until the focus is on `text`, and see that the focus can be seen."""
+        for _ in range(120):
+            await page.press("Tab")
+            if await page.value(focused) == text:
+                assert await page.value("document.activeElement.matches(':focus-visible')")
+                style = "getComputedStyle(document.activeElement)"
+                assert await page.value(f"{style}.outlineStyle !== 'none' || {style}.position === 'absolute'")
+                return
+        pytest.fail(f"the keyboard does not reach {text}")
+
+    async def follow(page: Tab, text: str, until: str) -> None:
+        await reach(page, text)
+        await page.press("Enter")
+        await page.until(until)
+
+    async with tab(tmp_path) as page:
+        await page.open(f"{address}/?{urlencode(town.where)}")
+        await page.press("Tab")
+        assert await page.value(focused) == "To the numbers"
+        await page.press("Enter")
+        await page.until("location.hash === '#main'")
+        await follow(page, "alone", "location.search.includes('compare=none')")
+        await follow(
+            page,
+            "Qualified → Demo",
+            "(document.querySelector('#trend h2')?.textContent ?? '').startsWith('Trend: Qualified')",
+        )
+        await follow(page, "As table", "document.querySelector('#trend details')?.open")
+        await follow(page, "Tue 9 Jun 2026", "location.search.includes('at=2026-06-09')")
+        await follow(page, "proven", "location.pathname.startsWith('/windows/')")
+        await follow(page, "To the funnel of this window", "location.pathname === '/'")
+        await follow(page, "Operations", "location.pathname === '/operations'")
+        await follow(page, "Alerts", "location.pathname === '/alerts'")
+        assert page.complaints == []

@@ -7,6 +7,7 @@ from datetime import timedelta
 from html.parser import HTMLParser
 
 import httpx
+import pytest
 
 from streams.settings import Settings
 from tests.integration.web.conftest import Town, serving
@@ -127,6 +128,25 @@ async def test_a_flush_is_pushed_within_a_second(client: httpx.AsyncClient, town
                 break
         assert asyncio.get_running_loop().time() - begun < 1.0
         assert 'hx-target="#ledger"' not in message
+    await messages.aclose()
+
+
+@pytest.mark.parametrize("age", [0, 7200])
+async def test_a_page_on_which_nothing_changes_hears_that_its_server_is_there(
+    client: httpx.AsyncClient, town: Town, age: int
+) -> None:
+    town.desk.partitions = 2  # the second one is never read: nothing changes, not even an age
+    await town.desk.connection.execute("update funnelproof.epoch set partitions = 2")
+    if age:
+        await town.desk.flush(age=age, partition=1)
+        await town.desk.flush(age=age)
+    messages = parts(client, town)
+    texts = set()
+    for _ in range(4):
+        async with asyncio.timeout(3):
+            message = await anext(messages)
+        texts.add(message[message.index('hx-target="#freshness"') :].partition("</hx-partial>")[0])
+    assert len(texts) == 1
     await messages.aclose()
 
 
