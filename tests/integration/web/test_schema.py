@@ -18,13 +18,15 @@ pytestmark = [pytest.mark.thorough, pytest.mark.timeout(900)]
 TODAY = NOW.replace(hour=0, minute=0, second=0)
 EXAMPLES = 10
 """The examples of each operation and phase."""
+HOOKS = Path(__file__).parent / "schemathesis_hooks.py"
 
 
 async def play(address: str, folder: Path, *options: str, known: dict[str, str] | None = None) -> str:
     """Return what schemathesis has found at `address`. `known`: values of parameters, so that answers have content."""
     file = folder / "schemathesis.toml"
     given = "".join(f'"{parameter}" = "{value}"\n' for parameter, value in (known or {}).items())
-    await asyncio.to_thread(file.write_text, f"[parameters]\n{given}" if given else "")
+    text = f'hooks = "{HOOKS}"\n' + (f"[parameters]\n{given}" if given else "")
+    await asyncio.to_thread(file.write_text, text)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "schemathesis.cli", "--config-file", str(file), "run", f"{address}/api/openapi.json",
         "--checks", "all", "--max-examples", str(EXAMPLES), "--continue-on-failure", "--seed", "1", "--no-color",
