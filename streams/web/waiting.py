@@ -50,13 +50,12 @@ def _marker(proving: Mapping[str, Any]) -> str:
 
 def _partitions(behind: Mapping[int, int]) -> str:
     """Return the words for partitions that are not folded to the end that a proof needs."""
+    records = f"{sum(behind.values()):,} records"
+    if len(behind) == 1:
+        return f"partition {next(iter(behind))} to be folded to the log's end: {records}"
     most = max(behind, key=behind.__getitem__)
     places = ", ".join(map(str, sorted(behind)[:8])) + (", …" if len(behind) > 8 else "")
-    which = "partition" if len(behind) == 1 else "partitions"
-    return (
-        f"{which} {places} to be folded to the log's end: {sum(behind.values()):,} records, most of them in "
-        f"partition {most}"
-    )
+    return f"partitions {places} to be folded to the log's end: {records}, most of them in partition {most}"
 
 
 def window_waits_for(proof_waits: str | None) -> str:
