@@ -1,5 +1,6 @@
 """The pages that can be followed: what each reads, and which parts of it are pushed."""
 
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar, Protocol
@@ -7,11 +8,15 @@ from typing import ClassVar, Protocol
 from streams.web.database import Reading
 from streams.web.history import History
 from streams.web.lists import read_alert_board
+from streams.web.operation_model import Comparisons
 from streams.web.operations import read_operations
 from streams.web.place import Address
 from streams.web.render import render_alerts, render_operations, render_parts
 from streams.web.scope import DEALS, Scope
 from streams.web.view import read_view
+
+COMPARED_SECONDS = 10.0
+"""Seconds for which the page for engineers shows the comparisons that were read."""
 
 
 class Followed(Protocol):
@@ -74,11 +79,13 @@ class AlertsPage:
 
 @dataclass(eq=False)
 class OperationsPage:
-    """The page for engineers. `grace` is that of the settings."""
+    """The page for engineers. `grace` is that of the settings. Comparisons are read anew every COMPARED_SECONDS."""
 
     scope: Scope
     grace: timedelta
     shows_ages: ClassVar[bool] = True
+    _compared: Comparisons | None = None
+    _compared_at: float = 0.0
 
     @property
     def key(self) -> object:
@@ -88,4 +95,9 @@ class OperationsPage:
     async def parts(self, read: Reading, published: object) -> dict[str, str]:
         """Return the parts, by name."""
         del published
-        return render_operations(await read_operations(read, self.grace))
+        now = time.monotonic()
+        known = self._compared if now - self._compared_at < COMPARED_SECONDS else None
+        found = await read_operations(read, self.grace, known)
+        if known is None:
+            self._compared, self._compared_at = found.comparisons, now
+        return render_operations(found)

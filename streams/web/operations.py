@@ -35,8 +35,11 @@ _MOST = 10
 """The most windows, reasons and comparisons that are listed."""
 
 
-async def read_operations(read: Reading, grace: timedelta) -> Operations:
-    """Return the state of the installation, for a reader of every tenant. `grace`: how long windows stay open."""
+async def read_operations(read: Reading, grace: timedelta, compared: Comparisons | None = None) -> Operations:
+    """Return the state of the installation, for a reader of every tenant. `grace`: how long windows stay open.
+
+    `compared`: the comparisons where they were read a moment ago; reading them counts all closed windows.
+    """
     pulse = await read.row("pulse")
     last = await read_reconciliations(read, None, _MOST)
     backlog = await read.row("backlog") or {}
@@ -59,7 +62,8 @@ async def read_operations(read: Reading, grace: timedelta) -> Operations:
         unpublished_age=backlog.get("unpublished_age"),
         doubts=await _doubts(read),
         dead_letters=await _dead_letters(read),
-        comparisons=Comparisons(
+        comparisons=compared
+        or Comparisons(
             **(await read.rows("comparisons"))[0],
             differing=tuple(_differing(row) for row in await read.rows("differing_windows", _MOST)),
             last=last.items,

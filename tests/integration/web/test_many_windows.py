@@ -62,7 +62,7 @@ async def test_every_answer_comes_from_indexes_within_a_tenth_of_a_second(crowd:
     paths = [
         "/pipelines", "/pipelines?q=a41b7bed", f"/funnel?{where}", f"/funnel?{where}&at={old}", f"/windows?{where}",
         f"/ledger?{where}", f"/trend?{where}&from_stage={STAGES[0]}&to_stage={STAGES[1]}", f"/runs?{where}",
-        f"/runs?{where}&cursor={deep}", "/reconciliations", "/health", "/alerts", "/alerts/events", "/operations",
+        f"/runs?{where}&cursor={deep}", "/reconciliations", "/health", "/alerts", "/alerts/events",
     ]  # fmt: skip
     scanned, fetched = await crowd.rows_read()
     slow = {}
