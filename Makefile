@@ -7,7 +7,7 @@ PYTEST := $(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder
 # Tests start hundreds of processes of the program. Each would compile the program anew if Python kept no bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test chaos bench env lint docs reference check lock clean
+.PHONY: demo test chaos bench env lint docs reference check pictures lock clean
 
 demo: env  ## from nothing to a running, reconciled funnel
 	@$(BIN)/funnelproof demo $(ARGS)
@@ -50,6 +50,9 @@ reference: env  ## write docs/reference and the table of docs/settings.md anew, 
 
 check: lint docs  ## what a change must pass: everything, with slow faults, deep searches, times and coverage
 	$(PYTEST) --hypothesis-profile deep --durations=0 --durations-min=1 --cov --cov-report=term:skip-covered $(ARGS)
+
+pictures: env  ## draw every state of the page anew, into docs/pictures/page (needs Chromium)
+	FUNNELPROOF_TEST_PICTURES=docs/pictures/page $(BIN)/pytest -n 0 tests/integration/web/test_states.py $(ARGS)
 
 lock:  ## write requirements/ anew from pyproject.toml: all, what the image runs, what builds the wheel (needs uv on PATH)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

@@ -109,6 +109,8 @@ def add(
     """
     if all_tenants == bool(tenant):
         raise SettingsError("give the tenants with --tenant, or --all-tenants")
+    if operations and not all_tenants:
+        raise SettingsError("--operations tells of every tenant: give --all-tenants with it")
     try:
         lifetime = parse_duration(expires) if expires else None
     except ValueError as error:

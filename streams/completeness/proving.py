@@ -11,6 +11,7 @@ Why the proof holds:
 """
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -86,6 +87,9 @@ class Prover:
         # Another configuration that the marker's way through the connector has met is in force by now.
         configuration = await self._ask()
         needed = await self._topics.ends(self._data_topic, range(self._partitions), committed=False)
+        await self._report.execute(
+            sql("queries/completeness/marker_needs"), marker.marker_id, json.dumps(needed)
+        )
         await self._progress_reaches(needed, progress_timeout)
         doubts = [f"it had written and was still open: {each.description}" for each in open_transactions]
         return Proof(

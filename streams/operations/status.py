@@ -24,7 +24,7 @@ from streams.operations.asking import (
 from streams.operations.verdict import Defect, Part, PartitionStatus, Seen, judge
 from streams.settings import Settings
 from streams.store.doubts import Doubt
-from streams.store.held_epoch import NAME_LENGTH
+from streams.store.held_epoch import worker_names
 
 OVERDUE_AFTER = timedelta(seconds=10)
 """The time from a window's end plus grace until the open window is overdue. An overdue window is no error while writers
@@ -130,15 +130,9 @@ def _heard(answer: T | str) -> T | None:
 
 
 def _names(report: ReportAnswer, settings: Settings) -> list[str]:
-    """Return the living workers' names as in `partition_progress`; a session's name is longer, and may be cut."""
-    prefix = f"{settings.instance} worker "
-    flushers = {each["worker"] for each in report.facts["partitions"]}
-    return sorted(
-        next(
-            (name for name in flushers if (prefix + name)[:NAME_LENGTH] == session),
-            session.removeprefix(prefix),
-        )
-        for session in report.living
+    """Return the living workers' names as in `partition_progress`."""
+    return worker_names(
+        report.living, settings.instance, {each["worker"] for each in report.facts["partitions"]}
     )
 
 

@@ -5,7 +5,7 @@ killed process; no clock is asked. The session holds a shared advisory lock, and
 exclusively. Example: workers A and B count `hour` windows. Worker C with `day` windows is refused while A or B lives.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import asyncpg
@@ -113,6 +113,20 @@ async def _become_current(session: OwnConnection, epoch: Epoch) -> None:
 async def living_workers(connection: Connection) -> list[str]:
     """Return the names of the sessions in which living workers hold the epoch."""
     return [row["worker"] for row in await connection.fetch(sql("queries/store/epoch_holders"))]
+
+
+def worker_names(sessions: Iterable[str], instance: str, known: Collection[str]) -> list[str]:
+    """Return the workers behind `sessions` of `living_workers`, by name.
+
+    `known` are names of workers that have flushed: a session's name may be cut.
+    """
+    prefix = f"{instance} worker "
+    return sorted(
+        next(
+            (name for name in known if (prefix + name)[:NAME_LENGTH] == session), session.removeprefix(prefix)
+        )
+        for session in sessions
+    )
 
 
 async def require_living_worker(connection: Connection) -> None:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
+from streams.web.alert_model import Alert, AlertEvent
 from streams.web.answers import answer, table
 from streams.web.freshness import health_of
 from streams.web.funnels import read_funnel
@@ -23,8 +24,6 @@ from streams.web.lists import (
     read_windows,
 )
 from streams.web.model import (
-    Alert,
-    AlertEvent,
     Funnel,
     Health,
     Page,

@@ -173,8 +173,8 @@ async def deals_page(
     place = number.place
     address = Address(place.tenant_id, place.pipeline_id, place.window, number.latest.start)
     text = render(
-        "deals", number=number, which=which, found=found, silent=silent, address=address, place=place, run=run,
-        has_source=look.source is not None,
+        "deals", look.reader, number=number, which=which, found=found, silent=silent, address=address, place=place,
+        run=run, has_source=look.source is not None,
     )  # fmt: skip
     if silent:
         return HTMLResponse(text, 503, {**FRESH, "Retry-After": str(RETRY_SECONDS)})
@@ -186,4 +186,4 @@ async def deal_page(look: Looked, deal_id: UUID, at: At = None) -> Response:
     """Show the rows of a deal, and which of them are first entries in a window."""
     place, found = await look.deal(deal_id, at)
     address = Address(place.tenant_id, place.pipeline_id, place.window, found.window.start)
-    return HTMLResponse(render("deal", deal=found, place=place, address=address), headers=FRESH)
+    return HTMLResponse(render("deal", look.reader, deal=found, place=place, address=address), headers=FRESH)

@@ -13,12 +13,10 @@ import structlog
 
 from streams.web.database import Database
 from streams.web.errors import WebError
+from streams.web.followed import Followed
 from streams.web.freshness import health_of, spell, state_of
-from streams.web.history import History
-from streams.web.place import Address
-from streams.web.render import render_freshness, render_parts
-from streams.web.scope import DEALS, EVERYTHING, Scope
-from streams.web.view import View, read_view
+from streams.web.render import render_freshness
+from streams.web.scope import EVERYTHING
 
 log = structlog.get_logger(__name__)
 
@@ -28,25 +26,29 @@ BETWEEN = 0.4
 """The least seconds between two readings of one page."""
 TICK = 1.0
 """Seconds after which a follower is told how fresh the numbers are, changed or not."""
+FRESHNESS = "freshness"
+"""The part that every page has."""
 
 
 @dataclass(eq=False)
 class Channel:
     """A page that is followed: its parts as last read, and the number of the message that brought each part."""
 
-    scope: Scope
-    address: Address
+    page: Followed
     followers: int = 0
     parts: dict[str, str] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
-    history: History | None = None
-    history_of: object = None
     task: asyncio.Task[None] | None = None
 
     async def put(self, parts: dict[str, str]) -> None:
-        """Take over the parts that differ, and wake the followers."""
-        new = {name: text for name, text in parts.items() if self.parts.get(name) != text}
+        """Take over the parts that differ, and wake the followers.
+
+        The freshness is told again where it is the same: a page that hears nothing says that its server is gone.
+        """
+        new = {
+            name: text for name, text in parts.items() if name == FRESHNESS or self.parts.get(name) != text
+        }
         if not new:
             return
         async with self.changed:
@@ -70,15 +72,15 @@ class Feed:
         self._silent: str | None = None
         self._watcher: asyncio.Task[None] | None = None
 
-    async def follow(self, scope: Scope, address: Address) -> AsyncIterator[bytes]:
+    async def follow(self, page: Followed) -> AsyncIterator[bytes]:
         """Yield messages, first with all parts of the page, then with those that changed; ends with `close`.
 
         Raises WebError before the first message if the page cannot be read.
         """
-        view = await self._read(scope, address)
-        channel = self._channels.setdefault(_key(scope, address), Channel(scope, address))
+        parts = await self._read(page)
+        channel = self._channels.setdefault(page.key, Channel(page))
         channel.followers += 1
-        await channel.put(render_parts(view))
+        await channel.put(parts)
         if channel.task is None:
             channel.task = asyncio.create_task(self._keep_reading(channel))
         if self._watcher is None:
@@ -124,7 +126,7 @@ class Feed:
     def _leave(self, channel: Channel) -> None:
         channel.followers -= 1
         if channel.followers == 0:
-            del self._channels[_key(channel.scope, channel.address)]
+            del self._channels[channel.page.key]
             if channel.task is not None:
                 channel.task.cancel()
         if not self._channels and self._watcher is not None:
@@ -152,16 +154,17 @@ class Feed:
             async with self._beat:
                 await self._beat.wait()
             state = state_of(self._pulse)
-            if self._silent is None and state != shown:
+            is_due = self._loop.time() - told >= TICK
+            if self._silent is None and (state != shown or (is_due and channel.page.shows_ages)):
                 try:
-                    await channel.put(render_parts(await self._read(channel.scope, channel.address, channel)))
+                    await channel.put(await self._read(channel.page))
                     shown, told = state, self._loop.time()
                 except WebError as error:
                     log.warning("a followed page could not be read", error=str(error))
                 await asyncio.sleep(BETWEEN)
-            elif self._loop.time() - told >= TICK:
+            elif is_due:
                 told = self._loop.time()
-                await channel.put({"freshness": self._freshness()})
+                await channel.put({FRESHNESS: self._freshness()})
 
     def _freshness(self) -> str:
         if self._silent is None:
@@ -170,20 +173,10 @@ class Feed:
         age = "" if self._read_at is None else f"{spell(self._loop.time() - self._read_at)} old "
         return render_freshness("not_live", f"Not live: {age}({self._silent})")
 
-    async def _read(self, scope: Scope, address: Address, channel: Channel | None = None) -> View:
-        """Read the page. Closed windows are read anew only if a run was published since."""
+    async def _read(self, page: Followed) -> dict[str, str]:
         published = None if self._pulse is None else (self._pulse["epoch"], self._pulse["published"])
-        known = channel.history if channel and published and channel.history_of == published else None
-        async with self._database.reading(scope) as read:
-            view = await read_view(read, address, known, shows_deals=DEALS in scope.may)
-        if channel is not None:
-            channel.history, channel.history_of = view.history, published
-        return view
-
-
-def _key(scope: Scope, address: Address) -> object:
-    """Return what pages have in common that are the same bytes: tenants, the permission for deals, and the address."""
-    return scope.setting, DEALS in scope.may, address
+        async with self._database.reading(page.scope) as read:
+            return await page.parts(read, published)
 
 
 def message(parts: dict[str, str]) -> bytes:

@@ -9,7 +9,7 @@ from fastapi import Request
 
 from streams.web.database import Database
 from streams.web.errors import WebError
-from streams.web.scope import ALL, DEALS, EVERYTHING, NOBODY, Scope
+from streams.web.scope import ALL, DEALS, EVERYTHING, NOBODY, OPERATIONS, Scope
 from streams.web.tokens import digest_of
 
 COOKIE = "funnelproof"
@@ -108,7 +108,7 @@ class ProxyGate:
         granted = {each.strip() for each in request.headers.get(MAY_HEADER, "").split(",")}
         may = frozenset({DEALS} & granted)
         if named == ALL:
-            return Scope(None, may | {"operations"}, user)
+            return Scope(None, may | {OPERATIONS}, user)
         try:
             return Scope(
                 frozenset(UUID(each.strip()) for each in named.split(",") if each.strip()), may, user

@@ -2,18 +2,20 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
+from streams.web.alert_model import Alert, AlertEvent
 from streams.web.cursor import decode_cursor, encode_cursor
 from streams.web.database import Reading
 from streams.web.errors import UnknownError
+from streams.web.freshness import health_of
 from streams.web.funnels import END_OF_TIME, Place, closed_windows, open_windows, pairs_of
 from streams.web.history import read_history
 from streams.web.model import (
-    Alert,
-    AlertEvent,
+    Health,
     Page,
     Pipeline,
     Point,
@@ -26,6 +28,16 @@ from streams.web.model import (
 T = TypeVar("T")
 _NO_ID = UUID(int=0)
 _NO_REVISION = 2**31 - 1
+_ON_BOARD = 60
+
+
+@dataclass(frozen=True)
+class AlertBoard:
+    """The alerts that are on, a page of their transitions, and how fresh the numbers are."""
+
+    on: Page[Alert]
+    events: Page[AlertEvent]
+    health: Health
 
 
 async def read_pipelines(read: Reading, search: str | None, cursor: str | None, most: int) -> Page[Pipeline]:
@@ -91,6 +103,16 @@ async def read_alert_events(
     (before,) = decode_cursor(cursor, tuple[int]) if cursor else (None,)
     rows = await read.rows("alert_events", tenant_id, pipeline_id, before, most + 1)
     return _page([AlertEvent(**row) for row in rows], most, lambda last: encode_cursor(last.event_number))
+
+
+async def read_alert_board(read: Reading, cursor: str | None = None) -> AlertBoard:
+    """Return what the page of alerts shows."""
+    last = await read_reconciliations(read, None, 1)
+    return AlertBoard(
+        await read_alerts(read, None, None, _ON_BOARD),
+        await read_alert_events(read, None, None, cursor, _ON_BOARD),
+        health_of(await read.row("pulse"), next(iter(last.items), None)),
+    )
 
 
 async def read_reconciliations(read: Reading, cursor: str | None, most: int) -> Page[Reconciliation]:

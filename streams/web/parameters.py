@@ -19,9 +19,8 @@ _EARLIEST, _LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2500, 1, 1, tzin
 
 
 def _known_to_postgres(instant: datetime) -> datetime:
-    if not _EARLIEST <= instant <= _LATEST:
-        raise ValueError("lies outside of the years 1900 to 2500")
-    return instant
+    """Return the instant, or the nearest one that Postgres has in every timezone: no window is as far away."""
+    return min(max(instant, _EARLIEST), _LATEST)
 
 
 Instant = Annotated[AwareDatetime, AfterValidator(_known_to_postgres)]

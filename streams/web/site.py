@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from streams.settings import Settings
-from streams.web import api, deal_routes, pages, signing
+from streams.web import api, deal_routes, operation_routes, pages, signing
 from streams.web.database import open_database
 from streams.web.feed import Feed
 from streams.web.gate import Gate, OpenGate
@@ -30,7 +30,7 @@ def create_site(settings: Settings, gate: Gate | None = None, observer: Observer
             open_source(settings, observer) as source,
         ):
             app.state.database, app.state.feed, app.state.source = database, Feed(database), source
-            app.state.worker_url = settings.dashboard_worker_url
+            app.state.worker_url, app.state.grace = settings.dashboard_worker_url, settings.grace
             yield
 
     app = FastAPI(
@@ -46,6 +46,7 @@ def create_site(settings: Settings, gate: Gate | None = None, observer: Observer
     add_handlers(app)
     app.include_router(api.router)
     app.include_router(deal_routes.router)
+    app.include_router(operation_routes.router)
     app.include_router(pages.router)
     app.include_router(signing.router)
     app.add_middleware(PageCompression, minimum_size=500)

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from streams.web.alert_model import Alert
 from streams.web.intervals import rate_interval
-from streams.web.model import Alert, Pair
+from streams.web.model import Pair
 
 TOO_WIDE = 0.1
 """Half the width of a rate's interval from which the deals are too few to tell: 10 points in either direction."""

@@ -46,6 +46,7 @@ class View:
     trend: Trend
     history: History
     shows_deals: bool
+    operates: bool
 
     @property
     def expected_until(self) -> datetime | None:
@@ -55,11 +56,16 @@ class View:
 
 
 async def read_view(
-    read: Reading, address: Address, history: History | None = None, *, shows_deals: bool = False
+    read: Reading,
+    address: Address,
+    history: History | None = None,
+    *,
+    shows_deals: bool = False,
+    operates: bool = False,
 ) -> View:
     """Return the page at `address`. `history`: the closed windows, if they are known to be unchanged.
 
-    `shows_deals`: the numbers lead to the deals behind them.
+    `shows_deals`: the numbers lead to the deals behind them. `operates`: doubts lead to their remedies.
 
     Raises UnknownError and MalformedError as `find` and `read_funnel` do.
     """
@@ -87,6 +93,7 @@ async def read_view(
         trend_of(_points(history, chosen, funnel), chosen.expected if chosen else None),
         history,
         shows_deals,
+        operates,
     )
 
 

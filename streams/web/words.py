@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from markupsafe import Markup, escape
+
 from streams.web.freshness import spell
 from streams.web.model import Window
 
@@ -31,8 +33,9 @@ def percent(rate: float | None) -> str:
 
 
 def points(change: float) -> str:
-    """Return a difference of rates as `+1.3` or `−4.8` (percentage points)."""
-    return f"{100 * change:+.1f}".replace("-", "−")
+    """Return a difference of rates as `+1.3`, `−4.8` or `0.0` (percentage points)."""
+    text = f"{100 * change:+.1f}"
+    return "0.0" if float(text) == 0 else text.replace("-", "−")
 
 
 def number(value: int) -> str:
@@ -105,6 +108,15 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def marked(text: str) -> Markup:
+    """Return a sentence as HTML, with what stands between backticks as code."""
+    parts = text.split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 and place < len(parts) - 1 else escape(part)
+        for place, part in enumerate(parts)
+    )
+
+
 def machine(instant: datetime) -> str:
     """Return an instant for the attribute `datetime`."""
     return instant.astimezone(UTC).isoformat()
@@ -118,5 +130,5 @@ def causes(kinds: Sequence[str]) -> str:
 FILTERS = {
     "percent": percent, "points": points, "number": number, "short": short, "span": span, "brief": brief,
     "moment": moment, "machine": machine, "causes": causes, "spell": spell,
-    "capital": capital, "clock": clock, "lasting": lasting,
+    "capital": capital, "clock": clock, "lasting": lasting, "marked": marked,
 }  # fmt: skip

@@ -1,6 +1,7 @@
 """Nothing is proven of a log that is not folded to its end, open transactions included."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any, cast
 from uuid import uuid4
@@ -91,3 +92,20 @@ async def test_a_partition_that_nobody_has_flushed_yet_is_not_folded(log: Log) -
     await log.write(log.producer())
     with pytest.raises(ProgressMissingError):
         await log.prove()
+
+
+async def test_a_proof_that_waits_has_noted_the_ends_that_it_waits_for(
+    desk: Desk, log: Log, pool: Pool
+) -> None:
+    await desk.flush()
+    marker = desk.proof(1).marker.marker_id
+    await pool.execute(
+        "insert into funnelproof.marker (marker_id, purpose) overriding system value values ($1, 'close')",
+        marker,
+    )
+    await log.write(log.producer())
+    with pytest.raises(ProgressMissingError):
+        await log.prove()
+    needed = await pool.fetchval("select needed from funnelproof.marker where marker_id = $1", marker)
+    ends = await log.topics.ends(log.name, range(PARTITIONS), committed=False)
+    assert json.loads(needed) == {str(partition): end for partition, end in ends.items()}

@@ -1,11 +1,12 @@
 """Debian's Chromium, driven over its DevTools protocol."""
 
 import asyncio
+import base64
 import json
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,16 @@ _SWITCHES = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "-
 
 @dataclass
 class Tab:
-    """A tab. `requests` are the URLs that the tab has asked for; `complaints` what its console has told."""
+    """A tab. `requests` are the URLs that the tab has asked for; `complaints` what its console has told.
+
+    `held` are the requests that wait for `release`.
+    """
 
     socket: aiohttp.ClientWebSocketResponse
     numbers: "count[int]"
     requests: list[str]
     complaints: list[str]
+    held: list[str] = field(default_factory=list)
 
     async def call(self, method: str, **parameters: object) -> dict[str, Any]:
         """Send a command and return its result; note the events that come meanwhile."""
@@ -40,19 +45,62 @@ class Tab:
     def _note(self, told: dict[str, Any]) -> None:
         if told["method"] == "Network.requestWillBeSent":
             self.requests.append(told["params"]["request"]["url"])
+        if told["method"] == "Fetch.requestPaused":
+            self.held.append(told["params"]["requestId"])
         if told["method"] in ("Log.entryAdded", "Runtime.exceptionThrown"):
             self.complaints.append(str(told["params"]))
 
     async def value(self, expression: str) -> Any:  # noqa: ANN401 - what the page answers
-        """Return the value of a JavaScript expression."""
-        result = await self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        """Return the value of a JavaScript expression; of a promise, once the promise is fulfilled."""
+        result = await self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
+
+    async def hold(self, pattern: str) -> None:
+        """Hold back the answers to requests whose URL has the pattern."""
+        await self.call("Fetch.enable", patterns=[{"urlPattern": pattern, "requestStage": "Response"}])
+
+    async def release(self) -> None:
+        """Let the answers through that are held back."""
+        while self.held:
+            await self.call("Fetch.continueRequest", requestId=self.held.pop())
 
     async def open(self, url: str) -> None:
         """Open a page and wait until the page is loaded."""
         await self.call("Page.navigate", url=url)
         await self.until("document.readyState === 'complete' && location.href !== 'about:blank'")
+
+    async def look(self, width: int, height: int, theme: str) -> None:
+        """Have a screen of a width and height (below 640 a phone's), with the theme `light` or `dark`."""
+        await self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 640,
+        )
+        await self.call(
+            "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}]
+        )
+
+    async def press(self, key: str, *, back: bool = False) -> None:
+        """Press a key, as `Tab` or `Enter`; `back`: with the shift key."""
+        code = {"Tab": 9, "Enter": 13, " ": 32}.get(key, 0)
+        text = {"text": "\r"} if key == "Enter" else {"text": key} if len(key) == 1 else {}
+        for kind in ("keyDown", "keyUp"):
+            await self.call(
+                "Input.dispatchKeyEvent", type=kind, key=key, code=key if len(key) > 1 else "", modifiers=8 * back,
+                windowsVirtualKeyCode=code, **(text if kind == "keyDown" else {}),
+            )  # fmt: skip
+
+    async def picture(self, width: int, theme: str, quality: int, most: int = 1600) -> bytes:
+        """Return the page from top to bottom, `most` pixels of it at most, as WebP."""
+        height = int(await self.value("document.documentElement.scrollHeight"))
+        await self.look(width, min(most, height), theme)
+        told = await self.call("Page.captureScreenshot", format="webp", quality=quality)
+        return base64.b64decode(told["data"])
 
     async def until(self, expression: str, seconds: float = 15.0) -> float:
         """Wait until an expression is true; return the seconds."""

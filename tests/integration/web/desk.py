@@ -215,7 +215,8 @@ class Desk:
     async def fire(self, tenant: UUID, pipeline: UUID, kind: str, start: datetime, end: datetime) -> None:
         """Have an alert fire on the first pair of a pipeline, and write the transition down."""
         alert, pair = name("alert", pipeline, kind), (name(pipeline, 0), name(pipeline, 1))
-        content = '{"from_stage": "Lead", "to_stage": "Qualified", "rate": 0.25, "expected_rate": 0.449}'
+        content = '{"from_stage": "Lead", "to_stage": "Qualified", "rate": 0.25, "expected_rate": 0.449,'
+        content += ' "tenant": "Aurora Energy", "pipeline": "New business"}'
         await self.connection.execute(
             """insert into funnelproof.alert_state (alert_id, rule, kind, severity, window_name, tiling, tenant_id,
             pipeline_id, from_stage_id, to_stage_id, state, number, active_since, fired_at, window_start, window_end,

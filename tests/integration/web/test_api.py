@@ -2,6 +2,7 @@
 
 import csv
 import io
+import time
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -245,3 +246,12 @@ async def test_openapi_describes_every_path_without_a_foreign_error(client: http
         "application/problem+json"
         in document["paths"]["/api/v1/funnel"]["get"]["responses"]["400"]["content"]
     )
+
+
+async def test_a_small_answer_waits_for_no_acknowledgement(client: httpx.AsyncClient) -> None:
+    spent = []
+    for _ in range(30):
+        begun = time.perf_counter()
+        await client.get("/api/v1/health")
+        spent.append(time.perf_counter() - begun)
+    assert min(spent[10:]) < 0.03

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pytest
 
 from streams.settings import Settings
-from tests.integration.web.browser import CHROMIUM, tab
+from tests.integration.web.browser import CHROMIUM, Tab, tab
 from tests.integration.web.conftest import Town, serving
 from tests.integration.web.crm import write_deals
 from tests.integration.web.desk import DAY, NOW, name
@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: apt-get install chromium"),
 ]
 TODAY = NOW.replace(hour=0, minute=0, second=0)
-FIRST_ENTERED = "document.querySelector('#funnel td[data-label=Entered]').textContent"
+FIRST_ENTERED = "document.querySelector('#funnel td[data-label=Entered]')?.textContent"
 HEARD = "document.querySelector('#freshness .message').textContent"
 
 
@@ -35,6 +35,25 @@ async def test_a_flush_reaches_the_pixels_within_a_second(address: str, town: To
         assert statistics.median(spent) < 1.0
         assert page.complaints == []
         assert all(url.startswith(address) for url in page.requests if not url.startswith("about:"))
+
+
+@pytest.mark.parametrize("file", ["htmx-", "hx-sse-", "page."])
+async def test_a_page_is_live_though_one_of_its_files_comes_late(
+    address: str, town: Town, tmp_path: Path, file: str
+) -> None:
+    async with tab(tmp_path) as page:
+        await page.hold(f"*/assets/{file}*.js")
+        await page.call("Page.navigate", url=f"{address}/?{urlencode(town.where)}")
+        await page.until(f"{FIRST_ENTERED} === '120'")
+        for _ in range(20):  # the other files have long been run
+            await page.value("new Promise(done => setTimeout(done, 50))")
+        assert len(page.held) == 1
+        await page.release()
+        await town.desk.count(
+            town.acme, town.sales, "day", TODAY, TODAY + DAY, [(300, 30), (60, 20), (20, 5)]
+        )
+        await town.desk.flush()
+        await page.until(f"{FIRST_ENTERED} === '300'")
 
 
 async def test_the_focus_stays_where_it_is_while_numbers_change(
@@ -95,3 +114,46 @@ async def test_no_page_is_wider_than_a_small_phone(town: Town, tmp_path: Path, w
                 for path in paths if settings is sites[0] else paths[6:7]:
                     await page.open(address + path)
                     assert await page.value("document.documentElement.scrollWidth") <= 320, path
+
+
+async def test_the_page_is_used_with_the_keyboard_alone(address: str, town: Town, tmp_path: Path) -> None:
+    await town.desk.connection.execute(
+        "delete from funnelproof.pipeline_stage where pipeline_id = $1", town.theirs
+    )
+    focused = "(document.activeElement?.textContent ?? '').trim()"
+
+    async def reach(page: Tab, text: str) -> None:
+        """Press Tab until the focus is on `text`, and see that the focus can be seen."""
+        for _ in range(120):
+            await page.press("Tab")
+            if await page.value(focused) == text:
+                assert await page.value("document.activeElement.matches(':focus-visible')")
+                style = "getComputedStyle(document.activeElement)"
+                assert await page.value(f"{style}.outlineStyle !== 'none' || {style}.position === 'absolute'")
+                return
+        pytest.fail(f"the keyboard does not reach {text}")
+
+    async def follow(page: Tab, text: str, until: str) -> None:
+        await reach(page, text)
+        await page.press("Enter")
+        await page.until(until)
+
+    async with tab(tmp_path) as page:
+        await page.open(f"{address}/?{urlencode(town.where)}")
+        await page.press("Tab")
+        assert await page.value(focused) == "To the numbers"
+        await page.press("Enter")
+        await page.until("location.hash === '#main'")
+        await follow(page, "alone", "location.search.includes('compare=none')")
+        await follow(
+            page,
+            "Qualified → Demo",
+            "(document.querySelector('#trend h2')?.textContent ?? '').startsWith('Trend: Qualified')",
+        )
+        await follow(page, "As table", "document.querySelector('#trend details')?.open")
+        await follow(page, "Tue 9 Jun 2026", "location.search.includes('at=2026-06-09')")
+        await follow(page, "proven", "location.pathname.startsWith('/windows/')")
+        await follow(page, "To the funnel of this window", "location.pathname === '/'")
+        await follow(page, "Operations", "location.pathname === '/operations'")
+        await follow(page, "Alerts", "location.pathname === '/alerts'")
+        assert page.complaints == []

@@ -36,6 +36,11 @@ async def test_the_command_serves_until_a_signal_and_ends_well(town: Town) -> No
     assert await asyncio.wait_for(process.wait(), 10) == 0
 
 
+async def test_a_token_for_operations_is_of_all_tenants(town: Town) -> None:
+    code, _, err = await told(town, "token", "add", "acme", "--tenant", str(town.acme), "--operations")
+    assert (code, "--operations tells of every tenant" in err) == (2, True)
+
+
 async def test_tokens_are_made_listed_and_revoked(town: Town) -> None:
     refused = await told(town, "--host", "0.0.0.0", "--port", "0")  # noqa: S104 - refused
     assert (refused[0], "funnelproof dashboard token add" in refused[2]) == (2, True)

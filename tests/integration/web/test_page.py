@@ -7,6 +7,7 @@ from datetime import timedelta
 from html.parser import HTMLParser
 
 import httpx
+import pytest
 
 from streams.settings import Settings
 from tests.integration.web.conftest import Town, serving
@@ -130,6 +131,25 @@ async def test_a_flush_is_pushed_within_a_second(client: httpx.AsyncClient, town
     await messages.aclose()
 
 
+@pytest.mark.parametrize("age", [0, 7200])
+async def test_a_page_on_which_nothing_changes_hears_that_its_server_is_there(
+    client: httpx.AsyncClient, town: Town, age: int
+) -> None:
+    town.desk.partitions = 2  # the second one is never read: nothing changes, not even an age
+    await town.desk.connection.execute("update funnelproof.epoch set partitions = 2")
+    if age:
+        await town.desk.flush(age=age, partition=1)
+        await town.desk.flush(age=age)
+    messages = parts(client, town)
+    texts = set()
+    for _ in range(4):
+        async with asyncio.timeout(3):
+            message = await anext(messages)
+        texts.add(message[message.index('hx-target="#freshness"') :].partition("</hx-partial>")[0])
+    assert len(texts) == 1
+    await messages.aclose()
+
+
 async def test_a_closed_window_is_pushed(client: httpx.AsyncClient, town: Town) -> None:
     messages = parts(client, town)
     assert "Mon 8 Jun 2026: 44.8" in await anext(messages)
@@ -202,20 +222,10 @@ async def test_a_run_shows_its_proof_and_its_sql(client: httpx.AsyncClient, town
     assert Cells(page.text).of("Converted") == ["181", "90", "40"]
 
 
-async def test_operations_show_partitions_and_comparisons(client: httpx.AsyncClient, town: Town) -> None:
-    await town.desk.reconciled("different", {"differences": 2})
-    await town.desk.flush(age=50, partition=0)
-    page = await client.get("/operations")
-    cells = Cells(page.text)
-    assert cells.of("Worker") == ["one"]
-    assert cells.of("Flushed") == ["50 s ago"]
-    assert cells.of("Differences") == ["2"]
-
-
 async def test_states_before_the_first_numbers_say_what_to_do(empty_database: str, database: str) -> None:
     with serving(Settings(source_dsn=empty_database)) as address:
         page = await get(address)
-        assert (page.status_code, "run `funnelproof migrate`" in page.text) == (503, True)
+        assert (page.status_code, "run <code>funnelproof migrate</code>" in page.text) == (503, True)
     desk = await Desk.open(database, partitions=2)
     with serving(Settings(source_dsn=database)) as address:
         assert "start <code>funnelproof worker</code>" in (await get(address)).text
@@ -323,3 +333,18 @@ async def test_the_page_shows_what_is_expected_and_how_long_deals_take(
         "update funnelproof.prover set completeness = 'proven', source_time = $1", TODAY + DAY / 24
     )
     assert await cells("Expected") == "from 02:00 on"
+
+
+async def test_an_alert_that_fires_is_pushed_within_a_second(client: httpx.AsyncClient, town: Town) -> None:
+    await town.desk.judge("day")
+    async with client.stream("GET", "/alerts/live") as stream:
+        lines = stream.aiter_lines()
+        async for line in lines:
+            if "No alert is on." in line:
+                break
+        await town.desk.fire(town.acme, town.sales, "day", TODAY, TODAY + DAY)
+        begun = asyncio.get_running_loop().time()
+        async for line in lines:
+            if "firing" in line:
+                break
+        assert asyncio.get_running_loop().time() - begun < 1.5

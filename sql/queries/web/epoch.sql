@@ -1,0 +1,3 @@
+-- The current epoch: what the counts stand for.
+select epoch.*
+from funnelproof.web_epoch as epoch
