@@ -7,7 +7,7 @@ from rich.text import Text
 
 from streams.terminal.following import Seen
 from streams.terminal.shapes import printable
-from streams.web.model import Alert
+from streams.web.alert_model import Alert
 from streams.web.words import moment, percent, stage
 
 _ALERTS = 4

@@ -7,13 +7,14 @@ from typing import Any, NoReturn
 
 from streams.errors import PreconditionError, SettingsError
 from streams.terminal.choosing import choose
+from streams.web.alert_model import Alert
 from streams.web.database import Database, Reading
 from streams.web.errors import MalformedError, UnknownError, WebError
 from streams.web.freshness import health_of, spell, state_of
 from streams.web.funnels import Place, find, window_kinds
 from streams.web.history import History
 from streams.web.lists import read_alerts, read_reconciliations
-from streams.web.model import Alert, Health, Pipeline
+from streams.web.model import Health, Pipeline
 from streams.web.place import Address
 from streams.web.scope import EVERYTHING
 from streams.web.view import View, read_view
