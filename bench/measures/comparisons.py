@@ -5,7 +5,6 @@ import json
 import time
 from collections.abc import Mapping
 
-from bench.errors import BenchError
 from bench.measures.finding import Finding, Setting
 from bench.measures.installation import crm, installed, output, writing
 from bench.servers import connected
@@ -53,8 +52,6 @@ async def measure(setting: Setting) -> Finding:
 async def _compare(environment: Mapping[str, str]) -> Mapping[str, object]:
     began = time.monotonic()
     told = await output(environment, "reconcile", "--json")
-    if not told:
-        raise BenchError("reconcile printed nothing")
     return {**json.loads(told), "seconds": time.monotonic() - began}
 
 

@@ -110,8 +110,14 @@ async def run(environment: Mapping[str, str], *command: str) -> None:
 
 
 async def output(environment: Mapping[str, str], *command: str) -> str:
-    """Run a command of funnelproof; return what the command prints, whatever the exit status."""
-    return (await _ended(environment, command)).stdout
+    """Run a command of funnelproof; return what the command prints, whatever the exit status.
+
+    Raises BenchError if the command prints nothing.
+    """
+    done = await _ended(environment, command)
+    if not done.stdout:
+        raise BenchError(f"funnelproof {' '.join(command)} failed: {done.stderr.strip()}")
+    return done.stdout
 
 
 async def _ended(

@@ -6,7 +6,8 @@ and the note second, so the slot is never ahead of the note, unless somebody has
 confirmed up to 0/300, and the note says 0/200. The changes from 0/200 to 0/300 are lost.
 
 While nobody reads the slot, its position stands. The watch looks at the slot ten times a second, and asks Connect
-as soon as nobody reads the slot: a connector cannot stop and start again between two looks.
+as soon as nobody reads the slot. A position that differs between two such looks is a suspicion: see
+`streams.completeness.suspicion`.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ import asyncpg
 import structlog
 
 from streams.cdc.connector import Connector
+from streams.completeness.suspicion import Suspicion
 from streams.errors import FunnelproofError
 from streams.resources import sql
 from streams.settings import Settings
@@ -43,6 +45,7 @@ class SlotWatch:
         self._connector = Connector(settings)
         self._trouble = Trouble("the slot cannot be looked at")
         self._unread_at: int | None = None
+        self._suspicion: Suspicion | None = None
         self.doubts: Sequence[Doubt] = ()
 
     async def run(self) -> None:
@@ -78,22 +81,35 @@ class SlotWatch:
             if asked is not None:
                 asked.cancel()
                 await asyncio.gather(asked, return_exceptions=True)
+            if self._suspicion is not None:  # the next look judges it by an answer of then
+                await self._suspicion.end()
             await source.close(timeout=5)
 
     async def _look(self, source: Connection) -> asyncpg.Record | None:
-        """Return the slot; note a doubt if the slot was moved while nobody read it."""
+        """Return the slot; note a doubt if somebody moved the slot while nobody read the slot."""
         name = self._settings.instance
         slot = await source.fetchrow(sql("queries/completeness/slot_sample"), name)
         before, self._unread_at = self._unread_at, None
         if slot is not None and not slot["active"]:
             self._unread_at = slot["confirmed_flush_lsn"]
-            if before is not None and before != self._unread_at:
-                await self._note(
-                    "slot",
-                    f"replication slot {name} was moved from {_lsn(before)} to {_lsn(self._unread_at)} while nobody "
-                    "read it: the changes in between are lost",
-                )
+        await self._judge_suspicion()
+        if before is not None and self._unread_at is not None and before != self._unread_at:
+            self._suspicion = Suspicion(before, self._unread_at, self._connector.committed_lsn)
         return slot
+
+    async def _judge_suspicion(self) -> None:
+        if self._suspicion is None:
+            return
+        verdict = self._suspicion.verdict(self._unread_at)
+        if verdict == "moved":
+            await self._note(
+                "slot",
+                f"replication slot {self._settings.instance} was moved from {_lsn(self._suspicion.before)} to "
+                f"{_lsn(self._suspicion.now)} while nobody read it: the changes in between are lost",
+            )
+        if verdict != "open":
+            await self._suspicion.end()
+            self._suspicion = None
 
     async def _compare(self, slot: asyncpg.Record | None) -> None:
         """Judge the slot, read before, by what was known and by what Connect says now; read the unresolved doubts.

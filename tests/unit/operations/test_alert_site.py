@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from streams.alerts.delivery.reading import ReceiverReading
 from streams.alerts.overview import Overview
+from streams.domain.detection.calibration import Meter
 from streams.operations.alert_metrics import AlertMetrics, AlertReading, Sent
 from streams.operations.alert_site import troubles, warnings
 from tests.fakes.alerts import transition
@@ -24,6 +25,7 @@ READING = AlertReading(
         ],
     ),
     sent={"hook": Sent(5, 7)},
+    meters={"fell": Meter(400, 60)},
 )
 
 
@@ -51,6 +53,9 @@ def test_a_scrape_shows_looks_alerts_and_receivers() -> None:
         "funnelproof_alert_receiver_given_up['hook']": 1,
         "funnelproof_alert_receiver_delivered_total['hook']": 5,
         "funnelproof_alert_receiver_failures_total['hook']": 7,
+        "funnelproof_alert_rule_windows_total['fell']": 400,
+        "funnelproof_alert_rule_surprising_windows_total['fell']": 60,
+        "funnelproof_alert_rule_flagged['fell']": 1,
     }
     assert {name: samples[name] for name in expected} == expected
 
