@@ -14,9 +14,10 @@ from streams.resources import sql
 from streams.store.database import Connection, Pool
 
 _SETTLES = "an equal one settles it"
-COMPARE = (
-    f"run `funnelproof reconcile`: {_SETTLES}; where it finds differences, begin anew from a snapshot with "
-    "`funnelproof rebuild`"
+COMPARE = f"run `funnelproof reconcile`: {_SETTLES}; where it finds differences, run `funnelproof reconcile --repair`"
+REPAIR = (
+    "run `funnelproof reconcile --repair`, which explains and mends the differences, and compares again: equal settles "
+    "it"
 )
 BEGIN_ANEW = (
     "begin anew from a snapshot with `funnelproof rebuild`, which compares at its end: equal settles it"
@@ -51,7 +52,7 @@ REMEDIES = {
     "log_end": BEGIN_ANEW,
     "marker": COMPARE,
     "publication": MEND,
-    "reconciliation": BEGIN_ANEW,
+    "reconciliation": REPAIR,
     "retention": KEEP_RECORDS,
     "rewrite": COMPARE,
     "row_security": COMPARE,

@@ -1,4 +1,4 @@
-"""Follows the advice of `status`, as an operator would: reconcile, or begin anew, until results are proven again."""
+"""Follows the advice of `status`, as an operator would: reconcile, repair, or begin anew, until results are proven."""
 
 import asyncio
 import re
@@ -40,6 +40,10 @@ async def follow(world: World, actions: list[Action], *, mend: bool) -> tuple[st
         reconciled = await world.run("reconcile")
         done.append(f"reconciled ({reconciled.returncode})")
         equal = reconciled.returncode == 0 and (await world.status())[0] == 0
+        if reconciled.returncode == 1:
+            repaired = await world.run("reconcile", "--repair", "--yes")
+            done.append(f"repaired ({repaired.returncode})")
+            equal = repaired.returncode == 0 and (await world.status())[0] == 0
     last = ""
     if not equal:
         last = await _begin_anew(world, troubles)
