@@ -25,7 +25,7 @@ from tests.servers_shared import Door, ServersOfController, shared_servers
 
 TESTS = Path(__file__).parent
 UNIT = TESTS / "unit"
-JOBS_PER_CORE = 3
+JOBS_PER_CORE = 2
 """Tests that run at once: most of a test's time is spent in waiting."""
 
 settings.load_profile(QUICK)  # `--hypothesis-profile deep` takes its place
@@ -66,9 +66,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("thorough"):
             item.add_marker("no_cover")
         if "own_servers" in fixtures:
-            item.add_marker(
-                pytest.mark.xdist_group(f"own_servers of {item.path.relative_to(TESTS).parts[0]}")
-            )
+            group = "chaos" if item.path.is_relative_to(TESTS / "chaos") else "others"
+            item.add_marker(pytest.mark.xdist_group(f"own_servers of {group}"))
         elif item.path.is_relative_to(UNIT) or _shares_a_module(item):
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
