@@ -46,8 +46,8 @@ async def test_a_secured_broker_tells_what_it_wants(
     address, tls = secured_kafka.server.address, Tls(authority.file)
     await expect(
         {
-            Brokers(address): "it wants TLS: set FUNNELPROOF_KAFKA_SECURITY_PROTOCOL to SSL or SASL_SSL",
-            Brokers(address, None, LOG_IN): "it wants TLS",
+            Brokers(address): "wants TLS: set FUNNELPROOF_KAFKA_SECURITY_PROTOCOL to SSL or SASL_SSL",
+            Brokers(address, None, LOG_IN): "wants TLS",
             Brokers(address, tls): "may want a log-in: set FUNNELPROOF_KAFKA_SECURITY_PROTOCOL to SASL_SSL",
             Brokers(address, Tls(), LOG_IN): "certificate that is not trusted",
             Brokers(address, Tls(Authority(tmp_path).file), LOG_IN): "set FUNNELPROOF_KAFKA_SSL_CA",
@@ -130,7 +130,7 @@ def test_commands_tell_one_line_and_no_password(
     for name, part in {
         "log-in": "refuses the user or the password",
         "worker": "refuses the user or the password",
-        "tls": "it wants TLS",
+        "tls": "wants TLS",
     }.items():
         assert told[name].status == 2, told[name]
         assert part in told[name].err, told[name]

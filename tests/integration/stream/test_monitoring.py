@@ -42,8 +42,14 @@ kind = "below"
 window = "3s"
 rate = "99%"
 min_entered = 1
+
+[[rule]]
+name = "conversion falls"
+drop = "30%"
+kind = "drop"
+window = "3s"
 """
-"""A rule that fires with the first windows: a series of alerts begins with the first alert."""
+"""The first rule fires with the first windows: a series of alerts begins with the first alert. The second has a meter."""
 
 
 def free_port() -> int:
