@@ -49,7 +49,7 @@ drop = "30%"
 kind = "drop"
 window = "3s"
 """
-"""The first rule fires with the first windows: a series of alerts begins with the first alert. The second has a meter."""
+"""The first rule fires with the first windows: a series of alerts begins with an alert. The second has a meter."""
 
 
 def free_port() -> int:
