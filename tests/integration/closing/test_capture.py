@@ -4,6 +4,9 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
+import pytest
+
+from streams.cdc.connector import Connector
 from streams.completeness.slot import SlotWatch
 from streams.domain.capture import TABLE
 from streams.domain.fingerprint import Fingerprint
@@ -121,9 +124,22 @@ async def test_a_connector_that_loses_changes_makes_the_very_next_close_an_estim
     assert await kinds(pool) == ["configuration"]
 
 
-async def test_a_slot_that_moves_while_nobody_reads_it_is_a_doubt(
-    desk: Desk, pool: Pool, crm: Connection
+@pytest.mark.parametrize(
+    ("noted", "doubts"), [(0, ["slot"]), (None, ["slot"]), (1 << 62, [])], ids=["behind", "no note", "ahead"]
+)
+async def test_a_slot_that_moves_while_nobody_reads_it_is_a_doubt_unless_connect_has_noted_the_position(
+    desk: Desk,
+    pool: Pool,
+    crm: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    noted: int | None,
+    doubts: list[str],
 ) -> None:
+    async def note(connector: Connector) -> int | None:
+        del connector
+        return noted
+
+    monkeypatch.setattr(Connector, "committed_lsn", note)
     await desk.close(1)
     name = f"slot_{uuid4().hex[:20]}"
     dsn = f"postgresql://{name}@127.0.0.1/{name}"
@@ -137,7 +153,15 @@ async def test_a_slot_that_moves_while_nobody_reads_it_is_a_doubt(
         await watch._look(crm)
         assert await kinds(pool) == []
         await crm.execute("select pg_replication_slot_advance($1, pg_current_wal_lsn())", name)
+        for _ in range(3):
+            await watch._look(crm)
+        assert await kinds(pool) == doubts
+        await crm.execute("create table public.again as select 1")
+        await crm.execute("select pg_replication_slot_advance($1, pg_current_wal_lsn())", name)
         await watch._look(crm)
-        assert await kinds(pool) == ["slot"]
+        await crm.execute("create table public.once_more as select 1")
+        await crm.execute("select pg_replication_slot_advance($1, pg_current_wal_lsn())", name)
+        await watch._look(crm)
+        assert await kinds(pool) == ["slot"], "the slot went on before Connect had answered"
     finally:
         await crm.execute("select pg_drop_replication_slot($1)", name)
