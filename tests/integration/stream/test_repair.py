@@ -120,7 +120,9 @@ async def test_a_repair_that_is_killed_at_any_moment_and_two_at_once_do_no_harm(
         await installation.connection.execute(lose, planted.funnels["ghost"].tenant)
         assert (await asyncio.to_thread(repair, installation, "--yes"))[0] == 0
     killed = "select count(*) from funnelproof.repair where outcome is null"
-    assert await installation.connection.fetchval(killed) == 0, "the next repair records that a former was killed"
+    assert await installation.connection.fetchval(killed) == 0, (
+        "the next repair records that a former was killed"
+    )
 
 
 async def test_a_repair_without_a_worker_changes_nothing_and_says_so(planted: Planted) -> None:
