@@ -151,11 +151,13 @@ class Markers:
 
     async def _note_seen(self, fresh: set[tuple[int, str]]) -> None:
         self._seen = set(sorted(self._seen)[-1000:])
-        await self._report.execute(
-            sql("queries/completeness/marker_seen"),
-            [number for number, _ in fresh],
-            [token for _, token in fresh],
-        )
+        async with self._report.acquire() as connection, connection.transaction():
+            await connection.execute(sql("queries/completeness/marker_order"))
+            await connection.execute(
+                sql("queries/completeness/marker_seen"),
+                [number for number, _ in fresh],
+                [token for _, token in fresh],
+            )
 
 
 def identities(values: Iterable[bytes | None], prefix: str) -> Iterable[tuple[int, str]]:
