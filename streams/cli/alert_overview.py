@@ -7,7 +7,7 @@ from rich.text import Text
 
 from streams.alerts.delivery.reading import ReceiverReading
 from streams.alerts.overview import Overview
-from streams.operations.verdict import ago
+from streams.domain.duration import spell
 from streams.terminal.shapes import printable
 
 
@@ -30,11 +30,11 @@ def add_alerts(lines: Table, found: Overview) -> None:
     if last.is_active:
         lines.add_row("alerts", f"evaluated by {last.evaluator}, {last.age:.1f} s ago")
     else:
-        told = f"nobody evaluates; last {last.evaluator}, {ago(last.age)} ago"
+        told = f"nobody evaluates; last {last.evaluator}, {spell(last.age)} ago"
         lines.add_row("alerts", Text(told, style="yellow"))
     lines.add_row("", ", ".join(f"{count} {state}" for state, count in found.states.items()))
     if last.held is not None and last.held_since is not None:
-        since = ago((last.looked_at - last.held_since).total_seconds())
+        since = spell((last.looked_at - last.held_since).total_seconds())
         lines.add_row("", Text(f"nothing is decided, for {since}: {printable(last.held)}", style="yellow"))
     for mistake in last.broken_rules:
         lines.add_row("", Text(f"the former rules hold: {printable(mistake)}", style="red"))
@@ -46,7 +46,7 @@ def _receiver(receiver: ReceiverReading) -> Text:
     name = printable(receiver.name) + ("" if receiver.known else " (not in the rule file)")
     told = [f"{receiver.waiting} wait"]
     if receiver.age is not None:
-        told.append(f"the oldest for {ago(receiver.age)}")
+        told.append(f"the oldest for {spell(receiver.age)}")
     if receiver.last_error is not None:
         told.append(f"last error: {printable(receiver.last_error)}")
     if receiver.given_up:

@@ -11,9 +11,9 @@ from rich.table import Table
 
 from streams.cli.output import AsJson, print_json, stdout
 from streams.cli.progress import run_telling, telling
+from streams.domain.duration import spell
 from streams.operations.dead_letters import DeadLetter, Listing, list_dead_letters
 from streams.operations.retrying import Retried, retry_dead_letters
-from streams.operations.verdict import ago
 from streams.settings import load_settings
 from streams.terminal.shapes import printable
 
@@ -105,7 +105,7 @@ def _print_listing(found: Listing) -> None:
         )
         cells = (
             each.place,
-            ago(each.age),
+            spell(each.age),
             each.words,
             each.reason,
             windows or "unknown",

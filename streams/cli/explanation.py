@@ -7,8 +7,8 @@ from rich.table import Table
 from streams.cli.output import stderr, stdout
 from streams.cli.progress import telling
 from streams.explaining import ConcernedRow, Explanation, Finding, Witnesses, explain_differences
-from streams.explaining.words import counts_told
 from streams.reconciliation import ReconcileResult
+from streams.reconciliation.result import counts_told
 from streams.settings import Settings
 from streams.terminal.shapes import printable
 

@@ -15,6 +15,7 @@ from streams.errors import FunnelproofError
 from streams.operations.living import with_workers
 from streams.reconciliation import Difference, ReconcileResult
 from streams.reconciliation import reconcile as compare
+from streams.reconciliation.result import counts_told
 from streams.settings import Settings, load_settings
 from streams.store.closed_scope import ClosedScope
 
@@ -189,7 +190,7 @@ def print_result(result: ReconcileResult) -> None:
             f"tenant {run.tenant_id}, pipeline {run.pipeline_id}, "
             f"window {run.window_name} {run.window_start.isoformat()}, revision {run.revision}\n"
             f"  {run.name_of(each.pair[0])} -> {run.name_of(each.pair[1])}: "
-            f"facts say {_said(each.fact)}; SQL says {_said(each.sql)}",
+            f"facts say {counts_told(each.fact)}; SQL says {counts_told(each.sql)}",
             markup=False,
             highlight=False,
             soft_wrap=True,
@@ -200,7 +201,3 @@ def print_result(result: ReconcileResult) -> None:
         )
     if result.reason:
         stderr.print(result.reason, markup=False, soft_wrap=True)
-
-
-def _said(counts: tuple[int, int] | None) -> str:
-    return "nothing" if counts is None else f"{counts[0]} entered, {counts[1]} converted"

@@ -7,8 +7,9 @@ from rich.table import Table
 from rich.text import Text
 
 from streams.cli.alert_overview import add_alerts
+from streams.domain.duration import spell
 from streams.operations.status import Status
-from streams.operations.verdict import PartitionStatus, ago
+from streams.operations.verdict import PartitionStatus
 from streams.terminal.shapes import printable
 
 
@@ -100,10 +101,10 @@ def _add_results(lines: Table, facts: Mapping[str, Any]) -> None:
         lines.add_row(
             "compared",
             f"{compared['windows'] - compared['never_compared']} of {compared['windows']} closed windows, the oldest "
-            f"{ago(compared['oldest_age'])} ago; {compared['different']} differ",
+            f"{spell(compared['oldest_age'])} ago; {compared['different']} differ",
         )
     if last := facts["last_reconciliation"]:
         lines.add_row(
             "reconciled",
-            f"{ago(last['age'])} ago, {last['outcome']}: {last['runs']} runs, {last['differences']} differences",
+            f"{spell(last['age'])} ago, {last['outcome']}: {last['runs']} runs, {last['differences']} differences",
         )

@@ -20,6 +20,7 @@ import structlog
 
 from streams.cdc.connector import Connector
 from streams.completeness.suspicion import Suspicion
+from streams.domain.lsn import lsn_text
 from streams.errors import FunnelproofError
 from streams.resources import sql
 from streams.settings import Settings
@@ -104,8 +105,8 @@ class SlotWatch:
         if verdict == "moved":
             await self._note(
                 "slot",
-                f"replication slot {self._settings.instance} was moved from {_lsn(self._suspicion.before)} to "
-                f"{_lsn(self._suspicion.now)} while nobody read it: the changes in between are lost",
+                f"replication slot {self._settings.instance} was moved from {lsn_text(self._suspicion.before)} to "
+                f"{lsn_text(self._suspicion.now)} while nobody read it: the changes in between are lost",
             )
         if verdict != "open":
             await self._suspicion.end()
@@ -130,9 +131,9 @@ class SlotWatch:
             if slot is not None and committed is not None and slot["confirmed_flush_lsn"] > committed:
                 await self._note(
                     "slot",
-                    f"replication slot {name} is confirmed up to {_lsn(slot['confirmed_flush_lsn'])}, but its "
-                    f"connector has delivered only what was committed up to {_lsn(committed)}: what lies between is "
-                    "lost",
+                    f"replication slot {name} is confirmed up to {lsn_text(slot['confirmed_flush_lsn'])}, but its "
+                    f"connector has delivered only what was committed up to {lsn_text(committed)}: what lies between "
+                    "is lost",
                 )
             await note_configuration(self._report, await self._connector.configuration_faults())
         self._tell(await unresolved_doubts(self._report))
@@ -146,7 +147,3 @@ class SlotWatch:
             if doubt.kind not in {known.kind for known in self.doubts}:
                 log.warning("results are estimates", doubt=doubt.reason, remedy=doubt.remedy)
         self.doubts = doubts
-
-
-def _lsn(position: int) -> str:
-    return f"{position >> 32:X}/{position & 0xFFFFFFFF:X}"

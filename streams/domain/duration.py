@@ -1,4 +1,4 @@
-"""Lengths of time as text: `200ms`, `15s`, `10m`, `6h`, `7d`."""
+"""Lengths of time as text: in settings `200ms`, `15s`, `10m`, `6h`, `7d`; for people `41 s`, `12 min`."""
 
 import re
 from datetime import timedelta
@@ -24,3 +24,11 @@ def parse_duration(text: str) -> timedelta:
     if length > _LONGEST:
         raise ValueError(f"{text!r} is more than a thousand years")
     return length
+
+
+def spell(seconds: float) -> str:
+    """Return a length of time for people: `41 s`, `12 min`, `5 h`, `3 days`."""
+    for most, unit, name in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
+        if seconds < most:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds / 86_400:.0f} days"

@@ -8,9 +8,9 @@ from streams.domain.tally import WindowScope, step
 from streams.explaining.evidence import Deal, RowFault, row_faults
 from streams.explaining.finding import ConcernedRow, Counts, Fault, Finding, Witnesses
 from streams.explaining.state import StateFault
-from streams.explaining.words import counts_told, row_told, state_told
+from streams.explaining.words import row_told, state_told
 from streams.reconciliation import ClosedRun
-from streams.reconciliation.result import Pair
+from streams.reconciliation.result import Pair, counts_told
 
 
 @dataclass(frozen=True)

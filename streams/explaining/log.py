@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams.brokers import Brokers
+from streams.cdc.envelope import LogRecord
 from streams.cdc.silence import why_silent
 from streams.errors import UnreachableError
 
@@ -17,7 +18,7 @@ SILENT_SECONDS = 30.0
 """The seconds without a record after which the reading is given up."""
 
 
-class Record(Protocol):
+class Record(LogRecord, Protocol):
     """A Kafka record, as aiokafka parses records."""
 
     @property
@@ -27,14 +28,6 @@ class Record(Protocol):
     @property
     def key(self) -> bytes | None:
         """The raw key."""
-
-    @property
-    def value(self) -> bytes | None:
-        """The raw value; None is a tombstone."""
-
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes | None]]:
-        """Header names and raw values."""
 
 
 class Log:

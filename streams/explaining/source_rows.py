@@ -1,24 +1,22 @@
 """The source's rows: all rows of the asked windows as one set, and the rows of suspected deals."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from uuid import UUID
-
-import asyncpg
 
 from streams.domain.change import Scope
 from streams.domain.codes import Vocabulary
 from streams.domain.windows import from_microseconds
-from streams.errors import PreconditionError
 from streams.explaining.evidence import Entry
 from streams.explaining.row_set import RowSet
 from streams.explaining.windows import AskedWindows
 from streams.resources import sql
+from streams.store.all_rows import all_rows
 from streams.store.database import Connection
 
 _AT_ONCE = 5000
+_ROLE = "the role that reads the CRM"
 _OUTSIDE = -(2**62)
 """The instant of an entry outside the calendar: no window has it."""
 
@@ -40,7 +38,7 @@ async def read_rows(source: Connection, windows: AskedWindows, vocabulary: Vocab
     Raises PreconditionError if row security could hide rows from the role.
     """
     rows = RowSet()
-    async with _all_rows(source):
+    async with all_rows(source, _ROLE):
         for scope, start, end in windows.spans():
             code, stage_of = vocabulary.scopes.code(scope), vocabulary.stages.code
             async for row_id, deal_id, stage, at in source.cursor(
@@ -61,7 +59,7 @@ async def read_deals(source: Connection, deals: Collection[UUID]) -> Mapping[UUI
     """
     rows: dict[UUID, dict[UUID, Entry]] = defaultdict(dict)
     written: dict[UUID, set[tuple[UUID, str]]] = defaultdict(set)
-    async with _all_rows(source):
+    async with all_rows(source, _ROLE):
         for row in await source.fetch(sql("queries/explaining/source_deals"), list(deals)):
             deal = UUID(bytes=row["deal_id"].bytes)
             row_id = UUID(bytes=row["row_id"].bytes)
@@ -70,12 +68,3 @@ async def read_deals(source: Connection, deals: Collection[UUID]) -> Mapping[UUI
             rows[deal][row_id] = Entry(scope, str(row["stage_id"]), _OUTSIDE if at is None else at)
             written[deal].add((row_id, row["written_by"]))
     return {deal: SourceDeal(rows[deal], frozenset(written[deal])) for deal in rows}
-
-
-@asynccontextmanager
-async def _all_rows(source: Connection) -> AsyncIterator[None]:
-    await source.execute("set local row_security = off")  # Postgres then refuses instead of hiding rows
-    try:
-        yield
-    except asyncpg.InsufficientPrivilegeError as error:
-        raise PreconditionError(f"the role that reads the CRM may not read all rows: {error}") from error

@@ -1,24 +1,20 @@
 """The sentences of findings."""
 
+from streams.domain.lsn import lsn_text
 from streams.domain.profile import deals_in
 from streams.domain.tally import step
 from streams.domain.windows import from_microseconds
 from streams.explaining.evidence import Entry, RowFault
-from streams.explaining.finding import Counts, Fault
+from streams.explaining.finding import Fault
 from streams.explaining.state import StateFault
 from streams.reconciliation import ClosedRun
-
-
-def counts_told(counts: Counts | None) -> str:
-    """Return counts in words."""
-    return "nothing" if counts is None else f"{counts[0]} entered, {counts[1]} converted"
 
 
 def lsn_told(version: int | None) -> str:
     """Return a version in words: Postgres' form of an LSN."""
     if version is None:
         return "no version"
-    return f"version {version >> 32:X}/{version & 0xFFFFFFFF:X}" if version else "the version of a snapshot"
+    return f"version {lsn_text(version)}" if version else "the version of a snapshot"
 
 
 def row_told(found: RowFault, run: ClosedRun) -> str:

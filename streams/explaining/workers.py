@@ -10,6 +10,7 @@ from uuid import UUID
 import aiohttp
 
 from streams.domain.change import Scope
+from streams.domain.lsn import lsn_number
 from streams.domain.windows import to_microseconds
 from streams.explaining.evidence import Entry
 
@@ -65,8 +66,7 @@ async def _ask(client: aiohttp.ClientSession, url: str, deal: UUID) -> HeldDeal 
 
 
 def _held(row: Mapping[str, Any]) -> HeldRow:
-    high, _, low = (row["lsn"] or "0/0").partition("/")
-    version = int(high, 16) << 32 | int(low, 16)
+    version = lsn_number(row["lsn"] or "0/0")
     if row["deleted"]:
         return HeldRow(version, None)
     scope = Scope(row["tenant_id"], row["pipeline_id"])

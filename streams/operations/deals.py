@@ -14,6 +14,7 @@ import aiohttp
 from aiohttp import web
 
 from streams.domain.deal_view import EntryView, RowView, view_deal
+from streams.domain.lsn import lsn_text
 from streams.domain.windows import from_microseconds
 from streams.fold.processor import Processor
 from streams.store.epoch import Epoch
@@ -137,7 +138,7 @@ def _entry(entry: EntryView | None) -> dict[str, str]:
 
 
 def _lsn(row: RowView) -> str | None:
-    return f"{row.lsn >> 32:X}/{row.lsn & 0xFFFFFFFF:X}" if row.lsn else None
+    return lsn_text(row.lsn) if row.lsn else None
 
 
 def _instant(microseconds: int) -> str:

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from streams.domain.duration import spell
 from streams.operations.status import Status
-from streams.operations.verdict import Defect, Part, ago
+from streams.operations.verdict import Defect, Part
 
 LATE_SECONDS = 15.0
 """The age of counts or of the last proof from which a person is told that the numbers are late."""
@@ -91,9 +92,7 @@ def _proof(found: Status) -> tuple[Mark, str]:
     if found.facts["proven_at"] is None:
         return "unknown", "nothing is proven yet"
     age = (found.facts["now"] - found.facts["proven_at"]).total_seconds()
-    told = (
-        f"every change until {found.facts['proven_until']:%H:%M:%S %Z} is counted, by a proof {ago(age)} ago"
-    )
+    told = f"every change until {found.facts['proven_until']:%H:%M:%S %Z} is counted, by a proof {spell(age)} ago"
     if found.facts["completeness"] != "proven":
         doubts = {each.reason for each in found.doubts}
         others = "; ".join(each for each in found.facts["reasons"] if each not in doubts)
@@ -135,7 +134,7 @@ def _compared(found: Status) -> tuple[Mark, str]:
     if compared["oldest_age"] is None:
         return "unknown", "no closed window was compared with the canonical SQL yet: `funnelproof reconcile`"
     equal = f"{compared['windows'] - compared['never_compared']:,} of {compared['windows']:,} closed windows"
-    oldest = ago(compared["oldest_age"])
+    oldest = spell(compared["oldest_age"])
     return "well", f"{equal} equal the canonical SQL; the oldest comparison was {oldest} ago"
 
 

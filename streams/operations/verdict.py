@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from streams.alerts.overview import Overview
 from streams.cdc.connector import ConnectorStatus
+from streams.domain.duration import spell
 from streams.store.doubts import COMPARE
 
 UNPROVEN_SECONDS = 60.0
@@ -161,15 +162,7 @@ def difference_of(last: Mapping[str, Any] | None, doubts: Collection[str]) -> De
     if last is None or last["outcome"] != "different" or "reconciliation" in doubts:
         return None
     found = f"found {last['differences']} differences in {last['runs']} runs"
-    return Defect("compared", f"the last reconciliation, {ago(last['age'])} ago, {found}", COMPARE)
-
-
-def ago(seconds: float) -> str:
-    """Return a length of time for people: `75 s`, `12 min`, `5 h`, `3 days`."""
-    for most, unit, name in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
-        if seconds < most:
-            return f"{seconds / unit:.0f} {name}"
-    return f"{seconds / 86_400:.0f} days"
+    return Defect("compared", f"the last reconciliation, {spell(last['age'])} ago, {found}", COMPARE)
 
 
 def _of_the_workers(seen: Seen) -> Iterator[Defect]:
@@ -191,7 +184,7 @@ def _of_the_workers(seen: Seen) -> Iterator[Defect]:
     late = [each for each in seen.partitions if (each.flushed_ago or 0.0) > UNFLUSHED_SECONDS]
     for worker in sorted({each.worker or "nobody" for each in late}):
         its = [each for each in late if (each.worker or "nobody") == worker]
-        since = ago(max(each.flushed_ago or 0.0 for each in its))
+        since = spell(max(each.flushed_ago or 0.0 for each in its))
         state, remedy = (
             ("lives no more", "see the logs of the other workers")
             if worker in seen.gone
@@ -215,7 +208,7 @@ def _of_the_proofs(seen: Seen) -> Iterator[Defect]:
     why = "the log of the worker that holds partition 0 says why"
     if replayed := [each.partition for each in seen.partitions if each.is_replayed]:
         why = f"partitions {replayed} are being replayed"
-    what = "nothing is proven yet" if age is None else f"the last proof is {ago(age)} old"
+    what = "nothing is proven yet" if age is None else f"the last proof is {spell(age)} old"
     yield Defect("proof", f"{what}, and no window closes", why)
     if seen.slot is not None and not seen.slot["active"] and seen.connector and seen.connector.running:
         yield Defect(
@@ -246,7 +239,7 @@ def _of_the_results(seen: Seen) -> Iterator[Defect]:
         return
     compared = seen.facts["comparisons"]
     if compared["different"]:
-        since = ago(compared["different_age"])
+        since = spell(compared["different_age"])
         windows = compared["different"]
         who = "1 closed window differs" if windows == 1 else f"{windows} closed windows differ"
         told = f"{who} from the canonical SQL, {'' if windows == 1 else 'the first '}for {since}"
@@ -255,7 +248,7 @@ def _of_the_results(seen: Seen) -> Iterator[Defect]:
         yield difference
     oldest = seen.facts["unpublished_since"]
     if oldest and seen.facts["now"] - oldest > UNPUBLISHED_AFTER:
-        waiting = ago((seen.facts["now"] - oldest).total_seconds())
+        waiting = spell((seen.facts["now"] - oldest).total_seconds())
         yield Defect(
             "published",
             f"{seen.facts['unpublished_events']} results wait for Kafka, the oldest for {waiting}",
@@ -267,7 +260,7 @@ def _of_the_alerts(seen: Seen) -> Iterator[Defect]:
     if seen.alerts is None or seen.alerts.is_evaluated or not seen.has_rules:
         return
     last = seen.alerts.evaluator
-    since = "" if last is None else f", for {ago(last.age)}"
+    since = "" if last is None else f", for {spell(last.age)}"
     yield Defect("alerts", f"nobody evaluates the alert rules{since}", "start `funnelproof alerts run`")
 
 

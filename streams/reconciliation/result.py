@@ -77,6 +77,11 @@ class ReconcileResult:
         return "undecided" if self.undecided or self.reason else "equal"
 
 
+def counts_told(counts: Counts | None) -> str:
+    """Return counts in words."""
+    return "nothing" if counts is None else f"{counts[0]} entered, {counts[1]} converted"
+
+
 def differences_of(run: ClosedRun, canonical: dict[Pair, Counts]) -> list[Difference]:
     """Return the pairs of `run` with facts unlike the canonical counts."""
     return [

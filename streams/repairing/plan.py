@@ -19,6 +19,7 @@ from streams.explaining import Fault, Finding
 
 _OF_THE_LOG = frozenset({Fault.LOST, Fault.GHOST, Fault.STALE, Fault.DEAD_LETTER, Fault.WRONG_PARTITION})
 _OF_THE_COUNTS = frozenset({Fault.MISSING_IN_STATE, Fault.PARTIAL_EDITED})
+_OF_A_DEAL = _OF_THE_LOG | _OF_THE_COUNTS
 _OF_THE_PAIRS = frozenset({Fault.PAIRS_CHANGED, Fault.RUN_ADDED})
 _LEFT = {
     Fault.SEALED: "the window is past its retention, and keeps its facts",
@@ -87,7 +88,7 @@ def _deals(findings: Sequence[Finding]) -> tuple[DealRepair, ...]:
     faults: dict[UUID, set[Fault]] = {}
     records: dict[UUID, set[LogRecord]] = {}
     for each in findings:
-        if each.fault not in _OF_THE_LOG | _OF_THE_COUNTS:
+        if each.fault not in _OF_A_DEAL:
             continue
         deals = {each.deal_id} if each.deal_id is not None else set()
         for row in each.rows:

@@ -1,6 +1,6 @@
 """The restatements of a deal's repair: every row of the deal, wherever the log has the row."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable
 from uuid import UUID
 
 import msgspec
@@ -11,21 +11,27 @@ from streams.repairing.plan import DealRepair
 from streams.repairing.restating import Reading
 
 
-def restatements(deals: Iterable[DealRepair], reading: Reading, partitions: int) -> Iterator[Restatement]:
-    """Yield the restatements of `deals`; `reading` has the rows of the deals, and of the deals' records.
+def restatements(deals: Iterable[DealRepair], reading: Reading, partitions: int) -> Collection[Restatement]:
+    """Return the restatements of `deals`, one for each record.
+
+    `reading` has the rows of the deals, and of the deals' records.
 
     A record in a partition of other deals is restated as a deletion. A row of the log that the source has no more is
     restated as a deletion. A row of the source is restated in the partition of the row's deal, whether the log has the
     row or not.
     """
-    for deal in deals:
-        for record in deal.records:
-            if record.is_astray:
-                yield reading.delete(record.partition, record.key)
-            else:
-                yield reading.restate(record.partition, record.key)
-    for row in reading.rows.values():
-        yield reading.restate(partition_of(row.deal_id, partitions), key_of(row.deal_id, row.id))
+    found = [
+        reading.delete(record.partition, record.key)
+        if record.is_astray
+        else reading.restate(record.partition, record.key)
+        for deal in deals
+        for record in deal.records
+    ]
+    found += [
+        reading.restate(partition_of(row.deal_id, partitions), key_of(row.deal_id, row.id))
+        for row in reading.rows.values()
+    ]
+    return {(each.partition, each.key): each for each in found}.values()
 
 
 def key_of(deal_id: UUID, row_id: UUID) -> bytes:

@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-import asyncpg
-
 from streams.cdc.restatement import SourceRow
-from streams.errors import PreconditionError
 from streams.resources import sql
+from streams.store.all_rows import all_rows
 from streams.store.database import Connection
 
 
@@ -18,13 +16,6 @@ async def read_rows(
 
     Raises PreconditionError if row security could hide rows from the role: a hidden row would look deleted.
     """
-    try:
-        async with source.transaction(readonly=True):
-            # Postgres then refuses instead of hiding rows.
-            await source.execute("set local row_security = off")
-            rows = await source.fetch(sql("queries/repair/rows_now"), list(ids), list(deals))
-    except asyncpg.InsufficientPrivilegeError as error:
-        raise PreconditionError(
-            f"the role of FUNNELPROOF_SOURCE_DSN may not read all rows: {error}"
-        ) from error
+    async with source.transaction(readonly=True), all_rows(source, "the role of FUNNELPROOF_SOURCE_DSN"):
+        rows = await source.fetch(sql("queries/repair/rows_now"), list(ids), list(deals))
     return {row["id"]: SourceRow(**row) for row in rows}

@@ -1,1 +1,1 @@
-"""Programs that are kept running beside each other, under one supervisor; knows nothing about funnels."""
+"""A supervisor keeps programs running beside each other. The package knows nothing about funnels."""

@@ -5,12 +5,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
+from streams.domain.duration import spell
 from streams.errors import PreconditionError, SettingsError
 from streams.terminal.choosing import choose
 from streams.web.alert_model import Alert
 from streams.web.database import Database, Reading
 from streams.web.errors import MalformedError, UnknownError, WebError
-from streams.web.freshness import health_of, spell, state_of
+from streams.web.freshness import health_of, state_of
 from streams.web.funnels import Place, find, window_kinds
 from streams.web.history import History
 from streams.web.lists import read_alerts, read_reconciliations

@@ -7,12 +7,12 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from streams.domain.duration import spell
 from streams.terminal.alerts import alerts
 from streams.terminal.choosing import title
 from streams.terminal.following import Seen
 from streams.terminal.funnel import Closed, Step, closed, funnel
 from streams.terminal.shapes import printable
-from streams.web.freshness import spell
 from streams.web.model import Expected, Health, Reconciliation, Window
 from streams.web.view import Row, View
 from streams.web.words import capital, causes, clock, moment, percent, span, stage

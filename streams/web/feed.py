@@ -11,10 +11,11 @@ from typing import Any
 
 import structlog
 
+from streams.domain.duration import spell
 from streams.web.database import Database
 from streams.web.errors import WebError
 from streams.web.followed import Followed
-from streams.web.freshness import health_of, spell, state_of
+from streams.web.freshness import health_of, state_of
 from streams.web.render import render_freshness
 from streams.web.scope import EVERYTHING
 

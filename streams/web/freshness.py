@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Literal
 
+from streams.domain.duration import spell
 from streams.web.model import Health, Reconciliation
 
 LATE_AFTER = timedelta(seconds=5)
@@ -72,14 +73,6 @@ def _doubts(pulse: Mapping[str, Any]) -> tuple[str, ...]:
     """Return why results are estimates: the doubts, and the reasons of the last proof, for example dead letters."""
     reasons = pulse["reasons"] or () if pulse["completeness"] == "estimated" else ()
     return tuple(dict.fromkeys((*pulse["doubts"], *reasons)))
-
-
-def spell(seconds: float) -> str:
-    """Return a length of time for people: `41 s`, `12 min`, `5 h`, `3 days`."""
-    for most, unit, name in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
-        if seconds < most:
-            return f"{seconds / unit:.0f} {name}"
-    return f"{seconds / 86_400:.0f} days"
 
 
 def _seconds(now: Any, then: Any) -> float | None:  # noqa: ANN401 - instants of a record, or None

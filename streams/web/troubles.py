@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from streams.domain.duration import spell
 from streams.store.doubts import COMPARE, RETRY
-from streams.web.freshness import LATE_AFTER, spell
+from streams.web.freshness import LATE_AFTER
 from streams.web.operation_model import Operations, Trouble
 from streams.web.waiting import FRESH_SECONDS
 

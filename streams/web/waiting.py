@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from streams.web.freshness import UNPROVEN_AFTER, spell
+from streams.domain.duration import spell
+from streams.web.freshness import UNPROVEN_AFTER
 
 FRESH_SECONDS = UNPROVEN_AFTER.total_seconds()
 """The age up to which a reading is taken for the present."""

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup, escape
 
-from streams.web.freshness import spell
+from streams.domain.duration import spell
 from streams.web.model import Window
 
 CAUSES = {

@@ -1,14 +1,10 @@
 """What may have been lost is noted once, makes results estimates, and is settled by an equal reconciliation."""
 
-import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import cast
 
 import pytest
 
-from streams.brokers import Brokers
-from streams.completeness.markers import Markers
 from streams.domain.partition import Delta
 from streams.fold.partials import DeadLetter, PartitionFlush
 from streams.publish.closing import Published
@@ -300,18 +296,3 @@ async def test_what_no_marker_proves_is_published_with_its_reason(desk: Desk, po
     assert await desk.closing.publish(replace(proof, marker=marker), due) == Published(1, 1)
     assert await completeness(pool) == ["estimated"]
     assert await kinds(pool) == []
-
-
-async def test_readers_that_note_the_same_markers_do_not_lock_each_other_out(desk: Desk, pool: Pool) -> None:
-    await desk.close(1)
-    markers = [await emitted(pool, 100 + number) for number in range(300)]
-    readers = [Markers(pool, Brokers("127.0.0.1:1"), "messages", "prefix") for _ in range(4)]
-    orders = [markers, markers[::-1]]  # a set has any order
-    for _ in range(5):
-        await asyncio.gather(
-            *(
-                reader._note_seen(cast("set[tuple[int, str]]", orders[place % 2]))
-                for place, reader in enumerate(readers)
-            )
-        )
-    assert await pool.fetchval("select count(*) from funnelproof.marker where seen_at is null") == 0

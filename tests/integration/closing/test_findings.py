@@ -1,49 +1,32 @@
 """Findings in Postgres: an explanation replaces the findings of a window, an equal comparison resolves them."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import asyncpg
 import pytest
 
 from streams.explaining.finding import ConcernedRow, Fault, Finding, Witnesses
 from streams.explaining.recording import record
-from streams.reconciliation.reader import Reader
 from streams.reconciliation.reconcile import Sessions, compare
 from streams.reconciliation.rounds import read_runs
 from streams.resources import sql
 from streams.store.closed_scope import ClosedScope
 from streams.store.database import Pool
-from tests.integration.closing.conftest import IDLE, SALES, START, TENANT, Desk, entry, stage_id, write_to_crm
+from tests.integration.closing.conftest import IDLE, SALES, START, TENANT, Desk, stage_id
+from tests.integration.closing.quiet import let_a_deal_convert, sessions
+
+__all__ = ["sessions"]
 
 MINUTE = timedelta(minutes=1)
 ROW = UUID(int=7)
 UNRESOLVED = "select count(*) from funnelproof.finding where resolved_at is null"
 
 
-class Quiet(Sessions):
-    """Sessions without Kafka: the partials hold everything that the test has flushed."""
-
-    async def prove(self) -> None:
-        pass
-
-
-@pytest.fixture
-async def sessions(database: str, pool: Pool) -> AsyncIterator[Sessions]:
-    connection = await asyncpg.connect(database, server_settings={"timezone": "UTC"})
-    yield Quiet(Reader(connection, timedelta(seconds=30)), pool, connection, None)  # type: ignore[arg-type]  # none
-    await connection.close()
-
-
 @pytest.fixture(autouse=True)
 async def closed(desk: Desk, sessions: Sessions) -> None:
     """Two windows of two pipelines are closed, with a deal in the first."""
-    for stage in range(2):
-        deal, row = uuid5(UUID(TENANT), "deal"), uuid5(UUID(TENANT), f"deal {stage}")
-        await write_to_crm(sessions.source, deal, row, (SALES, stage, 1 + stage))
-        desk.write(str(row), entry(stage, 1 + stage), deal=str(deal))
-    await desk.flush()
+    await let_a_deal_convert(desk, sessions)
     await desk.close(120, scopes=(SALES, IDLE))
 
 

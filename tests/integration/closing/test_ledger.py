@@ -3,12 +3,10 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
-import asyncpg
 import pytest
 
 from streams.reconciliation import Job, ledger
@@ -22,35 +20,19 @@ from streams.store.closed_scope import ClosedScope
 from streams.store.database import Pool
 from streams.store.doubts import unresolved_doubts
 from tests.integration.closing.conftest import SALES, START, TENANT, Desk, entry, stage_id, write_to_crm
+from tests.integration.closing.quiet import let_a_deal_convert, sessions
+
+__all__ = ["sessions"]
 
 MINUTE = timedelta(minutes=1)
 EVERY = timedelta(minutes=15)
 WINDOWS = 9
 
 
-class Quiet(Sessions):
-    """Sessions without Kafka: the partials hold everything that the test has flushed."""
-
-    async def prove(self) -> None:
-        pass
-
-
-@pytest.fixture
-async def sessions(database: str, pool: Pool) -> AsyncIterator[Sessions]:
-    connection = await asyncpg.connect(database, server_settings={"timezone": "UTC"})
-    reader = Reader(connection, timedelta(seconds=30))
-    yield Quiet(reader, pool, connection, None)  # type: ignore[arg-type]  # there is no prover
-    await connection.close()
-
-
 @pytest.fixture(autouse=True)
 async def closed(desk: Desk, sessions: Sessions) -> None:
     """Nine windows of a pipeline are closed, with a deal in one."""
-    for stage in range(2):
-        deal, row = uuid5(UUID(TENANT), "deal"), uuid5(UUID(TENANT), f"deal {stage}")
-        await write_to_crm(sessions.source, deal, row, (SALES, stage, 1 + stage))
-        desk.write(str(row), entry(stage, 1 + stage), deal=str(deal))
-    await desk.flush()
+    await let_a_deal_convert(desk, sessions)
     await desk.close(60 * WINDOWS)
 
 

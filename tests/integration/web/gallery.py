@@ -140,7 +140,7 @@ async def history(scene: Scene, days: int = 30, *, works: int = 1, today: Number
         doubtful: Mapping[str, object] = (
             {"completeness": "estimated", "reasons": ["the replication slot was moved"]} if ago == 12 else {}
         )
-        await desk.close(TENANT, PIPELINE, "day", start, start + DAY, counts, **doubtful)  # type: ignore[arg-type]
+        await desk.close(TENANT, PIPELINE, "day", start, start + DAY, counts, **doubtful)  # type: ignore[arg-type]  # two of them
         if ago == 5:
             await desk.close(
                 TENANT, PIPELINE, "day", start, start + DAY, [(counts[0][0] + 3, counts[0][1] + 2), *counts[1:]],

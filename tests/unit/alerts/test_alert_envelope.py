@@ -157,11 +157,11 @@ def test_an_alert_that_is_on_ends_in_the_future_and_one_that_is_over_in_the_past
         "held": ["FunnelproofAlertHeld"],
         "invalid": ["FunnelproofRuleInvalid"],
     }.items():
-        alerts = list(alerts_of(transition(step), now, "x", None))  # type: ignore[arg-type]
-        assert [alert["labels"]["alertname"] for alert in alerts] == names  # type: ignore[index]
+        alerts = list(alerts_of(transition(step), now, "x", None))  # type: ignore[arg-type]  # a text
+        assert [alert["labels"]["alertname"] for alert in alerts] == names  # type: ignore[index]  # JSON
         assert {alert["endsAt"] for alert in alerts} == {now + STAYS_ON}
     for step, number in {"resolved": 1, "retracted": 1, "released": 2}.items():
-        alerts = list(alerts_of(transition(step), now, "x", None))  # type: ignore[arg-type]
+        alerts = list(alerts_of(transition(step), now, "x", None))  # type: ignore[arg-type]  # a text
         assert [alert["endsAt"] for alert in alerts] == [NOON + timedelta(seconds=1)] * number
 
 

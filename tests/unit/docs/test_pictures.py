@@ -95,6 +95,6 @@ AXIS = "axis 10:00 11:00 10m\nrow one One\n"
         ("circle one 10:55 what", "no line begins"),
     ],
 )
-def test_a_time_line_that_cannot_be_read_is_not_drawn(draw: Any, text: str, reason: str) -> None:  # noqa: ANN401
+def test_a_time_line_that_cannot_be_read_is_not_drawn(draw: Any, text: str, reason: str) -> None:  # noqa: ANN401 - see above
     with pytest.raises(ValueError, match=reason):
         draw(AXIS + text)

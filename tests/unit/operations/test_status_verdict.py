@@ -9,7 +9,8 @@ import pytest
 from streams.alerts.listing import EvaluatorReading
 from streams.alerts.overview import Overview
 from streams.cdc.connector import ConnectorStatus
-from streams.operations.verdict import PartitionStatus, Seen, ago, judge
+from streams.domain.duration import spell
+from streams.operations.verdict import PartitionStatus, Seen, judge
 
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
 FACTS: dict[str, Any] = {
@@ -208,7 +209,7 @@ def test_a_worker_that_flushed_last_and_lives_no_more_is_known() -> None:
 
 
 def test_a_length_of_time_is_told_in_the_unit_that_fits() -> None:
-    assert [ago(seconds) for seconds in (1.4, 75, 600, 10_800, 300_000)] == [
+    assert [spell(seconds) for seconds in (1.4, 75, 600, 10_800, 300_000)] == [
         "1 s",
         "75 s",
         "10 min",
