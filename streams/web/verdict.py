@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+from uuid import UUID
 
 from streams.web.alert_model import Alert
 from streams.web.intervals import rate_interval
@@ -28,6 +29,17 @@ class Verdict:
     note: str = ""
     alerts: tuple[Alert, ...] = ()
 
+    def odds(self, from_stage_id: UUID, to_stage_id: UUID) -> float | None:
+        """Return how many times better a fall explains the numbers of a pair than no fall; None without an alert."""
+        return next(
+            (
+                alert.odds
+                for alert in self.alerts
+                if (alert.from_stage_id, alert.to_stage_id) == (from_stage_id, to_stage_id)
+            ),
+            None,
+        )
+
 
 def verdict_of(
     pairs: Sequence[Pair],
@@ -47,8 +59,7 @@ def verdict_of(
         )
     firing = tuple(alert for alert in alerts if alert.state in ("firing", "silenced"))
     if firing:
-        more = "" if len(firing) == 1 else f" {len(firing) - 1} more alerts are on."
-        return Verdict("dropping", _sentence(firing[0]), f"Rule {firing[0].rule}.{more}", firing)
+        return Verdict("dropping", _sentence(firing[0]), _rule(firing), firing)
     silent = _why_unjudged(watch)
     if not pairs:
         return Verdict("unjudged", "No verdict.", "The pipeline has fewer than two stages.")
@@ -82,6 +93,14 @@ def _why_unjudged(watch: Mapping[str, Any] | None) -> str:
     if watch["age"] > SILENT_SECONDS:
         return "Nobody evaluates the rules of alerts: run `funnelproof alerts run`."
     return f"Verdicts are held back: {watch['held']}." if watch["held"] else ""
+
+
+def _rule(firing: Sequence[Alert]) -> str:
+    """Return the rule with its budget: `Rule “drop”, false alarms at most 1 per pipeline per month.`."""
+    first = firing[0]
+    budget = f", false alarms at most {first.budget}" if first.budget else ""
+    more = "" if len(firing) == 1 else f" Alerts that are on as well: {len(firing) - 1}."
+    return f"Rule “{first.rule}”{budget}.{more}"
 
 
 def _sentence(alert: Alert) -> str:

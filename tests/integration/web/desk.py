@@ -1,5 +1,6 @@
 """A report database as workers would have left it: an installation, stages, closed windows, open counts."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -147,13 +148,16 @@ class Desk:
         )  # fmt: skip
         return run_id
 
-    async def reconciled(self, outcome: str = "equal", numbers: Mapping[str, int] | None = None) -> None:
+    async def reconciled(
+        self, outcome: str = "equal", numbers: Mapping[str, int] | None = None, at: datetime | None = None
+    ) -> None:
         values = {"runs": 12, "pairs": 36, "differences": 0, "undecided": 0} | dict(numbers or {})
         await self.connection.execute(
             """insert into funnelproof.reconciliation
             (started_at, finished_at, runs, pairs, differences, undecided, outcome) values
-            (clock_timestamp() - interval '14 min', clock_timestamp() - interval '13 min', $1, $2, $3, $4, $5)""",
-            *values.values(), outcome,
+            (coalesce($6, clock_timestamp()) - interval '14 min', coalesce($6, clock_timestamp()) - interval '13 min',
+            $1, $2, $3, $4, $5)""",
+            *values.values(), outcome, at,
         )  # fmt: skip
 
     async def label(self, kind: str, identifier: UUID, text: str) -> None:
@@ -212,11 +216,17 @@ class Desk:
                 Decimal(profile), pipeline[1], name(pipeline[1], 0), name(pipeline[1], place), *window,
             )  # fmt: skip
 
-    async def fire(self, tenant: UUID, pipeline: UUID, kind: str, start: datetime, end: datetime) -> None:
+    async def fire(
+        self, tenant: UUID, pipeline: UUID, kind: str, start: datetime, end: datetime, rate: float = 0.25
+    ) -> None:
         """Have an alert fire on the first pair of a pipeline, and write the transition down."""
         alert, pair = name("alert", pipeline, kind), (name(pipeline, 0), name(pipeline, 1))
-        content = '{"from_stage": "Lead", "to_stage": "Qualified", "rate": 0.25, "expected_rate": 0.449,'
-        content += ' "tenant": "Aurora Energy", "pipeline": "New business"}'
+        content = json.dumps(
+            {
+                "from_stage": "Lead", "to_stage": "Qualified", "rate": rate, "expected_rate": 0.449, "odds": 5200.4,
+                "budget": "1 per pipeline per month", "tenant": "Aurora Energy", "pipeline": "New business",
+            }
+        )  # fmt: skip
         await self.connection.execute(
             """insert into funnelproof.alert_state (alert_id, rule, kind, severity, window_name, tiling, tenant_id,
             pipeline_id, from_stage_id, to_stage_id, state, number, active_since, fired_at, window_start, window_end,

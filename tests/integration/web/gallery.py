@@ -148,7 +148,7 @@ async def history(scene: Scene, days: int = 30, *, works: int = 1, today: Number
             )  # fmt: skip
     await begin(scene, "day", TODAY, TODAY + DAY, today or funnel(160, YOUNG))
     await begin(scene, "hour", HOUR, HOUR + timedelta(hours=1), funnel(24, YOUNG))
-    await desk.reconciled()
+    await desk.reconciled(at=NOW)
     if works:
         await scene.work(works)
 
@@ -190,7 +190,7 @@ async def funnel_calm(scene: Scene) -> str:
 async def funnel_dropping(scene: Scene) -> str:
     await history(scene)
     await judged(scene, rate=0.449)
-    await scene.desk.fire(TENANT, PIPELINE, "day", TODAY, TODAY + DAY)
+    await scene.desk.fire(TENANT, PIPELINE, "day", TODAY, TODAY + DAY, rate=38 / 160)
     return url()
 
 

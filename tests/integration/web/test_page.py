@@ -64,7 +64,7 @@ async def test_the_page_has_the_numbers_without_scripts(client: httpx.AsyncClien
     cells = Cells(page.text)
     assert cells.of("Entered") == ["120", "60", "20"]
     assert cells.of("Converted") == ["30", "20", "5"]
-    assert cells.of("Before")[0] == "44.9\N{NO-BREAK SPACE}%of 401"
+    assert cells.of("Whole day before")[0] == "44.9\N{NO-BREAK SPACE}%of 401"
     assert "<noscript><meta http-equiv=" in page.text
 
 
@@ -252,9 +252,13 @@ async def test_the_page_waits_for_a_database_that_is_away() -> None:
 
 async def verdict(client: httpx.AsyncClient, town: Town) -> str:
     """The text of the verdict, without markup."""
+    return await part(client, town, "verdict")
+
+
+async def part(client: httpx.AsyncClient, town: Town, name: str) -> str:
     page = (await client.get("/", params=town.where)).text
-    part = page[page.index('<section id="verdict"') :]
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", part[: part.index("</section>")])).strip()
+    found = page[page.index(f'<section id="{name}"') :]
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", found[: found.index("</section>")])).strip()
 
 
 async def test_only_the_detector_of_alerts_gives_a_verdict(client: httpx.AsyncClient, town: Town) -> None:
@@ -273,8 +277,12 @@ async def test_only_the_detector_of_alerts_gives_a_verdict(client: httpx.AsyncCl
     await desk.fire(town.acme, town.sales, "day", TODAY, TODAY + DAY)
     told = await verdict(client, town)
     assert told.startswith(
-        "Lead → Qualified is dropping: 25.0 %, expected 44.9 %. Since 10 Jun 2026, 10:20:30."
+        "Lead → Qualified is dropping: 25.0 %, expected 44.9 %. Since 10 Jun 2026, 10:20:30 (UTC)."
+        " Rule “drop”, false alarms at most 1 per pipeline per month."
     )
+    sure = await part(client, town, "proofs")
+    assert "A fall explains the numbers 5,200 times better than chance. 30 of 120 converted so far" in sure
+    assert "The day is open until 11 Jun, 00:00: the counts still change" in sure
 
 
 async def test_few_entries_are_too_few_to_tell(client: httpx.AsyncClient, town: Town) -> None:
@@ -317,10 +325,10 @@ async def test_the_page_shows_what_is_expected_and_how_long_deals_take(
     assert await cells("Expected") == "learning, 1 window left"
     await desk.expect(where, today, 20, 0.44, learned=True)
     await desk.age(where, today, (120, 30))
-    assert await cells("Expected") == "44.0 %31.7 % to 56.7 %; seen 25.0 %"
+    assert await cells("Expected") == "44.0 %31.7 % to 56.7 %"
     assert await cells("Time") == "≈ 4.0 h"
     page = (await client.get("/", params=town.where)).text
-    assert "for the deals proven by 10:00" in page
+    assert "for deals of the same age, by 10:00" in page
     assert 'class="range"' in page
     told = (await client.get("/api/v1/funnel", params=town.where)).json()["pairs"][0]
     assert (told["expected"]["state"], told["expected"]["low"], told["expected"]["high"]) == ("known", 38, 68)
@@ -333,6 +341,8 @@ async def test_the_page_shows_what_is_expected_and_how_long_deals_take(
         "update funnelproof.prover set completeness = 'proven', source_time = $1", TODAY + DAY / 24
     )
     assert await cells("Expected") == "from 02:00 on"
+    await desk.connection.execute("update funnelproof.prover set source_time = $1", TODAY + DAY / 8)
+    assert (await cells("Expected")).endswith("; seen 0.0 %")  # by 02:00; conversions came after four
 
 
 async def test_an_alert_that_fires_is_pushed_within_a_second(client: httpx.AsyncClient, town: Town) -> None:
