@@ -277,11 +277,11 @@ async def test_only_the_detector_of_alerts_gives_a_verdict(client: httpx.AsyncCl
     await desk.fire(town.acme, town.sales, "day", TODAY, TODAY + DAY)
     told = await verdict(client, town)
     assert told.startswith(
-        "Lead → Qualified is dropping: 25.0 %, expected 44.9 %. Since 10 Jun 2026, 10:20:30 (UTC)."
+        "Lead → Qualified is dropping: 25.0 %, expected 44.9 %. The alert fired 10 Jun 2026, 10:20:30 (UTC)."
         " Rule “drop”, false alarms at most 1 per pipeline per month."
     )
     sure = await part(client, town, "proofs")
-    assert "A fall explains the numbers 5,200 times better than chance. 30 of 120 converted so far" in sure
+    assert "Very likely a real fall: a fall explains the numbers 5,200 times better than chance. 30 of 120 converted so far" in sure
     assert "The day is open until 11 Jun, 00:00: the counts still change" in sure
 
 
@@ -320,15 +320,15 @@ async def test_the_page_shows_what_is_expected_and_how_long_deals_take(
     async def cells(label: str) -> str:
         return Cells((await client.get("/", params=town.where)).text).of(label)[0].replace("\xa0", " ")
 
-    assert await cells("Expected") == "\N{EN DASH}"
+    assert await cells("Expected so far") == "\N{EN DASH}"
     await desk.expect(where, today, 13, 0.44, learned=False)
-    assert await cells("Expected") == "learning, 1 window left"
+    assert await cells("Expected so far") == "learning, 1 window left"
     await desk.expect(where, today, 20, 0.44, learned=True)
     await desk.age(where, today, (120, 30))
-    assert await cells("Expected") == "44.0 %31.7 % to 56.7 %"
+    assert await cells("Expected so far") == "44.0 %usual 31.7 % to 56.7 %"
     assert await cells("Time") == "≈ 4.0 h"
     page = (await client.get("/", params=town.where)).text
-    assert "for deals of the same age, by 10:00" in page
+    assert "had at the same age, 10:00" in page
     assert 'class="range"' in page
     told = (await client.get("/api/v1/funnel", params=town.where)).json()["pairs"][0]
     assert (told["expected"]["state"], told["expected"]["low"], told["expected"]["high"]) == ("known", 38, 68)
@@ -336,13 +336,13 @@ async def test_the_page_shows_what_is_expected_and_how_long_deals_take(
     rows = (await client.get("/api/v1/funnel", params=town.where | {"format": "csv"})).text.splitlines()
     assert dict(zip(rows[0].split(","), rows[1].split(","), strict=True))["expected_high"] == "68"
     await desk.connection.execute("update funnelproof.prover set completeness = 'estimated'")
-    assert await cells("Expected") == "not while results are estimates"
+    assert await cells("Expected so far") == "not while results are estimates"
     await desk.connection.execute(
         "update funnelproof.prover set completeness = 'proven', source_time = $1", TODAY + DAY / 24
     )
-    assert await cells("Expected") == "from 02:00 on"
+    assert await cells("Expected so far") == "from 02:00 on"
     await desk.connection.execute("update funnelproof.prover set source_time = $1", TODAY + DAY / 8)
-    assert (await cells("Expected")).endswith("; seen 0.0 %")  # by 02:00; conversions came after four
+    assert (await cells("Expected so far")).endswith("; seen 0.0 %")  # by 02:00; conversions came after four
 
 
 async def test_an_alert_that_fires_is_pushed_within_a_second(client: httpx.AsyncClient, town: Town) -> None:
