@@ -19,7 +19,7 @@
     state = now;
   };
   tell(freshness.querySelector(".mark"));
-  stream.addEventListener("htmx:sse:after:message", () => { heard = Date.now(); tell(freshness.querySelector(".mark")); });
+  stream.addEventListener("htmx:sse:after:message", () => { heard = Date.now(); delete document.body.dataset.heard; tell(freshness.querySelector(".mark")); });
   document.addEventListener("visibilitychange", () => { if (!document.hidden) heard = Math.max(heard, Date.now() - SILENT); });
   setInterval(() => {
     const silent = Date.now() - heard, late = Date.now() - looked;
@@ -28,6 +28,7 @@
     if (document.hidden || Date.now() - heard < SILENT) return;
     const mark = freshness.querySelector(".mark"), message = freshness.querySelector(".message");
     mark.className = "mark not_live";
+    document.body.dataset.heard = new Date(heard).toLocaleTimeString();
     mark.querySelector("svg").innerHTML = CROSS;
     message.textContent = `Not live: ${Math.round(silent / 1000)} s old (the page's server gives no answer)`;
     tell(mark);

@@ -18,6 +18,7 @@ pytestmark = [
 ]
 TODAY = NOW.replace(hour=0, minute=0, second=0)
 FIRST_ENTERED = "document.querySelector('#funnel td[data-label=Entered]')?.textContent"
+THEN = "getComputedStyle(document.querySelector('#verdict h1'), '::after').content"
 HEARD = "document.querySelector('#freshness .message').textContent"
 
 
@@ -81,9 +82,13 @@ async def test_a_page_whose_server_is_gone_says_so_and_comes_back(town: Town, tm
             await page.until(f"{HEARD}.startsWith('Live')")
         assert await page.until(f"{HEARD}.startsWith('Not live')") < 5
         assert await page.value("document.querySelector('#announce').textContent.startsWith('Not live')")
+        assert (
+            await page.value(THEN) != '" (as of then)"'
+        )  # the time at which the page was last told something
         with serving(settings, int(address.rpartition(":")[2])):
             await town.desk.flush()
             assert await page.until(f"!{HEARD}.includes('gives no answer')") < 5
+            assert await page.value("document.body.dataset.heard === undefined")
 
 
 @pytest.mark.parametrize("word", ["Lead", "Donaudampfschifffahrtsgesellschaft" * 4])
