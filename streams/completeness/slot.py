@@ -6,8 +6,8 @@ and the note second, so the slot is never ahead of the note, unless somebody has
 confirmed up to 0/300, and the note says 0/200. The changes from 0/200 to 0/300 are lost.
 
 While nobody reads the slot, its position stands. The watch looks at the slot ten times a second, and asks Connect
-as soon as nobody reads the slot. A position that differs between two such looks is a suspicion: see
-`streams.completeness.suspicion`.
+as soon as nobody reads the slot. A position that differs between two such looks is a suspicion, unless Connect has
+noted the position before: then nothing is skipped. See `streams.completeness.suspicion`.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from streams.domain.lsn import lsn_text
 from streams.errors import FunnelproofError
 from streams.resources import sql
 from streams.settings import Settings
-from streams.store.database import Connection, Pool, connect_to_source
+from streams.store.database import Connection, OwnConnection, Pool, connect_to_source
 from streams.store.doubts import Doubt, note_configuration, note_doubt, unresolved_doubts
 from streams.store.keep_trying import Trouble, keep_trying
 
@@ -46,6 +46,7 @@ class SlotWatch:
         self._connector = Connector(settings)
         self._trouble = Trouble("the slot cannot be looked at")
         self._unread_at: int | None = None
+        self._delivered: int | None = None
         self._suspicion: Suspicion | None = None
         self.doubts: Sequence[Doubt] = ()
 
@@ -60,7 +61,7 @@ class SlotWatch:
         )
 
     async def _keep_sampling(self) -> None:
-        source = await connect_to_source(self._settings, "slot watch")
+        source = await self._connect()
         asked: asyncio.Task[None] | None = None
         ask_at = 0.0
         self._unread_at = None
@@ -86,6 +87,15 @@ class SlotWatch:
                 await self._suspicion.end()
             await source.close(timeout=5)
 
+    async def _connect(self) -> OwnConnection:
+        """Connect to the source; while the source is away, learn what Connect has delivered so far."""
+        try:
+            return await connect_to_source(self._settings, "slot watch")
+        except FunnelproofError:
+            with suppress(FunnelproofError):
+                self._delivered = await self._connector.committed_lsn()
+            raise
+
     async def _look(self, source: Connection) -> asyncpg.Record | None:
         """Return the slot; note a doubt if somebody moved the slot while nobody read the slot."""
         name = self._settings.instance
@@ -94,9 +104,13 @@ class SlotWatch:
         if slot is not None and not slot["active"]:
             self._unread_at = slot["confirmed_flush_lsn"]
         await self._judge_suspicion()
-        if before is not None and self._unread_at is not None and before != self._unread_at:
-            self._suspicion = Suspicion(before, self._unread_at, self._connector.committed_lsn)
+        now = self._unread_at
+        if before is not None and now is not None and before != now and not self._is_delivered(now):
+            self._suspicion = Suspicion(before, now, self._connector.committed_lsn)
         return slot
+
+    def _is_delivered(self, position: int) -> bool:
+        return self._delivered is not None and position <= self._delivered
 
     async def _judge_suspicion(self) -> None:
         if self._suspicion is None:
@@ -125,7 +139,7 @@ class SlotWatch:
             await self._note("slot", f"Postgres removed WAL that replication slot {name} had not read")
         with suppress(FunnelproofError):
             status = await self._connector.status()
-            committed = await self._connector.committed_lsn()
+            committed = self._delivered = await self._connector.committed_lsn()
             if status.failed:
                 await self._note("connector", f"connector {name} failed: {status.trouble}")
             if slot is not None and committed is not None and slot["confirmed_flush_lsn"] > committed:

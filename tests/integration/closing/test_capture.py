@@ -10,6 +10,7 @@ from streams.cdc.connector import Connector
 from streams.completeness.slot import SlotWatch
 from streams.domain.capture import TABLE
 from streams.domain.fingerprint import Fingerprint
+from streams.errors import UnreachableError
 from streams.publish.closing import Published
 from streams.resources import sql
 from streams.settings import Settings
@@ -163,5 +164,44 @@ async def test_a_slot_that_moves_while_nobody_reads_it_is_a_doubt_unless_connect
         await crm.execute("select pg_replication_slot_advance($1, pg_current_wal_lsn())", name)
         await watch._look(crm)
         assert await kinds(pool) == ["slot"], "the slot went on before Connect had answered"
+    finally:
+        await crm.execute("select pg_drop_replication_slot($1)", name)
+
+
+async def test_what_connect_has_noted_while_postgres_was_away_is_no_skipped_change(
+    desk: Desk, pool: Pool, crm: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Connect answers while Postgres is away, and no more afterwards."""
+    answers: list[int] = []
+
+    async def note(connector: Connector) -> int | None:
+        del connector
+        if answers:
+            return answers.pop()
+        raise UnreachableError("Connect is away")
+
+    monkeypatch.setattr(Connector, "committed_lsn", note)
+    await desk.close(1)
+    name = f"slot_{uuid4().hex[:20]}"
+    watch = SlotWatch(
+        Settings(source_dsn=f"postgresql://{name}@127.0.0.1:1/{name}", instance=name), pool, lambda: True
+    )
+    await crm.execute("select pg_create_logical_replication_slot($1, 'pgoutput')", name)
+    try:
+        await crm.execute("create table public.more as select 1")
+        delivered = await crm.fetchval("select pg_current_wal_lsn()")
+        answers.append(await crm.fetchval("select ($1::pg_lsn - '0/0')::bigint", delivered))
+        with pytest.raises(UnreachableError):
+            await watch._connect()
+        await watch._look(crm)
+        await crm.execute("select pg_replication_slot_advance($1, $2)", name, delivered)
+        for _ in range(2):  # as a reader does who comes, confirms and goes; then the next reader is there
+            await watch._look(crm)
+        assert watch._suspicion is None
+        await crm.execute("create table public.again as select 1")
+        await crm.execute("select pg_replication_slot_advance($1, pg_current_wal_lsn())", name)
+        await watch._look(crm)
+        assert watch._suspicion is not None, "nobody has noted this position"
+        await watch._suspicion.end()
     finally:
         await crm.execute("select pg_drop_replication_slot($1)", name)
