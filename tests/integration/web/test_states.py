@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.web.browser import CHROMIUM, Tab, tab
+from tests.integration.web.browser import CHROMIUM, Tab
 from tests.integration.web.conftest import serving
 from tests.integration.web.desk import Desk
 from tests.integration.web.gallery import STATES, Scene, State, pictures_of
@@ -59,19 +59,18 @@ def test_axe_is_the_file_that_was_published() -> None:
 
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.name)
 async def test_a_state_can_be_read_by_everybody_on_every_screen(
-    scene: Scene, state: State, tmp_path: Path
+    scene: Scene, state: State, page: Tab
 ) -> None:
     path = await state.make(scene)
-    async with tab(tmp_path) as page:
-        with serving(scene.site(), gate=scene.gate) as address:
-            await page.look(1280, WIDTHS[1280], "light")
-            await page.open(address + path)
-            if not state.leaves:
-                await check(page, state)
-        if state.leaves:
-            await page.until(f"{HEARD}.startsWith('Not live')")
+    with serving(scene.site(), gate=scene.gate) as address:
+        await page.look(1280, WIDTHS[1280], "light")
+        await page.open(address + path)
+        if not state.leaves:
             await check(page, state)
-        assert not [each for each in page.complaints if "Content Security Policy" in each]
+    if state.leaves:
+        await page.until(f"{HEARD}.startsWith('Not live')")
+        await check(page, state)
+    assert not [each for each in page.complaints if "Content Security Policy" in each]
 
 
 async def check(page: Tab, state: State) -> None:
