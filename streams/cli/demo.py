@@ -11,8 +11,6 @@ import typer
 from streams.cli.output import AsJson, print_json, stderr, stdout
 from streams.logs import configure_logging
 
-_WITHOUT_TERMINAL = 60.0
-
 Duration = Annotated[
     float | None,
     typer.Option(
@@ -64,21 +62,17 @@ def demo(
     """
     # Importing the demo and the servers takes a quarter of a second; no other command should wait for the import.
     from streams.demo.browser import has_display  # noqa: PLC0415 - see above
-    from streams.demo.options import DemoOptions  # noqa: PLC0415 - see above
+    from streams.demo.options import DemoOptions, as_shown  # noqa: PLC0415 - see above
     from streams.demo.story import run_demo  # noqa: PLC0415 - see above
     from streams.demo.summary import DemoResult, print_summary  # noqa: PLC0415 - see above
 
-    terminal = sys.stderr.isatty()
     configure_logging("console", "error")
-    options = DemoOptions(
-        duration=duration or (None if terminal else _WITHOUT_TERMINAL),
-        rate=rate,
-        seed=seed,
-        live=terminal and not no_dashboard,
-        data_dir=data_dir,
-        page=not no_dashboard,
-        browser=terminal and not no_browser and has_display(os.environ),
-        stay=terminal and not no_dashboard and not as_json,
+    options = as_shown(
+        DemoOptions(duration, rate, seed, data_dir=data_dir),
+        terminal=sys.stderr.isatty(),
+        dashboard=not no_dashboard,
+        browser=not no_browser and has_display(os.environ),
+        as_json=as_json,
     )
 
     def show(result: DemoResult) -> None:

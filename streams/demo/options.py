@@ -1,7 +1,9 @@
 """The demo's options."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+_WITHOUT_TERMINAL = 60.0
 
 
 @dataclass(frozen=True)
@@ -14,7 +16,7 @@ class DemoOptions:
     opens the page in the user's browser, and `stay` keeps the page live after the result, until Ctrl-C.
     """
 
-    duration: float | None = 60.0
+    duration: float | None = _WITHOUT_TERMINAL
     rate: float = 100.0
     seed: int = 1
     live: bool = False
@@ -22,3 +24,20 @@ class DemoOptions:
     page: bool = True
     browser: bool = False
     stay: bool = False
+
+
+def as_shown(
+    options: DemoOptions, *, terminal: bool, dashboard: bool, browser: bool, as_json: bool
+) -> DemoOptions:
+    """Return the options with what is shown in a terminal, or in a file in place of a terminal.
+
+    `dashboard`, `browser` and `as_json` are the user's wishes. Without a terminal no browser opens, and no page stays.
+    """
+    return replace(
+        options,
+        duration=options.duration or (None if terminal else _WITHOUT_TERMINAL),
+        live=terminal and dashboard,
+        page=dashboard,
+        browser=terminal and dashboard and browser,
+        stay=terminal and dashboard and not as_json,
+    )

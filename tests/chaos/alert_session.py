@@ -13,7 +13,8 @@ import asyncpg
 import msgspec
 from confluent_kafka import Consumer, TopicPartition
 
-from tests.chaos.alerting import FAULTS, Alarm, alarm_on, stall, turn
+from tests.chaos.alert_turns import FAULTS, stall, turn
+from tests.chaos.alerting import Alarm, alarm_on
 from tests.servers import EmbeddedServers
 
 NAME = "alerts"

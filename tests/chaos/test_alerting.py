@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.chaos.alerting import Alarm, alarm_on, turn
+from tests.chaos.alert_turns import turn
+from tests.chaos.alerting import Alarm, alarm_on
 from tests.servers import EmbeddedServers
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(600)]

@@ -3,9 +3,9 @@
 import asyncio
 import json
 import os
-import sys
 from pathlib import Path
 
+from tests import programs
 from tests.integration.alerts.web import site
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/none"
@@ -15,15 +15,8 @@ async def alerts_test(rules: Path, *options: str) -> tuple[int | None, str, str]
     """Run the command with no database and no Kafka at hand; return the exit status, stdout and stderr."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FUNNELPROOF_")}
     environment |= {"FUNNELPROOF_SOURCE_DSN": NOWHERE, "FUNNELPROOF_ALERT_RULES": str(rules)}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "streams", "alerts", "test", *options),
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    return process.returncode, out.decode(), err.decode()
+    done = await asyncio.to_thread(programs.run, ["alerts", "test", *options], environment)
+    return done.returncode, done.stdout, done.stderr
 
 
 async def test_a_test_reaches_the_receivers_of_a_rule_and_says_that_it_is_a_test(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from tests.integration.web.browser import CHROMIUM, Tab, tab
+from tests.integration.web.browser import CHROMIUM, Tab
 from tests.unit.docs.site import built_site
 
 pytestmark = [
@@ -20,7 +20,7 @@ TEXTS = """function texts(node) {
     return [...node.querySelectorAll("*")]
         .map(each => each.shadowRoot ? each.shadowRoot.textContent + texts(each.shadowRoot) : "").join(" ");
 }"""
-"""The texts of the shadow trees of a document: the search draws its results in one."""
+"""The texts of the shadow trees of a document: the search draws its results in page."""
 
 
 @pytest.fixture(scope="module")
@@ -45,31 +45,25 @@ async def address(site: Path) -> AsyncIterator[str]:
     await runner.cleanup()
 
 
-@pytest.fixture
-async def one(tmp_path: Path) -> AsyncIterator[Tab]:
-    async with tab(tmp_path / "profile") as one:
-        yield one
-
-
 async def test_no_page_asks_another_machine_or_is_wider_than_a_phone(
-    one: Tab, pages: list[str], address: str
+    page: Tab, pages: list[str], address: str
 ) -> None:
     assert len(pages) > 40
-    await one.call(
+    await page.call(
         "Emulation.setDeviceMetricsOverride", width=320, height=640, deviceScaleFactor=1, mobile=True
     )
-    for page in pages:
-        await one.open(address + page)
-        assert await one.value("document.documentElement.scrollWidth") <= 320, page
-    assert [url for url in one.requests if not url.startswith((address, "data:"))] == []
-    assert len(one.requests) > len(pages)
+    for path in pages:
+        await page.open(address + path)
+        assert await page.value("document.documentElement.scrollWidth") <= 320, path
+    assert [url for url in page.requests if not url.startswith((address, "data:"))] == []
+    assert len(page.requests) > len(pages)
 
 
-async def test_the_search_finds_a_page_by_a_word(one: Tab, address: str) -> None:
-    await one.open(address + "index.html")
-    await one.until(f"!!{BUTTON}")
-    await one.value(f"{BUTTON}.click()")
-    await one.until("document.activeElement !== document.body")
-    await one.call("Input.insertText", text="zombie")
-    await one.until(f"({TEXTS})(document).includes('What stops a zombie')")
-    assert [url for url in one.requests if not url.startswith((address, "data:", "blob:"))] == []
+async def test_the_search_finds_a_page_by_a_word(page: Tab, address: str) -> None:
+    await page.open(address + "index.html")
+    await page.until(f"!!{BUTTON}")
+    await page.value(f"{BUTTON}.click()")
+    await page.until("document.activeElement !== document.body")
+    await page.call("Input.insertText", text="zombie")
+    await page.until(f"({TEXTS})(document).includes('What stops a zombie')")
+    assert [url for url in page.requests if not url.startswith((address, "data:", "blob:"))] == []

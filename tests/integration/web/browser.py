@@ -18,17 +18,11 @@ _SWITCHES = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "-
 
 
 @dataclass
-class Tab:
-    """A tab. `requests` are the URLs that the tab has asked for; `complaints` what its console has told.
-
-    `held` are the requests that wait for `release`.
-    """
+class Line:
+    """A line to the browser or to one of its tabs, for commands."""
 
     socket: aiohttp.ClientWebSocketResponse
-    numbers: "count[int]"
-    requests: list[str]
-    complaints: list[str]
-    held: list[str] = field(default_factory=list)
+    numbers: "count[int]" = field(default_factory=lambda: count(1))
 
     async def call(self, method: str, **parameters: object) -> dict[str, Any]:
         """Send a command and return its result; note the events that come meanwhile."""
@@ -40,9 +34,25 @@ class Tab:
                 assert "error" not in told, told
                 result: dict[str, Any] = told["result"]
                 return result
-            self._note(told)
+            self.note(told)
 
-    def _note(self, told: dict[str, Any]) -> None:
+    def note(self, told: dict[str, Any]) -> None:
+        """Note an event."""
+
+
+@dataclass
+class Tab(Line):
+    """A tab. `requests` are the URLs that the tab has asked for; `complaints` what its console has told.
+
+    `held` are the requests that wait for `release`.
+    """
+
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)
+
+    def note(self, told: dict[str, Any]) -> None:
+        """Note a request, a request that is held back, or a complaint."""
         if told["method"] == "Network.requestWillBeSent":
             self.requests.append(told["params"]["request"]["url"])
         if told["method"] == "Fetch.requestPaused":
@@ -114,34 +124,55 @@ class Tab:
         return loop.time() - begun
 
 
+@dataclass(frozen=True)
+class Browser:
+    """A browser that runs; to start one takes longer than most tests of a page."""
+
+    http: aiohttp.ClientSession
+    line: Line
+
+    @asynccontextmanager
+    async def tab(self) -> AsyncIterator[Tab]:
+        """Have a tab with a profile of its own, as of a browser that has just been started."""
+        profile = await self.line.call("Target.createBrowserContext")
+        target = await self.line.call("Target.createTarget", url="about:blank", newWindow=True, **profile)
+        try:
+            address = f"/devtools/page/{target['targetId']}"
+            async with self.http.ws_connect(address, max_msg_size=0) as socket:
+                tab = Tab(socket)
+                for domain in ("Page", "Network", "Log", "Runtime"):
+                    await tab.call(f"{domain}.enable")
+                yield tab
+        finally:
+            await self.line.call("Target.disposeBrowserContext", **profile)
+
+
 @asynccontextmanager
-async def tab(folder: Path) -> AsyncIterator[Tab]:
-    """Have a tab of a browser with a profile in `folder`."""
+async def running_browser(folder: Path) -> AsyncIterator[Browser]:
+    """Have a browser with its files in `folder`."""
     assert CHROMIUM is not None
     process = await asyncio.create_subprocess_exec(
         CHROMIUM, *_SWITCHES, f"--user-data-dir={folder}", "about:blank",
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        port = await _port(folder / "DevToolsActivePort")
-        async with aiohttp.ClientSession() as session:
-            async with session.get(f"http://127.0.0.1:{port}/json/list") as answer:
-                pages = [each for each in await answer.json() if each["type"] == "page"]
-            async with session.ws_connect(pages[0]["webSocketDebuggerUrl"], max_msg_size=0) as socket:
-                one = Tab(socket, count(1), [], [])
-                for domain in ("Page", "Network", "Log", "Runtime"):
-                    await one.call(f"{domain}.enable")
-                yield one
+        port, path = await _address(folder / "DevToolsActivePort")
+        async with (
+            aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http,
+            http.ws_connect(path, max_msg_size=0) as socket,
+        ):
+            yield Browser(http, Line(socket))
     finally:
         process.terminate()
         await process.wait()
 
 
-async def _port(file: Path) -> int:
+async def _address(file: Path) -> tuple[str, str]:
+    """Return the port of the browser, and the path of the line to the browser itself."""
     async with asyncio.timeout(30):
-        while not (told := await asyncio.to_thread(_text, file)):
+        while len(told := (await asyncio.to_thread(_text, file)).split()) < 2:
             await asyncio.sleep(0.05)
-    return int(told.split()[0])
+    return told[0], told[1]
 
 
 def _text(file: Path) -> str:

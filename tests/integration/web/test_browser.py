@@ -1,13 +1,12 @@
 """The page in Chromium."""
 
 import statistics
-from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 
 from streams.settings import Settings
-from tests.integration.web.browser import CHROMIUM, Tab, tab
+from tests.integration.web.browser import CHROMIUM, Tab
 from tests.integration.web.conftest import Town, serving
 from tests.integration.web.crm import write_deals
 from tests.integration.web.desk import DAY, NOW, name
@@ -22,77 +21,65 @@ THEN = "getComputedStyle(document.querySelector('#verdict h1'), '::after').conte
 HEARD = "document.querySelector('#freshness .message').textContent"
 
 
-async def test_a_flush_reaches_the_pixels_within_a_second(address: str, town: Town, tmp_path: Path) -> None:
-    async with tab(tmp_path) as page:
-        await page.open(f"{address}/?{urlencode(town.where)}")
-        assert await page.value(FIRST_ENTERED) == "120"
-        spent = []
-        for entered in range(201, 208):
-            await town.desk.count(
-                town.acme, town.sales, "day", TODAY, TODAY + DAY, [(entered, 30), (60, 20), (20, 5)]
-            )
-            await town.desk.flush()
-            spent.append(await page.until(f"{FIRST_ENTERED} === '{entered}'"))
-        assert statistics.median(spent) < 1.0
-        assert page.complaints == []
-        assert all(url.startswith(address) for url in page.requests if not url.startswith("about:"))
+async def test_a_flush_reaches_the_pixels_within_a_second(address: str, town: Town, page: Tab) -> None:
+    await page.open(f"{address}/?{urlencode(town.where)}")
+    assert await page.value(FIRST_ENTERED) == "120"
+    spent = []
+    for entered in range(201, 208):
+        await town.desk.count(
+            town.acme, town.sales, "day", TODAY, TODAY + DAY, [(entered, 30), (60, 20), (20, 5)]
+        )
+        await town.desk.flush()
+        spent.append(await page.until(f"{FIRST_ENTERED} === '{entered}'"))
+    assert statistics.median(spent) < 1.0
+    assert page.complaints == []
+    assert all(url.startswith(address) for url in page.requests if not url.startswith("about:"))
 
 
 @pytest.mark.parametrize("file", ["htmx-", "hx-sse-", "page."])
 async def test_a_page_is_live_though_one_of_its_files_comes_late(
-    address: str, town: Town, tmp_path: Path, file: str
+    address: str, town: Town, page: Tab, file: str
 ) -> None:
-    async with tab(tmp_path) as page:
-        await page.hold(f"*/assets/{file}*.js")
-        await page.call("Page.navigate", url=f"{address}/?{urlencode(town.where)}")
-        await page.until(f"{FIRST_ENTERED} === '120'")
-        for _ in range(20):  # the other files have long been run
-            await page.value("new Promise(done => setTimeout(done, 50))")
-        assert len(page.held) == 1
-        await page.release()
-        await town.desk.count(
-            town.acme, town.sales, "day", TODAY, TODAY + DAY, [(300, 30), (60, 20), (20, 5)]
-        )
-        await town.desk.flush()
-        await page.until(f"{FIRST_ENTERED} === '300'")
+    await page.hold(f"*/assets/{file}*.js")
+    await page.call("Page.navigate", url=f"{address}/?{urlencode(town.where)}")
+    await page.until(f"{FIRST_ENTERED} === '120'")
+    for _ in range(20):  # the other files have long been run
+        await page.value("new Promise(done => setTimeout(done, 50))")
+    assert len(page.held) == 1
+    await page.release()
+    await town.desk.count(town.acme, town.sales, "day", TODAY, TODAY + DAY, [(300, 30), (60, 20), (20, 5)])
+    await town.desk.flush()
+    await page.until(f"{FIRST_ENTERED} === '300'")
 
 
-async def test_the_focus_stays_where_it_is_while_numbers_change(
-    address: str, town: Town, tmp_path: Path
-) -> None:
-    async with tab(tmp_path) as page:
-        await page.open(f"{address}/?{urlencode(town.where)}")
-        await page.value(
-            "document.querySelectorAll('#funnel th a')[1].focus(), document.querySelector('details').open = true"
-        )
-        await town.desk.count(
-            town.acme, town.sales, "day", TODAY, TODAY + DAY, [(300, 30), (60, 20), (20, 5)]
-        )
-        await town.desk.flush()
-        await page.until(f"{FIRST_ENTERED} === '300'")
-        assert await page.value("document.activeElement.textContent") == "Qualified → Demo"
-        assert await page.value("document.querySelector('details').open") is True
+async def test_the_focus_stays_where_it_is_while_numbers_change(address: str, town: Town, page: Tab) -> None:
+    await page.open(f"{address}/?{urlencode(town.where)}")
+    await page.value(
+        "document.querySelectorAll('#funnel th a')[1].focus(), document.querySelector('details').open = true"
+    )
+    await town.desk.count(town.acme, town.sales, "day", TODAY, TODAY + DAY, [(300, 30), (60, 20), (20, 5)])
+    await town.desk.flush()
+    await page.until(f"{FIRST_ENTERED} === '300'")
+    assert await page.value("document.activeElement.textContent") == "Qualified → Demo"
+    assert await page.value("document.querySelector('details').open") is True
 
 
-async def test_a_page_whose_server_is_gone_says_so_and_comes_back(town: Town, tmp_path: Path) -> None:
+async def test_a_page_whose_server_is_gone_says_so_and_comes_back(town: Town, page: Tab) -> None:
     settings = Settings(source_dsn=town.dsn)
-    async with tab(tmp_path) as page:
-        with serving(settings) as address:
-            await page.open(f"{address}/?{urlencode(town.where)}")
-            await page.until(f"{HEARD}.startsWith('Live')")
-        assert await page.until(f"{HEARD}.startsWith('Not live')") < 5
-        assert await page.value("document.querySelector('#announce').textContent.startsWith('Not live')")
-        assert (
-            await page.value(THEN) != '" (as of then)"'
-        )  # the time at which the page was last told something
-        with serving(settings, int(address.rpartition(":")[2])):
-            await town.desk.flush()
-            assert await page.until(f"!{HEARD}.includes('gives no answer')") < 5
-            assert await page.value("document.body.dataset.heard === undefined")
+    with serving(settings) as address:
+        await page.open(f"{address}/?{urlencode(town.where)}")
+        await page.until(f"{HEARD}.startsWith('Live')")
+    assert await page.until(f"{HEARD}.startsWith('Not live')") < 5
+    assert await page.value("document.querySelector('#announce').textContent.startsWith('Not live')")
+    assert await page.value(THEN) != '" (as of then)"'  # the time at which the page was last told something
+    with serving(settings, int(address.rpartition(":")[2])):
+        await town.desk.flush()
+        assert await page.until(f"!{HEARD}.includes('gives no answer')") < 5
+        assert await page.value("document.body.dataset.heard === undefined")
 
 
 @pytest.mark.parametrize("word", ["Lead", "Donaudampfschifffahrtsgesellschaft" * 4])
-async def test_no_page_is_wider_than_a_small_phone(town: Town, tmp_path: Path, word: str) -> None:
+async def test_no_page_is_wider_than_a_small_phone(town: Town, page: Tab, word: str) -> None:
     await write_deals(town.desk, town.acme, town.sales, TODAY, 120, 30)
     await town.desk.connection.execute("update funnelproof.pipeline_stage set name = $1", word)
     await town.desk.label("tenant", town.acme, word)
@@ -110,18 +97,17 @@ async def test_no_page_is_wider_than_a_small_phone(town: Town, tmp_path: Path, w
         Settings(source_dsn=town.dsn, deals_dsn=dsn)
         for dsn in (town.dsn, None, "postgresql://x@127.0.0.1:1/crm")
     ]
-    async with tab(tmp_path) as page:
-        await page.call(
-            "Emulation.setDeviceMetricsOverride", width=320, height=640, deviceScaleFactor=1, mobile=True
-        )
-        for settings in sites:
-            with serving(settings) as address:
-                for path in paths if settings is sites[0] else paths[6:7]:
-                    await page.open(address + path)
-                    assert await page.value("document.documentElement.scrollWidth") <= 320, path
+    await page.call(
+        "Emulation.setDeviceMetricsOverride", width=320, height=640, deviceScaleFactor=1, mobile=True
+    )
+    for settings in sites:
+        with serving(settings) as address:
+            for path in paths if settings is sites[0] else paths[6:7]:
+                await page.open(address + path)
+                assert await page.value("document.documentElement.scrollWidth") <= 320, path
 
 
-async def test_the_page_is_used_with_the_keyboard_alone(address: str, town: Town, tmp_path: Path) -> None:
+async def test_the_page_is_used_with_the_keyboard_alone(address: str, town: Town, page: Tab) -> None:
     await town.desk.connection.execute(
         "delete from funnelproof.pipeline_stage where pipeline_id = $1", town.theirs
     )
@@ -143,22 +129,21 @@ async def test_the_page_is_used_with_the_keyboard_alone(address: str, town: Town
         await page.press("Enter")
         await page.until(until)
 
-    async with tab(tmp_path) as page:
-        await page.open(f"{address}/?{urlencode(town.where)}")
-        await page.press("Tab")
-        assert await page.value(focused) == "To the numbers"
-        await page.press("Enter")
-        await page.until("location.hash === '#main'")
-        await follow(page, "alone", "location.search.includes('compare=none')")
-        await follow(
-            page,
-            "Qualified → Demo",
-            "(document.querySelector('#trend h2')?.textContent ?? '').startsWith('Trend: Qualified')",
-        )
-        await follow(page, "As table", "document.querySelector('#trend details')?.open")
-        await follow(page, "Tue 9 Jun 2026", "location.search.includes('at=2026-06-09')")
-        await follow(page, "proven", "location.pathname.startsWith('/windows/')")
-        await follow(page, "To the funnel of this window", "location.pathname === '/'")
-        await follow(page, "Operations", "location.pathname === '/operations'")
-        await follow(page, "Alerts", "location.pathname === '/alerts'")
-        assert page.complaints == []
+    await page.open(f"{address}/?{urlencode(town.where)}")
+    await page.press("Tab")
+    assert await page.value(focused) == "To the numbers"
+    await page.press("Enter")
+    await page.until("location.hash === '#main'")
+    await follow(page, "alone", "location.search.includes('compare=none')")
+    await follow(
+        page,
+        "Qualified → Demo",
+        "(document.querySelector('#trend h2')?.textContent ?? '').startsWith('Trend: Qualified')",
+    )
+    await follow(page, "As table", "document.querySelector('#trend details')?.open")
+    await follow(page, "Tue 9 Jun 2026", "location.search.includes('at=2026-06-09')")
+    await follow(page, "proven", "location.pathname.startsWith('/windows/')")
+    await follow(page, "To the funnel of this window", "location.pathname === '/'")
+    await follow(page, "Operations", "location.pathname === '/operations'")
+    await follow(page, "Alerts", "location.pathname === '/alerts'")
+    assert page.complaints == []

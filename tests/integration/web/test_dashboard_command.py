@@ -8,26 +8,26 @@ import sys
 import httpx
 
 from streams.settings import PREFIX
+from tests import programs
 from tests.integration.web.conftest import Town
 
 
-async def run(town: Town, *words: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "streams", "dashboard", *words,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        env={name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-        | {f"{PREFIX}SOURCE_DSN": town.dsn},
-    )  # fmt: skip
+def environment(town: Town) -> dict[str, str]:
+    outside = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return outside | {f"{PREFIX}SOURCE_DSN": town.dsn}
 
 
-async def told(town: Town, *words: str) -> tuple[int | None, str, str]:
-    process = await run(town, *words)
-    out, err = await process.communicate()
-    return process.returncode, out.decode(), err.decode()
+async def told(town: Town, *words: str) -> tuple[int, str, str]:
+    done = await asyncio.to_thread(programs.run, ["dashboard", *words], environment(town), 60)
+    return done.returncode, done.stdout, done.stderr
 
 
 async def test_the_command_serves_until_a_signal_and_ends_well(town: Town) -> None:
-    process = await run(town, "--port", "0")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "streams", "dashboard", "--port", "0"),
+        stderr=asyncio.subprocess.PIPE,
+        env=environment(town),
+    )
     assert process.stderr is not None
     line = (await asyncio.wait_for(process.stderr.readline(), 60)).decode()
     async with httpx.AsyncClient(base_url=line.split()[-1], timeout=20) as client:

@@ -25,6 +25,7 @@ from streams.settings import PREFIX, Settings
 from streams.terminal.following import Follower, Seen
 from streams.terminal.picture import Picture
 from streams.web.database import open_database
+from tests import programs
 from tests.integration.web.conftest import Town
 from tests.integration.web.desk import DAY, NOW
 from tests.line import Line
@@ -250,15 +251,7 @@ def environment(town: Town, **more: str) -> dict[str, str]:
 
 
 async def top(town: Town, *words: str) -> "subprocess.CompletedProcess[str]":
-    return await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-m", "streams", "top", *words],
-        env=environment(town),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    return await asyncio.to_thread(programs.run, ["top", *words], environment(town), 60)
 
 
 async def test_without_a_terminal_the_command_prints_once_and_its_exit_status_tells_whether_it_is_live(
