@@ -20,6 +20,7 @@ from streams.listening import free_ports, listen
 from tests.integration.stream.funnel import Funnel
 from tests.integration.stream.installation import Installation, installed
 from tests.integration.stream.writing import keep_writing
+from tests.programs import Program
 from tests.servers import Servers
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(240)]
@@ -163,12 +164,14 @@ async def test_all_programs_come_up_and_one_that_is_killed_is_back_with_the_righ
 
 @pytest.mark.parametrize("state", ["running", "stopped"])
 async def test_no_program_outlives_a_run_that_is_killed(installation: Installation, state: str) -> None:
-    with run(installation, "--port", "0") as running:
+    options = ("--port", "0") if state == "running" else ("--no-dashboard", "--no-alerts", "--no-reconcile")
+    with run(installation, *options) as running:
+        await running.tells(lambda: len(running.parts) == (4 if state == "running" else 1))
         await installation.wait_until_folding()
-        await running.answers(running.url("page"))
-        await running.tells(lambda: len(running.parts) == 4)
         if state == "stopped":
             running.suspend_worker()
+        else:
+            await running.answers(running.url("page"))
         await asyncio.to_thread(running.end, signal.SIGKILL, 30)
 
 
@@ -199,11 +202,18 @@ async def test_a_log_in_json_stays_json(installation: Installation) -> None:
 
 def refused(installation: Installation, *options: str, **settings: str) -> str:
     """Run the command, which must end by itself with exit status 2; return what was told."""
-    environment = {f"FUNNELPROOF_{name}": value for name, value in settings.items()}
-    with run(installation, *options, environment=environment) as running:
-        assert running.process.wait(60) == 2, running.log
-    assert "Traceback" not in running.log
-    return running.log
+    environment = installation.environment | {
+        f"FUNNELPROOF_{name}": value for name, value in settings.items()
+    }
+    log = installation.folder / f"refused-{time.monotonic_ns()}.log"
+    program = Program(("run", *options), environment, log, log)
+    try:
+        assert program.wait(60) == 2, log.read_text("utf-8")
+    finally:
+        program.kill()
+    told = log.read_text("utf-8", "replace")
+    assert "Traceback" not in told
+    return told
 
 
 def last_line(log: str) -> str:

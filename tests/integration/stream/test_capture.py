@@ -99,6 +99,13 @@ async def events_of(installation: Installation, row: UUID, count: int) -> list[M
     return found
 
 
+async def be_impatient(installation: Installation) -> None:
+    """Let the connector try again sooner than usual, and only twice."""
+    impatient = {"errors.max.retries": "2", "retriable.restart.connector.wait.ms": "1000"}
+    path = f"/connectors/{installation.settings.instance}/config"
+    await connect(installation).call("PUT", path, await config(installation) | impatient)
+
+
 async def state_is(installation: Installation, state: str, seconds: float = 60) -> None:
     connector = Connector(installation.settings)
     async with asyncio.timeout(seconds):
@@ -164,7 +171,6 @@ async def test_rows_of_a_partitioned_table_reach_the_log_under_the_table_s_own_n
 async def test_apply_tells_every_object_that_it_makes_and_the_second_time_nothing(install: Install) -> None:
     async with install(WINDOWS="1h") as installation:
         name = installation.settings.instance
-        await installation.begin_anew()
         assert (await command(installation, "delete", "--topics"))[0] == 0
         status, told = await command(installation, "apply", "--json")
         assert status == 0, told
@@ -236,6 +242,7 @@ async def test_a_failed_connector_is_restarted_and_the_former_failure_is_not_bel
     async with install(WINDOWS="1h") as installation:
         crm, name = installation.connection, installation.settings.instance
         await crm.execute(f"alter publication {name} rename to away")
+        await be_impatient(installation)
         await crm.execute(
             "select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = $1", name
         )
@@ -407,8 +414,7 @@ async def test_a_connector_that_can_never_go_on_ends_as_failed_with_its_cause(in
         crm, name = installation.connection, installation.settings.instance
         usual = await config(installation)
         assert usual["errors.max.retries"] == "30"
-        impatient = {"errors.max.retries": "2", "retriable.restart.connector.wait.ms": "1000"}
-        await connect(installation).call("PUT", f"/connectors/{name}/config", usual | impatient)
+        await be_impatient(installation)
         connector = Connector(installation.settings)
         async with asyncio.timeout(90):
             while not (await connector.status()).failed:
