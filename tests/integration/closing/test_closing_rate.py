@@ -1,6 +1,6 @@
 """How fast windows close and are revised, with many pipelines.
 
-A measurement with a generous bound, since other tests run beside it: alone, each step takes one to two seconds.
+A measurement with a generous bound, since other tests run beside it: alone, each step takes two to five seconds.
 """
 
 import time
@@ -15,9 +15,9 @@ from tests.integration.closing.conftest import TENANT, Desk, entry, stage_id
 
 pytestmark = pytest.mark.thorough
 
-PIPELINES = 4_000
+PIPELINES = 10_000
 PAIRS = 4
-SECONDS = 12.0
+SECONDS = 30.0
 SCOPES = tuple(Scope(TENANT, str(uuid5(UUID(TENANT), f"pipeline {number}"))) for number in range(PIPELINES))
 
 
@@ -30,7 +30,7 @@ async def timed(desk: Desk, second: float) -> tuple[Published, float]:
 
 
 @pytest.mark.parametrize("entered", [0, PIPELINES])
-async def test_thousands_of_results_close_and_are_revised_within_seconds(
+async def test_ten_thousand_results_close_and_are_revised_within_seconds(
     desk: Desk, pool: Pool, entered: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for number, scope in enumerate(SCOPES[:entered]):
