@@ -20,7 +20,6 @@ from streams.listening import free_ports, listen
 from tests.integration.stream.funnel import Funnel
 from tests.integration.stream.installation import Installation, installed
 from tests.integration.stream.writing import keep_writing
-from tests.programs import Program
 from tests.servers import Servers
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(240)]
@@ -202,18 +201,11 @@ async def test_a_log_in_json_stays_json(installation: Installation) -> None:
 
 def refused(installation: Installation, *options: str, **settings: str) -> str:
     """Run the command, which must end by itself with exit status 2; return what was told."""
-    environment = installation.environment | {
-        f"FUNNELPROOF_{name}": value for name, value in settings.items()
-    }
-    log = installation.folder / f"refused-{time.monotonic_ns()}.log"
-    program = Program(("run", *options), environment, log, log)
-    try:
-        assert program.wait(60) == 2, log.read_text("utf-8")
-    finally:
-        program.kill()
-    told = log.read_text("utf-8", "replace")
-    assert "Traceback" not in told
-    return told
+    environment = {f"FUNNELPROOF_{name}": value for name, value in settings.items()}
+    with run(installation, *options, environment=environment) as running:
+        assert running.process.wait(60) == 2, running.log
+    assert "Traceback" not in running.log
+    return running.log
 
 
 def last_line(log: str) -> str:

@@ -21,6 +21,7 @@ from tests.integration.stream.conftest import Install
 from tests.integration.stream.funnel import Funnel
 from tests.integration.stream.installation import Installation, installed
 from tests.line import Line
+from tests.programs import said
 from tests.servers import Servers
 
 pytestmark = pytest.mark.timeout(180)
@@ -52,7 +53,7 @@ CAPTURED = {"id", "deal_id", "tenant_id", "pipeline_id", "pipeline_stage_id", "e
 async def command(installation: Installation, *words: str) -> tuple[int, str]:
     """Run `funnelproof connector`; return its exit status and all that it said."""
     done = await asyncio.to_thread(installation.run, "connector", *words)
-    return done.returncode, done.stdout + done.stderr
+    return done.returncode, said(done)
 
 
 async def config(installation: Installation) -> dict[str, str]:

@@ -17,6 +17,7 @@ from streams.resources import sql
 from streams.store.database import OwnConnection
 from tests.integration.stream.funnel import Funnel
 from tests.integration.stream.installation import Installation, prepared
+from tests.programs import said
 from tests.servers import Servers, new_database
 
 pytestmark = pytest.mark.timeout(400)
@@ -81,7 +82,7 @@ class Place:
 
     async def run(self, *words: str) -> tuple[int, str]:
         done = await asyncio.to_thread(self.installation.run, *words)
-        return done.returncode, done.stdout + done.stderr
+        return done.returncode, said(done)
 
     async def use(self) -> None:
         """Install, and let a window close with facts, as a user would; end with a running worker."""
