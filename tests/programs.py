@@ -101,6 +101,12 @@ def run(
         )
 
 
+def said(done: subprocess.CompletedProcess[str]) -> str:
+    """Return all that a command said, without the lines that tell every ten seconds what a slow command does."""
+    lines = done.stderr.splitlines(keepends=True)
+    return done.stdout + "".join(line for line in lines if not line.rstrip("\n").endswith(" s)"))
+
+
 def _read_at_the_start(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that Python reads when it starts, and never again."""
     return {name: value for name, value in environment.items() if name.startswith("PYTHON")}

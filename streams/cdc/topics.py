@@ -76,10 +76,11 @@ def require_allowed(error: KafkaException, remedy: str) -> None:
 
 
 class Topics:
-    """Describes, makes and deletes topics of a Kafka cluster."""
+    """Describes, makes and deletes topics of a Kafka cluster, whose answers come within `timeout` seconds."""
 
-    def __init__(self, brokers: Brokers) -> None:
+    def __init__(self, brokers: Brokers, *, timeout: float = _TIMEOUT) -> None:
         self._brokers = brokers
+        self._timeout = timeout
         self._admin = AdminClient({**brokers.confluent(), "socket.connection.setup.timeout.ms": 5000})
 
     async def describe(self, name: str) -> Topic | None:
@@ -89,7 +90,7 @@ class Topics:
             return None
         resource = ConfigResource(ResourceType.TOPIC, name)
         settings = await self._ask(
-            self._admin.describe_configs([resource], request_timeout=_TIMEOUT)[resource]
+            self._admin.describe_configs([resource], request_timeout=self._timeout)[resource]
         )
         known = {key: entry.value for key, entry in settings.items() if entry.value is not None}
         return Topic(name, *identity, known)
@@ -98,7 +99,7 @@ class Topics:
         """Return the topic's id and number of partitions, None if the topic is missing; raises UnreachableError."""
         try:
             described = await self._ask(
-                self._admin.describe_topics(TopicCollection([name]), request_timeout=_TIMEOUT)[name]
+                self._admin.describe_topics(TopicCollection([name]), request_timeout=self._timeout)[name]
             )
         except KafkaException as error:
             if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
@@ -121,7 +122,7 @@ class Topics:
         if topic is None:
             try:
                 new = NewTopic(name, partitions, replication, config=dict(settings))
-                await self._ask(self._admin.create_topics([new], request_timeout=_TIMEOUT)[name])
+                await self._ask(self._admin.create_topics([new], request_timeout=self._timeout)[name])
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise
@@ -133,7 +134,7 @@ class Topics:
             ]
             resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)
             await self._ask(
-                self._admin.incremental_alter_configs([resource], request_timeout=_TIMEOUT)[resource]
+                self._admin.incremental_alter_configs([resource], request_timeout=self._timeout)[resource]
             )
             topic = await self.require(name)
         return topic
@@ -164,7 +165,7 @@ class Topics:
         try:
             described = await self._ask(
                 self._admin.describe_topics(
-                    TopicCollection([name]), include_authorized_operations=True, request_timeout=_TIMEOUT
+                    TopicCollection([name]), include_authorized_operations=True, request_timeout=self._timeout
                 )[name]
             )
         except KafkaException as error:
@@ -199,7 +200,7 @@ class Topics:
     ) -> dict[int, int]:
         wanted = {TopicPartition(name, partition): spec for partition in partitions}
         for attempt in range(_ATTEMPTS):
-            asked = self._admin.list_offsets(wanted, isolation_level=level, request_timeout=_TIMEOUT)
+            asked = self._admin.list_offsets(wanted, isolation_level=level, request_timeout=self._timeout)
             try:
                 return {place.partition: (await self._ask(future)).offset for place, future in asked.items()}
             except KafkaException as error:  # a new or moving partition lacks a leader for a moment
@@ -207,24 +208,24 @@ class Topics:
                 if attempt == _ATTEMPTS - 1 or not (problem.retriable() or problem.code() in _LEADER_MOVED):
                     raise
                 # The library would ask the former leader for minutes; fresh metadata names the new leader.
-                await asyncio.to_thread(self._admin.list_topics, name, _TIMEOUT)
+                await asyncio.to_thread(self._admin.list_topics, name, self._timeout)
                 await asyncio.sleep(0.1 * attempt)
         raise AssertionError("unreachable")
 
     async def delete(self, names: Iterable[str]) -> None:
         """Delete the existing topics among `names`."""
         for name in [name for name in names if await self.describe(name)]:
-            await self._ask(self._admin.delete_topics([name], request_timeout=_TIMEOUT)[name])
+            await self._ask(self._admin.delete_topics([name], request_timeout=self._timeout)[name])
 
     async def has_group(self, name: str) -> bool:
         """Return True if Kafka keeps positions or members of the consumer group."""
-        listed = await self._ask(self._admin.list_consumer_groups(request_timeout=_TIMEOUT))
+        listed = await self._ask(self._admin.list_consumer_groups(request_timeout=self._timeout))
         return any(group.group_id == name for group in listed.valid)
 
     async def delete_group(self, name: str) -> None:
         """Delete the consumer group. Raises PreconditionError if the group has members."""
         try:
-            await self._ask(self._admin.delete_consumer_groups([name], request_timeout=_TIMEOUT)[name])
+            await self._ask(self._admin.delete_consumer_groups([name], request_timeout=self._timeout)[name])
         except KafkaException as error:
             if error.args[0].code() == KafkaError.NON_EMPTY_GROUP:
                 raise PreconditionError(

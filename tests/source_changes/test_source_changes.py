@@ -1,4 +1,4 @@
-"""A few histories of source changes, for `make check`; that a lie is found; and that a session does everything."""
+"""Two short histories of source changes, for `make check`; that a lie is found; and that a session does everything."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from tests.servers import Servers
 from tests.source_changes.advice import follow
 from tests.source_changes.catalogue import ACTIONS
-from tests.source_changes.history import run
+from tests.source_changes.history import run, shorter
 from tests.source_changes.look import look
 from tests.source_changes.making import a_world, template_of
 from tests.source_changes.plan import plan
@@ -17,6 +17,8 @@ from tests.source_changes.session import story
 from tests.source_changes.writes import Crm
 
 SEED = 20261128
+SHORT = (1, 2)
+"""The rounds of a history in `make check`; `python -m tests.source_changes` is the long search."""
 
 
 @pytest.fixture(scope="session")
@@ -27,12 +29,12 @@ async def granted(servers: Servers) -> AsyncIterator[str]:
 
 
 @pytest.mark.thorough
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(200)
 @pytest.mark.parametrize("number", range(2))
 async def test_no_result_called_proven_is_wrong_after(
     servers: Servers, granted: str, tmp_path: Path, number: int
 ) -> None:
-    history = await run(plan(SEED, number), servers, granted, tmp_path)
+    history = await run(shorter(plan(SEED, number), SHORT), servers, granted, tmp_path)
     assert history.is_right, story(history)
     assert history.windows or history.end == "refused"
 
@@ -57,19 +59,21 @@ async def test_a_wrong_result_that_nothing_tells_of_is_found(
 
 
 @pytest.mark.thorough
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(280)
 @pytest.mark.parametrize("roles", [True, False])
 @pytest.mark.parametrize(
-    "action",
+    "actions",
     [
-        "the publication gets another table",
-        "the publication gets the whole schema",
-        "the publication is made by others, with inserts only",
-        "the publication is made anew for all tables",
+        ("the publication gets another table", "the publication gets the whole schema"),
+        (
+            "the publication is made by others, with inserts only",
+            "the publication is made anew for all tables",
+        ),
     ],
+    ids=["more than the table", "made by others"],
 )
 async def test_the_advice_of_status_heals_a_source_that_its_author_leaves_as_it_is(
-    servers: Servers, granted: str, tmp_path: Path, action: str, *, roles: bool
+    servers: Servers, granted: str, tmp_path: Path, actions: tuple[str, ...], *, roles: bool
 ) -> None:
     crm = Crm("advice")
     async with a_world(servers, granted, tmp_path, crm, "scadvice", roles=roles, separate=False) as world:
@@ -78,11 +82,12 @@ async def test_the_advice_of_status_heals_a_source_that_its_author_leaves_as_it_
         world.start_worker()
         await world.write()
         assert await world.proves()
-        await ACTIONS[action].act(world)
-        await world.write()
-        await look(world)
-        done, seen = await follow(world, [], mend=True)
-        assert (seen.findings, seen.doubts) == ([], []), done
+        for action in actions:
+            await ACTIONS[action].act(world)
+            await world.write()
+            await look(world)
+            done, seen = await follow(world, [], mend=True)
+            assert (seen.findings, seen.doubts) == ([], []), (action, done)
 
 
 def test_every_action_is_the_first_of_some_history_and_a_seed_gives_the_same_histories_again() -> None:

@@ -30,7 +30,7 @@ from tests.integration.stream.installation import Worker
 from tests.servers import Servers
 from tests.source_changes.writes import Crm
 
-WINDOW = "3s"
+WINDOW = "2s"
 PROVES = "select source_time > $1 from funnelproof.prover"
 STARTING = 40.0
 """Seconds in which a worker takes over and makes the first proof."""

@@ -21,6 +21,7 @@ from tests.integration.stream.conftest import Install
 from tests.integration.stream.funnel import Funnel
 from tests.integration.stream.installation import Installation, installed
 from tests.line import Line
+from tests.programs import said
 from tests.servers import Servers
 
 pytestmark = pytest.mark.timeout(180)
@@ -52,7 +53,7 @@ CAPTURED = {"id", "deal_id", "tenant_id", "pipeline_id", "pipeline_stage_id", "e
 async def command(installation: Installation, *words: str) -> tuple[int, str]:
     """Run `funnelproof connector`; return its exit status and all that it said."""
     done = await asyncio.to_thread(installation.run, "connector", *words)
-    return done.returncode, done.stdout + done.stderr
+    return done.returncode, said(done)
 
 
 async def config(installation: Installation) -> dict[str, str]:
@@ -97,6 +98,13 @@ async def events_of(installation: Installation, row: UUID, count: int) -> list[M
     finally:
         await consumer.stop()
     return found
+
+
+async def be_impatient(installation: Installation) -> None:
+    """Let the connector try again sooner than usual, and only twice."""
+    impatient = {"errors.max.retries": "2", "retriable.restart.connector.wait.ms": "1000"}
+    path = f"/connectors/{installation.settings.instance}/config"
+    await connect(installation).call("PUT", path, await config(installation) | impatient)
 
 
 async def state_is(installation: Installation, state: str, seconds: float = 60) -> None:
@@ -164,7 +172,6 @@ async def test_rows_of_a_partitioned_table_reach_the_log_under_the_table_s_own_n
 async def test_apply_tells_every_object_that_it_makes_and_the_second_time_nothing(install: Install) -> None:
     async with install(WINDOWS="1h") as installation:
         name = installation.settings.instance
-        await installation.begin_anew()
         assert (await command(installation, "delete", "--topics"))[0] == 0
         status, told = await command(installation, "apply", "--json")
         assert status == 0, told
@@ -236,6 +243,7 @@ async def test_a_failed_connector_is_restarted_and_the_former_failure_is_not_bel
     async with install(WINDOWS="1h") as installation:
         crm, name = installation.connection, installation.settings.instance
         await crm.execute(f"alter publication {name} rename to away")
+        await be_impatient(installation)
         await crm.execute(
             "select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = $1", name
         )
@@ -407,8 +415,7 @@ async def test_a_connector_that_can_never_go_on_ends_as_failed_with_its_cause(in
         crm, name = installation.connection, installation.settings.instance
         usual = await config(installation)
         assert usual["errors.max.retries"] == "30"
-        impatient = {"errors.max.retries": "2", "retriable.restart.connector.wait.ms": "1000"}
-        await connect(installation).call("PUT", f"/connectors/{name}/config", usual | impatient)
+        await be_impatient(installation)
         connector = Connector(installation.settings)
         async with asyncio.timeout(90):
             while not (await connector.status()).failed:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from typing import Any
 from uuid import uuid4
 
@@ -16,6 +17,8 @@ from tests.integration.stream.letters import PLACES, UNRESOLVED, produce, spoil
 
 pytestmark = pytest.mark.timeout(180)
 
+MOMENTS = 8
+"""The moments of a retry's course at which a kill comes."""
 FORGET_LETTERS = "update funnelproof.dead_letter set resolved_at = now() where resolved_at is null"
 COMPLETENESS = """
 select min(completeness) from dyno_crm.stage_conversion_current
@@ -183,12 +186,17 @@ async def test_a_retry_waits_for_the_writers_of_the_table(installation: Installa
 async def test_a_retry_that_is_killed_at_any_moment_and_a_second_one_do_no_harm(
     installation: Installation, funnel: Funnel
 ) -> None:
-    for number in range(12):
+    await spoil(installation, funnel, await installation.now(), await installation.now())
+    await installation.wait_until(f"select ({UNRESOLVED}) = 1")
+    began = time.monotonic()
+    assert (await asyncio.to_thread(asked, installation, "retry"))[0] == 0
+    whole = time.monotonic() - began
+    for number in range(MOMENTS):
         await spoil(installation, funnel, await installation.now(), await installation.now())
         process = Worker(
             installation.environment, installation.folder / "killed.log", "dead-letters", "retry"
         )
-        await asyncio.sleep(0.6 + 0.25 * number)
+        await asyncio.sleep(whole * (number + 1) / (MOMENTS + 1))
         process.kill()
     both = await asyncio.gather(
         *(asyncio.to_thread(installation.run, "dead-letters", "retry") for _ in range(2))

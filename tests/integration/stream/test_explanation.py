@@ -146,7 +146,7 @@ async def test_changes_that_come_meanwhile_are_no_faults_of_capture(planted: Pla
             "where tenant_id = $1",
             busy.tenant,
         )
-        for _ in range(3):
+        for _ in range(2):
             _, told = await asyncio.to_thread(planted.explain, "--tenant", str(busy.tenant))
             faults = {each["fault"] for each in told.get("explanation", {}).get("findings", [])}
             assert faults <= {"fact_edited"}, told

@@ -32,7 +32,7 @@ IN_DOUBT = "select exists (select from funnelproof.doubt where kind = $1 and res
 RUNS = "select jsonb_agg(r order by r) from funnelproof.window_run as r where r.revision > 1"
 CLOSED = """
 select min(completeness) from dyno_crm.stage_conversion_current
-where tenant_id = $1 and window_name = '3s' and window_start = $2
+where tenant_id = $1 and window_name = '1s' and window_start = $2
 """
 
 
@@ -62,7 +62,7 @@ async def next_close(installation: Installation, funnel: Funnel) -> str:
 @asynccontextmanager
 async def proving(install: Install) -> AsyncIterator[tuple[Installation, Funnel, Worker]]:
     """An installation with a funnel and a worker, which has closed a first window as proven."""
-    async with install(WINDOWS="3s,1h") as installation:
+    async with install(WINDOWS="1s,1h") as installation:
         funnel = Funnel()
         await funnel.create(installation.connection)
         worker = installation.start_worker()

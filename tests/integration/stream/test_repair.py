@@ -100,13 +100,13 @@ async def test_a_repair_that_is_killed_at_any_moment_and_two_at_once_do_no_harm(
     installation = planted.installation
     lose = "update dyno_crm.report_stage_conversion_fact set converted_count = 0 where tenant_id = $1"
     command = ("reconcile", "--window", "3s", "--repair", "--yes")
-    for number in range(10):
+    for number in range(6):
         await installation.connection.execute(lose, planted.funnels["ghost"].tenant)
         begun = await installation.connection.fetchval("select count(*) from funnelproof.repair")
         process = Worker(installation.environment, installation.folder / "killed.log", *command)
         while process.runs and not await installation.connection.fetchval(BEGUN, begun):
             await asyncio.sleep(0.05)  # a closer may mend the fact first, as the repair before had asked
-        await asyncio.sleep(0.25 * number)
+        await asyncio.sleep(0.3 * number)
         process.kill()
     await installation.connection.execute(lose, planted.funnels["ghost"].tenant)
     both = await asyncio.gather(*(asyncio.to_thread(installation.run, *command) for _ in range(2)))

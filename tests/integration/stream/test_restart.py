@@ -1,14 +1,20 @@
 """A worker that starts again goes on from its checkpoints."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from tests.integration.stream.conftest import Install
 from tests.integration.stream.funnel import Funnel
+from tests.integration.stream.installation import Installation, eventually
 from tests.integration.stream.writing import keep_writing
 
 pytestmark = pytest.mark.timeout(150)
+
+
+def checkpoints(installation: Installation) -> list[Path]:
+    return [*installation.settings.state_dir.rglob("*.checkpoint")]
 
 
 async def test_a_worker_goes_on_from_its_checkpoints_after_a_crash_and_after_a_stop(install: Install) -> None:
@@ -18,7 +24,11 @@ async def test_a_worker_goes_on_from_its_checkpoints_after_a_crash_and_after_a_s
         worker = installation.start_worker()
         await installation.wait_until_folding()
         async with keep_writing(installation, [funnel]):
-            await asyncio.sleep(4)
+            await eventually(lambda: len(checkpoints(installation)) == installation.settings.partitions)
+            written = max(each.stat().st_mtime for each in checkpoints(installation))
+            await eventually(
+                lambda: min(each.stat().st_mtime for each in checkpoints(installation)) > written
+            )
             worker.kill()
             crashed = installation.start_worker()
             await installation.wait_until_folding()

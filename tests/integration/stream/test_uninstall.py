@@ -17,9 +17,10 @@ from streams.resources import sql
 from streams.store.database import OwnConnection
 from tests.integration.stream.funnel import Funnel
 from tests.integration.stream.installation import Installation, prepared
+from tests.programs import said
 from tests.servers import Servers, new_database
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(400)
 
 WITHOUT_REPORTS = "drop table dyno_crm.report_run"
 FOREIGN_RUN = """
@@ -81,7 +82,7 @@ class Place:
 
     async def run(self, *words: str) -> tuple[int, str]:
         done = await asyncio.to_thread(self.installation.run, *words)
-        return done.returncode, done.stdout + done.stderr
+        return done.returncode, said(done)
 
     async def use(self) -> None:
         """Install, and let a window close with facts, as a user would; end with a running worker."""
@@ -115,7 +116,7 @@ async def place(
         for statement in (sql("local/crm"), *statements):
             await crm.execute(statement)
         chosen = {"REPORT_DSN": report_dsn} if own_report else {}
-        async with prepared(servers, dsn, name, folder, report, WINDOWS="3s,1h", **chosen) as installation:
+        async with prepared(servers, dsn, name, folder, report, WINDOWS="1s,1h", **chosen) as installation:
             yield Place(installation, crm, report)
         await crm.close()
 
@@ -136,7 +137,7 @@ async def test_nothing_is_left_and_nothing_of_others_is_gone(
         await its.use()
         status, told = await its.run("uninstall", "--yes")
         assert (status, "workers live" in told) == (2, True), told
-        assert await its.installation.workers[0].stop() == 0
+        assert await its.installation.workers[-1].stop() == 0
         status, told = await its.run("uninstall")
         assert (status, "give --yes" in told) == (2, True), told
         installed = await its.seen()
@@ -154,27 +155,23 @@ async def test_nothing_is_left_and_nothing_of_others_is_gone(
         assert (status, await its.seen()) == (0, before), told
         if own_report:
             await its.use()  # funnelproof can be installed again
+            await facts_on_which_another_program_rests_stop_their_removal_and_can_be_kept(its)
 
 
-@pytest.mark.thorough
-async def test_facts_on_which_another_program_rests_stop_their_removal_and_can_be_kept(
-    servers: Servers, tmp_path: Path
-) -> None:
+async def facts_on_which_another_program_rests_stop_their_removal_and_can_be_kept(its: Place) -> None:
     facts = "select count(*) from dyno_crm.report_stage_conversion_fact"
-    async with place(servers, tmp_path, WITHOUT_REPORTS) as its:
-        await its.use()
-        assert await its.installation.workers[0].stop() == 0
-        await its.report.execute(
-            "create view dyno_crm.of_others as select * from dyno_crm.report_stage_conversion_fact"
-        )
-        before = await its.report.fetchval(facts)
-        status, told = await its.run("uninstall", "--yes")
-        assert (status, "another program" in told, "--keep-facts" in told) == (2, True, True), told
-        assert await its.report.fetchval("select to_regclass('funnelproof.window_run') is not null")
-        status, told = await its.run("uninstall", "--yes", "--keep-facts")
-        assert status == 0, told
-        assert before > 0
-        assert await its.report.fetchval(facts) == before
-        assert await its.report.fetchval("select count(*) from dyno_crm.of_others") == before
-        assert await its.report.fetchval("select to_regnamespace('funnelproof') is null")
-        assert await its.crm.fetchval("select count(*) from pg_publication") == 0
+    assert await its.installation.workers[-1].stop() == 0
+    await its.report.execute(
+        "create view dyno_crm.of_others as select * from dyno_crm.report_stage_conversion_fact"
+    )
+    before = await its.report.fetchval(facts)
+    status, told = await its.run("uninstall", "--yes")
+    assert (status, "another program" in told, "--keep-facts" in told) == (2, True, True), told
+    assert await its.report.fetchval("select to_regclass('funnelproof.window_run') is not null")
+    status, told = await its.run("uninstall", "--yes", "--keep-facts")
+    assert status == 0, told
+    assert before > 0
+    assert await its.report.fetchval(facts) == before
+    assert await its.report.fetchval("select count(*) from dyno_crm.of_others") == before
+    assert await its.report.fetchval("select to_regnamespace('funnelproof') is null")
+    assert await its.crm.fetchval("select count(*) from pg_publication") == 0
