@@ -68,6 +68,7 @@ async def test_a_page_whose_server_is_gone_says_so_and_comes_back(town: Town, pa
     settings = Settings(source_dsn=town.dsn)
     with serving(settings) as address:
         await page.open(f"{address}/?{urlencode(town.where)}")
+        await town.desk.flush()
         await page.until(f"{HEARD}.startsWith('Live')")
     assert await page.until(f"{HEARD}.startsWith('Not live')") < 5
     assert await page.value("document.querySelector('#announce').textContent.startsWith('Not live')")
