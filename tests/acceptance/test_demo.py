@@ -40,7 +40,7 @@ class Demo:
         files = (self.folder / "stderr", self.folder / "terminal")
         return "".join(file.read_text("utf-8", "replace") for file in files if file.exists())
 
-    def wait(self, condition: Callable[[], bool] = lambda: False, seconds: float = 200) -> int | None:
+    def wait(self, condition: Callable[[], bool] = lambda: False, seconds: float = 300) -> int | None:
         """Return the exit status, or None as soon as the condition holds."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and not condition():

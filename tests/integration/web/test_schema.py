@@ -56,7 +56,9 @@ async def test_any_request_gets_an_answer_that_is_described(full: Town, tmp_path
         assert await play(address, tmp_path) == ""
 
 
-async def test_answers_with_content_are_as_described(full: Town, tmp_path: Path) -> None:
+async def test_a_program_with_a_token_gets_answers_with_content_as_described(
+    full: Town, tmp_path: Path
+) -> None:
     known = {
         **full.where,
         "from_stage": str(name(full.sales, 0)),
@@ -64,14 +66,7 @@ async def test_answers_with_content_are_as_described(full: Town, tmp_path: Path)
         "run_id": str(name(full.acme, full.sales, "day", TODAY - 3 * DAY, 2)),
         "deal_id": str(name(full.sales, TODAY, "deal", 0)),
     }
-    with serving(Settings(source_dsn=full.dsn, deals_dsn=full.dsn)) as address:
-        assert await play(address, tmp_path, known=known) == ""
-
-
-async def test_a_program_with_a_token_gets_what_is_described(full: Town, tmp_path: Path) -> None:
     token = await add_token(full.desk.connection, "program", [full.acme], ["deals"], None)
+    header = "--header", f"Authorization: Bearer {token}"
     with serving(Settings(source_dsn=full.dsn, deals_dsn=full.dsn), gate=TokenGate()) as address:
-        assert (
-            await play(address, tmp_path, "--header", f"Authorization: Bearer {token}", known=full.where)
-            == ""
-        )
+        assert await play(address, tmp_path, *header, known=known) == ""

@@ -98,7 +98,7 @@ TABLES = st.tuples(BARE, st.booleans(), PAIRS, PAIRS).map(
 )
 
 
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(80))
 @given(st.lists(TABLES, max_size=4).map("".join), PAIRS)
 def test_whatever_tomllib_reads_has_a_place(tables: str, pairs: str) -> None:
     text = pairs + tables

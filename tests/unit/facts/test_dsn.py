@@ -65,7 +65,7 @@ def addresses(draw: st.DrawFn) -> str:
 
 
 @given(addresses())
-@settings(max_examples=examples(500))
+@settings(max_examples=examples(200))
 def test_an_address_is_read_as_the_driver_reads_it(address: str) -> None:
     places, told = getattr(connect_utils, DRIVERS_PARSER)(
         dsn=address,

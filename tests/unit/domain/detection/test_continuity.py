@@ -78,7 +78,7 @@ def assert_same(one: list[Look], other: list[Look]) -> None:
             assert np.array_equal(getattr(mine, name), getattr(theirs, name)), name
 
 
-@settings(max_examples=examples(25))
+@settings(max_examples=examples(10))
 @given(WORLDS, TESTS)
 def test_looks_made_one_by_one_and_looks_made_at_once_find_the_same(world: World, test: Question) -> None:
     one, other = made(test, world[3]), made(test, world[3])
@@ -92,7 +92,7 @@ def test_the_worlds_of_these_tests_have_alerts_that_fire_and_resolve() -> None:
     assert sum(look.resolved.sum() for look in looks) >= PAIRS / 2
 
 
-@settings(max_examples=examples(25))
+@settings(max_examples=examples(10))
 @given(WORLDS, TESTS, st.integers(0, COUNT - 1), st.integers(0, BUCKETS))
 def test_a_restored_detector_goes_on_as_the_one_that_was_stored(
     world: World, test: Question, window: int, looks: int
@@ -161,7 +161,7 @@ def assert_alike(one: list[Look], other: list[Look]) -> None:
 
 
 @pytest.mark.thorough
-@settings(max_examples=examples(25))
+@settings(max_examples=examples(10))
 @given(WORLDS, TESTS, st.permutations(range(PAIRS)), st.integers(0, PAIRS), st.integers(0, COUNT - 1))
 def test_pairs_that_stay_do_not_notice_that_others_go(
     world: World, test: Question, order: list[int], stay: int, window: int
@@ -178,7 +178,7 @@ def test_pairs_that_stay_do_not_notice_that_others_go(
 
 
 @pytest.mark.thorough
-@settings(max_examples=examples(25))
+@settings(max_examples=examples(10))
 @given(WORLDS, TESTS, st.integers(1, 3), st.integers(0, 30))
 def test_pairs_that_come_are_as_pairs_of_a_new_detector(
     world: World, test: Question, more: int, window: int
