@@ -17,7 +17,10 @@ async def begin_record(connection: Connection, plan: RepairPlan, reason: str) ->
     A former repair that was killed is recorded as failed.
     """
     rows: list[tuple[object, ...]] = [
-        *(("restate", _faults(deal.faults), None, None, deal.deal_id, None, None) for deal in plan.deals),
+        *(
+            ("restate", _faults(deal.faults), deal.tenant_id, None, deal.deal_id, None, None)
+            for deal in plan.deals
+        ),
         *([("recount", _faults(plan.recount), *_NONE, None, None)] if plan.recount else []),
         *(("publish", _faults(each.faults), *_place(each)) for each in plan.windows),
     ]
