@@ -1,7 +1,8 @@
 """Findings and repairs, for programs and for people; the deals behind, for readers with the permission for deals."""
 
-from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
@@ -89,7 +90,7 @@ async def finding(
 ) -> Response:
     """Return a finding with its rows, as the CRM and the log have the rows."""
     found = await read_finding(read, number, shows_deals=DEALS in reader.may)
-    _note(request, reader, [found])
+    _note(request, reader, {found.tenant_id}, {found.deal_id})
     if form == "csv":
         rows = (each.model_dump() for each in found.rows)
         return table(request, "finding", rows, tuple(FindingRow.model_fields), None)
@@ -115,6 +116,8 @@ async def repair(
 ) -> Response:
     """Return a repair with its actions."""
     found = await read_repair(read, number, shows_deals=DEALS in reader.may)
+    tenants = {each.tenant_id for each in found.actions if each.deal_id is not None}
+    _note(request, reader, tenants, {each.deal_id for each in found.actions})
     if form == "csv":
         rows = (each.model_dump() for each in found.actions)
         return table(request, "repair", rows, tuple(RepairAction.model_fields), None)
@@ -140,11 +143,14 @@ async def _findings(
     request: Request, read: Read, reader: Scope, of: Of, state: State, cursor: str | None, most: int
 ) -> Page[Finding]:
     found = await read_findings(read, of, state, cursor, most, shows_deals=DEALS in reader.may)
-    _note(request, reader, found.items)
+    _note(request, reader, {each.tenant_id for each in found.items}, {each.deal_id for each in found.items})
     return found
 
 
-def _note(request: Request, reader: Scope, shown: Iterable[Finding]) -> None:
-    deals = {each.deal_id for each in shown if each.deal_id is not None}
+def _note(
+    request: Request, reader: Scope, tenants: AbstractSet[UUID | None], shown: AbstractSet[UUID | None]
+) -> None:
+    deals = len(shown - {None})
     if deals:
-        note_look(request, reader, "deals shown", findings=True, deals=len(deals))
+        whose = sorted(str(tenant) for tenant in tenants if tenant is not None)
+        note_look(request, reader, "deals shown", tenants=whose, path=request.url.path, deals=deals)

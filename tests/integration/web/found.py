@@ -33,8 +33,14 @@ def finding(
     """
     tenant, pipeline = scope
     run_id = name(tenant, pipeline, "day", start, revision)
-    run = ClosedRun(run_id, tenant, pipeline, "day", start, start + DAY, revision, (), {}, {}, 1, pending=False)
-    rows = () if deal is None else (ConcernedRow(name(deal, "row"), key_of(deal), 0, 0, 0x16B3748, True),)
+    run = ClosedRun(
+        run_id, tenant, pipeline, "day", start, start + DAY, revision, (), {}, {}, 1, pending=False
+    )
+    rows = (
+        ()
+        if deal is None
+        else (ConcernedRow(name(deal, "row"), key_of(deal), 0, 0, 0x16B3748, in_source=True),)
+    )
     return Finding(
         fault, run, name(pipeline, place), name(pipeline, place + 1), Witnesses(*counts), sentence, deal, rows
     )

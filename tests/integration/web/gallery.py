@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
+from streams.explaining import Fault, Finding
 from streams.settings import Settings
-from streams.web.gate import Gate, TokenGate
+from streams.web.gate import Gate, ProxyGate, TokenGate
 from streams.web.tokens import add_token
 from tests.integration.web.crm import write_deals
 from tests.integration.web.desk import DAY, NOW, Desk, Numbers, name
+from tests.integration.web.found import find, finding, mend, resolve
 from tests.integration.web.installation import (
     compare,
     deliver,
@@ -35,13 +37,17 @@ AWAY = "postgresql://postgres@127.0.0.1:1/none"
 
 @dataclass
 class Scene:
-    """A database that a state is made in. `settings` and `gate` are those of the site; `stack` ends with the state."""
+    """A database that a state is made in. `settings` and `gate` are those of the site; `stack` ends with the state.
+
+    `headers` are those that a proxy adds to requests.
+    """
 
     desk: Desk
     dsn: str
     stack: AsyncExitStack
     settings: dict[str, str | None] = field(default_factory=dict)
     gate: Gate | None = None
+    headers: dict[str, str] = field(default_factory=dict)
 
     def site(self) -> Settings:
         """Return the settings of the site."""
@@ -170,6 +176,36 @@ async def begin(scene: Scene, kind: str, start: datetime, end: datetime, counts:
     await scene.desk.open_window(kind, start, end)
     await scene.desk.count(TENANT, PIPELINE, kind, start, end, counts)
     await scene.desk.age((TENANT, PIPELINE), (kind, start, end), counts[0])
+
+
+def wrong_day(ago: int) -> list[Finding]:
+    """What an explanation finds of a day: two deals lost in capture, a ghost, and a fact that somebody has edited."""
+    scope, start = (TENANT, PIPELINE), TODAY - ago * DAY
+    deals = [name(PIPELINE, start, "deal", number) for number in range(3)]
+    rows = [name(deal, "row") for deal in deals]
+    at = (start + timedelta(hours=9)).isoformat()
+    wrong = [(391, 172), (390, 172), (390, 172), (390, 172)]
+    ghost = f"the CRM has no such row of the deal; the log has Qualified at {at} (version 0/16B3748) in partition 0"
+    lost = f"the CRM has Lead at {at}; the log has no record of the row"
+    return [
+        *(
+            finding(scope, start, Fault.LOST, f"row {row}: {lost}", deal=deal, counts=wrong)
+            for deal, row in zip(deals[:2], rows[:2], strict=True)
+        ),
+        finding(scope, start, Fault.GHOST, f"row {rows[2]}: {ghost}", deal=deals[2], counts=wrong),
+        finding(
+            scope, start, Fault.FACT_EDITED, "the run was published with 172 entered and 79 converted", place=1,
+            counts=[(172, 79), (172, 79), (172, 79), (190, 79)],
+        ),
+    ]  # fmt: skip
+
+
+async def repaired(
+    scene: Scene, found: list[Finding], outcome: str | None, message: str | None = None
+) -> None:
+    """Have Ada repair what was found."""
+    await mend(scene.desk, found, "sales found 2 deals missing", outcome, message)
+    await scene.desk.connection.execute("update funnelproof.repair set author = 'ada@reports-1'")
 
 
 async def judged(scene: Scene, windows: int = 30, *, learned: bool = True, rate: float = 0.26) -> None:
@@ -305,6 +341,65 @@ async def run(scene: Scene) -> str:
     return f"/windows/{name(TENANT, PIPELINE, 'day', TODAY - 5 * DAY, 2)}"
 
 
+@state(
+    "A run of a window that differs from the SQL: pairs, faults, witnesses, deals, and what mends it",
+    in_full=True,
+)
+async def run_differs(scene: Scene) -> str:
+    await history(scene, days=6)
+    await find(scene.dsn, wrong_day(2))
+    return f"/windows/{name(TENANT, PIPELINE, 'day', TODAY - 2 * DAY, 1)}"
+
+
+@state("A run whose window differs, for a reader without the permission for deals")
+async def run_differs_without_deals(scene: Scene) -> str:
+    scene.gate = ProxyGate(["127.0.0.1"], "proxy")
+    scene.headers = {"X-Funnelproof-Secret": "proxy", "X-Funnelproof-Tenants": str(TENANT)}
+    await history(scene, days=6)
+    await find(scene.dsn, wrong_day(2))
+    return f"/windows/{name(TENANT, PIPELINE, 'day', TODAY - 2 * DAY, 1)}"
+
+
+@state("A run whose window was mended: who repaired what, why, with what outcome", in_full=True)
+async def run_mended(scene: Scene) -> str:
+    await history(scene, days=6)
+    found = wrong_day(5)
+    await find(scene.dsn, found)
+    await repaired(scene, found, "failed", "no worker has folded the restatements within 60 s")
+    await repaired(scene, found, "equal")
+    await resolve(scene.desk)
+    return f"/windows/{name(TENANT, PIPELINE, 'day', TODAY - 5 * DAY, 2)}"
+
+
+@state("The funnel of a closed window that is known to be wrong")
+async def funnel_known_wrong(scene: Scene) -> str:
+    await history(scene)
+    await judged(scene)
+    await find(scene.dsn, wrong_day(2))
+    return url(at=(TODAY - 2 * DAY).isoformat())
+
+
+@state("Findings that are open: each leads to its window and to its deal", in_full=True)
+async def findings_open(scene: Scene) -> str:
+    await history(scene, days=6)
+    await find(scene.dsn, [*wrong_day(2), *wrong_day(3)])
+    return "/findings"
+
+
+@state("No window is known to be wrong")
+async def findings_none(scene: Scene) -> str:
+    await install(scene)
+    return "/findings"
+
+
+@state("Findings that a comparison has resolved")
+async def findings_resolved(scene: Scene) -> str:
+    await history(scene, days=6)
+    await find(scene.dsn, wrong_day(2))
+    await resolve(scene.desk)
+    return "/findings?state=resolved"
+
+
 @state("The deals behind a number, as many as counted")
 async def deals(scene: Scene) -> str:
     scene.settings["deals_dsn"] = scene.dsn
@@ -385,6 +480,24 @@ async def operations_trouble(scene: Scene) -> str:
     await desk.fire(TENANT, PIPELINE, "day", TODAY, TODAY + DAY)
     await deliver(desk, "on-call", age=310, error="503 from https://pager.example/v2")
     await deliver(desk, "mail", age=900, given_up=True)
+    return "/operations"
+
+
+@state("Operations: open findings, the windows that are known longest, and the last repairs", in_full=True)
+async def operations_findings(scene: Scene) -> str:
+    await history(scene, days=10)
+    await judged(scene)
+    found = wrong_day(2)
+    await find(scene.dsn, [*found, *wrong_day(3)])
+    await scene.desk.connection.execute(
+        "update funnelproof.finding set found_at = clock_timestamp() - interval '3 h'"
+    )
+    await compare(scene.desk, TODAY - 2 * DAY, "different")
+    await compare(scene.desk, TODAY - 3 * DAY, "different")
+    await repaired(scene, found, "failed", "the log is in doubt: run `funnelproof rebuild`")
+    await repaired(scene, found, "different")
+    await repaired(scene, found, "equal")
+    await repaired(scene, found, None)
     return "/operations"
 
 

@@ -1,4 +1,4 @@
-"""Findings and repairs: on the page of a run, on the page for engineers, in the API; the deals behind need permission."""
+"""Findings and repairs: on the page of a run, for engineers, in the API; the deals behind need the permission."""
 
 import csv
 from collections.abc import AsyncIterator
@@ -6,6 +6,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from streams.explaining import Fault, Finding
 from streams.settings import Settings
@@ -47,13 +48,15 @@ async def test_the_page_of_a_run_says_which_pairs_differ_why_and_by_which_deals(
     await find(town.dsn, yesterday_of(town))
     page = (await client.get(f"/windows/{run_of(town)}")).text
     assert "2 pairs of stages are</strong>" not in page
-    assert "2 pairs of stages are known to be wrong in this window; 2 deals are behind the difference." in page
+    assert (
+        "2 pairs of stages are known to be wrong in this window; 2 deals are behind the difference." in page
+    )
     cells = Cells(page)
     assert cells.of("What went wrong") == [
         "Lost in capture: the log has no record of a row of the CRM",
         "Fact edited: the result is not the result that was published",
     ]
-    assert cells.of("Deals") == ["2", "–"]
+    assert cells.of("Deals") == ["2", "\N{EN DASH}"]
     assert cells.of("The CRM") == ["403 / 181", "200 / 90"]
     assert cells.of("The log") == ["401 / 180", "200 / 90"]
     assert cells.of("Result") == ["401 / 180", "250 / 90"]
@@ -110,7 +113,7 @@ async def test_a_repair_is_told_with_author_reason_and_outcome_where_the_finding
     assert cells.of("Why") == ["the board meets"] * 2
     assert all("@" in author for author in cells.of("By"))
     assert cells.of("What was wrong")[0].startswith("Lost in capture")
-    assert "–" not in cells.of("Equal since")
+    assert "\N{EN DASH}" not in cells.of("Equal since")
 
 
 async def test_operations_tells_open_findings_with_the_oldest_and_the_last_repairs(
@@ -171,7 +174,9 @@ async def test_the_api_gives_findings_and_repairs_page_by_page_with_tags_and_as_
     assert [(each["kind"], each["deal_id"]) for each in actions] == [
         ("restate", str(DEALS[0])), ("restate", str(DEALS[1])), ("publish", None),
     ]  # fmt: skip
-    (row,) = (await client.get(f"/api/v1/findings/{seen_of(await client.get('/api/v1/findings'))}")).json()["rows"]
+    (row,) = (await client.get(f"/api/v1/findings/{seen_of(await client.get('/api/v1/findings'))}")).json()[
+        "rows"
+    ]
     assert (row["lsn"], row["in_source"], row["is_logged"]) == ("0/16B3748", True, True)
 
 
@@ -203,7 +208,11 @@ async def test_findings_are_asked_for_by_state_and_window(client: httpx.AsyncCli
 @pytest.fixture
 async def readers(town: Town) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
     """Readers of acme: with the permission for deals, and without; and a reader of the other tenant."""
-    wanted = {"may": ([town.acme], ["deals"]), "may not": ([town.acme], []), "other": ([town.other], ["deals"])}
+    wanted = {
+        "may": ([town.acme], ["deals"]),
+        "may not": ([town.acme], []),
+        "other": ([town.other], ["deals"]),
+    }
     with serving(Settings(source_dsn=town.dsn), gate=TokenGate()) as address:
         clients = {}
         for reader, (tenants, may) in wanted.items():
@@ -217,7 +226,7 @@ async def readers(town: Town) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
 
 
 async def test_the_deals_of_a_finding_are_for_readers_with_the_permission(
-    readers: dict[str, httpx.AsyncClient], town: Town, capfd: pytest.CaptureFixture[str]
+    readers: dict[str, httpx.AsyncClient], town: Town
 ) -> None:
     found = yesterday_of(town)
     await find(town.dsn, found)
@@ -227,12 +236,18 @@ async def test_the_deals_of_a_finding_are_for_readers_with_the_permission(
         f"/windows/{run_of(town)}", "/findings", "/api/v1/findings", "/api/v1/findings?format=csv",
         f"/api/v1/findings/{numbers[-1]}", f"/api/v1/repairs/{repair}", f"/api/v1/repairs/{repair}?format=csv",
     ]  # fmt: skip
-    for path in paths:
-        shown, hidden = [(await readers[who].get(path)).text for who in ("may", "may not")]
-        assert str(DEALS[0]) in shown, path
-        assert str(DEALS[0]) not in hidden, path
-        assert "has no record of the row" not in hidden, path
-        assert str(name(DEALS[0], "row")) not in hidden, path
+    with capture_logs() as lines:
+        shown = [(await readers["may"].get(path)).text for path in paths]
+        hidden = [(await readers["may not"].get(path)).text for path in paths]
+    for path, shown_there, hidden_there in zip(paths, shown, hidden, strict=True):
+        assert str(DEALS[0]) in shown_there, path
+        for secret in (str(DEALS[0]), "has no record of the row", str(name(DEALS[0], "row"))):
+            assert secret not in hidden_there, path
+    looks = [line for line in lines if line["event"] == "deals shown"]
+    assert [(line["reader"], line["peer"], line["deals"]) for line in looks] == [
+        ("may", "127.0.0.1", 1 if "findings/" in path else 2) for path in paths
+    ]
+    assert all(str(town.acme) in str(line) for line in looks)
     page = (await readers["may not"].get(f"/windows/{run_of(town)}")).text
     assert "2 deals are behind the difference" in page
     assert "The deals are shown to readers with the permission for deals." in page
@@ -242,9 +257,15 @@ async def test_the_deals_of_a_finding_are_for_readers_with_the_permission(
 async def test_another_tenants_findings_and_repairs_are_not_there(
     readers: dict[str, httpx.AsyncClient], town: Town
 ) -> None:
-    ours, theirs = yesterday_of(town), finding((town.other, town.theirs), TODAY - DAY, Fault.GHOST, "theirs", deal=DEALS[2])
+    ours, theirs = (
+        yesterday_of(town),
+        finding((town.other, town.theirs), TODAY - DAY, Fault.GHOST, "theirs", deal=DEALS[2]),
+    )
     await find(town.dsn, [*ours, theirs])
-    own, common = await mend(town.desk, ours, "acme only"), await mend(town.desk, [*ours, theirs], "acme and other")
+    own, common = (
+        await mend(town.desk, ours, "acme only"),
+        await mend(town.desk, [*ours, theirs], "acme and other"),
+    )
     first = (await readers["may"].get("/api/v1/findings")).json()["items"][0]["finding_id"]
     stranger = readers["other"]
     assert [each["fault"] for each in (await stranger.get("/api/v1/findings")).json()["items"]] == ["ghost"]

@@ -64,6 +64,7 @@ async def test_a_state_can_be_read_by_everybody_on_every_screen(
     path = await state.make(scene)
     async with tab(tmp_path) as page:
         with serving(scene.site(), gate=scene.gate) as address:
+            await page.call("Network.setExtraHTTPHeaders", headers=scene.headers)
             await page.look(1280, WIDTHS[1280], "light")
             await page.open(address + path)
             if not state.leaves:
