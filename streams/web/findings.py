@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any, Literal
 from uuid import UUID
 
@@ -44,11 +44,38 @@ class Of:
 
 
 @dataclass(frozen=True)
+class Witness:
+    """What a witness counts of a pair; None: the witness says nothing.
+
+    `goes_wrong`: the first witness that counts otherwise than the witness before.
+    """
+
+    name: str
+    entered: int | None
+    converted: int | None
+    goes_wrong: bool
+
+
+@dataclass(frozen=True)
 class PairFault:
     """A fault of a pair: the findings of the fault, the newest first, and the number of deals behind."""
 
     first: Finding
     findings: tuple[Finding, ...]
+
+    @property
+    def witnesses(self) -> tuple[Witness, ...]:
+        """The counts of the witnesses, from the CRM to the published result."""
+        one = self.first
+        counts = {
+            "The CRM": (one.source_entered, one.source_converted),
+            "The log": (one.log_entered, one.log_converted),
+            "Workers": (one.partials_entered, one.partials_converted),
+            "Result": (one.facts_entered, one.facts_converted),
+        }
+        told = [each for each in counts.values() if each[0] is not None]
+        wrong = next((each for before, each in pairwise(told) if each != before), None)
+        return tuple(Witness(name, *each, goes_wrong=each is wrong) for name, each in counts.items())
 
     @property
     def deals(self) -> int:

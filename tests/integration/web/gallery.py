@@ -178,13 +178,21 @@ async def begin(scene: Scene, kind: str, start: datetime, end: datetime, counts:
     await scene.desk.age((TENANT, PIPELINE), (kind, start, end), counts[0])
 
 
-def wrong_day(ago: int) -> list[Finding]:
+async def wrong_day(scene: Scene, ago: int) -> list[Finding]:
     """What an explanation finds of a day: two deals lost in capture, a ghost, and a fact that somebody has edited."""
+    facts = await scene.desk.connection.fetch(
+        """select entered_count, converted_count from dyno_crm.report_stage_conversion_fact as fact
+        inner join dyno_crm.report_run as run on fact.run_id = run.id
+        where run.period_start = $1 order by fact.entered_count desc""",
+        TODAY - ago * DAY,
+    )
+    (entered, converted), result = facts[0], tuple(facts[1])
+    counted, published = (entered, converted), (result[0] - 4, result[1])
     scope, start = (TENANT, PIPELINE), TODAY - ago * DAY
     deals = [name(PIPELINE, start, "deal", number) for number in range(3)]
     rows = [name(deal, "row") for deal in deals]
     at = (start + timedelta(hours=9)).isoformat()
-    wrong = [(391, 172), (390, 172), (390, 172), (390, 172)]
+    wrong = [(entered + 1, converted), counted, counted, counted]
     ghost = f"the CRM has no such row of the deal; the log has Qualified at {at} (version 0/16B3748) in partition 0"
     lost = f"the CRM has Lead at {at}; the log has no record of the row"
     return [
@@ -194,8 +202,9 @@ def wrong_day(ago: int) -> list[Finding]:
         ),
         finding(scope, start, Fault.GHOST, f"row {rows[2]}: {ghost}", deal=deals[2], counts=wrong),
         finding(
-            scope, start, Fault.FACT_EDITED, "the run was published with 172 entered and 79 converted", place=1,
-            counts=[(172, 79), (172, 79), (172, 79), (190, 79)],
+            scope, start, Fault.FACT_EDITED, f"the run was published with {published[0]} entered and {published[1]} converted",
+            place=1,
+            counts=[published, published, published, result],
         ),
     ]  # fmt: skip
 
@@ -347,7 +356,7 @@ async def run(scene: Scene) -> str:
 )
 async def run_differs(scene: Scene) -> str:
     await history(scene, days=6)
-    await find(scene.dsn, wrong_day(2))
+    await find(scene.dsn, await wrong_day(scene, 2))
     return f"/windows/{name(TENANT, PIPELINE, 'day', TODAY - 2 * DAY, 1)}"
 
 
@@ -356,14 +365,14 @@ async def run_differs_without_deals(scene: Scene) -> str:
     scene.gate = ProxyGate(["127.0.0.1"], "proxy")
     scene.headers = {"X-Funnelproof-Secret": "proxy", "X-Funnelproof-Tenants": str(TENANT)}
     await history(scene, days=6)
-    await find(scene.dsn, wrong_day(2))
+    await find(scene.dsn, await wrong_day(scene, 2))
     return f"/windows/{name(TENANT, PIPELINE, 'day', TODAY - 2 * DAY, 1)}"
 
 
 @state("A run whose window was mended: who repaired what, why, with what outcome", in_full=True)
 async def run_mended(scene: Scene) -> str:
     await history(scene, days=6)
-    found = wrong_day(5)
+    found = await wrong_day(scene, 5)
     await find(scene.dsn, found)
     await repaired(scene, found, "failed", "no worker has folded the restatements within 60 s")
     await repaired(scene, found, "equal")
@@ -375,14 +384,14 @@ async def run_mended(scene: Scene) -> str:
 async def funnel_known_wrong(scene: Scene) -> str:
     await history(scene)
     await judged(scene)
-    await find(scene.dsn, wrong_day(2))
+    await find(scene.dsn, await wrong_day(scene, 2))
     return url(at=(TODAY - 2 * DAY).isoformat())
 
 
 @state("Findings that are open: each leads to its window and to its deal", in_full=True)
 async def findings_open(scene: Scene) -> str:
     await history(scene, days=6)
-    await find(scene.dsn, [*wrong_day(2), *wrong_day(3)])
+    await find(scene.dsn, [*await wrong_day(scene, 2), *await wrong_day(scene, 3)])
     return "/findings"
 
 
@@ -395,7 +404,7 @@ async def findings_none(scene: Scene) -> str:
 @state("Findings that a comparison has resolved")
 async def findings_resolved(scene: Scene) -> str:
     await history(scene, days=6)
-    await find(scene.dsn, wrong_day(2))
+    await find(scene.dsn, await wrong_day(scene, 2))
     await resolve(scene.desk)
     return "/findings?state=resolved"
 
@@ -487,8 +496,8 @@ async def operations_trouble(scene: Scene) -> str:
 async def operations_findings(scene: Scene) -> str:
     await history(scene, days=10)
     await judged(scene)
-    found = wrong_day(2)
-    await find(scene.dsn, [*found, *wrong_day(3)])
+    found = await wrong_day(scene, 2)
+    await find(scene.dsn, [*found, *await wrong_day(scene, 3)])
     await scene.desk.connection.execute(
         "update funnelproof.finding set found_at = clock_timestamp() - interval '3 h'"
     )
@@ -498,7 +507,7 @@ async def operations_findings(scene: Scene) -> str:
     await repaired(scene, found, "different")
     await repaired(scene, found, "equal")
     await repaired(scene, found, None)
-    return "/operations"
+    return "/operations#findings"
 
 
 @state("Signing in with a token")
