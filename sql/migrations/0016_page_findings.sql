@@ -85,6 +85,47 @@ cross join
     ) as done
 where (select funnelproof.web_sees_all()) or done.is_seen;
 
+-- What waits for each receiver of alerts, and what was given up: for the evaluator, and for the page.
+create view funnelproof.receiver_backlog as
+with
+waiting as (
+    select
+        delivery.receiver,
+        count(*) as waiting,
+        min(delivery.enqueued_at) as oldest_at,
+        (
+            array_agg(delivery.last_error order by delivery.event_number)
+            filter (where delivery.last_error is not null)
+        )[1] as last_error
+    from funnelproof.alert_delivery as delivery
+    where delivery.delivered_at is null and delivery.given_up_at is null
+    group by delivery.receiver
+),
+
+given_up as (
+    select
+        delivery.receiver,
+        count(*) as given_up
+    from funnelproof.alert_delivery as delivery
+    where delivery.given_up_at is not null
+    group by delivery.receiver
+)
+
+select
+    receiver,
+    coalesce(waiting.waiting, 0) as waiting,
+    waiting.oldest_at,
+    extract(epoch from clock_timestamp() - waiting.oldest_at)::double precision as age,
+    waiting.last_error,
+    coalesce(given_up.given_up, 0) as given_up
+from waiting
+full join given_up using (receiver);
+
+create view funnelproof.web_receiver with (security_barrier) as
+select backlog.*
+from funnelproof.receiver_backlog as backlog
+where (select funnelproof.web_sees_all());
+
 -- Grows with every run that is published. A proof is written by the transaction that publishes, under the closing lock: the
 -- number grows when the run can be read, not before. A sequence grows as soon as a transaction takes a number, and a reader
 -- of that moment would keep closed windows without the run.

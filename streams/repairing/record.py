@@ -1,9 +1,8 @@
 """The record of a repair in Postgres: who, when, what and why."""
 
-import getpass
-import socket
 from collections.abc import Sequence
 
+from streams.author import author
 from streams.repairing.plan import DealRepair, RepairPlan, WindowRepair
 from streams.resources import sql
 from streams.store.database import Connection, columns
@@ -43,15 +42,6 @@ async def note_done(connection: Connection, repair_id: int, kind: str) -> None:
 async def end_record(connection: Connection, repair_id: int, outcome: str, message: str | None) -> None:
     """Record the outcome of the comparison after the repair, or that the repair has `failed`, and why."""
     await connection.execute(sql("queries/repair/end"), repair_id, outcome, message)
-
-
-def author() -> str:
-    """Return the user of this process, and the machine: `ada@reports-1`."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        user = "unknown"
-    return f"{user}@{socket.gethostname()}"
 
 
 def _place(window: WindowRepair) -> tuple[object, ...]:

@@ -202,7 +202,8 @@ async def wrong_day(scene: Scene, ago: int) -> list[Finding]:
         ),
         finding(scope, start, Fault.GHOST, f"row {rows[2]}: {ghost}", deal=deals[2], counts=wrong),
         finding(
-            scope, start, Fault.FACT_EDITED, f"the run was published with {published[0]} entered and {published[1]} converted",
+            scope, start, Fault.FACT_EDITED,
+            f"the run was published with {published[0]} entered and {published[1]} converted",
             place=1,
             counts=[published, published, published, result],
         ),
@@ -385,6 +386,7 @@ async def funnel_known_wrong(scene: Scene) -> str:
     await history(scene)
     await judged(scene)
     await find(scene.dsn, await wrong_day(scene, 2))
+    await scene.desk.reconciled("different", {"differences": 2})
     return url(at=(TODAY - 2 * DAY).isoformat())
 
 
