@@ -225,6 +225,19 @@ async def judged(scene: Scene, windows: int = 30, *, learned: bool = True, rate:
     await scene.desk.expect((TENANT, PIPELINE), ("day", TODAY, TODAY + DAY), windows, rate, learned=learned)
 
 
+@state("The pipeline of the quick start: three deals entered Lead, and two of the deals entered Demo")
+async def quick_start(scene: Scene) -> str:
+    desk = scene.desk
+    await desk.install(["15s", "day"])
+    await desk.flush()
+    await desk.stages(TENANT, PIPELINE, ["Lead", "Demo"])
+    await scene.live("worker", "one")
+    await mark(desk, needed={0: 100})
+    await begin(scene, "day", TODAY, TODAY + DAY, [(3, 2)])
+    await scene.work()
+    return url()
+
+
 @state("A calm funnel: no alert is on; the open day lies within what is expected at its age")
 async def funnel_calm(scene: Scene) -> str:
     await history(scene)
