@@ -63,8 +63,8 @@ def reconcile(
     Exit status: 0 equal, 1 different, 2 could not tell; after a repair, of the comparison after the repair.
 
     With --every the command does not end by itself: a window is compared soon after the window closes, after a day,
-    after each revision, and once a week. One process compares; further processes stand by. Only then the command has a
-    web site, of which --web-host and --web-port are.
+    after each revision, and once a week. One process compares; further processes stand by. Only with --every the
+    command has a web site.
 
     Example: `funnelproof reconcile --window hour --from 2026-11-23T00:00:00Z`
     """

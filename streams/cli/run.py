@@ -11,8 +11,7 @@ from rich.table import Table
 
 from streams.cli.output import stderr
 from streams.cli.reconcile_job import check_every
-from streams.cli.web_site import WebHost
-from streams.listening import HOST, listen
+from streams.listening import listen
 from streams.logs import configure_logging
 from streams.operations.one_machine import WORKER_URL, OneMachine, Site, web_sites
 from streams.settings import Settings, load_settings
@@ -38,7 +37,10 @@ def run(
         str, typer.Option(help="Address of the page; any but a loopback address needs tokens or a proxy.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0: any free one.")] = 8800,
-    web_host: WebHost = HOST,
+    web_host: Annotated[
+        str,
+        typer.Option(help="Address of the web sites of workers and alerts; 0.0.0.0 shows them to others."),
+    ] = "127.0.0.1",
     web_port: Annotated[
         int,
         typer.Option(
