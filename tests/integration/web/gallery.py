@@ -171,11 +171,13 @@ async def install(scene: Scene) -> None:
     await mark(desk, needed={0: 100})
 
 
-async def begin(scene: Scene, kind: str, start: datetime, end: datetime, counts: Numbers) -> None:
-    """Have an open window with counts and profiles."""
+async def begin(
+    scene: Scene, kind: str, start: datetime, end: datetime, counts: Numbers, after: int = 2
+) -> None:
+    """Have an open window with counts and profiles: deals convert `after` twelfths of the window later."""
     await scene.desk.open_window(kind, start, end)
     await scene.desk.count(TENANT, PIPELINE, kind, start, end, counts)
-    await scene.desk.age((TENANT, PIPELINE), (kind, start, end), counts[0])
+    await scene.desk.age((TENANT, PIPELINE), (kind, start, end), counts[0], after)
 
 
 async def wrong_day(scene: Scene, ago: int) -> list[Finding]:
@@ -233,7 +235,7 @@ async def quick_start(scene: Scene) -> str:
     await desk.stages(TENANT, PIPELINE, ["Lead", "Demo"])
     await scene.live("worker", "one")
     await mark(desk, needed={0: 100})
-    await begin(scene, "day", TODAY, TODAY + DAY, [(3, 2)])
+    await begin(scene, "day", TODAY, TODAY + DAY, [(3, 2)], after=0)
     await scene.work()
     return url()
 
