@@ -1,6 +1,5 @@
 """`funnelproof alerts list` and `funnelproof alerts silence`."""
 
-import getpass
 from dataclasses import asdict
 from typing import Annotated
 
@@ -9,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from streams.alerts.listing import EvaluatorReading, Listing, add_silence, end_silence, read_listing
+from streams.author import author as this_author
 from streams.cli.narrowing import OnlyPipeline, OnlyTenant
 from streams.cli.output import AsJson, print_json, stdout
 from streams.cli.progress import run_telling
@@ -40,7 +40,9 @@ def silence(
     tenant: OnlyTenant = None,
     pipeline: OnlyPipeline = None,
     end: Annotated[int | None, typer.Option(help="End this silence now instead of adding one.")] = None,
-    author: Annotated[str | None, typer.Option(help="Who; default: the user of this machine.")] = None,
+    author: Annotated[
+        str | None, typer.Option(help="Who; default: user and machine, as ada@reports-1.")
+    ] = None,
 ) -> None:
     """Silence alerts for a while: alerts are shown and published to Kafka, and no other receiver is told.
 
@@ -61,7 +63,7 @@ def silence(
         raise typer.BadParameter(f"--for {length}: {error}") from None
     if not lasts:
         raise typer.BadParameter("--for must be longer than 0")
-    who = author or getpass.getuser()
+    who = author or this_author()
     added = run_telling("adds the silence", add_silence(settings, rule, tenant, pipeline, lasts, reason, who))
     stdout.print(
         f"silence {added['silence_id']} until {added['ends_at'].isoformat(timespec='seconds')}",

@@ -5,7 +5,6 @@ command is called, so that no other command waits for the import.
 """
 
 from datetime import UTC, datetime
-from typing import Annotated
 
 import typer
 
@@ -13,7 +12,8 @@ from streams.cli import alert_list, alert_simulation, alert_trial
 from streams.cli.ending import until_told_to_end
 from streams.cli.output import AsJson, print_json
 from streams.cli.progress import run_telling
-from streams.listening import listen
+from streams.cli.web_site import WebHost, WebPort
+from streams.listening import HOST, listen
 from streams.logs import configure_logging
 from streams.settings import load_settings
 
@@ -55,15 +55,8 @@ def check(as_json: AsJson = False) -> None:
 
 @app.command()
 def run(
-    web_port: Annotated[
-        int,
-        typer.Option(
-            min=0, max=65535, help="Port of the web site (/metrics, /healthz); 0: a free one, see the log."
-        ),
-    ] = 0,
-    web_host: Annotated[
-        str, typer.Option(help="Address of the web site; 0.0.0.0 shows it to other machines.")
-    ] = "127.0.0.1",
+    web_port: WebPort = 0,
+    web_host: WebHost = HOST,
 ) -> None:
     """Evaluate the rules, and deliver alerts, until SIGTERM or SIGINT.
 

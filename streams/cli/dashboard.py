@@ -13,9 +13,10 @@ from rich.table import Table
 from streams.cli.completing import tenant_ids
 from streams.cli.output import AsJson, print_json, stderr, stdout
 from streams.cli.progress import run_telling
+from streams.cli.web_site import WebHost, WebPort
 from streams.domain.duration import parse_duration
 from streams.errors import SettingsError
-from streams.listening import address_of, listen
+from streams.listening import HOST, address_of, listen
 from streams.logs import configure_logging
 from streams.settings import Settings, load_settings
 from streams.store.database import facts_connection
@@ -38,18 +39,8 @@ def dashboard(
         str, typer.Option(help="Address of the page; any but a loopback address needs tokens or a proxy.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0: any free one.")] = 8800,
-    web_port: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            max=65535,
-            help="Port of the site for monitoring (/metrics, /healthz); 0: a free one, see the log.",
-        ),
-    ] = 0,
-    web_host: Annotated[
-        str,
-        typer.Option(help="Address of the site for monitoring; 0.0.0.0 shows the site to other machines."),
-    ] = "127.0.0.1",
+    web_port: WebPort = 0,
+    web_host: WebHost = HOST,
 ) -> None:
     """Serve the page and its API until SIGTERM or SIGINT; metrics and health on a port of their own.
 

@@ -11,7 +11,9 @@ from streams.cli.narrowing import OnlyPipeline, OnlyTenant, OnlyWindow
 from streams.cli.output import AsJson, print_json, stderr, stdout
 from streams.cli.progress import telling
 from streams.cli.reconcile_job import run_job
+from streams.cli.web_site import WebHost, WebPort
 from streams.errors import FunnelproofError
+from streams.listening import HOST
 from streams.operations.living import with_workers
 from streams.reconciliation import Difference, ReconcileResult
 from streams.reconciliation import reconcile as compare
@@ -52,20 +54,8 @@ def reconcile(
     reason: Annotated[
         str, typer.Option(help="With --repair: why, for the record of repairs.")
     ] = "a reconciliation was different",
-    web_port: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            max=65535,
-            help="With --every: port of the web site (/metrics, /healthz); 0, the default: a free one, see the log.",
-        ),
-    ] = None,
-    web_host: Annotated[
-        str | None,
-        typer.Option(
-            help="With --every: address of the web site, 127.0.0.1 by default; 0.0.0.0 shows it to other machines."
-        ),
-    ] = None,
+    web_port: WebPort = 0,
+    web_host: WebHost = HOST,
     as_json: AsJson = False,
 ) -> None:
     """Rerun the canonical SQL for closed windows, and compare the results with the facts, exact to the count.
@@ -73,7 +63,8 @@ def reconcile(
     Exit status: 0 equal, 1 different, 2 could not tell; after a repair, of the comparison after the repair.
 
     With --every the command does not end by itself: a window is compared soon after the window closes, after a day,
-    after each revision, and once a week. One process compares; further processes stand by.
+    after each revision, and once a week. One process compares; further processes stand by. Only with --every the
+    command has a web site.
 
     Example: `funnelproof reconcile --window hour --from 2026-11-23T00:00:00Z`
     """
@@ -86,9 +77,9 @@ def reconcile(
             or any(each is not None for each in (tenant, pipeline, window, start, end))
         ):
             raise typer.BadParameter("--every compares all windows: leave the other options out")
-        run_job(settings, every, web_host or "127.0.0.1", web_port or 0)
+        run_job(settings, every, web_host, web_port)
         return
-    if web_port is not None or web_host is not None:
+    if web_port != 0 or web_host != HOST:
         raise typer.BadParameter("--web-port and --web-host belong to --every: only the job has a web site")
     scope = ClosedScope(
         tenant,

@@ -6,7 +6,8 @@ from typing import Annotated
 import structlog
 import typer
 
-from streams.listening import address_of, listen
+from streams.cli.web_site import WebHost, WebPort
+from streams.listening import HOST, address_of, listen
 from streams.logs import configure_logging
 from streams.settings import load_settings
 
@@ -20,17 +21,8 @@ def _with_scheme(url: str | None) -> str | None:
 
 
 def worker(
-    web_port: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            max=65535,
-            help="Port of the web site (/metrics, /healthz, /deals); 0: a free one, see the log.",
-        ),
-    ] = 0,
-    web_host: Annotated[
-        str, typer.Option(help="Address of the web site; 0.0.0.0 shows it to other machines.")
-    ] = "127.0.0.1",
+    web_port: WebPort = 0,
+    web_host: WebHost = HOST,
     web_url: Annotated[
         str | None,
         typer.Option(

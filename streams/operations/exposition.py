@@ -24,5 +24,11 @@ def process_registry() -> CollectorRegistry:
 
 def exposed(registry: CollectorRegistry, request: web.Request) -> web.Response:
     """Return all metrics in the form that the client asks for."""
-    encode, form = choose_encoder(request.headers.get("Accept", ""))
-    return web.Response(body=encode(registry), headers={"Content-Type": form})
+    body, form = encoded(registry, request.headers.get("Accept", ""))
+    return web.Response(body=body, headers={"Content-Type": form})
+
+
+def encoded(registry: CollectorRegistry, accepted: str) -> tuple[bytes, str]:
+    """Return all metrics in a form that the header `Accept` has, and the name of the form."""
+    encode, form = choose_encoder(accepted)
+    return encode(registry), form

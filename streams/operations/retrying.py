@@ -7,7 +7,6 @@ settles the letters.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
@@ -16,10 +15,10 @@ from streams.cdc.envelope import hides_former_deal
 from streams.domain.plan import WindowPlan
 from streams.errors import PreconditionError
 from streams.operations.dead_letters import DeadLetter, read_letters
-from streams.repairing.restating import Restating, refusal_of
+from streams.repairing.restating import Restating, refusal_of, restating
 from streams.resources import sql
 from streams.settings import Settings
-from streams.store.database import Pool, close_soon, create_pool, facts_connection, facts_setting
+from streams.store.database import facts_connection
 from streams.store.held_epoch import require_living_worker
 from streams.store.installation import require_installation
 from streams.store.timezones import recorded_plan
@@ -69,8 +68,8 @@ async def retry_dead_letters(
             raise PreconditionError("another retry of dead letters is at work: wait for its end")
         plan = await recorded_plan(facts, settings.windows)
         done: list[Retried] = []
-        async with AsyncExitStack() as stack:
-            retry = await Retry.open(settings, plan, stack)
+        async with restating(settings, "dead-letters") as sender:
+            retry = Retry(plan, sender)
             for first in range(0, total, AT_ONCE):
                 done += await retry.run(letters[first : first + AT_ONCE])
                 on_progress(len(done), total)
@@ -78,19 +77,11 @@ async def retry_dead_letters(
 
 
 class Retry:
-    """A retry's sessions; `run` retries letters."""
+    """A retry; `run` retries letters with the sessions of `sender`."""
 
-    def __init__(self, plan: WindowPlan, report: Pool, restating: Restating) -> None:
+    def __init__(self, plan: WindowPlan, sender: Restating) -> None:
         self._plan = plan
-        self._report = report
-        self._restating = restating
-
-    @classmethod
-    async def open(cls, settings: Settings, plan: WindowPlan, stack: AsyncExitStack) -> "Retry":
-        """Open the sessions, which close with `stack`. Raises UnreachableError and PreconditionError."""
-        report = await create_pool(settings.facts_dsn, facts_setting(settings), max_size=2)
-        stack.push_async_callback(close_soon, report)
-        return cls(plan, report, await Restating.open(settings, report, stack, "dead-letters"))
+        self._sender = sender
 
     async def run(self, letters: Sequence[DeadLetter]) -> list[Retried]:
         """Retry letters of one log. Raises UnreachableError and PreconditionError."""
@@ -100,7 +91,7 @@ class Retry:
         if not left:
             return done
         sent = []
-        reading = await self._restating.read(sorted({_row_id(each) for each in left}))
+        reading = await self._sender.read(sorted({_row_id(each) for each in left}))
         for each in left:
             restated = reading.restate(each.partition, each.key or b"")
             why = refusal_of(restated, self._plan)
@@ -109,14 +100,14 @@ class Retry:
             else:
                 sent.append((each, restated))
         if sent:
-            await self._restating.send([restated for _, restated in sent])
+            await self._sender.send([restated for _, restated in sent])
         return done + await self._settled([each for each, _ in sent])
 
     async def _settled(self, letters: Sequence[DeadLetter]) -> list[Retried]:
         settled: set[tuple[int, int]] = set()
         until = asyncio.get_running_loop().time() + SETTLE_SECONDS
         while len(settled) < len(letters) and asyncio.get_running_loop().time() < until:
-            rows = await self._report.fetch(
+            rows = await self._sender.report.fetch(
                 sql("queries/operations/dead_letters_resolved"),
                 letters[0].topic_id,
                 [each.partition for each in letters],

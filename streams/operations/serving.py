@@ -42,8 +42,15 @@ async def serve(
 def judged(
     reasons: Sequence[str], warnings: Sequence[str], working: str = "ok", **more: object
 ) -> web.Response:
+    """Return the health as an answer; see `judgement`."""
+    body, status = judgement(reasons, warnings, working, **more)
+    return web.json_response(body, status=status)
+
+
+def judgement(
+    reasons: Sequence[str], warnings: Sequence[str], working: str = "ok", **more: object
+) -> tuple[dict[str, object], int]:
     """Return the health: 503 where `reasons` say why the process does not do its work; else 200, as `working`."""
     status = "failing" if reasons else "degraded" if warnings else working
-    return web.json_response(
-        {"status": status, "reasons": reasons, "warnings": warnings, **more}, status=503 if reasons else 200
-    )
+    body = {"status": status, "reasons": reasons, "warnings": warnings, **more}
+    return body, 503 if reasons else 200

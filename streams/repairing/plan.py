@@ -38,9 +38,13 @@ class LogRecord:
 
 @dataclass(frozen=True)
 class DealRepair:
-    """A deal whose rows are restated: all rows of the deal in the source, and the `records` of the log."""
+    """A deal whose rows are restated: all rows of the deal in the source, and the `records` of the log.
+
+    `tenant_id` is the tenant of all findings of the deal; None where the findings are of several tenants.
+    """
 
     deal_id: UUID
+    tenant_id: UUID | None
     faults: frozenset[Fault]
     records: tuple[LogRecord, ...]
 
@@ -87,6 +91,7 @@ def plan_repair(findings: Iterable[Finding]) -> RepairPlan:
 def _deals(findings: Sequence[Finding]) -> tuple[DealRepair, ...]:
     faults: dict[UUID, set[Fault]] = {}
     records: dict[UUID, set[LogRecord]] = {}
+    tenants: dict[UUID, set[UUID]] = {}
     for each in findings:
         if each.fault not in _OF_A_DEAL:
             continue
@@ -101,9 +106,11 @@ def _deals(findings: Sequence[Finding]) -> tuple[DealRepair, ...]:
                 records.setdefault(named.deal_id, set()).add(LogRecord(row.partition, row.key, is_astray))
         for deal in deals:
             faults.setdefault(deal, set()).add(each.fault)
+            tenants.setdefault(deal, set()).add(each.tenant_id)
     return tuple(
         DealRepair(
             deal,
+            next(iter(tenants[deal])) if len(tenants[deal]) == 1 else None,
             frozenset(faults[deal]),
             tuple(sorted(records.get(deal, ()), key=lambda one: (one.partition, one.key))),
         )

@@ -1,9 +1,8 @@
 """The record of a repair in Postgres: who, when, what and why."""
 
-import getpass
-import socket
 from collections.abc import Sequence
 
+from streams.author import author
 from streams.repairing.plan import DealRepair, RepairPlan, WindowRepair
 from streams.resources import sql
 from streams.store.database import Connection, columns
@@ -17,7 +16,10 @@ async def begin_record(connection: Connection, plan: RepairPlan, reason: str) ->
     A former repair that was killed is recorded as failed.
     """
     rows: list[tuple[object, ...]] = [
-        *(("restate", _faults(deal.faults), None, None, deal.deal_id, None, None) for deal in plan.deals),
+        *(
+            ("restate", _faults(deal.faults), deal.tenant_id, None, deal.deal_id, None, None)
+            for deal in plan.deals
+        ),
         *([("recount", _faults(plan.recount), *_NONE, None, None)] if plan.recount else []),
         *(("publish", _faults(each.faults), *_place(each)) for each in plan.windows),
     ]
@@ -40,15 +42,6 @@ async def note_done(connection: Connection, repair_id: int, kind: str) -> None:
 async def end_record(connection: Connection, repair_id: int, outcome: str, message: str | None) -> None:
     """Record the outcome of the comparison after the repair, or that the repair has `failed`, and why."""
     await connection.execute(sql("queries/repair/end"), repair_id, outcome, message)
-
-
-def author() -> str:
-    """Return the user of this process, and the machine: `ada@reports-1`."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        user = "unknown"
-    return f"{user}@{socket.gethostname()}"
 
 
 def _place(window: WindowRepair) -> tuple[object, ...]:

@@ -6,8 +6,7 @@ transaction. While a repair is at work, the closer leaves the repair's windows a
 window gets a single revision.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 
 import asyncpg
@@ -16,12 +15,12 @@ from streams.errors import PreconditionError
 from streams.reconciliation import ReconcileResult, reconcile
 from streams.repairing.plan import RepairPlan
 from streams.repairing.record import begin_record, end_record
-from streams.repairing.restating import Restating
+from streams.repairing.restating import restating
 from streams.repairing.steps import OnStep, Steps
 from streams.resources import sql
 from streams.settings import Settings
 from streams.store.closed_scope import ClosedScope
-from streams.store.database import Connection, close_soon, create_pool, facts_connection, facts_setting
+from streams.store.database import Connection, facts_connection
 from streams.store.held_epoch import require_living_worker
 from streams.store.installation import require_installation
 from streams.store.timezones import recorded_plan
@@ -57,8 +56,8 @@ async def repair(
         windows = await recorded_plan(facts, settings.windows)
         repair_id = await begin_record(facts, plan, reason)
         try:
-            async with _restating(settings) as restating:
-                steps = Steps(settings.partitions, windows, repair_id, facts, restating, on_step)
+            async with restating(settings, "repair") as sender:
+                steps = Steps(settings.partitions, windows, repair_id, facts, sender, on_step)
                 refused = await steps.run(plan)
             on_step("compare", 0, 0)
             result = await reconcile(
@@ -78,16 +77,3 @@ async def _require_no_doubt(facts: Connection) -> None:
         raise PreconditionError(
             f"the log is in doubt ({'; '.join(reasons)}), so no closed window is revised: run `funnelproof rebuild`"
         )
-
-
-@asynccontextmanager
-async def _restating(settings: Settings) -> AsyncIterator[Restating]:
-    async with AsyncExitStack() as stack:
-        report = await create_pool(
-            settings.facts_dsn,
-            facts_setting(settings),
-            max_size=2,
-            application_name=f"{settings.instance} repair",
-        )
-        stack.push_async_callback(close_soon, report)
-        yield await Restating.open(settings, report, stack, "repair")

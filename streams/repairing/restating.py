@@ -11,8 +11,8 @@ wrongly: `streams.cdc.restatement` says why.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -29,7 +29,7 @@ from streams.domain.plan import WindowPlan
 from streams.errors import PreconditionError, UnreachableError
 from streams.repairing.rows_now import read_rows
 from streams.settings import Settings
-from streams.store.database import Pool
+from streams.store.database import Pool, close_soon, create_pool, facts_setting
 
 MARKER_SECONDS = 30.0
 _LOOK_SECONDS = 0.1
@@ -67,27 +67,18 @@ class Reading:
 
 
 class Restating:
-    """The sessions of a sender of restatements: `read`, then `send`, again and again."""
+    """The sessions of a sender of restatements: `read`, then `send`, again and again.
 
-    def __init__(self, settings: Settings, session: ProvingSession, sender: RestatementSender) -> None:
+    `report` are sessions of the report database.
+    """
+
+    def __init__(
+        self, settings: Settings, report: Pool, session: ProvingSession, sender: RestatementSender
+    ) -> None:
+        self.report = report
         self._patience = settings.proof_wait.total_seconds()
         self.session = session
         self._sender = sender
-
-    @classmethod
-    async def open(cls, settings: Settings, report: Pool, stack: AsyncExitStack, role: str) -> "Restating":
-        """Open the sessions, which close with `stack`, and shut former senders out.
-
-        `role` is shown in the source's list of sessions. Raises UnreachableError and PreconditionError.
-        """
-        topics = Topics(settings.brokers)
-        topic = await topics.require(settings.data_topic)
-        session = await stack.enter_async_context(
-            proving_session(settings, report, topics, topic.partitions, role)
-        )
-        sender = RestatementSender(settings.brokers, topic.name, topic.topic_id, settings.instance)
-        await sender.shut_others_out()
-        return cls(settings, session, sender)
 
     async def read(self, ids: Sequence[UUID], deals: Sequence[UUID] = ()) -> Reading:
         """Read the rows with these ids, and all rows of these deals.
@@ -132,6 +123,30 @@ class Restating:
                     "when they have ended"
                 )
             await asyncio.sleep(_LOOK_SECONDS)
+
+
+@asynccontextmanager
+async def restating(settings: Settings, role: str) -> AsyncIterator[Restating]:
+    """Hold the sessions of a sender for the length of an `async with` block; former senders are shut out.
+
+    `role` is shown in the lists of sessions. Raises UnreachableError and PreconditionError.
+    """
+    topics = Topics(settings.brokers)
+    async with AsyncExitStack() as stack:
+        report = await create_pool(
+            settings.facts_dsn,
+            facts_setting(settings),
+            max_size=2,
+            application_name=f"{settings.instance} {role}",
+        )
+        stack.push_async_callback(close_soon, report)
+        topic = await topics.require(settings.data_topic)
+        session = await stack.enter_async_context(
+            proving_session(settings, report, topics, topic.partitions, role)
+        )
+        sender = RestatementSender(settings.brokers, topic.name, topic.topic_id, settings.instance)
+        await sender.shut_others_out()
+        yield Restating(settings, report, session, sender)
 
 
 def refusal_of(restated: Restatement, plan: WindowPlan) -> str:

@@ -5,10 +5,13 @@ import hashlib
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from fastapi import Request
 from fastapi.responses import Response
 from pydantic import BaseModel
+
+from streams.web.model import Page
 
 CACHE = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization, Cookie"}
 Cell = str | int | float | datetime | None
@@ -37,6 +40,15 @@ def table(
     if next_ is not None:
         response.headers["Link"] = f'<{request.url.include_query_params(cursor=next_)}>; rel="next"'
     return response
+
+
+def listed(request: Request, name: str, page: Page[Any], item: type[BaseModel], form: str) -> Response:
+    """Return a page of a list as JSON, or as CSV if `form` says so."""
+    if form == "csv":
+        return table(
+            request, name, (each.model_dump() for each in page.items), tuple(item.model_fields), page.next
+        )
+    return answer(request, page)
 
 
 def tagged(request: Request, body: bytes, media_type: str) -> Response:

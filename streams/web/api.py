@@ -1,6 +1,5 @@
 """The API under `/api/v1`: what the page shows, for programs, as JSON and every table as CSV."""
 
-from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +8,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 
 from streams.web.alert_model import Alert, AlertEvent
-from streams.web.answers import answer, table
+from streams.web.answers import answer, listed, table
 from streams.web.freshness import health_of
 from streams.web.funnels import read_funnel
 from streams.web.lists import (
@@ -75,7 +74,7 @@ async def pipelines(
     form: Format = "json",
 ) -> Response:
     """Return the pipelines that the reader may see."""
-    return _page(request, "pipelines", await read_pipelines(read, q, cursor, limit), Pipeline, form)
+    return listed(request, "pipelines", await read_pipelines(read, q, cursor, limit), Pipeline, form)
 
 
 @router.get("/windows", response_model=Page[Window], responses=CSV)
@@ -88,7 +87,7 @@ async def windows(
     form: Format = "json",
 ) -> Response:
     """Return the windows of a pipeline, open ones first, then the newest first."""
-    return _page(request, "windows", await read_windows(read, place, cursor, limit), Window, form)
+    return listed(request, "windows", await read_windows(read, place, cursor, limit), Window, form)
 
 
 @router.get("/funnel", response_model=Funnel, responses=CSV)
@@ -140,7 +139,7 @@ async def ledger(
     form: Format = "json",
 ) -> Response:
     """Return the closed windows: when closed, how often and why revised, on which proof."""
-    return _page(request, "ledger", await read_ledger(read, place, cursor, limit), Window, form)
+    return listed(request, "ledger", await read_ledger(read, place, cursor, limit), Window, form)
 
 
 @router.get("/runs", response_model=Page[Run], responses=CSV)
@@ -153,7 +152,7 @@ async def runs(
     form: Format = "json",
 ) -> Response:
     """Return every revision of the closed windows, the newest window and the latest revision first."""
-    return _page(request, "runs", await read_runs(read, place, cursor, limit), Run, form)
+    return listed(request, "runs", await read_runs(read, place, cursor, limit), Run, form)
 
 
 @router.get("/runs/{run_id}", response_model=RunWithFacts, responses=CSV)
@@ -171,7 +170,7 @@ async def reconciliations(
 ) -> Response:
     """Return the comparisons with the canonical SQL, the newest first."""
     page = await read_reconciliations(read, cursor, limit)
-    return _page(request, "reconciliations", page, Reconciliation, form)
+    return listed(request, "reconciliations", page, Reconciliation, form)
 
 
 @router.get("/alerts", response_model=Page[Alert], responses=CSV)
@@ -184,7 +183,7 @@ async def alerts(
     form: Format = "json",
 ) -> Response:
     """Return the alerts that are on, the newest first."""
-    return _page(request, "alerts", await read_alerts(read, tenant, pipeline, limit), Alert, form)
+    return listed(request, "alerts", await read_alerts(read, tenant, pipeline, limit), Alert, form)
 
 
 @router.get("/alerts/events", response_model=Page[AlertEvent], responses=CSV)
@@ -199,7 +198,7 @@ async def alert_events(
 ) -> Response:
     """Return the transitions of alerts, the newest first."""
     page = await read_alert_events(read, tenant, pipeline, cursor, limit)
-    return _page(request, "alert-events", page, AlertEvent, form)
+    return listed(request, "alert-events", page, AlertEvent, form)
 
 
 @router.get("/health", response_model=Health)
@@ -232,10 +231,3 @@ def pair_row(pair: Pair) -> dict[str, object]:
 def _counts(counts: BaseModel | None, suffix: str = "") -> dict[str, object]:
     names = ("entered", "converted", "rate", "low", "high")
     return {name + suffix: getattr(counts, name, None) for name in names}
-
-
-def _page(request: Request, name: str, page: Page[Any], item: type[BaseModel], form: str) -> Response:
-    if form == "csv":
-        rows: Iterable[dict[str, object]] = (each.model_dump() for each in page.items)
-        return table(request, name, rows, tuple(item.model_fields), page.next)
-    return answer(request, page)

@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, Response
 
 from streams.web.answers import answer, table
 from streams.web.api import CSV
+from streams.web.audit import note_look
 from streams.web.database import Database
 from streams.web.deal_model import Deal, DealRow, DealRows, Deals
 from streams.web.deals import Number, Which, find_number, read_deal, read_deals, stage_names
@@ -62,7 +63,7 @@ class Look:
         self._worker_url: str | None = request.app.state.worker_url
         self.reader: Scope = reader
         self._where = tenant, pipeline, window
-        self._peer = request.client.host if request.client else "unknown"
+        self._request = request
 
     async def number(self, at: datetime | None, run: UUID | None, stages: tuple[UUID, UUID]) -> Number:
         """Return the number. Raises UnknownError for what the reader does not see, and without the permission."""
@@ -104,15 +105,8 @@ class Look:
         return self.source
 
     def _note(self, place: Place, event: str, **what: object) -> None:
-        log.info(
-            event,
-            reader=self.reader.name,
-            peer=self._peer,
-            tenant=str(place.tenant_id),
-            pipeline=str(place.pipeline_id),
-            window=place.window,
-            **what,
-        )
+        where = {"tenant": str(place.tenant_id), "pipeline": str(place.pipeline_id), "window": place.window}
+        note_look(self._request, self.reader, event, **where, **what)
 
 
 Looked = Annotated[Look, Depends(Look)]

@@ -45,7 +45,7 @@ async def read_pipelines(read: Reading, search: str | None, cursor: str | None, 
     after = decode_cursor(cursor, tuple[UUID, UUID]) if cursor else (_NO_ID, _NO_ID)
     rows = await read.rows("pipelines", *after, search or None, most + 1)
     items = [Pipeline(**row) for row in rows]
-    return _page(items, most, lambda last: encode_cursor(last.tenant_id, last.pipeline_id))
+    return page_of(items, most, lambda last: encode_cursor(last.tenant_id, last.pipeline_id))
 
 
 async def read_windows(read: Reading, place: Place, cursor: str | None, most: int) -> Page[Window]:
@@ -58,7 +58,7 @@ async def read_windows(read: Reading, place: Place, cursor: str | None, most: in
 async def read_ledger(read: Reading, place: Place, cursor: str | None, most: int) -> Page[Window]:
     """Return the closed windows of a pipeline, the newest first, each with its revisions' causes."""
     windows = await closed_windows(read, place, _before(cursor), most + 1)
-    return _page(windows, most, lambda last: encode_cursor(last.start))
+    return page_of(windows, most, lambda last: encode_cursor(last.start))
 
 
 async def read_trend(
@@ -67,7 +67,7 @@ async def read_trend(
     """Return the counts of a pair in the closed windows of a pipeline, the newest first."""
     history = await read_history(read, place, _before(cursor), most + 1)
     points = history.points(pair)[::-1]
-    return _page(points, most, lambda last: encode_cursor(last.window.start))
+    return page_of(points, most, lambda last: encode_cursor(last.window.start))
 
 
 async def read_runs(read: Reading, place: Place, cursor: str | None, most: int) -> Page[Run]:
@@ -75,7 +75,7 @@ async def read_runs(read: Reading, place: Place, cursor: str | None, most: int) 
     before = decode_cursor(cursor, tuple[datetime, int]) if cursor else (END_OF_TIME, _NO_REVISION)
     scope = place.tenant_id, place.pipeline_id, place.window
     rows = await read.rows("runs", *scope, *before, most + 1)
-    return _page(
+    return page_of(
         [Run(**_run(row)) for row in rows], most, lambda last: encode_cursor(last.start, last.revision)
     )
 
@@ -102,7 +102,7 @@ async def read_alert_events(
     """Return the transitions of alerts, the newest first; None for every tenant or pipeline."""
     (before,) = decode_cursor(cursor, tuple[int]) if cursor else (None,)
     rows = await read.rows("alert_events", tenant_id, pipeline_id, before, most + 1)
-    return _page([AlertEvent(**row) for row in rows], most, lambda last: encode_cursor(last.event_number))
+    return page_of([AlertEvent(**row) for row in rows], most, lambda last: encode_cursor(last.event_number))
 
 
 async def read_alert_board(read: Reading, cursor: str | None = None) -> AlertBoard:
@@ -119,7 +119,7 @@ async def read_reconciliations(read: Reading, cursor: str | None, most: int) -> 
     """Return the reconciliations, the newest first."""
     (before,) = decode_cursor(cursor, tuple[int]) if cursor else (None,)
     items = [Reconciliation(**row) for row in await read.rows("reconciliations", before, most + 1)]
-    return _page(items, most, lambda last: encode_cursor(last.reconciliation_id))
+    return page_of(items, most, lambda last: encode_cursor(last.reconciliation_id))
 
 
 def _before(cursor: str | None) -> datetime:
@@ -139,6 +139,7 @@ def _run(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _page(items: Sequence[T], most: int, cursor: Callable[[T], str]) -> Page[T]:
+def page_of(items: Sequence[T], most: int, cursor: Callable[[T], str]) -> Page[T]:
+    """Return the first `most` of the items, and the cursor of the last one of them if there are more."""
     shown = tuple(items[:most])
     return Page(items=shown, next=cursor(shown[-1]) if len(items) > most else None)

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from streams.web.finding_model import Fault, Repair
 from streams.web.model import Answer, Health, Reconciliation
 
 
@@ -109,6 +110,35 @@ class DifferingWindow(Answer):
     age: float
 
 
+class FindingsOfWindow(Answer):
+    """A closed window of a pipeline with open findings; `age` since the first of the findings.
+
+    `run_id` is the run that differs; null where the run is missing.
+    """
+
+    tenant_id: UUID
+    tenant: str | None
+    pipeline_id: UUID
+    pipeline: str | None
+    window: str
+    start: datetime
+    end: datetime
+    run_id: UUID | None
+    faults: tuple[Fault, ...]
+    findings: int
+    deals: int
+    age: float
+
+
+class Findings(Answer):
+    """What `reconcile --explain` has found, as long as the windows are not found equal; the oldest windows first."""
+
+    open: int
+    windows: int
+    age: float | None
+    first: tuple[FindingsOfWindow, ...]
+
+
 class Comparisons(Answer):
     """The ledger: how many closed windows were compared with the canonical SQL, when, and with what outcome.
 
@@ -177,5 +207,7 @@ class Operations(Answer):
     doubts: tuple[DoubtReading, ...]
     dead_letters: DeadLetters
     comparisons: Comparisons
+    findings: Findings
+    repairs: tuple[Repair, ...]
     receivers: tuple[Receiver, ...]
     evaluator: Evaluator | None

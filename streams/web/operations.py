@@ -8,6 +8,7 @@ from typing import Any
 from streams.store.doubts import COMPARE, REMEDIES
 from streams.store.held_epoch import worker_names
 from streams.web.database import Reading, Row
+from streams.web.findings import Of, read_repairs
 from streams.web.freshness import health_of
 from streams.web.lists import read_reconciliations
 from streams.web.operation_model import (
@@ -17,6 +18,8 @@ from streams.web.operation_model import (
     DoubtReading,
     Epoch,
     Evaluator,
+    Findings,
+    FindingsOfWindow,
     LetterReason,
     Operations,
     Partition,
@@ -68,6 +71,8 @@ async def read_operations(read: Reading, grace: timedelta, compared: Comparisons
             differing=tuple(_differing(row) for row in await read.rows("differing_windows", _MOST)),
             last=last.items,
         ),
+        findings=await _findings(read),
+        repairs=(await read_repairs(read, Of(), None, _MOST)).items,
         receivers=tuple(Receiver(**row) for row in await read.rows("receivers")),
         evaluator=Evaluator(**evaluator) if evaluator else None,
     )
@@ -172,6 +177,25 @@ async def _dead_letters(read: Reading) -> DeadLetters:
         reasons=tuple(
             LetterReason(**{name: row[name] for name in LetterReason.model_fields}) for row in rows
         ),
+    )
+
+
+async def _findings(read: Reading) -> Findings:
+    rows = await read.rows("open_findings", _MOST)
+    first = tuple(
+        FindingsOfWindow(
+            window=row["window_name"],
+            start=row["window_start"],
+            end=row["window_end"],
+            **{name: row[name] for name in FindingsOfWindow.model_fields if name in row},
+        )
+        for row in rows
+    )
+    return Findings(
+        open=rows[0]["total"] if rows else 0,
+        windows=rows[0]["windows"] if rows else 0,
+        age=rows[0]["age"] if rows else None,
+        first=first,
     )
 
 

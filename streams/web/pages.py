@@ -8,7 +8,9 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from streams.web.assets import assets
+from streams.web.audit import note_look
 from streams.web.errors import UnknownError
+from streams.web.findings import read_window_findings
 from streams.web.followed import AlertsPage, PipelinePage
 from streams.web.funnels import find, window_kinds
 from streams.web.headers import FRESH
@@ -77,13 +79,21 @@ async def live(
 
 
 @router.get("/windows/{run_id}")
-async def run(read: Read, reader: Reader, run_id: UUID) -> Response:
-    """Show a run: its proof, its facts, and the SQL of its numbers."""
+async def run(request: Request, read: Read, reader: Reader, run_id: UUID) -> Response:
+    """Show a run: its proof, its facts, why its window differs from the SQL, and the SQL of its numbers."""
     found = await read_run(read, run_id)
     address = Address(found.tenant_id, found.pipeline_id, found.window, found.start)
     place = await find(read, found.tenant_id, found.pipeline_id, found.window)
     window = Window(window=found.window, start=found.start, end=found.end, state="closed")
-    text = render("run", reader, run=found, window=window, timezone=place.timezone, address=address)
+    differences = await read_window_findings(read, found)
+    shows_deals = DEALS in reader.may
+    if shows_deals and differences.deals:
+        where = {"tenant": str(place.tenant_id), "pipeline": str(place.pipeline_id), "window": place.window}
+        note_look(request, reader, "deals shown", **where, run=str(run_id), deals=differences.deals)
+    text = render(
+        "run", reader, run=found, window=window, timezone=place.timezone, address=address, differences=differences,
+        shows_deals=shows_deals,
+    )  # fmt: skip
     return HTMLResponse(text, headers=FRESH)
 
 

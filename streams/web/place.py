@@ -32,6 +32,12 @@ class Address:
             parameters["pair"] = ".".join(map(str, self.pair))
         return urlencode(parameters)
 
+    @property
+    def window_query(self) -> str:
+        """The parameters of what was found in the window that begins at `at`, as a query string."""
+        parameters = {"tenant": str(self.tenant), "pipeline": str(self.pipeline), "window": self.window}
+        return urlencode(parameters | ({} if self.at is None else {"start": self.at.isoformat()}))
+
     def deals(self, pair: tuple[UUID, UUID], at: datetime, which: str, run: UUID | None = None) -> str:
         """Return the parameters of the deals behind a number of the window that holds `at`, as a query string."""
         parameters = {

@@ -15,7 +15,9 @@ from streams.web.words import FILTERS, stage
 PARTS = ("freshness", "verdict", "proofs", "funnel", "trend", "ledger")
 """The parts of a pipeline's page that are pushed when they change; each is an element with the part's name as id."""
 
-OPERATIONS = ("troubles", "workers", "partitions", "proof", "windows", "doubts", "comparisons", "alerts")
+OPERATIONS = (
+    "troubles", "workers", "partitions", "proof", "windows", "doubts", "comparisons", "findings", "alerts",
+)  # fmt: skip
 """The parts of the page for engineers, besides the freshness."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from streams.settings import Settings
-from streams.web import api, deal_routes, operation_routes, pages, signing
+from streams.web import api, deal_routes, finding_routes, operation_routes, pages, signing
 from streams.web.database import open_database
 from streams.web.feed import Feed
 from streams.web.gate import Gate, OpenGate
@@ -46,6 +46,7 @@ def create_site(settings: Settings, gate: Gate | None = None, observer: Observer
     add_handlers(app)
     app.include_router(api.router)
     app.include_router(deal_routes.router)
+    app.include_router(finding_routes.router)
     app.include_router(operation_routes.router)
     app.include_router(pages.router)
     app.include_router(signing.router)

@@ -1,11 +1,13 @@
 """All that the page of a pipeline shows, read in one snapshot."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from streams.web.charts import Trend, spark_of, trend_of
 from streams.web.database import Reading
+from streams.web.findings import differing_pairs
 from streams.web.freshness import health_of
 from streams.web.funnels import Place, find, read_funnel, window_kinds
 from streams.web.history import History, read_history
@@ -33,7 +35,10 @@ class Row:
 
 @dataclass(frozen=True)
 class View:
-    """The page of a pipeline. `trend` is of the chosen pair; its last point is the open window, if one is shown."""
+    """The page of a pipeline. `trend` is of the chosen pair; its last point is the open window, if one is shown.
+
+    `differing`: how many pairs differ from the canonical SQL, by the start of a closed window.
+    """
 
     address: Address
     place: Place
@@ -45,6 +50,7 @@ class View:
     chosen: Pair | None
     trend: Trend
     history: History
+    differing: Mapping[datetime, int]
     shows_deals: bool
     operates: bool
 
@@ -92,6 +98,7 @@ async def read_view(
         chosen,
         trend_of(_points(history, chosen, funnel), chosen.expected if chosen else None),
         history,
+        await differing_pairs(read, place.tenant_id, place.pipeline_id, place.window),
         shows_deals,
         operates,
     )

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup, escape
 
 from streams.domain.duration import spell
+from streams.web.finding_model import Repair
 from streams.web.model import Window
 
 CAUSES = {
@@ -23,6 +24,32 @@ CAUSES = {
     "unknown": "unknown: the log was read again",
 }
 """The usual causes of a revision, in words. Other causes are shown as they are."""
+
+FAULTS = {
+    "lost": "lost in capture: the log has no record of a row of the CRM",
+    "ghost": "ghost: a row is counted that the CRM has no more",
+    "stale": "stale version: the log has an older version of a row",
+    "dead_letter": "dead letter: the last event of a row could not be applied",
+    "wrong_partition": "wrong partition: the rows of a deal lie in several partitions of the log",
+    "missing_in_state": "missing in the state: a worker does not have a deal as the log has the deal",
+    "partial_edited": "count edited: a worker has the deals right, and the count in Postgres is another",
+    "fact_edited": "fact edited: the result is not the result that was published",
+    "run_deleted": "result deleted: the run that should be the last one is missing",
+    "run_added": "result added: no worker has published the run",
+    "pairs_changed": "pairs changed: the run has other pairs of stages than when the run was published",
+    "sealed": "past retention: the window keeps its result, and is not corrected any more",
+    "unknown": "unknown: no known fault fits",
+}
+"""The faults of findings, in words."""
+
+OUTCOMES = {
+    "equal": "equal to the SQL afterwards",
+    "different": "still different afterwards",
+    "undecided": "not compared in time afterwards",
+    "failed": "failed",
+    None: "at work",
+}
+"""The outcomes of repairs, in words."""
 
 _TOGETHER = "\N{NO-BREAK SPACE}"
 
@@ -127,8 +154,46 @@ def causes(kinds: Sequence[str]) -> str:
     return "; ".join(CAUSES.get(kind, kind.replace("_", " ")) for kind in kinds)
 
 
+def fault(kind: str) -> str:
+    """Return a fault of a finding in words."""
+    return FAULTS[kind]
+
+
+def fault_name(kind: str) -> str:
+    """Return the name of a fault: what stands before the colon of its words."""
+    return FAULTS[kind].partition(":")[0]
+
+
+def mended(repair: Repair) -> str:
+    """Return what a repair does, as `Lost in capture: 2 deals restated in the log, 3 windows published anew`."""
+    done = [
+        *(
+            [_counted(repair.deals, "deal restated in the log", "deals restated in the log")]
+            * bool(repair.deals)
+        ),
+        *(["counts compared"] * bool(repair.recounts)),
+        *(
+            [_counted(repair.windows, "window published anew", "windows published anew")]
+            * bool(repair.windows)
+        ),
+    ]
+    every = repair.deals + repair.recounts + repair.windows
+    left = f"; {repair.left_undone:,} of {every:,} not done" if repair.left_undone else ""
+    return capital(f"{', '.join(map(fault_name, repair.faults))}: {', '.join(done)}{left}")
+
+
+def _counted(count: int, one: str, several: str) -> str:
+    return f"{count:,} {one if count == 1 else several}"
+
+
+def outcome(kind: str | None) -> str:
+    """Return the outcome of a repair in words."""
+    return OUTCOMES[kind]
+
+
 FILTERS = {
     "percent": percent, "points": points, "number": number, "short": short, "span": span, "brief": brief,
     "moment": moment, "machine": machine, "causes": causes, "spell": spell,
     "capital": capital, "clock": clock, "lasting": lasting, "marked": marked,
+    "fault": fault, "fault_name": fault_name, "outcome": outcome, "mended": mended,
 }  # fmt: skip

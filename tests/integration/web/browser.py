@@ -106,9 +106,10 @@ class Tab(Line):
             )  # fmt: skip
 
     async def picture(self, width: int, theme: str, quality: int, most: int = 1600) -> bytes:
-        """Return the page from top to bottom, `most` pixels of it at most, as WebP."""
+        """Return the page as WebP, `most` pixels of it at most: from the top, or from the place that the URL names."""
         height = int(await self.value("document.documentElement.scrollHeight"))
         await self.look(width, min(most, height), theme)
+        await self.value("location.hash && document.querySelector(location.hash).scrollIntoView()")
         told = await self.call("Page.captureScreenshot", format="webp", quality=quality)
         return base64.b64decode(told["data"])
 

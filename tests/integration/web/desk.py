@@ -203,11 +203,15 @@ class Desk:
         )  # fmt: skip
 
     async def age(
-        self, pipeline: Pipeline, window: tuple[str, datetime, datetime], deals: tuple[int, int]
+        self,
+        pipeline: Pipeline,
+        window: tuple[str, datetime, datetime],
+        deals: tuple[int, int],
+        after: int = 2,
     ) -> None:
-        """Have the deals of an open window's first pair enter in its first twelfth, and convert in the third."""
+        """Have the deals of an open window's first pair enter in its first twelfth, and convert `after` twelfths on."""
         entered, converted = deals
-        places = ((0, entered * UNITS[0]), (1, converted * UNITS[2]))
+        places = ((0, entered * UNITS[0]), (1, converted * UNITS[after]))
         for place, profile in places:
             await self.connection.execute(
                 """update funnelproof.partial set profile = $1

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
+from streams.explaining import Fault, Finding
 from streams.settings import Settings
-from streams.web.gate import Gate, TokenGate
+from streams.web.gate import Gate, ProxyGate, TokenGate
 from streams.web.tokens import add_token
 from tests.integration.web.crm import write_deals
 from tests.integration.web.desk import DAY, NOW, Desk, Numbers, name
+from tests.integration.web.found import find, finding, mend, resolve
 from tests.integration.web.installation import (
     compare,
     deliver,
@@ -35,13 +37,17 @@ AWAY = "postgresql://postgres@127.0.0.1:1/none"
 
 @dataclass
 class Scene:
-    """A database that a state is made in. `settings` and `gate` are those of the site; `stack` ends with the state."""
+    """A database that a state is made in. `settings` and `gate` are those of the site; `stack` ends with the state.
+
+    `headers` are those that a proxy adds to requests.
+    """
 
     desk: Desk
     dsn: str
     stack: AsyncExitStack
     settings: dict[str, str | None] = field(default_factory=dict)
     gate: Gate | None = None
+    headers: dict[str, str] = field(default_factory=dict)
 
     def site(self) -> Settings:
         """Return the settings of the site."""
@@ -165,11 +171,53 @@ async def install(scene: Scene) -> None:
     await mark(desk, needed={0: 100})
 
 
-async def begin(scene: Scene, kind: str, start: datetime, end: datetime, counts: Numbers) -> None:
-    """Have an open window with counts and profiles."""
+async def begin(
+    scene: Scene, kind: str, start: datetime, end: datetime, counts: Numbers, after: int = 2
+) -> None:
+    """Have an open window with counts and profiles: deals convert `after` twelfths of the window later."""
     await scene.desk.open_window(kind, start, end)
     await scene.desk.count(TENANT, PIPELINE, kind, start, end, counts)
-    await scene.desk.age((TENANT, PIPELINE), (kind, start, end), counts[0])
+    await scene.desk.age((TENANT, PIPELINE), (kind, start, end), counts[0], after)
+
+
+async def wrong_day(scene: Scene, ago: int) -> list[Finding]:
+    """What an explanation finds of a day: two deals lost in capture, a ghost, and a fact that somebody has edited."""
+    facts = await scene.desk.connection.fetch(
+        """select entered_count, converted_count from dyno_crm.report_stage_conversion_fact as fact
+        inner join dyno_crm.report_run as run on fact.run_id = run.id
+        where run.period_start = $1 order by fact.entered_count desc""",
+        TODAY - ago * DAY,
+    )
+    (entered, converted), result = facts[0], tuple(facts[1])
+    counted, published = (entered, converted), (result[0] - 4, result[1])
+    scope, start = (TENANT, PIPELINE), TODAY - ago * DAY
+    deals = [name(PIPELINE, start, "deal", number) for number in range(3)]
+    rows = [name(deal, "row") for deal in deals]
+    at = (start + timedelta(hours=9)).isoformat()
+    wrong = [(entered + 1, converted), counted, counted, counted]
+    ghost = f"the CRM has no such row of the deal; the log has Qualified at {at} (version 0/16B3748) in partition 0"
+    lost = f"the CRM has Lead at {at}; the log has no record of the row"
+    return [
+        *(
+            finding(scope, start, Fault.LOST, f"row {row}: {lost}", deal=deal, counts=wrong)
+            for deal, row in zip(deals[:2], rows[:2], strict=True)
+        ),
+        finding(scope, start, Fault.GHOST, f"row {rows[2]}: {ghost}", deal=deals[2], counts=wrong),
+        finding(
+            scope, start, Fault.FACT_EDITED,
+            f"the run was published with {published[0]} entered and {published[1]} converted",
+            place=1,
+            counts=[published, published, published, result],
+        ),
+    ]  # fmt: skip
+
+
+async def repaired(
+    scene: Scene, found: list[Finding], outcome: str | None, message: str | None = None
+) -> None:
+    """Have Ada repair what was found."""
+    await mend(scene.desk, found, "sales found 2 deals missing", outcome, message)
+    await scene.desk.connection.execute("update funnelproof.repair set author = 'ada@reports-1'")
 
 
 async def judged(scene: Scene, windows: int = 30, *, learned: bool = True, rate: float = 0.26) -> None:
@@ -177,6 +225,19 @@ async def judged(scene: Scene, windows: int = 30, *, learned: bool = True, rate:
     await scene.live("alerts", "evaluator")
     await scene.desk.judge("day")
     await scene.desk.expect((TENANT, PIPELINE), ("day", TODAY, TODAY + DAY), windows, rate, learned=learned)
+
+
+@state("The pipeline of the quick start: three deals entered Lead, and two of the deals entered Demo")
+async def quick_start(scene: Scene) -> str:
+    desk = scene.desk
+    await desk.install(["15s", "day"])
+    await desk.flush()
+    await desk.stages(TENANT, PIPELINE, ["Lead", "Demo"])
+    await scene.live("worker", "one")
+    await mark(desk, needed={0: 100})
+    await begin(scene, "day", TODAY, TODAY + DAY, [(3, 2)], after=0)
+    await scene.work()
+    return url()
 
 
 @state("A calm funnel: no alert is on; the open day lies within what is expected at its age")
@@ -305,6 +366,66 @@ async def run(scene: Scene) -> str:
     return f"/windows/{name(TENANT, PIPELINE, 'day', TODAY - 5 * DAY, 2)}"
 
 
+@state(
+    "A run of a window that differs from the SQL: pairs, faults, witnesses, deals, and what mends it",
+    in_full=True,
+)
+async def run_differs(scene: Scene) -> str:
+    await history(scene, days=6)
+    await find(scene.dsn, await wrong_day(scene, 2))
+    return f"/windows/{name(TENANT, PIPELINE, 'day', TODAY - 2 * DAY, 1)}"
+
+
+@state("A run whose window differs, for a reader without the permission for deals")
+async def run_differs_without_deals(scene: Scene) -> str:
+    scene.gate = ProxyGate(["127.0.0.1"], "proxy")
+    scene.headers = {"X-Funnelproof-Secret": "proxy", "X-Funnelproof-Tenants": str(TENANT)}
+    await history(scene, days=6)
+    await find(scene.dsn, await wrong_day(scene, 2))
+    return f"/windows/{name(TENANT, PIPELINE, 'day', TODAY - 2 * DAY, 1)}"
+
+
+@state("A run whose window was mended: who repaired what, why, with what outcome", in_full=True)
+async def run_mended(scene: Scene) -> str:
+    await history(scene, days=6)
+    found = await wrong_day(scene, 5)
+    await find(scene.dsn, found)
+    await repaired(scene, found, "failed", "no worker has folded the restatements within 60 s")
+    await repaired(scene, found, "equal")
+    await resolve(scene.desk)
+    return f"/windows/{name(TENANT, PIPELINE, 'day', TODAY - 5 * DAY, 2)}"
+
+
+@state("The funnel of a closed window that is known to be wrong")
+async def funnel_known_wrong(scene: Scene) -> str:
+    await history(scene)
+    await judged(scene)
+    await find(scene.dsn, await wrong_day(scene, 2))
+    await scene.desk.reconciled("different", {"differences": 2})
+    return url(at=(TODAY - 2 * DAY).isoformat())
+
+
+@state("Findings that are open: each leads to its window and to its deal", in_full=True)
+async def findings_open(scene: Scene) -> str:
+    await history(scene, days=6)
+    await find(scene.dsn, [*await wrong_day(scene, 2), *await wrong_day(scene, 3)])
+    return "/findings"
+
+
+@state("No window is known to be wrong")
+async def findings_none(scene: Scene) -> str:
+    await install(scene)
+    return "/findings"
+
+
+@state("Findings that a comparison has resolved")
+async def findings_resolved(scene: Scene) -> str:
+    await history(scene, days=6)
+    await find(scene.dsn, await wrong_day(scene, 2))
+    await resolve(scene.desk)
+    return "/findings?state=resolved"
+
+
 @state("The deals behind a number, as many as counted")
 async def deals(scene: Scene) -> str:
     scene.settings["deals_dsn"] = scene.dsn
@@ -386,6 +507,24 @@ async def operations_trouble(scene: Scene) -> str:
     await deliver(desk, "on-call", age=310, error="503 from https://pager.example/v2")
     await deliver(desk, "mail", age=900, given_up=True)
     return "/operations"
+
+
+@state("Operations: open findings, the windows that are known longest, and the last repairs", in_full=True)
+async def operations_findings(scene: Scene) -> str:
+    await history(scene, days=10)
+    await judged(scene)
+    found = await wrong_day(scene, 2)
+    await find(scene.dsn, [*found, *await wrong_day(scene, 3)])
+    await scene.desk.connection.execute(
+        "update funnelproof.finding set found_at = clock_timestamp() - interval '3 h'"
+    )
+    await compare(scene.desk, TODAY - 2 * DAY, "different")
+    await compare(scene.desk, TODAY - 3 * DAY, "different")
+    await repaired(scene, found, "failed", "the log is in doubt: run `funnelproof rebuild`")
+    await repaired(scene, found, "different")
+    await repaired(scene, found, "equal")
+    await repaired(scene, found, None)
+    return "/operations#findings"
 
 
 @state("Signing in with a token")

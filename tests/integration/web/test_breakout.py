@@ -12,17 +12,22 @@ import asyncpg
 import httpx
 import pytest
 
+from streams.explaining import Fault
 from streams.resources import sql
 from streams.settings import Settings
 from streams.store.database import OwnConnection as Session
 from streams.web.gate import TokenGate
 from streams.web.tokens import add_token
 from tests.integration.web.conftest import Town, serving
-from tests.integration.web.desk import DAY, NOW
+from tests.integration.web.desk import DAY, NOW, name
+from tests.integration.web.found import find, finding, mend
 from tests.integration.web.installation import compare, deliver, doubt, letter, living, mark
 
 TODAY = NOW.replace(hour=0, minute=0, second=0)
-VIEWS = ("web_run", "web_fact", "web_partial", "web_stage", "web_pair", "web_pipeline", "web_difference")
+VIEWS = (
+    "web_run", "web_fact", "web_partial", "web_stage", "web_pair", "web_pipeline", "web_difference", "web_finding",
+    "web_repair_action",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -164,6 +169,96 @@ async def test_views_of_the_installation_show_a_session_of_tenants_nothing(
             for view in views:
                 rows = await session.fetch(f"select * from funnelproof.web_{view}")  # noqa: S608 - from above
                 assert bool(rows) == sees, (setting, view)
+
+
+@pytest.fixture
+async def mended(session: Session, town: Town) -> Session:
+    """The session, in a town with findings and repairs."""
+    await session.execute("reset role")
+    await write_repairs(town)
+    await session.execute("set role funnelproof_web")
+    return session
+
+
+async def write_repairs(town: Town) -> None:
+    """Have a finding of each tenant, mended by a repair of its own, and by a repair of both tenants."""
+    mine, theirs = [
+        finding(scope, TODAY - DAY, Fault.LOST, f"secret of {scope[0]}", deal=name(scope, "deal"))
+        for scope in ((town.acme, town.sales), (town.other, town.theirs))
+    ]
+    await find(town.dsn, [mine, theirs])
+    await mend(town.desk, [mine], "acme alone")
+    await mend(town.desk, [theirs], f"{town.other} alone")
+    await mend(town.desk, [mine, theirs], f"acme and {town.other}", "different", f"{town.other} differs")
+
+
+async def test_findings_rows_and_repairs_of_another_tenant_are_not_shown(mended: Session, town: Town) -> None:
+    foreign = {str(town.other), str(town.theirs), str(name((town.other, town.theirs), "deal"))}
+    views = ("finding", "finding_row", "repair", "repair_action")
+    for setting, counts in (
+        ("*", (2, 2, 3, 8)),
+        (str(town.acme), (1, 1, 2, 4)),
+        (f"{town.acme},{town.other}", (2, 2, 3, 8)),
+        ("", (0, 0, 0, 0)),
+    ):
+        await name_tenants(mended, setting)
+        rows = [await mended.fetch(f"select * from funnelproof.web_{view}") for view in views]  # noqa: S608 - from above
+        assert tuple(map(len, rows)) == counts, setting
+        if setting == str(town.acme):
+            told = str([list(row.values()) for each in rows for row in each])
+            assert not [secret for secret in foreign if secret in told]
+
+
+async def test_a_leaky_condition_learns_nothing_of_foreign_findings_and_repairs(
+    mended: Session, town: Town
+) -> None:
+    await mended.execute(
+        "create function pg_temp.leak(text) returns boolean language plpgsql cost 0.0001"
+        " as $$ begin raise warning '%', $1; return true; end $$"
+    )
+    told: list[str] = []
+    mended.add_log_listener(lambda _, message: told.append(str(message.message)))
+    for view, column in (
+        ("finding", "sentence"), ("finding_row", "row_id"), ("repair", "coalesce(reason, message, '')"),
+        ("repair", "coalesce(message, '')"), ("repair_action", "coalesce(deal_id, tenant_id)"),
+    ):  # fmt: skip
+        await mended.fetch(f"select 1 from funnelproof.web_{view} where pg_temp.leak(({column})::text)")  # noqa: S608 - from above
+    assert any(str(town.acme) in each for each in told)
+    assert str(town.other) not in str(told)
+    assert str(name((town.other, town.theirs), "deal")) not in str(told)
+
+
+async def test_the_tables_of_findings_and_repairs_are_closed_to_the_role(mended: Session) -> None:
+    for table in ("finding", "finding_row", "repair", "repair_action", "proof"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await mended.fetch(f"select 1 from funnelproof.{table}")  # noqa: S608 - from above
+    for attempt in (
+        "update funnelproof.web_finding set resolved_at = now()",
+        "delete from funnelproof.web_repair_action",
+        "insert into funnelproof.web_finding (fault) values ('lost')",
+    ):
+        with pytest.raises(asyncpg.PostgresError):
+            await mended.execute(attempt)
+
+
+async def test_findings_with_the_cursor_or_the_parameters_of_another_tenant_show_the_own_rows(
+    site: tuple[httpx.AsyncClient, httpx.AsyncClient], town: Town
+) -> None:
+    await write_repairs(town)
+    mine, theirs = site
+    cursor = (await mine.get("/api/v1/repairs", params={"limit": "1"})).json()["next"]
+    for path in ("findings", "repairs"):
+        for parameters in ({"cursor": cursor}, {"tenant": str(town.acme), "state": "all"}, {"state": "all"}):
+            for form in ("json", "csv"):
+                answer = await theirs.get(f"/api/v1/{path}", params=parameters | {"format": form})
+                assert answer.status_code == 200
+                assert str(town.acme) not in answer.text, (path, parameters)
+                assert "acme" not in answer.text, (path, parameters)
+    for number in range(1, 10):
+        for path in ("findings", "repairs"):
+            assert str(town.acme) not in (await theirs.get(f"/api/v1/{path}/{number}")).text
+    page = await theirs.get("/findings", params={"tenant": str(town.acme), "state": "all"})
+    assert str(town.sales) not in page.text
 
 
 async def test_the_role_can_neither_write_nor_read_tables(session: Session) -> None:

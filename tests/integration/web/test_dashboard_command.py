@@ -32,6 +32,8 @@ async def test_the_command_serves_until_a_signal_and_ends_well(town: Town) -> No
     line = (await asyncio.wait_for(process.stderr.readline(), 60)).decode()
     async with httpx.AsyncClient(base_url=line.split()[-1], timeout=20) as client:
         assert (await client.get("/", params=town.where)).status_code == 200
+        assert (await client.get("/healthz")).status_code == 200
+        assert "funnelproof_dashboard_followers" in (await client.get("/metrics")).text
     process.send_signal(signal.SIGTERM)
     assert await asyncio.wait_for(process.wait(), 10) == 0
 

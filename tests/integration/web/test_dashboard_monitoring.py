@@ -12,6 +12,7 @@ from streams.listening import listen
 from streams.operations.dashboard_metrics import DashboardMetrics
 from streams.operations.dashboard_site import serve_dashboard
 from streams.settings import Settings
+from streams.web.gate import TokenGate
 from streams.web.server import SiteServer
 from streams.web.site import create_site
 from tests.integration.web.conftest import Town
@@ -65,7 +66,7 @@ async def watched(town: Town) -> AsyncIterator[Watched]:
 async def test_requests_statements_and_followers_are_counted(watched: Watched, town: Town) -> None:
     assert (await watched.page.get("/", params=town.where)).status_code == 200
     assert (await watched.page.get("/api/v1/pipelines", params={"limit": 0})).status_code == 400
-    assert (await watched.page.get("/metrics")).status_code == 404
+    assert (await watched.page.get("/no-such-page")).status_code == 404
     async with watched.page.stream("GET", "/live", params=town.where) as stream:
         lines = stream.aiter_lines()
         await anext(lines)
@@ -77,7 +78,8 @@ async def test_requests_statements_and_followers_are_counted(watched: Watched, t
         "['/', '200']": 1,
         "['/api/v1/pipelines', '400']": 1,
         "['/live', '200']": 1,
-        "['404', 'other']": 2,
+        "['/healthz', '200']": 1,
+        "['404', 'other']": 1,
     }
     name = "funnelproof_dashboard_requests_total"
     assert {each.removeprefix(name): count for each, count in samples.items() if name in each} == counted
@@ -87,6 +89,39 @@ async def test_requests_statements_and_followers_are_counted(watched: Watched, t
     async with asyncio.timeout(10):
         while (await watched.scrape())["funnelproof_dashboard_followers"]:
             await asyncio.sleep(0.05)
+
+
+async def test_the_pages_own_port_has_metrics_and_health_without_a_sign_in_and_without_tenants(
+    watched: Watched, town: Town
+) -> None:
+    site = create_site(Settings(source_dsn=town.dsn), TokenGate(), watched.metrics)
+    with listen("127.0.0.1", 0) as listening, listen("127.0.0.1", 0) as monitored:
+        server = SiteServer(site)
+        async with serve_dashboard(monitored, site, watched.metrics):
+            serving = asyncio.create_task(server.serve(sockets=[listening]))
+            address = "http://{}:{}".format(*listening.getsockname())
+            async with httpx.AsyncClient(base_url=address, timeout=20) as stranger:
+                assert (await stranger.get("/", params=town.where)).status_code == 401
+                health, metrics = await stranger.get("/healthz"), await stranger.get("/metrics")
+                assert (health.status_code, health.json()["reasons"]) == (200, [])
+                assert "funnelproof_dashboard_database_up 1.0" in metrics.text
+                assert metrics.headers["Content-Type"].startswith("text/plain")
+                for told in (health.text, metrics.text):
+                    assert not [each for each in town.where.values() if len(each) == 36 and each in told]
+            server.stop()
+            await asyncio.wait_for(serving, 10)
+
+
+async def test_the_pages_own_port_answers_under_its_names_only(watched: Watched) -> None:
+    for path in ("/healthz", "/metrics"):
+        assert (await watched.page.get(path)).status_code == 200
+        assert (await watched.page.get(path, headers={"Host": "evil.example"})).status_code == 403
+
+
+async def test_the_pages_own_port_tells_that_the_database_is_away(watched: Watched) -> None:
+    watched.line.cut()
+    answer = await watched.page.get("/healthz")
+    assert (answer.status_code, answer.json()["status"]) == (503, "failing")
 
 
 async def test_the_age_is_that_of_the_numbers_and_health_warns_of_old_numbers(

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from streams.explaining import Fault
 from streams.settings import Settings
 from streams.web.gate import TokenGate
 from streams.web.tokens import add_token
 from tests.integration.web.conftest import Town, serving
 from tests.integration.web.crm import write_deals
 from tests.integration.web.desk import DAY, NOW, name
+from tests.integration.web.found import find, finding, mend
 from tests.integration.web.installation import doubt, letter, mark
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(900)]
@@ -39,7 +41,7 @@ async def play(address: str, folder: Path, *options: str, known: dict[str, str] 
 
 @pytest.fixture
 async def full(town: Town) -> Town:
-    """The town with deals, an alert, an expectation, doubts and dead letters: every answer has content."""
+    """The town with deals, an alert, an expectation, doubts, dead letters, and a repair: every answer has content."""
     await write_deals(town.desk, town.acme, town.sales, TODAY, 120, 30)
     await town.desk.judge("day")
     await town.desk.fire(town.acme, town.sales, "day", TODAY, TODAY + DAY)
@@ -48,6 +50,10 @@ async def full(town: Town) -> Town:
     await mark(town.desk, needed={0: 100})
     await doubt(town.desk, "slot", "the replication slot was moved")
     await letter(town.desk, "no JSON", 7)
+    deal = name(town.sales, TODAY, "deal", 0)
+    lost = finding((town.acme, town.sales), TODAY - 3 * DAY, Fault.LOST, "lost", deal=deal)
+    await find(town.dsn, [lost])
+    await mend(town.desk, [lost], outcome="different", message="still different")
     return town
 
 
@@ -65,6 +71,7 @@ async def test_a_program_with_a_token_gets_answers_with_content_as_described(
         "to_stage": str(name(full.sales, 1)),
         "run_id": str(name(full.acme, full.sales, "day", TODAY - 3 * DAY, 2)),
         "deal_id": str(name(full.sales, TODAY, "deal", 0)),
+        "number": "1",
     }
     token = await add_token(full.desk.connection, "program", [full.acme], ["deals"], None)
     header = "--header", f"Authorization: Bearer {token}"

@@ -71,6 +71,7 @@ async def test_a_state_can_be_read_by_everybody_on_every_screen(
 ) -> None:
     path = await state.make(scene)
     with serving(scene.site(), gate=scene.gate) as address:
+        await page.call("Network.setExtraHTTPHeaders", headers=scene.headers)
         await page.look(1280, WIDTHS[1280], "light")
         await page.open(address + path)
         if not state.leaves:

@@ -1,0 +1,4 @@
+-- A finding.
+select finding.*
+from funnelproof.web_finding as finding
+where finding.finding_id = $1
