@@ -14,7 +14,9 @@ IN_CI = "CI" in os.environ
 
 settings.register_profile(QUICK, deadline=None, max_examples=30, derandomize=IN_CI)
 settings.register_profile(DEEP, deadline=None, max_examples=150, derandomize=IN_CI)
-settings.register_profile(UNSHRUNK, settings.get_profile(QUICK), phases=set(Phase) - {Phase.shrink, Phase.explain})
+settings.register_profile(
+    UNSHRUNK, settings.get_profile(QUICK), phases=set(Phase) - {Phase.shrink, Phase.explain}
+)
 
 
 def examples(deep: int) -> int:

@@ -20,7 +20,9 @@ QUICK_SECONDS, THOROUGH_SECONDS = 120.0, 420.0
 
 def main(
     only: Annotated[str, typer.Option(help="Only faults whose subject or name contains this.")] = "",
-    table: Annotated[bool, typer.Option("--table", help="Print the table of the docs, and run nothing.")] = False,
+    table: Annotated[
+        bool, typer.Option("--table", help="Print the table of the docs, and run nothing.")
+    ] = False,
 ) -> None:
     """Build in each fault of `tests/mutations/mutants.toml`, in a copy of the checkout, and run the fault's tests.
 

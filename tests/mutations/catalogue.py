@@ -54,11 +54,12 @@ def mutants() -> dict[str, list[Mutant]]:
 
 def page_table(subjects: dict[str, list[Mutant]]) -> str:
     """Return the table of `docs/decisions/mutants.md`."""
-    lines = ["| subject | fault | caught by | run |", "|---|---|---|---|"]
-    for subject, listed in subjects.items():
-        for each in listed:
-            lines.append(f"| {subject} | {each.name} | {_told(each.tests)} | {each.run} |")
-    return "\n".join(lines)
+    rows = (
+        f"| {subject} | {each.name} | {_told(each.tests)} | {each.run} |"
+        for subject, some in subjects.items()
+        for each in some
+    )
+    return "\n".join(["| subject | fault | caught by | run |", "|---|---|---|---|", *rows])
 
 
 def _told(tests: Sequence[str]) -> str:
