@@ -19,7 +19,10 @@ QUICK_SECONDS, THOROUGH_SECONDS = 120.0, 420.0
 
 
 def main(
-    only: Annotated[str, typer.Option(help="Only faults whose subject or name contains this.")] = "",
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Only faults whose subject or name contains this; may be repeated."),
+    ] = None,
     table: Annotated[
         bool, typer.Option("--table", help="Print the table of the docs, and run nothing.")
     ] = False,
@@ -34,9 +37,14 @@ def main(
     if table:
         print(page_table(subjects))  # noqa: T201 - as it is, for the page
         return
-    chosen = [each for name, some in subjects.items() for each in some if only in name or only in each.name]
+    chosen = [
+        each
+        for subject, some in subjects.items()
+        for each in some
+        if any(part in f"{subject}: {each.name}" for part in only or [""])
+    ]
     if not chosen:
-        raise typer.BadParameter(f"no fault's name contains {only!r}")
+        raise typer.BadParameter("no fault's subject or name contains this")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="funnelproof-mutants-")))
         environment: dict[str, str] = {}

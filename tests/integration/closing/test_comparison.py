@@ -126,7 +126,9 @@ async def test_a_revision_on_its_way_is_undecided_and_not_different(both: Both) 
     assert (await both.compare()).outcome == "equal"
 
 
-async def test_a_run_that_gets_a_revision_within_each_look_is_looked_at_until_the_run_stays(both: Both) -> None:
+async def test_a_run_that_gets_a_revision_within_each_look_is_looked_at_until_the_run_stays(
+    both: Both,
+) -> None:
     """
     source     deal 1 | snapshot | deal 2           | snapshot | deal 3           |
     facts      deal 1 |                  | 1 and 2  |                 | 1, 2 and 3 |
