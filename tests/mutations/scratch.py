@@ -17,7 +17,7 @@ from tests.mutations.catalogue import ROOT, Mutant
 
 _FAILED = re.compile(r"^(tests/.*::.*?) (?:<- \S+ )?FAILED", re.MULTILINE)
 _PASSED = 0
-_COMPILE = ("-m", "Cython.Build.Cythonize", "--inplace", "--force", "--quiet")
+_COMPILE = "import sys, pathlib, hatch_build as b; b.compile_in_place(pathlib.Path.cwd(), [pathlib.Path(sys.argv[1])])"
 
 
 class UnjudgedError(Exception):
@@ -87,7 +87,7 @@ class Scratch:
 
     def _compile(self, file: str) -> None:
         done = subprocess.run(
-            [sys.executable, *_COMPILE, file],
+            [sys.executable, "-c", _COMPILE, str(self._folder / file)],
             cwd=self._folder,
             capture_output=True,
             text=True,
