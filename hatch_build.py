@@ -22,7 +22,7 @@ class CompiledModules(BuildHookInterface[Any]):
         root = Path(self.root)
         sources = sorted(root.glob("streams/**/*.pyx"))
         try:
-            self._compile(root, sources)
+            compile_in_place(root, sources)
         except (CCompilerError, BaseError) as error:
             self.app.display_warning(f"funnelproof is not compiled, its workers will be slower: {error}")
             return
@@ -30,19 +30,21 @@ class CompiledModules(BuildHookInterface[Any]):
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
 
-    def _compile(self, root: Path, sources: list[Path]) -> None:
-        extensions = [
-            Extension(
-                ".".join(path.relative_to(root).with_suffix("").parts),
-                [str(path.relative_to(root))],
-                extra_compile_args=["-O3"],
-            )
-            for path in sources
-        ]
-        with tempfile.TemporaryDirectory() as folder:
-            modules = cythonize(extensions, build_dir=folder, quiet=True, include_path=[str(root)])
-            command = Distribution({"ext_modules": modules, "packages": []}).get_command_obj("build_ext")
-            command.inplace, command.force = True, True
-            command.build_lib = command.build_temp = folder
-            command.ensure_finalized()
-            command.run()
+
+def compile_in_place(root: Path, sources: list[Path]) -> None:
+    """Put each compiled module beside its source; `root` is the working directory."""
+    extensions = [
+        Extension(
+            ".".join(path.relative_to(root).with_suffix("").parts),
+            [str(path.relative_to(root))],
+            extra_compile_args=["-O3"],
+        )
+        for path in sources
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        modules = cythonize(extensions, build_dir=folder, quiet=True, include_path=[str(root)])
+        command = Distribution({"ext_modules": modules, "packages": []}).get_command_obj("build_ext")
+        command.inplace, command.force = True, True
+        command.build_lib = command.build_temp = folder
+        command.ensure_finalized()
+        command.run()

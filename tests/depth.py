@@ -2,9 +2,11 @@
 
 import os
 
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 QUICK, DEEP = "quick", "deep"
+UNSHRUNK = "unshrunk"
+"""As `quick`, for programs that ask only whether a test fails: no failure is made small, which may take minutes."""
 _SHARE = 5
 
 # In CI the examples are the same each time: a find that has nothing to do with a change does not hold the change up.
@@ -12,6 +14,9 @@ IN_CI = "CI" in os.environ
 
 settings.register_profile(QUICK, deadline=None, max_examples=30, derandomize=IN_CI)
 settings.register_profile(DEEP, deadline=None, max_examples=150, derandomize=IN_CI)
+settings.register_profile(
+    UNSHRUNK, settings.get_profile(QUICK), phases=set(Phase) - {Phase.shrink, Phase.explain}
+)
 
 
 def examples(deep: int) -> int:

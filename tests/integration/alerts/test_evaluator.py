@@ -184,6 +184,26 @@ async def test_nothing_is_decided_while_results_are_estimates(site: Site) -> Non
     assert await site.transitions() == ["fired"]
 
 
+FAIL_AT_COMMIT = """
+create function public.fail() returns trigger language plpgsql as $$ begin raise 'no room is left'; end $$;
+create constraint trigger fail after insert or update on funnelproof.alert_state
+deferrable initially deferred for each row execute function public.fail()
+"""
+
+
+async def test_a_look_whose_commit_fails_has_told_nothing_and_the_next_look_decides_the_same(
+    site: Site,
+) -> None:
+    await learned(site)
+    await site.desk.pool.execute(FAIL_AT_COMMIT)
+    with pytest.raises(asyncpg.RaiseError):
+        await site.minute_of(0.03)
+    assert (await site.transitions(), await site.desk.pool.fetch(STATES)) == ([], [])
+    await site.desk.pool.execute("drop trigger fail on funnelproof.alert_state")
+    await site.evaluators[-1].look()
+    assert await site.transitions() == ["fired"]
+
+
 async def test_an_evaluator_of_a_former_term_writes_nothing(site: Site) -> None:
     former = await learned(site)
     session = former._term._lock.session

@@ -42,6 +42,7 @@ class Both:
         self.desk, self.source, self.pool = desk, source, pool
         self.proofs = 0
         self.batches = 0
+        self.busy_until = 0
 
     async def enter(self, name: str, second: float, scope: Scope = SALES, *, streamed: bool = True) -> None:
         """A deal enters the first stage, and the second a moment later."""
@@ -57,6 +58,9 @@ class Both:
     ) -> ReconcileResult:
         async def prove() -> None:
             self.proofs += 1
+            if 1 < self.proofs <= self.busy_until:
+                await self.enter(f"deal of proof {self.proofs}", 62)
+                await self.desk.close(541 + self.proofs, scopes=SCOPES)
 
         def count(compared: int, expected: int) -> None:
             assert compared <= expected
@@ -120,6 +124,20 @@ async def test_a_revision_on_its_way_is_undecided_and_not_different(both: Both) 
     assert (result.outcome, result.runs, len(result.undecided)) == ("undecided", 17, 1)
     await both.desk.close(541, scopes=SCOPES)
     assert (await both.compare()).outcome == "equal"
+
+
+async def test_a_run_that_gets_a_revision_within_each_look_is_looked_at_until_the_run_stays(
+    both: Both,
+) -> None:
+    """
+    source     deal 1 | snapshot | deal 2           | snapshot | deal 3           |
+    facts      deal 1 |                  | 1 and 2  |                 | 1, 2 and 3 |
+    look              | runs, source ......... runs | runs, source .......... runs | every look differs
+    """
+    await both.enter("late", 61)
+    both.busy_until = 5
+    result = await both.compare(patience=60)
+    assert (result.outcome, result.differences, both.proofs) == ("equal", (), 6)
 
 
 async def test_entries_that_the_stream_lost_are_found_where_a_dormant_pipeline_has_no_run(
