@@ -23,7 +23,7 @@ READING = Reading(
 
 def operations(*records: LogRecord) -> dict[tuple[int, bytes], str]:
     """Return the operation of each restatement of the deal, by partition and key."""
-    found = restatements([DealRepair(DEAL, frozenset(), records)], READING, PARTITIONS)
+    found = restatements([DealRepair(DEAL, UUID(int=3), frozenset(), records)], READING, PARTITIONS)
     return {(each.partition, each.key): json.loads(each.value)["op"] for each in found}
 
 
