@@ -1,4 +1,5 @@
--- 10,000 pipelines of 20 tenants with open windows; 10 closed days each; one pipeline with 100,000 closed windows.
+-- 10,000 pipelines of 20 tenants with an open hour and an open day; 3 closed days each. One pipeline has 100,000 closed
+-- windows; only the first two pairs have facts in its hours.
 set session_replication_role = replica; -- no foreign keys are checked, which would take most of the time
 
 create function pg_temp.id(kind text, number bigint) returns uuid
@@ -25,7 +26,7 @@ from generate_series(0, 9999) as p, generate_series(0, 4) as s;
 
 insert into funnelproof.time_window (window_name, window_start, window_end, tilings, closed_at)
 select 'day', d, d + interval '1 day', '{""}', d + interval '1 day'
-from generate_series('2026-05-31Z'::timestamptz, '2026-06-09Z', '1 day') as d;
+from generate_series('2026-06-07Z'::timestamptz, '2026-06-09Z', '1 day') as d;
 insert into funnelproof.time_window (window_name, window_start, window_end, tilings, closed_at)
 select 'hour', h, h + interval '1 hour', '{""}', h + interval '1 hour'
 from generate_series('2026-06-10 09:00Z'::timestamptz - interval '99999 hours', '2026-06-10 09:00Z', '1 hour') as h;
@@ -52,7 +53,8 @@ from run;
 insert into dyno_crm.report_stage_conversion_fact
 select run_id, pg_temp.id('tenant', p % 20), pg_temp.id('pipeline', p), pg_temp.id('stage', p * 5 + s),
     pg_temp.id('stage', p * 5 + s + 1), 400 - 90 * s, 200 - 40 * s, 0.5
-from run, generate_series(0, 3) as s;
+from run, generate_series(0, 3) as s
+where window_name = 'day' or s < 2;
 
 insert into funnelproof.partial (
     epoch, partition, tenant_id, pipeline_id, window_name, window_start, window_end, from_stage_id, to_stage_id, deals, flush
@@ -60,6 +62,6 @@ insert into funnelproof.partial (
 select pg_temp.id('epoch', 1), 0, pg_temp.id('tenant', p % 20), pg_temp.id('pipeline', p), w.window_name, w.window_start,
     w.window_end, pg_temp.id('stage', p * 5 + f), pg_temp.id('stage', p * 5 + f + t), 300 - 70 * f - 100 * t, 1
 from funnelproof.time_window as w, generate_series(0, 9999) as p, generate_series(0, 3) as f, generate_series(0, 1) as t
-where w.closed_at is null and 300 - 70 * f - 100 * t > 0;
+where w.closed_at is null and (w.window_name in ('hour', 'day') or p < 100) and 300 - 70 * f - 100 * t > 0;
 
 set session_replication_role = origin;
