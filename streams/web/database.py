@@ -67,7 +67,7 @@ class Database:
 
     def __init__(self, pool: Pool, place: str, observer: Observer) -> None:
         self._pool = pool
-        self._place = place
+        self.name = f"the report database at {place}"
         self._observer = observer
 
     @asynccontextmanager
@@ -86,12 +86,11 @@ class Database:
         except _NOT_MIGRATED as error:
             self._observer.count_failure("report", "refused")
             raise SilentDatabaseError(
-                f"the report database at {self._place} lacks what the page reads ({one_line(error)}): "
-                "run `funnelproof migrate`"
+                f"{self.name} lacks what the page reads ({one_line(error)}): run `funnelproof migrate`"
             ) from error
         except AWAY as error:
             self._observer.count_failure("report", "silent")
-            raise silent(f"the report database at {self._place}", error) from error
+            raise silent(self.name, error) from error
 
 
 def silent(what: str, error: Exception) -> SilentDatabaseError:

@@ -27,20 +27,26 @@ BETWEEN = 0.4
 """The least seconds between two readings of one page."""
 TICK = 1.0
 """Seconds after which a follower is told how fresh the numbers are, changed or not."""
+SILENT = 2.0
+"""Seconds without an answer after which the database is told to be silent; the look at the database goes on."""
 FRESHNESS = "freshness"
 """The part that every page has."""
 
 
 @dataclass(eq=False)
 class Channel:
-    """A page that is followed: its parts as last read, and the number of the message that brought each part."""
+    """A page that is followed: its parts as last read, and the number of the message that brought each part.
+
+    `told`: the loop's time of the last word about the freshness.
+    """
 
     page: Followed
     followers: int = 0
     parts: dict[str, str] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
-    task: asyncio.Task[None] | None = None
+    told: float = 0.0
+    tasks: tuple[asyncio.Task[None], ...] = ()
 
     async def put(self, parts: dict[str, str]) -> None:
         """Take over the parts that differ, and wake the followers.
@@ -52,6 +58,8 @@ class Channel:
         }
         if not new:
             return
+        if FRESHNESS in new:
+            self.told = asyncio.get_running_loop().time()
         async with self.changed:
             number = max(self.numbers.values(), default=0) + 1
             self.parts |= new
@@ -71,6 +79,7 @@ class Feed:
         self._pulse: dict[str, Any] | None = None
         self._read_at: float | None = None
         self._silent: str | None = None
+        self._state = "unknown"
         self._watcher: asyncio.Task[None] | None = None
 
     async def follow(self, page: Followed) -> AsyncIterator[bytes]:
@@ -82,8 +91,9 @@ class Feed:
         channel = self._channels.setdefault(page.key, Channel(page))
         channel.followers += 1
         await channel.put(parts)
-        if channel.task is None:
-            channel.task = asyncio.create_task(self._keep_reading(channel))
+        if not channel.tasks:
+            work = self._keep_reading(channel), self._keep_telling(channel)
+            channel.tasks = tuple(map(asyncio.create_task, work))
         if self._watcher is None:
             self._watcher = asyncio.create_task(self._watch())
         return self._messages(channel)
@@ -128,8 +138,8 @@ class Feed:
         channel.followers -= 1
         if channel.followers == 0:
             del self._channels[channel.page.key]
-            if channel.task is not None:
-                channel.task.cancel()
+            for task in channel.tasks:
+                task.cancel()
         if not self._channels and self._watcher is not None:
             self._watcher.cancel()
             self._watcher = None
@@ -137,34 +147,57 @@ class Feed:
     async def _watch(self) -> None:
         """Look at the database's pulse again and again, and wake the channels."""
         while True:
+            began = self._loop.time()
+            look = asyncio.create_task(self._look())
             try:
-                async with self._database.reading(EVERYTHING) as read:
-                    self._pulse = await read.row("pulse")
-                self._read_at, self._silent = self._loop.time(), None
-            except WebError as error:
-                self._silent = str(error)
-            async with self._beat:
-                self._beat.notify_all()
+                while not (await asyncio.wait({look}, timeout=QUARTER))[0]:
+                    if self._loop.time() - began > SILENT:
+                        self._silent = f"{self._database.name} gives no answer"
+                        await self._wake()
+                await look
+            finally:
+                look.cancel()
+            await self._wake()
             await asyncio.sleep(QUARTER)
 
+    async def _look(self) -> None:
+        try:
+            async with self._database.reading(EVERYTHING) as read:
+                self._pulse = await read.row("pulse")
+            self._read_at, self._silent = self._loop.time(), None
+        except WebError as error:
+            self._silent = str(error)
+
+    async def _wake(self) -> None:
+        self._state = "not_live" if self._silent else health_of(self._pulse, None).state
+        async with self._beat:
+            self._beat.notify_all()
+
     async def _keep_reading(self, channel: Channel) -> None:
-        """Read a channel's page after every change, and tell every second how fresh the numbers are."""
+        """Read a channel's page after every change; a page that shows ages, every second."""
         shown: object = None
-        told = 0.0
+        read_at = 0.0
         while True:
             async with self._beat:
                 await self._beat.wait()
-            state = state_of(self._pulse)
-            is_due = self._loop.time() - told >= TICK
-            if self._silent is None and (state != shown or (is_due and channel.page.shows_ages)):
+            state, now = state_of(self._pulse), self._loop.time()
+            is_due = channel.page.shows_ages and now - read_at >= TICK
+            if self._silent is None and (state != shown or is_due):
                 try:
                     await channel.put(await self._read(channel.page))
-                    shown, told = state, self._loop.time()
+                    shown, read_at = state, self._loop.time()
                 except WebError as error:
                     log.warning("a followed page could not be read", error=str(error))
                 await asyncio.sleep(BETWEEN)
-            elif is_due:
-                told = self._loop.time()
+
+    async def _keep_telling(self, channel: Channel) -> None:
+        """Tell how fresh the numbers are: every second, and at once when the state is another."""
+        told = self._state
+        while True:
+            async with self._beat:
+                await self._beat.wait()
+            if self._state != told or self._loop.time() - channel.told >= TICK:
+                told = self._state
                 await channel.put({FRESHNESS: self._freshness()})
 
     def _freshness(self) -> str:

@@ -7,12 +7,18 @@ from typing import Any, Literal
 from streams.domain.duration import spell
 from streams.web.model import Health, Reconciliation
 
-LATE_AFTER = timedelta(seconds=5)
-"""The age of the oldest partition's counts from which the numbers are late; a working worker flushes once a second."""
+LATE_AFTER = timedelta(seconds=4)
+"""The age of the oldest partition's counts from which the numbers are late; a working worker flushes once a second.
+
+With the time until a look at the database and a message, a stop is told within five seconds.
+"""
 NOT_LIVE_AFTER = timedelta(seconds=60)
 """The age from which the numbers are not live any more."""
-UNPROVEN_AFTER = timedelta(seconds=15)
-"""The age of the last proof from which the numbers are late; a working worker proves once a second."""
+UNPROVEN_AFTER = timedelta(seconds=4)
+"""The age of the last proof from which the numbers are late; a working worker proves once a second.
+
+Where only the capture stands still, flushes go on, and nothing but the proofs tells.
+"""
 
 _CHANGES = ("epoch", "flushes", "folded", "published", "compared", "doubts", "completeness")
 

@@ -195,6 +195,40 @@ async def test_a_stop_ends_open_streams_at_once(town: Town) -> None:
     await client.aclose()
 
 
+async def test_a_database_that_hangs_is_named_before_its_statement_is_ended(
+    client: httpx.AsyncClient, town: Town
+) -> None:
+    messages = parts(client, town)
+    await anext(messages)
+    async with town.desk.connection.transaction():
+        await town.desk.connection.execute("lock table funnelproof.prover")
+        async for message in messages:
+            if "Not live: " in message:
+                break
+        assert "(the report database at " in message
+        assert "gives no answer)" in message
+    async for message in messages:
+        if "gives no answer" not in message and "took more than" not in message:
+            break
+    await messages.aclose()
+
+
+async def test_a_page_is_told_to_be_late_at_once(client: httpx.AsyncClient, town: Town) -> None:
+    messages = parts(client, town)
+    await anext(messages)
+    for partition_age, proof_age, words in ((3.3, 0, "Late: 4 s behind"), (0, 3.3, "proven for 4 s")):
+        await town.desk.flush(age=0)
+        async for message in messages:
+            if "Live: " in message:
+                break
+        await town.desk.flush(age=partition_age, proof_age=proof_age)
+        async for message in messages:
+            if "Late: " in message:
+                break
+        assert words in message
+    await messages.aclose()
+
+
 async def test_the_stream_of_an_unknown_pipeline_is_not_found(client: httpx.AsyncClient, town: Town) -> None:
     answer = await client.get("/live", params=town.where | {"tenant": str(town.other)})
     assert answer.status_code == 404
