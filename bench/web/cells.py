@@ -36,7 +36,7 @@ from bench.web.site import Site, serving
 from streams.store.database import OwnConnection
 from tests.integration.web.browser import Tab
 
-ROUNDS = 8
+ROUNDS = 4
 LIVE = ("day", "hour")
 _SHORT = "10s"
 _KINDS = (_SHORT, "hour", "day", "week", "month")
@@ -158,10 +158,10 @@ async def measure(setting: Setting) -> Finding:
             await _round(bench, lives, others)
             if number % 10 == 9:
                 setting.console.print(f"{number + 1} of {ROUNDS} rounds", highlight=False)
+        for each in bench.sampled.values():
+            for difference in each.differences:
+                setting.console.print(difference, markup=False, highlight=False)
         planted = await _planted(bench, lives[funnels[0].pipeline, "day"])
-    for each in bench.sampled.values():
-        for difference in each.differences:
-            setting.console.print(difference, markup=False, highlight=False)
     return Finding(
         "Number cells in Chromium against the views and the canonical SQL",
         f"{ROUNDS} rounds of about {_ENTRIES} entries in {_FUNNELS} pipelines, a correction and a deletion every "

@@ -1,16 +1,20 @@
 """The CRM of the measures: pipelines whose deals walk through their stages, move in time and are deleted."""
 
+import asyncio
 import random
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+from bench.errors import BenchError
 from bench.statements import statement
 from streams.store.database import OwnConnection
 
 _STAGES = 4
 _MOMENT = timedelta(microseconds=1)
+_PATIENCE = 60.0
 _KEPT = 400
 """The most deals that still walk."""
 
@@ -74,7 +78,7 @@ class Walk:
 
 
 async def new_funnels(connection: OwnConnection, number: int, stages: int = _STAGES) -> list[Funnel]:
-    """Make pipelines of new tenants in the CRM."""
+    """Make pipelines of new tenants in the CRM, and wait until a proof has read the pipelines."""
     made = [Funnel(uuid4(), uuid4(), tuple(uuid4() for _ in range(stages))) for _ in range(number)]
     rows = [
         (stage, funnel.tenant, funnel.pipeline, f"Stage {order}", order)
@@ -82,6 +86,11 @@ async def new_funnels(connection: OwnConnection, number: int, stages: int = _STA
         for order, stage in enumerate(funnel.stages)
     ]
     await connection.executemany(statement("stage_insert"), rows)
+    until = time.monotonic() + _PATIENCE
+    while await connection.fetchval(statement("web_known"), [each.pipeline for each in made]) < number:
+        if time.monotonic() > until:
+            raise BenchError(f"new pipelines were not known within {_PATIENCE:.0f} s")
+        await asyncio.sleep(0.1)
     return made
 
 

@@ -81,10 +81,15 @@ async def sessions_cpu(connection: OwnConnection) -> dict[int, float]:
 
 @asynccontextmanager
 async def streams_of(urls: list[str]) -> AsyncIterator[list[aiohttp.ClientResponse]]:
-    """Have an open stream of each address, as a browser that follows a page has."""
+    """Have an open stream of each address, as a browser that follows a page has.
+
+    Raises aiohttp.ClientResponseError for an address that has no stream.
+    """
     connector = aiohttp.TCPConnector(limit=0)
     async with (
-        aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None)) as session,
+        aiohttp.ClientSession(
+            connector=connector, timeout=aiohttp.ClientTimeout(total=None), raise_for_status=True
+        ) as session,
         AsyncExitStack() as stack,
     ):
         yield [await stack.enter_async_context(session.get(url)) for url in urls]

@@ -98,7 +98,7 @@ async def measure(setting: Setting) -> Finding:
             (funnel,) = await new_funnels(connection, 1)
         programs = Programs(stack, installation, folder, running, installation.worker, site)
         tab = await open_tab()
-        await _until_counted(tab, site.url(funnel, "day"))
+        await opened(tab, site.url(funnel, "day"))
         rows = []
         for fault in programs.faults():
             rows.append(await _row(tab, fault))
@@ -130,17 +130,6 @@ async def _row(tab: Tab, fault: Fault) -> dict[str, object]:
         "words": words,
         "live again after, s": round(time.monotonic() - mended, 1),
     }
-
-
-async def _until_counted(tab: Tab, url: str) -> None:
-    """Open the page once the worker knows the new pipeline."""
-    until = time.monotonic() + _PATIENCE
-    while time.monotonic() < until:
-        await opened(tab, url)
-        if await tab.value("!!document.querySelector('#funnel')"):
-            return
-        await asyncio.sleep(0.2)
-    raise BenchError(f"the page did not know a new pipeline within {_PATIENCE:.0f} s")
 
 
 def _paused(name: str, pid: Callable[[], int]) -> Fault:

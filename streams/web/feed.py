@@ -208,9 +208,8 @@ class Feed:
         return render_freshness("not_live", f"Not live: {age}({self._silent})")
 
     async def _read(self, page: Followed) -> dict[str, str]:
-        published = None if self._pulse is None else (self._pulse["epoch"], self._pulse["published"])
         async with self._database.reading(page.scope) as read:
-            return await page.parts(read, published)
+            return await page.parts(read)
 
 
 def message(parts: dict[str, str]) -> bytes:

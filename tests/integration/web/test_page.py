@@ -3,9 +3,11 @@
 import asyncio
 import re
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
 
+import asyncpg
 import httpx
 import pytest
 
@@ -162,6 +164,35 @@ async def test_a_closed_window_is_pushed(client: httpx.AsyncClient, town: Town) 
         if "Mon 8 Jun 2026: 50.0" in message:
             break
     assert "an entry was deleted" in message
+    await messages.aclose()
+
+
+async def test_a_window_that_closes_in_a_long_transaction_is_pushed_after_its_commit(
+    client: httpx.AsyncClient, town: Town
+) -> None:
+    messages = parts(client, town)
+    await anext(messages)
+    other = await asyncpg.connect(town.dsn)
+    flushing = replace(town.desk, connection=other)
+    async with town.desk.connection.transaction():
+        await town.desk.connection.execute(
+            "insert into funnelproof.outbox (run_id) values (gen_random_uuid())"
+        )
+        await town.desk.close(
+            town.acme, town.sales, "day", TODAY - 2 * DAY, TODAY - DAY, [(402, 201), (200, 90), (100, 40)],
+            revision=2, causes=["delete"],
+        )  # fmt: skip
+        await flushing.count(town.acme, town.sales, "day", TODAY, TODAY + DAY, [(555, 30), (60, 20), (20, 5)])
+        await flushing.flush()
+        async for message in messages:  # the publication has a number by now
+            if ">555<" in message:
+                break
+        assert "Mon 8 Jun 2026: 50.0" not in message
+    await flushing.flush()
+    async for message in messages:
+        if "Mon 8 Jun 2026: 50.0" in message:
+            break
+    await other.close()
     await messages.aclose()
 
 
