@@ -196,6 +196,27 @@ async def test_a_window_that_closes_in_a_long_transaction_is_pushed_after_its_co
     await messages.aclose()
 
 
+async def test_a_page_that_cannot_be_read_any_more_keeps_no_other_page_back(
+    client: httpx.AsyncClient, town: Town
+) -> None:
+    gone = {"tenant": str(town.other), "pipeline": str(town.theirs), "window": "day"}
+    async with client.stream("GET", "/live", params=gone) as stream:
+        await anext(stream.aiter_lines())
+        messages = parts(client, town)
+        await anext(messages)
+        await town.desk.connection.execute(
+            "delete from funnelproof.pipeline_stage where pipeline_id = $1", town.theirs
+        )
+        for entered in (888, 999):
+            numbers = [(entered, 30), (60, 20), (20, 5)]
+            await town.desk.count(town.acme, town.sales, "day", TODAY, TODAY + DAY, numbers)
+            await town.desk.flush()
+            async for message in messages:
+                if f">{entered}<" in message:
+                    break
+        await messages.aclose()
+
+
 async def test_followers_of_one_page_get_the_same_bytes(client: httpx.AsyncClient, town: Town) -> None:
     several = [parts(client, town) for _ in range(5)]
     for each in several:
