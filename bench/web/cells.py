@@ -36,7 +36,7 @@ from bench.web.site import Site, serving
 from streams.store.database import OwnConnection
 from tests.integration.web.browser import Tab
 
-ROUNDS = 4
+ROUNDS = 100
 LIVE = ("day", "hour")
 _SHORT = "10s"
 _KINDS = (_SHORT, "hour", "day", "week", "month")
