@@ -36,12 +36,12 @@ async def measure(setting: Setting) -> Finding:
         funnels = await new_funnels(connection, FOLLOWERS)
         for load, pause in _ROUNDS.items():
             writes = asyncio.create_task(_write(writer, funnels, pause))
-            for followed in ([], funnels[:1], funnels):
+            for followed in (funnels[:1], funnels) if rows else ([], funnels[:1], funnels):
                 urls = [
                     f"{site.address}/live?{where(followed[number % len(followed)], 'day')}"
                     for number in range(FOLLOWERS if followed else 0)
                 ]
-                rows.append(await _row(load, site, connection, urls, len(followed), setting.seconds / 3))
+                rows.append(await _row(load, site, connection, urls, len(followed), setting.seconds / 4))
             writes.cancel()
             await asyncio.gather(writes, return_exceptions=True)
     return Finding(
