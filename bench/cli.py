@@ -43,7 +43,8 @@ def bench(
 ) -> None:
     """Run funnelproof and others over the same change events, one after the other, and compare them.
 
-    Servers are embedded and gone at the end, unless FUNNELPROOF_SOURCE_DSN and FUNNELPROOF_KAFKA (for most measures FUNNELPROOF_CONNECT_URL too) name others. Without --only and --measure everything is run.
+    Servers are embedded and gone at the end, unless FUNNELPROOF_SOURCE_DSN and FUNNELPROOF_KAFKA (for most measures
+    FUNNELPROOF_CONNECT_URL too) name others. Without --only and --measure everything is run.
     Exit status 0 if funnelproof, where it ran, was exact.
 
     Example: `python -m bench --only ours,loop,faust --json`
