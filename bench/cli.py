@@ -26,7 +26,7 @@ Measure = Annotated[str | None, typer.Option(metavar="NAMES", help=f"Other measu
 Events = Annotated[int, typer.Option(min=1000, help="Events of the common work.")]
 Repeat = Annotated[int, typer.Option(min=1, help="Runs of each contender; the table shows the best one.")]
 Limit = Annotated[float, typer.Option(min=1, metavar="SECONDS", help="What a run may take.")]
-Seconds = Annotated[float, typer.Option(min=5, help="How long latency, proof and source look, each time.")]
+Seconds = Annotated[float, typer.Option(min=5, help="How long measures look, each time.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Save = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the JSON object into a file too.")]
 
@@ -43,8 +43,8 @@ def bench(
 ) -> None:
     """Run funnelproof and others over the same change events, one after the other, and compare them.
 
-    Servers are embedded and gone at the end, unless FUNNELPROOF_SOURCE_DSN and FUNNELPROOF_KAFKA (for latency,
-    proof, closing and source FUNNELPROOF_CONNECT_URL too) name others. Without --only and --measure everything is run.
+    Servers are embedded and gone at the end, unless FUNNELPROOF_SOURCE_DSN and FUNNELPROOF_KAFKA (for most measures
+    FUNNELPROOF_CONNECT_URL too) name others. Without --only and --measure everything is run.
     Exit status 0 if funnelproof, where it ran, was exact.
 
     Example: `python -m bench --only ours,loop,faust --json`

@@ -15,11 +15,12 @@ _PLACE = re.compile(r"(<!-- figures: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 def filled(page: str, results: Mapping[str, Any]) -> str:
     """Return the page with the tables of these results between its marks; those without results stay as they are."""
-    tables = {
-        "machine": _machine(results),
-        **{name: _table(finding["rows"]) for name, finding in results["measures"].items()},
-    }
+    tables = {name: _table(finding["rows"]) for name, finding in results["measures"].items()}
+    if any(name.startswith("page-") for name in tables):
+        tables["page-machine"] = f"{_machine(results)}.\n"
     if results["contenders"]:
+        repeat = results["options"]["repeat"]
+        tables["machine"] = f"{_machine(results)}; best of {repeat} run(s) of each contender.\n"
         tables["contenders"] = _contenders(results["contenders"])
         tables["modes"] = _modes(results["contenders"])
     return _PLACE.sub(
@@ -28,11 +29,10 @@ def filled(page: str, results: Mapping[str, Any]) -> str:
 
 
 def _machine(results: Mapping[str, Any]) -> str:
-    machine, options = results["machine"], results["options"]
+    machine = results["machine"]
     return (
         f"{machine['cores']} cores ({machine['processor']}, shared), {machine['memory_gib']} GiB, "
-        f"{machine['system']}, Python {machine['python']}; load {machine['load_before']} before the run; "
-        f"best of {options['repeat']} run(s) of each contender.\n"
+        f"{machine['system']}, Python {machine['python']}; load {machine['load_before']} before the run"
     )
 
 

@@ -32,6 +32,11 @@ class Measured:
         self._known_since = float("-inf")
 
     @property
+    def pid(self) -> int:
+        """The process that was started."""
+        return int(self._process.pid)
+
+    @property
     def runs(self) -> bool:
         """Whether the program has not ended."""
         return bool(self._process.status() != psutil.STATUS_ZOMBIE)

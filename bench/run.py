@@ -18,6 +18,7 @@ from bench.measures.finding import Finding, Setting
 from bench.race import Outcome, race
 from bench.servers import running_connect, running_servers
 from bench.standings import as_json
+from bench.web import answers, cells, followers, pixels, stops
 from bench.work import Work
 
 OVER_THE_WORK: Mapping[str, Callable[[Setting, Dataset], Awaitable[Finding]]] = {
@@ -32,6 +33,11 @@ THROUGH_THE_CONNECTOR: Mapping[str, Callable[[Setting], Awaitable[Finding]]] = {
     "source": source.measure,
     "job": job.measure,
     "comparisons": comparisons.measure,
+    "page-cells": cells.measure,
+    "page-pixels": pixels.measure,
+    "page-followers": followers.measure,
+    "page-stops": stops.measure,
+    "page-answers": answers.measure,
 }
 MEASURES = (*OVER_THE_WORK, *THROUGH_THE_CONNECTOR)
 

@@ -12,6 +12,7 @@ from streams.resources import sql
 from streams.settings import PREFIX, Settings
 from streams.store.database import Connection, Pool, address, close_soon, create_pool, facts_setting
 from streams.web.errors import SilentDatabaseError
+from streams.web.memory import STABLE, Key, Memory
 from streams.web.observed import Observer, Unobserved
 from streams.web.scope import Scope
 
@@ -30,6 +31,7 @@ class Reading:
     """One transaction: statements that all see the same rows of the same tenants.
 
     The statements are those of a folder of `sql/`. `remedy` says what to do about a slow statement.
+    A statement is asked once: the snapshot gives the same rows again. With a memory, rows are kept beyond the reading.
     """
 
     def __init__(
@@ -43,9 +45,22 @@ class Reading:
         self._observer = observer
         self._folder = folder
         self._remedy = remedy
+        self._memory: Memory | None = None
+        self._answers: dict[Key, list[Row]] = {}
+
+    def remember(self, memory: Memory) -> None:
+        """Take the rows of stable statements from `memory`, which has turned to this snapshot, and keep rows there."""
+        self._memory = memory
 
     async def rows(self, name: str, *arguments: object) -> list[Row]:
         """Run the statement `name`. Raises SilentDatabaseError if the statement takes more than STATEMENT_SECONDS."""
+        kept = self._answers if self._memory is None or name not in STABLE else self._memory.rows
+        key = name, repr(arguments)
+        if key not in kept:
+            kept[key] = await self._ask(name, arguments)
+        return kept[key]
+
+    async def _ask(self, name: str, arguments: tuple[object, ...]) -> list[Row]:
         statement = sql(f"{self._folder}/{name}")
         began = time.monotonic()
         try:
@@ -67,7 +82,7 @@ class Database:
 
     def __init__(self, pool: Pool, place: str, observer: Observer) -> None:
         self._pool = pool
-        self._place = place
+        self.name = f"the report database at {place}"
         self._observer = observer
 
     @asynccontextmanager
@@ -86,12 +101,11 @@ class Database:
         except _NOT_MIGRATED as error:
             self._observer.count_failure("report", "refused")
             raise SilentDatabaseError(
-                f"the report database at {self._place} lacks what the page reads ({one_line(error)}): "
-                "run `funnelproof migrate`"
+                f"{self.name} lacks what the page reads ({one_line(error)}): run `funnelproof migrate`"
             ) from error
         except AWAY as error:
             self._observer.count_failure("report", "silent")
-            raise silent(f"the report database at {self._place}", error) from error
+            raise silent(self.name, error) from error
 
 
 def silent(what: str, error: Exception) -> SilentDatabaseError:

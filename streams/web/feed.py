@@ -6,14 +6,14 @@ then, and only while somebody follows the page.
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
 from streams.domain.duration import spell
+from streams.web.channel import FRESHNESS, TICK, Channel
 from streams.web.database import Database
-from streams.web.errors import WebError
+from streams.web.errors import MalformedError, UnknownError, WebError
 from streams.web.followed import Followed
 from streams.web.freshness import health_of, state_of
 from streams.web.render import render_freshness
@@ -23,40 +23,10 @@ log = structlog.get_logger(__name__)
 
 QUARTER = 0.25
 """Seconds between two looks at the database."""
-BETWEEN = 0.4
-"""The least seconds between two readings of one page."""
-TICK = 1.0
-"""Seconds after which a follower is told how fresh the numbers are, changed or not."""
-FRESHNESS = "freshness"
-"""The part that every page has."""
-
-
-@dataclass(eq=False)
-class Channel:
-    """A page that is followed: its parts as last read, and the number of the message that brought each part."""
-
-    page: Followed
-    followers: int = 0
-    parts: dict[str, str] = field(default_factory=dict)
-    numbers: dict[str, int] = field(default_factory=dict)
-    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
-    task: asyncio.Task[None] | None = None
-
-    async def put(self, parts: dict[str, str]) -> None:
-        """Take over the parts that differ, and wake the followers.
-
-        The freshness is told again where it is the same: a page that hears nothing says that its server is gone.
-        """
-        new = {
-            name: text for name, text in parts.items() if name == FRESHNESS or self.parts.get(name) != text
-        }
-        if not new:
-            return
-        async with self.changed:
-            number = max(self.numbers.values(), default=0) + 1
-            self.parts |= new
-            self.numbers |= dict.fromkeys(new, number)
-            self.changed.notify_all()
+TOGETHER = 16
+"""The most pages that are read in one transaction."""
+SILENT = 2.0
+"""Seconds without an answer after which the database is told to be silent; the look at the database goes on."""
 
 
 class Feed:
@@ -71,7 +41,9 @@ class Feed:
         self._pulse: dict[str, Any] | None = None
         self._read_at: float | None = None
         self._silent: str | None = None
+        self._state = "unknown"
         self._watcher: asyncio.Task[None] | None = None
+        self._reads: set[asyncio.Task[None]] = set()
 
     async def follow(self, page: Followed) -> AsyncIterator[bytes]:
         """Yield messages, first with all parts of the page, then with those that changed; ends with `close`.
@@ -83,7 +55,7 @@ class Feed:
         channel.followers += 1
         await channel.put(parts)
         if channel.task is None:
-            channel.task = asyncio.create_task(self._keep_reading(channel))
+            channel.task = asyncio.create_task(self._keep_telling(channel))
         if self._watcher is None:
             self._watcher = asyncio.create_task(self._watch())
         return self._messages(channel)
@@ -137,34 +109,74 @@ class Feed:
     async def _watch(self) -> None:
         """Look at the database's pulse again and again, and wake the channels."""
         while True:
+            began = self._loop.time()
+            look = asyncio.create_task(self._look())
             try:
-                async with self._database.reading(EVERYTHING) as read:
-                    self._pulse = await read.row("pulse")
-                self._read_at, self._silent = self._loop.time(), None
-            except WebError as error:
-                self._silent = str(error)
-            async with self._beat:
-                self._beat.notify_all()
+                while not (await asyncio.wait({look}, timeout=QUARTER))[0]:
+                    if self._loop.time() - began > SILENT:
+                        self._silent = f"{self._database.name} gives no answer"
+                        await self._wake()
+                await look
+            finally:
+                look.cancel()
+            await self._wake()
             await asyncio.sleep(QUARTER)
 
-    async def _keep_reading(self, channel: Channel) -> None:
-        """Read a channel's page after every change, and tell every second how fresh the numbers are."""
-        shown: object = None
-        told = 0.0
+    async def _look(self) -> None:
+        try:
+            async with self._database.reading(EVERYTHING) as read:
+                self._pulse = await read.row("pulse")
+            self._read_at, self._silent = self._loop.time(), None
+        except WebError as error:
+            self._silent = str(error)
+
+    async def _wake(self) -> None:
+        self._state = "not_live" if self._silent else health_of(self._pulse, None).state
+        if self._silent is None:
+            self._read_changed()
+        async with self._beat:
+            self._beat.notify_all()
+
+    def _read_changed(self) -> None:
+        """Have the pages read that have changed, pages of the same tenants TOGETHER in a transaction."""
+        state, now = state_of(self._pulse), self._loop.time()
+        due: dict[str, list[Channel]] = {}
+        for channel in self._channels.values():
+            if channel.is_due(state, now):
+                channel.is_read = True
+                due.setdefault(channel.page.scope.setting, []).append(channel)
+        for channels in due.values():
+            for first in range(0, len(channels), TOGETHER):
+                read = asyncio.create_task(self._read_together(channels[first : first + TOGETHER], state))
+                self._reads.add(read)
+                read.add_done_callback(self._reads.discard)
+
+    async def _read_together(self, channels: list[Channel], state: object) -> None:
+        """Read pages of the same tenants. What pages have in common is read once."""
+        channels.sort(key=lambda channel: channel.read_at)  # a page that fails is the last one next time
+        try:
+            async with self._database.reading(channels[0].page.scope) as read:
+                for channel in channels:
+                    channel.read_at = self._loop.time()
+                    try:
+                        await channel.put(await channel.page.parts(read))
+                        channel.shown = state
+                    except (UnknownError, MalformedError) as error:
+                        log.warning("a followed page could not be read", error=str(error))
+        except WebError as error:
+            log.warning("followed pages could not be read", error=str(error))
+        finally:
+            for channel in channels:
+                channel.is_read = False
+
+    async def _keep_telling(self, channel: Channel) -> None:
+        """Tell how fresh the numbers are: every second, and at once when the state is another."""
+        told = self._state
         while True:
             async with self._beat:
                 await self._beat.wait()
-            state = state_of(self._pulse)
-            is_due = self._loop.time() - told >= TICK
-            if self._silent is None and (state != shown or (is_due and channel.page.shows_ages)):
-                try:
-                    await channel.put(await self._read(channel.page))
-                    shown, told = state, self._loop.time()
-                except WebError as error:
-                    log.warning("a followed page could not be read", error=str(error))
-                await asyncio.sleep(BETWEEN)
-            elif is_due:
-                told = self._loop.time()
+            if self._state != told or self._loop.time() - channel.told >= TICK:
+                told = self._state
                 await channel.put({FRESHNESS: self._freshness()})
 
     def _freshness(self) -> str:
@@ -175,9 +187,8 @@ class Feed:
         return render_freshness("not_live", f"Not live: {age}({self._silent})")
 
     async def _read(self, page: Followed) -> dict[str, str]:
-        published = None if self._pulse is None else (self._pulse["epoch"], self._pulse["published"])
         async with self._database.reading(page.scope) as read:
-            return await page.parts(read, published)
+            return await page.parts(read)
 
 
 def message(parts: dict[str, str]) -> bytes:

@@ -1,13 +1,14 @@
 """The pages that can be followed: what each reads, and which parts of it are pushed."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import ClassVar, Protocol
 
 from streams.web.database import Reading
 from streams.web.history import History
 from streams.web.lists import read_alert_board
+from streams.web.memory import Memory
 from streams.web.operation_model import Comparisons
 from streams.web.operations import read_operations
 from streams.web.place import Address
@@ -29,33 +30,40 @@ class Followed(Protocol):
     def key(self) -> object:
         """What pages have in common that are the same bytes."""
 
-    async def parts(self, read: Reading, published: object) -> dict[str, str]:
-        """Return the parts, by name. `published` changes with every run that is published; None: not known."""
+    async def parts(self, read: Reading) -> dict[str, str]:
+        """Return the parts, by name."""
 
 
 @dataclass(eq=False)
 class PipelinePage:
-    """The page of a pipeline. Closed windows are read anew only if a run was published since."""
+    """The page of a pipeline. Closed windows are read anew if a run was published since, and now and then.
+
+    Whether a run was published is read in the same snapshot: a window that closes is open or closed, never neither.
+    """
 
     scope: Scope
     address: Address
     shows_ages: ClassVar[bool] = False
-    _history: History | None = None
-    _history_of: object = None
+    _memory: Memory = field(default_factory=Memory)
+    _history: tuple[float, History] | None = None
 
     @property
     def key(self) -> object:
         """Tenants, permissions, and the address."""
         return self.scope.setting, DEALS in self.scope.may, self.scope.operates, self.address
 
-    async def parts(self, read: Reading, published: object) -> dict[str, str]:
+    async def parts(self, read: Reading) -> dict[str, str]:
         """Return the parts, by name."""
-        known = self._history if published is not None and self._history_of == published else None
+        pulse = await read.row("pulse")
+        self._memory.turn_to(pulse and (pulse["epoch"], pulse["published"]), time.monotonic())
+        read.remember(self._memory)
+        version = self._memory.since
+        known = self._history[1] if self._history and self._history[0] == version else None
         scope = self.scope
         view = await read_view(
             read, self.address, known, shows_deals=DEALS in scope.may, operates=scope.operates
         )
-        self._history, self._history_of = view.history, published
+        self._history = version, view.history
         return render_parts(view)
 
 
@@ -71,9 +79,8 @@ class AlertsPage:
         """Tenants."""
         return "alerts", self.scope.setting
 
-    async def parts(self, read: Reading, published: object) -> dict[str, str]:
+    async def parts(self, read: Reading) -> dict[str, str]:
         """Return the parts, by name."""
-        del published
         return render_alerts(await read_alert_board(read))
 
 
@@ -92,9 +99,8 @@ class OperationsPage:
         """The page is the same for everybody who may see the page."""
         return "operations"
 
-    async def parts(self, read: Reading, published: object) -> dict[str, str]:
+    async def parts(self, read: Reading) -> dict[str, str]:
         """Return the parts, by name."""
-        del published
         now = time.monotonic()
         known = self._compared if now - self._compared_at < COMPARED_SECONDS else None
         found = await read_operations(read, self.grace, known)

@@ -7,12 +7,20 @@ from typing import Any, Literal
 from streams.domain.duration import spell
 from streams.web.model import Health, Reconciliation
 
-LATE_AFTER = timedelta(seconds=5)
-"""The age of the oldest partition's counts from which the numbers are late; a working worker flushes once a second."""
+LATE_AFTER = timedelta(seconds=4)
+"""The age of the oldest partition's counts from which the numbers are late; a working worker flushes once a second.
+
+With the time until a look at the database and a message, a stop is told within five seconds.
+"""
+FLUSHING = timedelta(seconds=2)
+"""The age of a flush up to which a worker is taken to work; where proofs stop, too, an older flush is the cause."""
 NOT_LIVE_AFTER = timedelta(seconds=60)
 """The age from which the numbers are not live any more."""
-UNPROVEN_AFTER = timedelta(seconds=15)
-"""The age of the last proof from which the numbers are late; a working worker proves once a second."""
+UNPROVEN_AFTER = timedelta(seconds=4)
+"""The age of the last proof from which the numbers are late; a working worker proves once a second.
+
+Where only the capture stands still, flushes go on, and nothing but the proofs tells.
+"""
 
 _CHANGES = ("epoch", "flushes", "folded", "published", "compared", "doubts", "completeness")
 
@@ -56,11 +64,13 @@ def _judge_age(pulse: Mapping[str, Any], age: float, unproven: float | None) -> 
     where = f"partition {pulse['oldest_partition']}, worker {pulse['oldest_worker']}"
     if age > NOT_LIVE_AFTER.total_seconds():
         return "not_live", f"Not live: {spell(age)} old ({where}, has stopped)", age
-    if age > LATE_AFTER.total_seconds():
+    is_unproven = unproven is None or unproven > UNPROVEN_AFTER.total_seconds()
+    if age > LATE_AFTER.total_seconds() or (is_unproven and age > FLUSHING.total_seconds()):
         return "late", f"Late: {spell(age)} behind ({where})", age
-    if unproven is None or unproven > UNPROVEN_AFTER.total_seconds():
+    if is_unproven:
         since = "yet" if unproven is None else f"for {spell(unproven)}"
-        return "late", f"Late: counted, but nothing is proven {since}", age
+        cause = "" if unproven is None else " (Connect or Kafka may stand still)"
+        return "late", f"Late: counted, but nothing is proven {since}{cause}", age
     behind = f"{age:.1f} s behind the CRM"
     return (
         ("in_doubt", f"In doubt: {behind}, results are estimates", age)

@@ -27,6 +27,7 @@ def _templates() -> Environment:
         loader=PackageLoader("streams.web"),
         autoescape=True,
         undefined=StrictUndefined,
+        auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
     )

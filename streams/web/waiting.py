@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from streams.domain.duration import spell
-from streams.web.freshness import UNPROVEN_AFTER
 
-FRESH_SECONDS = UNPROVEN_AFTER.total_seconds()
+FRESH_SECONDS = 15.0
 """The age up to which a reading is taken for the present."""
 
 

@@ -3,9 +3,11 @@
 import asyncio
 import re
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
 
+import asyncpg
 import httpx
 import pytest
 
@@ -165,6 +167,56 @@ async def test_a_closed_window_is_pushed(client: httpx.AsyncClient, town: Town) 
     await messages.aclose()
 
 
+async def test_a_window_that_closes_in_a_long_transaction_is_pushed_after_its_commit(
+    client: httpx.AsyncClient, town: Town
+) -> None:
+    messages = parts(client, town)
+    await anext(messages)
+    other = await asyncpg.connect(town.dsn)
+    flushing = replace(town.desk, connection=other)
+    async with town.desk.connection.transaction():
+        await town.desk.connection.execute(
+            "insert into funnelproof.outbox (run_id) values (gen_random_uuid())"
+        )
+        await town.desk.close(
+            town.acme, town.sales, "day", TODAY - 2 * DAY, TODAY - DAY, [(402, 201), (200, 90), (100, 40)],
+            revision=2, causes=["delete"],
+        )  # fmt: skip
+        await flushing.count(town.acme, town.sales, "day", TODAY, TODAY + DAY, [(555, 30), (60, 20), (20, 5)])
+        await flushing.flush()
+        async for message in messages:  # the publication has a number by now
+            if ">555<" in message:
+                break
+        assert "Mon 8 Jun 2026: 50.0" not in message
+    await flushing.flush()
+    async for message in messages:
+        if "Mon 8 Jun 2026: 50.0" in message:
+            break
+    await other.close()
+    await messages.aclose()
+
+
+async def test_a_page_that_cannot_be_read_any_more_keeps_no_other_page_back(
+    client: httpx.AsyncClient, town: Town
+) -> None:
+    gone = {"tenant": str(town.other), "pipeline": str(town.theirs), "window": "day"}
+    async with client.stream("GET", "/live", params=gone) as stream:
+        await anext(stream.aiter_lines())
+        messages = parts(client, town)
+        await anext(messages)
+        await town.desk.connection.execute(
+            "delete from funnelproof.pipeline_stage where pipeline_id = $1", town.theirs
+        )
+        for entered in (888, 999):
+            numbers = [(entered, 30), (60, 20), (20, 5)]
+            await town.desk.count(town.acme, town.sales, "day", TODAY, TODAY + DAY, numbers)
+            await town.desk.flush()
+            async for message in messages:
+                if f">{entered}<" in message:
+                    break
+        await messages.aclose()
+
+
 async def test_followers_of_one_page_get_the_same_bytes(client: httpx.AsyncClient, town: Town) -> None:
     several = [parts(client, town) for _ in range(5)]
     for each in several:
@@ -193,6 +245,40 @@ async def test_a_stop_ends_open_streams_at_once(town: Town) -> None:
         begun = loop.time()
     assert loop.time() - begun < 3
     await client.aclose()
+
+
+async def test_a_database_that_hangs_is_named_before_its_statement_is_ended(
+    client: httpx.AsyncClient, town: Town
+) -> None:
+    messages = parts(client, town)
+    await anext(messages)
+    async with town.desk.connection.transaction():
+        await town.desk.connection.execute("lock table funnelproof.prover")
+        async for message in messages:
+            if "Not live: " in message:
+                break
+        assert "(the report database at " in message
+        assert "gives no answer)" in message
+    async for message in messages:
+        if "gives no answer" not in message and "took more than" not in message:
+            break
+    await messages.aclose()
+
+
+async def test_a_page_is_told_to_be_late_at_once(client: httpx.AsyncClient, town: Town) -> None:
+    messages = parts(client, town)
+    await anext(messages)
+    for partition_age, proof_age, words in ((3.3, 0, "Late: 4 s behind"), (0, 3.3, "proven for 4 s")):
+        await town.desk.flush(age=0)
+        async for message in messages:
+            if "Live: " in message:
+                break
+        await town.desk.flush(age=partition_age, proof_age=proof_age)
+        async for message in messages:
+            if "Late: " in message:
+                break
+        assert words in message
+    await messages.aclose()
 
 
 async def test_the_stream_of_an_unknown_pipeline_is_not_found(client: httpx.AsyncClient, town: Town) -> None:

@@ -33,8 +33,16 @@ def test_figures_put_in_twice_are_there_once() -> None:
 
 def test_the_page_has_a_place_for_everything_that_is_measured() -> None:
     page = PAGE.read_text("utf-8")
-    for name in ("machine", "contenders", "modes", *MEASURES):
+    for name in ("machine", "page-machine", "contenders", "modes", *MEASURES):
         assert f"<!-- figures: {name} -->" in page
+
+
+def test_measures_of_the_page_have_a_machine_of_their_own() -> None:
+    page = "<!-- figures: machine -->\nkept\n<!-- end -->\n<!-- figures: page-machine -->\n<!-- end -->\n"
+    measured = {"page-stops": {"rows": [{"stop": "Kafka paused"}]}}
+    filled_in = filled(page, RESULTS | {"contenders": [], "measures": measured})
+    assert "kept" in filled_in
+    assert "2 cores (Z80, shared), 24 GiB, CP/M, Python 3.11; load 0.1 before the run.\n" in filled_in
 
 
 def test_the_contenders_table_names_cost_and_verdict() -> None:

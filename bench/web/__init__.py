@@ -1,0 +1,1 @@
+"""Measures of the page, in Chromium, on a whole installation."""
