@@ -1,12 +1,12 @@
 """The profiles of an open window, kept up with the partials: after the first reading, only what was flushed since."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 import asyncpg
 import numpy as np
 
-from streams.alerts.evaluation.reading import IDENTIFIER, STAGE, Streams
+from streams.alerts.evaluation.streams import IDENTIFIER, STAGE, Streams
 from streams.domain.detection.decoding import decode_converted, decode_entered
 from streams.domain.detection.profile import Profile
 from streams.domain.windows import from_microseconds
@@ -69,23 +69,14 @@ class OpenWindow:
         )
         return touched >= MANY
 
-    def _put(self, rows: Iterable[asyncpg.Record]) -> None:
+    def _put(self, rows: Sequence[asyncpg.Record]) -> None:
         """Take the profiles of steps; from a stage to itself: entries of every stream that begins there."""
-        of_stage, of_pair = self._streams.of_stage, self._streams.of_pair
-        entered: list[tuple[int, bytes]] = []
-        converted: list[tuple[int, bytes]] = []
-        for step, profile in rows:
-            if step[STAGE - IDENTIFIER : STAGE] == step[STAGE:]:
-                entered += [(place, profile) for place in of_stage.get(step[:STAGE], ())]
-            elif (place := of_pair.get(step)) is not None:
-                converted.append((place, profile))
-        if entered:
-            at, sent = _split(entered)
-            self._profile.entered[at] = decode_entered(sent)
-        if converted:
-            at, sent = _split(converted)
-            self._profile = self._profile.put(np.array(at), decode_converted(sent))
-
-
-def _split(placed: Sequence[tuple[int, bytes]]) -> tuple[list[int], list[bytes]]:
-    return [place for place, _ in placed], [sent for _, sent in placed]
+        entries = [row for row in rows if row["step"][STAGE - IDENTIFIER : STAGE] == row["step"][STAGE:]]
+        if entries:
+            places, which = self._streams.places_from([row["step"][:STAGE] for row in entries])
+            self._profile.entered[places] = decode_entered([row["profile"] for row in entries])[which]
+        places = self._streams.places([row["step"] for row in rows])
+        known = np.flatnonzero(places >= 0)
+        if len(known):
+            converted = decode_converted([rows[at]["profile"] for at in known])
+            self._profile = self._profile.put(places[known], converted)

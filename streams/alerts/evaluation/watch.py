@@ -29,7 +29,8 @@ from streams.alerts.evaluation.moment import Moment
 from streams.alerts.evaluation.numbers import Names
 from streams.alerts.evaluation.open_window import OpenWindow
 from streams.alerts.evaluation.place import Place
-from streams.alerts.evaluation.reading import ClosedWindow, Reader, Streams
+from streams.alerts.evaluation.reading import ClosedWindow, Reader
+from streams.alerts.evaluation.streams import Streams
 from streams.alerts.rules import DropRule, TrafficRule
 from streams.alerts.scope import Stream
 from streams.domain.detection.calibration import Meter

@@ -27,8 +27,13 @@ def kept(array: NDArray[Any], rows: Rows) -> NDArray[Any]:
 
 
 def grown(array: NDArray[Any], pairs: int, fill: float = 0) -> NDArray[Any]:
-    """Return an array with places of a value for further pairs behind the others."""
-    return np.concatenate((array, np.full((pairs, *array.shape[1:]), fill, array.dtype)))
+    """Return an array with places of a value for further pairs behind the others: the same array where possible."""
+    known, more = len(array), np.full((pairs, *array.shape[1:]), fill, array.dtype)
+    if not _is_own(array):
+        return np.concatenate((array, more))
+    array.resize((known + pairs, *array.shape[1:]), refcheck=False)  # Linux moves pages, and copies nothing
+    array[known:] = more
+    return array
 
 
 def _is_own(array: NDArray[Any]) -> bool:
