@@ -8,11 +8,14 @@ import numpy as np
 
 from streams.alerts.evaluation.streams import IDENTIFIER, STAGE, Streams
 from streams.domain.detection.decoding import decode_converted, decode_entered
-from streams.domain.detection.profile import Profile
+from streams.domain.detection.profile import BUCKETS, Profile
 from streams.domain.windows import from_microseconds
 from streams.resources import sql
 from streams.store.database import Connection, fetch_in_batches
 
+SECOND = 1_000_000
+AHEAD = 10 * SECOND
+"""Microseconds of source time before a look from which profiles are read in advance; half a bucket at most."""
 MANY = 20_000
 """Partials from which on all profiles are read anew."""
 
@@ -32,6 +35,7 @@ class OpenWindow:
         self._which: Which | None = None
         self._flushes: dict[int, int] = {}
         self._profile = Profile.empty(0)
+        self._ahead_at = 0
 
     def forget(self) -> None:
         """Forget the profiles, which are large: the window has closed, or the streams are about to change."""
@@ -60,6 +64,18 @@ class OpenWindow:
         self._flushes = flushes
         return Profile(self._profile.entered, self._profile.converted)
 
+    async def read_ahead(
+        self, connection: Connection, epoch: UUID, window: tuple[int, int], left: int, now: int
+    ) -> None:
+        """Read shortly before a look, so that the look has little to read.
+
+        `left` is the time until the look, `now` the proven time of the source. A second passes between two readings.
+        """
+        start, end = window
+        if left <= min(AHEAD, (end - start) // (2 * BUCKETS)) and now - self._ahead_at >= SECOND:
+            await self.read(connection, epoch, start, end)
+            self._ahead_at = now
+
     async def _many(
         self, connection: Connection, epoch: UUID, partitions: Sequence[int], flushes: Sequence[int]
     ) -> bool:
@@ -78,5 +94,5 @@ class OpenWindow:
         places = self._streams.places([row["step"] for row in rows])
         known = np.flatnonzero(places >= 0)
         if len(known):
-            converted = decode_converted([rows[at]["profile"] for at in known])
+            converted = decode_converted([rows[at]["profile"] for at in known.tolist()])
             self._profile = self._profile.put(places[known], converted)

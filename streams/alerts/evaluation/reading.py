@@ -111,9 +111,9 @@ class Reader:
         every = list(rows)
         places = self.streams.places([row["pair"] for row in every])
         lacking = np.flatnonzero(places < 0)
-        places[lacking] = self.streams.places([every[at]["pair"][:STAGE] for at in lacking])
+        places[lacking] = self.streams.places([every[at]["pair"][:STAGE] for at in lacking.tolist()])
         held = np.flatnonzero(places >= 0)
-        return places[held], [every[at] for at in held]
+        return places[held], [every[at] for at in held.tolist()]
 
     async def changes(self, connection: Connection, last: int, after: int, until: int) -> list[Change]:
         """Return the changes that were published after one proof and until another, to windows up to `last`."""

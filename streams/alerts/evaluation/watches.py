@@ -33,6 +33,11 @@ class Wanted:
         return self.rule.name, self.tiling
 
     @property
+    def place(self) -> tuple[str, str, str]:
+        """Rule, kind of window and tiling: where the report database keeps what belongs to the watch."""
+        return self.rule.name, self.rule.window, self.tiling
+
+    @property
     def digest(self) -> str:
         """A text that changes with everything that the watch's decisions depend on, besides the streams."""
         meaning = self.rule.model_dump(
