@@ -12,7 +12,7 @@ import numpy as np
 
 from streams.domain.detection.knots import KNOTS, at_knots
 from streams.domain.detection.profile import BUCKETS, Flags, Profile, Reals, Rows
-from streams.domain.detection.rows import grown, kept
+from streams.domain.detection.rows import grown, kept, roomy
 
 CELLS = np.flatnonzero(np.triu(np.ones((BUCKETS, BUCKETS))))
 """The cells of a flattened profile that may have a count: a conversion is not before the entry."""
@@ -50,7 +50,7 @@ class Baseline:
     def empty(cls, pairs: int, slots: int) -> Self:
         """Return baselines without windows."""
         shapes = ((), (), (BUCKETS,), (BUCKETS,), (len(CELLS),), (slots, len(KNOTS)), *[(slots,)] * 3)
-        return cls(*(np.zeros((pairs, *shape), np.float32) for shape in shapes))
+        return cls(*(roomy((pairs, *shape), np.float32) for shape in shapes))
 
     def arrays(self) -> dict[str, Reals]:
         """Return the sums by name."""

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from streams.domain.detection.knots import KNOTS, at_knots, knots_of
 from streams.domain.detection.profile import Flags, Profile, Reals, Rows
-from streams.domain.detection.rows import grown, kept
+from streams.domain.detection.rows import grown, kept, roomy
 
 RECENT = 168
 """Windows that are kept: a week of hours. A standard deviation measured on 168 windows is right to 5 % of its value,
@@ -63,9 +63,9 @@ class Recent:
         return cls(
             np.full(RECENT, np.iinfo(np.int64).min),
             np.zeros(RECENT, np.int64),
-            np.zeros((pairs, RECENT), np.int8),
-            np.zeros((pairs, len(KNOTS), RECENT), np.float16),
-            np.zeros((pairs, RECENT), np.uint16),
+            roomy((pairs, RECENT), np.int8),
+            roomy((pairs, len(KNOTS), RECENT), np.float16),
+            roomy((pairs, RECENT), np.uint16),
         )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
