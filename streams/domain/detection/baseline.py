@@ -54,7 +54,7 @@ class Baseline:
 
     def arrays(self) -> dict[str, Reals]:
         """Return the sums by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: getattr(self, name) for name in _SUMS}
 
     def scale(self, by: float) -> None:
         """Multiply all weights by a factor, because the landmark has moved."""
@@ -122,3 +122,6 @@ class Baseline:
         """Forget all windows of some pairs."""
         for array in self.arrays().values():
             array[rows] = 0
+
+
+_SUMS = tuple(field.name for field in fields(Baseline))

@@ -31,6 +31,8 @@ class Waiting:
 
     def add(self, rows: Rows, slot: int, profile: Profile, weight: float) -> None:
         """Add a window for some pairs; `profile` has a row for each of these pairs."""
+        if not len(rows):
+            return
         self._make_room(rows[self.place[rows] == _NONE])
         self.pool.add(self._places(rows), slot, profile, weight)
 
