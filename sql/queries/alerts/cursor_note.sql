@@ -7,5 +7,6 @@ on conflict (rule, window_name, tiling) do update
         digest = excluded.digest,
         closed_start = excluded.closed_start,
         proof_id = excluded.proof_id,
-        memory_proof_id =
-        case when known.closed_start is not distinct from excluded.closed_start then known.memory_proof_id end
+        memory_proof_id = case
+            when known.closed_start is not distinct from excluded.closed_start then known.memory_proof_id
+        end

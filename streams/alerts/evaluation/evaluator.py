@@ -19,7 +19,7 @@ from streams.alerts.evaluation.numbers import Names
 from streams.alerts.evaluation.silences import tell, tell_what_outlasted
 from streams.alerts.evaluation.term import Term
 from streams.alerts.evaluation.watch import CHANGED, Watch
-from streams.alerts.evaluation.watches import AnyWatch, Key, Wanted, wanted
+from streams.alerts.evaluation.watches import AnyWatch, Key, Wanted, read_basis, wanted
 from streams.alerts.rule_file import RuleFile
 from streams.alerts.scope import read_funnels
 from streams.alerts.transition import Transition
@@ -40,10 +40,7 @@ OnLook = Callable[[float, Sequence[Transition]], None]
 
 
 class Evaluator:
-    """Looks with all watches. `held` is why nothing is decided now.
-
-    `patience` is the age of a proof from which nothing is decided.
-    """
+    """Looks with all watches. `held` is why nothing is decided: `patience` is the age of a proof that is too old."""
 
     def __init__(
         self,
@@ -64,6 +61,7 @@ class Evaluator:
         self._watches: dict[Key, tuple[Wanted, AnyWatch]] = {}
         self._noted: dict[Key, tuple[object, ...]] = {}
         self._keeping = Keeping()
+        self._basis: object = None
         self._expected_of: set[Key] | None = None
         self._names: Names | None = None
         self._read_at = -FUNNELS_EVERY
@@ -86,6 +84,7 @@ class Evaluator:
         self._watches.clear()
         self._noted.clear()
         self._keeping.forget()
+        self._basis = None
         self._expected_of = None
         self._read_at = -FUNNELS_EVERY
         self._held_since = None
@@ -166,10 +165,13 @@ class Evaluator:
         if time.monotonic() - self._read_at < FUNNELS_EVERY:
             return []
         self._read_at = time.monotonic()
+        plan, now = await recorded_plan(connection, self._windows), to_microseconds(moment.now)
+        before, self._basis = self._basis, await read_basis(connection, self._rules.rules, plan, now)
+        if before == self._basis:
+            return []
         funnels = await read_funnels(connection)
         self._names = Names.among(funnels)
-        plan = await recorded_plan(connection, self._windows)
-        wants, invalid = wanted(self._rules.rules, funnels, plan, to_microseconds(moment.now))
+        wants, invalid = wanted(self._rules.rules, funnels, plan, now)
         transitions = await tell_invalid(connection, invalid, moment)
         keys = {want.key for want in wants}
         if keys != self._expected_of:

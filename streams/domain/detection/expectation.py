@@ -80,7 +80,8 @@ class Rates:
     @property
     def rate(self) -> Reals:
         """The share converted by the end of a window, by bucket of entry (n, 12)."""
-        return self.cells[-1]
+        rate: Reals = self.cells[-1]
+        return rate
 
 
 def rates(baseline: Baseline, moment: Moment) -> Rates:
