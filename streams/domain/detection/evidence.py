@@ -208,9 +208,12 @@ class Priors:
 
 def _greatest(likely: Reals) -> Reals:
     """Return the greatest of the last axis, which has BUCKETS places: by halves, four times as fast as `max`."""
-    half = np.maximum(likely[..., : BUCKETS // 2], likely[..., BUCKETS // 2 :])
-    part = np.maximum(half[..., : BUCKETS // 4], half[..., BUCKETS // 4 :])
-    greatest: Reals = np.maximum(np.maximum(part[..., 0], part[..., 1]), part[..., 2])
+    greatest = np.empty(likely.shape[:2], likely.dtype)
+    for start in range(0, likely.shape[1], _CHUNK):
+        some = likely[:, start : start + _CHUNK]
+        half = np.maximum(some[..., : BUCKETS // 2], some[..., BUCKETS // 2 :])
+        part = np.maximum(half[..., : BUCKETS // 4], half[..., BUCKETS // 4 :])
+        greatest[:, start : start + _CHUNK] = np.maximum(np.maximum(part[..., 0], part[..., 1]), part[..., 2])
     return greatest
 
 
