@@ -6,6 +6,7 @@ python -m bench.alerts applications FILE.csv.gz   a year of real loan applicatio
 python -m bench.alerts load FILE.csv.gz           the same applications, written into the CRM FUNNELPROOF_SOURCE_DSN
 python -m bench.alerts speed                      a year of hours of 100 pipelines, and a look at 10,000 pipelines
 python -m bench.alerts scale                      the evaluator with 10,000 pipelines on an embedded Postgres
+python -m bench.alerts telling                    from a proof to the message on the topic, with 10,000 pipelines
 """
 
 import argparse
@@ -22,6 +23,7 @@ from bench.alerts import applications, loading
 from bench.alerts.rivals import PreviousWindow, ScoreTest
 from bench.alerts.scale import on_embedded
 from bench.alerts.speed import looks, year
+from bench.alerts.telling import telling
 from bench.alerts.watching import DROP, FIRST, HOUR, PAIRS, watch
 from streams.domain.detection.cusum import MONTH
 from streams.domain.detection.generated import Traffic
@@ -165,9 +167,9 @@ def main(arguments: list[str]) -> None:
     of_real = commands.add_parser("applications")
     of_real.add_argument("path", type=Path)
     of_real.add_argument("--repeats", type=int, default=20)
-    of_scale = commands.add_parser("scale")
-    of_scale.add_argument("--pipelines", type=int, default=10_000)
-    of_scale.add_argument("--days", type=int, default=16)
+    for command in (commands.add_parser("scale"), commands.add_parser("telling")):
+        command.add_argument("--pipelines", type=int, default=10_000)
+        command.add_argument("--days", type=int, default=16)
     chosen = parser.parse_args(arguments)
     match chosen.command:
         case "alarms":
@@ -180,6 +182,8 @@ def main(arguments: list[str]) -> None:
             load(chosen.path)
         case "scale":
             asyncio.run(on_embedded(chosen.pipelines, chosen.days, lambda cost: say(str(cost))))
+        case "telling":
+            asyncio.run(telling(chosen.pipelines, chosen.days, say))
         case _:
             real(chosen.path, chosen.repeats)
 

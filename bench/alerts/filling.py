@@ -76,7 +76,7 @@ select
 from generate_series(0, $6::integer - 1) as n
 inner join unnest($7::integer[], $8::integer[], $9::integer[], $10::text[]::numeric[]) as one (kind, a, b, profile)
     on one.kind = mod(n, {KINDS})
-where mod(n, $11) = 0
+where mod(n, $11) = $12
 on conflict (window_start, window_name, tenant_id, pipeline_id, from_stage_id, to_stage_id, partition, epoch)
 do update set deals = excluded.deals, profile = excluded.profile, flush = excluded.flush
 """
@@ -141,8 +141,11 @@ class Filling:
         """Prove the source up to so long after the start of the open day."""
         await self.connection.execute(PROVER, self.start + into)
 
-    async def flush_partials(self, every: int = 1) -> None:
-        """Write the open day's partials of every pipeline with a number that `every` divides, in all partitions."""
+    async def flush_partials(self, every: int = 1, rest: int = 0, *, fallen: bool = False) -> None:
+        """Write the open day's partials of the pipelines with a number that divided by `every` leaves `rest`.
+
+        The partials are of all partitions. `fallen`: nobody converts.
+        """
         self.flush += 1
         steps = [(a, b) for a in range(STAGES) for b in range(a, STAGES)]
         for partition in range(PARTITIONS):
@@ -152,7 +155,9 @@ class Filling:
             for kind in range(KINDS):
                 for a, b in steps:
                     place = kind * len(RATES) + min(a, len(RATES) - 1)
-                    rows.append((kind, a, b, entered[place] if a == b else converted[place]))
+                    rows.append(
+                        (kind, a, b, entered[place] if a == b else "0" if fallen else converted[place])
+                    )
             columns: Sequence[Sequence[object]] = list(zip(*rows, strict=True))
             await self.connection.execute(PROGRESS, self.epoch.id, partition, self.flush)
             await self.connection.execute(
@@ -165,6 +170,7 @@ class Filling:
                 self.pipelines,
                 *columns,
                 every,
+                rest,
             )
 
     async def add_pipeline(self) -> None:

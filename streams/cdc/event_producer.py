@@ -46,6 +46,15 @@ class EventProducer:
         if self._producer is None:
             await make_facts_topic(self._topics, self._topic)
 
+    async def begin(self) -> None:
+        """Make the topic and the producer, so that the first batch waits for neither; not at the same time as `send`.
+
+        Raises UnreachableError or KafkaException.
+        """
+        await self.prepare()
+        if self._producer is None:
+            self._producer = await asyncio.to_thread(self._start)
+
     async def send(self, events: Sequence[Event]) -> None:
         """Return once every event is confirmed by all replicas, in this order for each key.
 

@@ -1,5 +1,6 @@
 """The topic `<instance>.alerts`: every transition of every alert, in order, under the alert's id as key."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from confluent_kafka import KafkaException
@@ -21,6 +22,11 @@ class AlertTopic:
     def __init__(self, producer: EventProducer, envelopes: Envelopes) -> None:
         self._producer = producer
         self._envelopes = envelopes
+
+    async def begin(self) -> None:
+        """Be ready for the first message, which takes seconds otherwise. Where Kafka is away, `send` tries again."""
+        with suppress(FunnelproofError, KafkaException, OSError):
+            await self._producer.begin()
 
     async def send(self, message: Message, now: datetime) -> None:
         """Return once Kafka has confirmed all transitions of the message."""

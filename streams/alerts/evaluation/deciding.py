@@ -10,7 +10,8 @@ import numpy as np
 
 from streams.alerts.evaluation.book import Book, Decided, Seen
 from streams.alerts.evaluation.numbers import Names, accounts, numbers, odds_of
-from streams.alerts.evaluation.reading import ClosedWindow, Streams, key_of
+from streams.alerts.evaluation.reading import ClosedWindow
+from streams.alerts.evaluation.streams import Streams, key_of
 from streams.alerts.rules import DropRule, TrafficRule
 from streams.alerts.scope import Stream
 from streams.alerts.threshold import threshold
@@ -19,7 +20,7 @@ from streams.domain.change import Scope
 from streams.domain.detection.detector import Detector
 from streams.domain.detection.lifecycle import State
 from streams.domain.detection.look import Look
-from streams.domain.detection.profile import BUCKETS, Profile, Reals, bucket_of
+from streams.domain.detection.profile import BUCKETS, Profile, Reals, Rows, bucket_of
 
 ADOPTED = "the fall has lasted so long that the level is the normal level now"
 
@@ -80,15 +81,17 @@ def align(
             yield from book.end(stream, step, at, reason)
 
 
-def ended_in(book: Book, streams: Streams, start: int) -> list[int]:
+def ended_in(book: Book, streams: Streams, start: int) -> Rows:
     """Return the rows of alerts that ended in a window: the rest of the window says nothing about them."""
-    return [
-        streams.of_pair[key_of(stream)]
-        for stream, alert in book.alerts.items()
-        if alert.phase.state is State.INACTIVE
-        and alert.seen.start == start
-        and key_of(stream) in streams.of_pair
-    ]
+    places = streams.places(
+        [
+            key_of(stream)
+            for stream, alert in book.alerts.items()
+            if alert.phase.state is State.INACTIVE and alert.seen.start == start
+        ]
+    )
+    ended: Rows = places[places >= 0]
+    return ended
 
 
 def corrected(

@@ -1,7 +1,8 @@
 """The evaluator: all watches at one moment, in one transaction with everything that they decide."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -10,15 +11,15 @@ import structlog
 
 from streams.alerts.evaluation import memory
 from streams.alerts.evaluation.book import TOLD_SHORTLY, Decided, instant_of, microseconds_of
-from streams.alerts.evaluation.expected import note_expectations
 from streams.alerts.evaluation.health import CONDITIONS, Health, name_of
 from streams.alerts.evaluation.invalid import tell_invalid
+from streams.alerts.evaluation.keeping import Keeping
 from streams.alerts.evaluation.moment import Moment, read_moment
 from streams.alerts.evaluation.numbers import Names
 from streams.alerts.evaluation.silences import tell, tell_what_outlasted
 from streams.alerts.evaluation.term import Term
 from streams.alerts.evaluation.watch import CHANGED, Watch
-from streams.alerts.evaluation.watches import AnyWatch, Key, Wanted, wanted
+from streams.alerts.evaluation.watches import AnyWatch, Key, Wanted, read_basis, wanted
 from streams.alerts.rule_file import RuleFile
 from streams.alerts.scope import read_funnels
 from streams.alerts.transition import Transition
@@ -39,10 +40,7 @@ OnLook = Callable[[float, Sequence[Transition]], None]
 
 
 class Evaluator:
-    """Looks with all watches. `held` is why nothing is decided now.
-
-    `patience` is the age of a proof from which nothing is decided.
-    """
+    """Looks with all watches. `held` is why nothing is decided: `patience` is the age of a proof that is too old."""
 
     def __init__(
         self,
@@ -62,7 +60,8 @@ class Evaluator:
         self._looked_in: int | None = None
         self._watches: dict[Key, tuple[Wanted, AnyWatch]] = {}
         self._noted: dict[Key, tuple[object, ...]] = {}
-        self._expected: dict[Key, object] = {}
+        self._keeping = Keeping()
+        self._basis: object = None
         self._expected_of: set[Key] | None = None
         self._names: Names | None = None
         self._read_at = -FUNNELS_EVERY
@@ -84,7 +83,8 @@ class Evaluator:
         """Forget everything that another evaluator may know better: this process is not active."""
         self._watches.clear()
         self._noted.clear()
-        self._expected.clear()
+        self._keeping.forget()
+        self._basis = None
         self._expected_of = None
         self._read_at = -FUNNELS_EVERY
         self._held_since = None
@@ -99,22 +99,36 @@ class Evaluator:
             self.forget()
             self._looked_in = self._term.number
         try:
-            async with (
-                self._pool.acquire() as connection,
-                connection.transaction(isolation="repeatable_read"),
-            ):
-                await connection.execute(sql("queries/alerts/look_patience"))
-                transitions = await self._look(connection)
+            async with self._transaction() as connection:
+                moment = await read_moment(connection, self._patience)
+                transitions = await self._look(connection, moment)
+            self._on_look(time.monotonic() - began, transitions)
+            if moment.held is None and self._keeping.is_due(self._watches):
+                async with self._transaction() as connection:
+                    await self._note_term(connection, moment)
+                    await self._keeping.make(connection, self._watches)
         except BaseException:
             self.forget()
             raise
-        self._on_look(time.monotonic() - began, transitions)
         return len(transitions)
 
-    async def _look(self, connection: Connection) -> Sequence[Transition]:
-        moment = await read_moment(connection, self._patience)
-        broken = self._note_rules(moment)
-        await self._term.note(connection, moment.until, moment.held, *broken)
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Connection]:
+        async with (
+            self._pool.acquire() as connection,
+            connection.transaction(isolation="repeatable_read"),
+        ):
+            await connection.execute(sql("queries/alerts/look_patience"))
+            yield connection
+
+    async def _note_term(self, connection: Connection, moment: Moment) -> None:
+        broken = self._rules.broken
+        mistakes = ((), None) if broken is None else (broken.mistakes, broken.since)
+        await self._term.note(connection, moment.until, moment.held, *mistakes)
+
+    async def _look(self, connection: Connection, moment: Moment) -> Sequence[Transition]:
+        self._note_rules(moment)
+        await self._note_term(connection, moment)
         transitions = await self._sort_watches(connection, moment)
         self.held = moment.held
         transitions += self._hold(moment)
@@ -123,11 +137,11 @@ class Evaluator:
                 before = watch.place.closed
                 decided = await watch.look(connection, moment, self._names)
                 transitions += _transitions(watch, decided, moment)
-                await self._note(connection, want, watch, closed=watch.place.closed != before)
-                if isinstance(watch, Watch):
-                    noted = self._expected.get(want.key)
-                    self._expected[want.key] = await note_expectations(connection, watch, noted)
-        transitions += await self._health.look(connection, moment, next(iter(broken[0]), None))
+                await self._note(connection, want, watch)
+                if watch.place.closed != before:
+                    self._keeping.close(want.key)
+        mistake = None if self._rules.broken is None else next(iter(self._rules.broken.mistakes), None)
+        transitions += await self._health.look(connection, moment, mistake)
         receivers = self._receivers()
         await tell(connection, transitions, receivers)
         await tell_what_outlasted(connection, receivers)
@@ -141,26 +155,27 @@ class Evaluator:
             rule.name: rule.receivers for rule in rules
         }
 
-    def _note_rules(self, moment: Moment) -> tuple[Sequence[str], datetime | None]:
+    def _note_rules(self, moment: Moment) -> None:
         if self._rules.reload(moment.now):
             log.info("the rules of alerts have changed", rules=len(self._rules.rules.rule))
             self._read_at = -FUNNELS_EVERY
-        broken = self._rules.broken
-        return ((), None) if broken is None else (broken.mistakes, broken.since)
 
     async def _sort_watches(self, connection: Connection, moment: Moment) -> list[Transition]:
         """Begin the watches that the rules want now, and end the others."""
         if time.monotonic() - self._read_at < FUNNELS_EVERY:
             return []
         self._read_at = time.monotonic()
+        plan, now = await recorded_plan(connection, self._windows), to_microseconds(moment.now)
+        before, self._basis = self._basis, await read_basis(connection, self._rules.rules, plan, now)
+        if before == self._basis:
+            return []
         funnels = await read_funnels(connection)
         self._names = Names.among(funnels)
-        plan = await recorded_plan(connection, self._windows)
-        wants, invalid = wanted(self._rules.rules, funnels, plan, to_microseconds(moment.now))
+        wants, invalid = wanted(self._rules.rules, funnels, plan, now)
         transitions = await tell_invalid(connection, invalid, moment)
         keys = {want.key for want in wants}
         if keys != self._expected_of:
-            looked_at = columns(map(_place, wants)) or [[], [], []]
+            looked_at = columns(want.place for want in wants) or [[], [], []]
             await connection.execute(sql("queries/alerts/expectations_forget"), *looked_at)
             await connection.execute(sql("queries/alerts/memories_forget"), *looked_at)
             self._expected_of = keys
@@ -188,8 +203,8 @@ class Evaluator:
     async def _begin(self, connection: Connection, want: Wanted, moment: Moment) -> list[Transition]:
         """Begin a watch that goes on where the cursor of its rule stands."""
         watch = want.make()
-        cursor = await connection.fetchrow(sql("queries/alerts/cursor"), *_place(want))
-        watch.book.load(await connection.fetch(sql("queries/alerts/states"), *_place(want)))
+        cursor = await connection.fetchrow(sql("queries/alerts/cursor"), *want.place)
+        watch.book.load(await connection.fetch(sql("queries/alerts/states"), *want.place))
         decided: list[Decided] = []
         goes_on = cursor is not None and cursor["digest"] == want.digest
         if cursor is not None and goes_on:
@@ -207,7 +222,7 @@ class Evaluator:
         for stream in set(watch.book.active) - set(want.streams):
             decided += watch.book.end(stream, "resolved", moment.at, "the rule does not cover it any more")
         transitions = _transitions(watch, decided, moment)
-        await self._note(connection, want, watch, closed=False)
+        await self._note(connection, want, watch)
         return transitions
 
     async def _take_up(
@@ -224,14 +239,15 @@ class Evaluator:
             watch.place.proof_id = moment.proof_id
             return watch.align(moment, "resolved", "the rule has changed")
         restored = False
-        parts = await memory.kept(connection, _place(want))
-        if parts:
+        parts = await memory.kept(connection, want.place)
+        if parts and cursor["memory_proof_id"] is not None:
             try:
                 restored = await watch.restore(connection, parts, cursor["memory_proof_id"])
             except SnapshotError as error:
                 log.info("learning anew", rule=want.rule.name, reason=str(error))
         if not restored:
             await watch.learn(connection, watch.place.closed)
+            watch.place.proof_id = moment.proof_id
         return watch.align(moment, "retracted", CHANGED)
 
     async def _end(self, connection: Connection, key: Key, moment: Moment) -> list[Transition]:
@@ -240,7 +256,7 @@ class Evaluator:
         for stream in list(watch.book.active):
             decided += watch.book.end(stream, "resolved", moment.at, "the rule was taken away")
         transitions = _transitions(watch, decided, moment)
-        await self._note(connection, want, watch, closed=False)
+        await self._note(connection, want, watch)
         return transitions
 
     def _hold(self, moment: Moment) -> list[Transition]:
@@ -257,15 +273,13 @@ class Evaluator:
             for transition in _transitions(watch, watch.book.hold(moment.held, moment.at), moment)
         ]
 
-    async def _note(self, connection: Connection, want: Wanted, watch: AnyWatch, *, closed: bool) -> None:
+    async def _note(self, connection: Connection, want: Wanted, watch: AnyWatch) -> None:
         """Store the cursor and the changed states of a watch."""
         place = watch.place
         cursor = (want.digest, instant_of(place.closed), place.proof_id)
         if cursor != self._noted.get(want.key):
-            await connection.execute(sql("queries/alerts/cursor_note"), *_place(want), *cursor)
+            await connection.execute(sql("queries/alerts/cursor_note"), *want.place, *cursor)
             self._noted[want.key] = cursor
-        if closed and isinstance(watch, Watch):
-            await memory.keep(connection, _place(want), watch.memory())
         if states := watch.book.stored():
             await connection.execute(sql("queries/alerts/states_note"), msgspec.json.encode(states).decode())
 
@@ -282,7 +296,3 @@ def _transitions(watch: AnyWatch, decided: Iterable[Decided], moment: Moment) ->
         number = watch.book.alerts[stream].number - left[stream]
         transitions.append(watch.book.transition(stream, step, seen, number, moment.now, moment.source_lsn))
     return transitions
-
-
-def _place(want: Wanted) -> tuple[str, str, str]:
-    return want.rule.name, want.rule.window, want.tiling

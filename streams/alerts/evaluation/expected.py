@@ -8,17 +8,17 @@ from streams.resources import sql
 from streams.store.database import ROWS_AT_ONCE, Connection
 
 
-async def note_expectations(connection: Connection, watch: Watch, noted: object) -> object:
-    """Keep the expectations of a watch over conversions where they have changed since `noted`; return what was noted.
+async def note_expectations(connection: Connection, watch: Watch) -> object:
+    """Keep the present expectations of a watch over conversions; return the edition that was seen.
 
     Expectations change with each window that begins, and with a revision of an earlier window.
     """
     place, state = watch.place, watch.detector.state
     if state.open is None or place.start != state.open or place.end is None:
-        return noted
+        return watch.detector.edition
     under, edition = watch.detector.under, watch.detector.edition
-    if edition is noted or not isinstance(under, DropHypotheses):
-        return noted
+    if not isinstance(under, DropHypotheses):
+        return edition
     streams = watch.streams.streams
     key = watch.rule.name, watch.rule.window, watch.book.tiling
     await connection.execute(sql("queries/alerts/expectations_clear"), *key)

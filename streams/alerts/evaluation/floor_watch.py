@@ -12,7 +12,8 @@ from streams.alerts.evaluation.book import Book, Decided, Seen
 from streams.alerts.evaluation.moment import Moment
 from streams.alerts.evaluation.numbers import Names
 from streams.alerts.evaluation.place import Place
-from streams.alerts.evaluation.reading import ClosedWindow, Streams
+from streams.alerts.evaluation.reading import ClosedWindow
+from streams.alerts.evaluation.streams import Streams
 from streams.alerts.rules import BelowRule
 from streams.alerts.scope import Stream
 from streams.alerts.transition import Evidence

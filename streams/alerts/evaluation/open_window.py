@@ -1,18 +1,21 @@
 """The profiles of an open window, kept up with the partials: after the first reading, only what was flushed since."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 import asyncpg
 import numpy as np
 
-from streams.alerts.evaluation.reading import IDENTIFIER, STAGE, Streams
+from streams.alerts.evaluation.streams import IDENTIFIER, STAGE, Streams
 from streams.domain.detection.decoding import decode_converted, decode_entered
-from streams.domain.detection.profile import Profile
+from streams.domain.detection.profile import BUCKETS, Profile
 from streams.domain.windows import from_microseconds
 from streams.resources import sql
 from streams.store.database import Connection, fetch_in_batches
 
+SECOND = 1_000_000
+AHEAD = 10 * SECOND
+"""Microseconds of source time before a look from which profiles are read in advance; half a bucket at most."""
 MANY = 20_000
 """Partials from which on all profiles are read anew."""
 
@@ -32,6 +35,7 @@ class OpenWindow:
         self._which: Which | None = None
         self._flushes: dict[int, int] = {}
         self._profile = Profile.empty(0)
+        self._ahead_at = 0
 
     def forget(self) -> None:
         """Forget the profiles, which are large: the window has closed, or the streams are about to change."""
@@ -60,6 +64,18 @@ class OpenWindow:
         self._flushes = flushes
         return Profile(self._profile.entered, self._profile.converted)
 
+    async def read_ahead(
+        self, connection: Connection, epoch: UUID, window: tuple[int, int], left: int, now: int
+    ) -> None:
+        """Read shortly before a look, so that the look has little to read.
+
+        `left` is the time until the look, `now` the proven time of the source. A second passes between two readings.
+        """
+        start, end = window
+        if left <= min(AHEAD, (end - start) // (2 * BUCKETS)) and now - self._ahead_at >= SECOND:
+            await self.read(connection, epoch, start, end)
+            self._ahead_at = now
+
     async def _many(
         self, connection: Connection, epoch: UUID, partitions: Sequence[int], flushes: Sequence[int]
     ) -> bool:
@@ -69,23 +85,14 @@ class OpenWindow:
         )
         return touched >= MANY
 
-    def _put(self, rows: Iterable[asyncpg.Record]) -> None:
+    def _put(self, rows: Sequence[asyncpg.Record]) -> None:
         """Take the profiles of steps; from a stage to itself: entries of every stream that begins there."""
-        of_stage, of_pair = self._streams.of_stage, self._streams.of_pair
-        entered: list[tuple[int, bytes]] = []
-        converted: list[tuple[int, bytes]] = []
-        for step, profile in rows:
-            if step[STAGE - IDENTIFIER : STAGE] == step[STAGE:]:
-                entered += [(place, profile) for place in of_stage.get(step[:STAGE], ())]
-            elif (place := of_pair.get(step)) is not None:
-                converted.append((place, profile))
-        if entered:
-            at, sent = _split(entered)
-            self._profile.entered[at] = decode_entered(sent)
-        if converted:
-            at, sent = _split(converted)
-            self._profile = self._profile.put(np.array(at), decode_converted(sent))
-
-
-def _split(placed: Sequence[tuple[int, bytes]]) -> tuple[list[int], list[bytes]]:
-    return [place for place, _ in placed], [sent for _, sent in placed]
+        entries = [row for row in rows if row["step"][STAGE - IDENTIFIER : STAGE] == row["step"][STAGE:]]
+        if entries:
+            places, which = self._streams.places_from([row["step"][:STAGE] for row in entries])
+            self._profile.entered[places] = decode_entered([row["profile"] for row in entries])[which]
+        places = self._streams.places([row["step"] for row in rows])
+        known = np.flatnonzero(places >= 0)
+        if len(known):
+            converted = decode_converted([rows[at]["profile"] for at in known.tolist()])
+            self._profile = self._profile.put(places[known], converted)

@@ -1,7 +1,7 @@
 """Profiles read from Postgres into arrays, one row a stream of a watch."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import groupby
@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 import numpy as np
 
+from streams.alerts.evaluation.streams import STAGE, Streams
 from streams.alerts.scope import Stream
 from streams.domain.change import Scope
 from streams.domain.detection.decoding import decode
@@ -22,10 +23,6 @@ WINDOWS_AT_ONCE = 24
 """Windows of history that are read at once, at most: a day of hours."""
 STREAMS_AT_ONCE = 50_000
 """Streams that are read at once in all windows together, where a single window has no more: 30 MB of profiles."""
-IDENTIFIER = 16
-"""Bytes of an identifier in a key."""
-STAGE = 3 * IDENTIFIER
-"""Bytes of a key up to the first stage."""
 
 
 @dataclass(frozen=True)
@@ -45,58 +42,6 @@ class Change:
     rows: Rows
     before: Profile
     after: Profile
-
-
-@dataclass(frozen=True)
-class Streams:
-    """The streams of a watch, and the row of each: of a pair, and of all streams that begin with a stage.
-
-    Keys are identifiers as Postgres sends them, one behind the other: tenant, pipeline, stages.
-    """
-
-    streams: Sequence[Stream]
-    of_pair: Mapping[bytes, int] = field(init=False)
-    of_stage: Mapping[bytes, Sequence[int]] = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Make the indexes."""
-        of_stage: dict[bytes, list[int]] = {}
-        pairs: dict[bytes, int] = {}
-        for row, stream in enumerate(self.streams):
-            key = key_of(stream)
-            pairs[key] = row
-            of_stage.setdefault(key[:STAGE], []).append(row)
-        object.__setattr__(self, "of_pair", pairs)
-        object.__setattr__(self, "of_stage", of_stage)
-
-    def __len__(self) -> int:
-        """Return the number of streams."""
-        return len(self.streams)
-
-    def put(self, profile: Profile, rows: Iterable[asyncpg.Record]) -> Profile:
-        """Put in the profiles of some streams, from rows with a pair's entries and conversions: see `Profile.put`."""
-        found = list(self.placed(rows))
-        if not found:
-            return profile
-        at = np.array([place for place, _ in found])
-        some = decode([row["entered"] for _, row in found], [row["converted"] for _, row in found])
-        profile.entered[at] = some.entered
-        return profile.put(at, some.converted)
-
-    def placed(self, rows: Iterable[asyncpg.Record]) -> Iterator[tuple[int, asyncpg.Record]]:
-        """Yield the streams' rows; entries into a stage stand in the row of every pair that begins there."""
-        for row in rows:
-            place = self.of_pair.get(row["pair"])
-            if place is None:
-                place = self.of_pair.get(row["pair"][:STAGE])
-            if place is not None:
-                yield place, row
-
-
-def key_of(stream: Stream) -> bytes:
-    """Return the key of a stream: without a second stage, the key has three identifiers."""
-    identifiers = (*stream.scope, stream.from_stage, stream.to_stage)
-    return b"".join(UUID(each).bytes for each in identifiers if each is not None)
 
 
 @dataclass(frozen=True)
@@ -147,7 +92,28 @@ class Reader:
         """Put rows into the profiles of their windows."""
         for start, group in groupby(rows, lambda row: row[0]):
             if start in profiles:
-                profiles[start] = self.streams.put(profiles[start], group)
+                profiles[start] = self._put_in(profiles[start], group)
+
+    def _put_in(self, profile: Profile, rows: Iterable[asyncpg.Record]) -> Profile:
+        """Put in the profiles of some streams, from rows with a pair's entries and conversions: see `Profile.put`."""
+        at, found = self._placed(rows)
+        if not found:
+            return profile
+        some = decode([row["entered"] for row in found], [row["converted"] for row in found])
+        profile.entered[at] = some.entered
+        return profile.put(at, some.converted)
+
+    def _placed(self, rows: Iterable[asyncpg.Record]) -> tuple[Rows, list[asyncpg.Record]]:
+        """Return the places of the streams' rows, and these rows.
+
+        Entries into a stage stand in the row of every pair that begins there.
+        """
+        every = list(rows)
+        places = self.streams.places([row["pair"] for row in every])
+        lacking = np.flatnonzero(places < 0)
+        places[lacking] = self.streams.places([every[at]["pair"][:STAGE] for at in lacking.tolist()])
+        held = np.flatnonzero(places >= 0)
+        return places[held], [every[at] for at in held.tolist()]
 
     async def changes(self, connection: Connection, last: int, after: int, until: int) -> list[Change]:
         """Return the changes that were published after one proof and until another, to windows up to `last`."""
@@ -155,7 +121,7 @@ class Reader:
 
         def take(rows: Iterable[asyncpg.Record]) -> None:
             for start, group in groupby(rows, lambda row: row["window_start"]):
-                found.setdefault(start, []).append(_piece(list(self.streams.placed(group))))
+                found.setdefault(start, []).append(_piece(*self._placed(group)))
 
         await fetch_in_batches(
             connection,
@@ -202,16 +168,16 @@ class Reader:
         }
 
 
-_Piece = tuple[list[int], Profile, Profile]
+_Piece = tuple[Rows, Profile, Profile]
 """The rows of some streams, and the streams' profiles before and after a change."""
 
 
-def _piece(placed: Sequence[tuple[int, asyncpg.Record]]) -> _Piece:
+def _piece(places: Rows, rows: Sequence[asyncpg.Record]) -> _Piece:
     before, after = (
-        decode([row[f"entered_{when}"] for _, row in placed], [row[f"converted_{when}"] for _, row in placed])
+        decode([row[f"entered_{when}"] for row in rows], [row[f"converted_{when}"] for row in rows])
         for when in ("before", "after")
     )
-    return [place for place, _ in placed], before, after
+    return places, before, after
 
 
 def _change(start: int, pieces: Sequence[_Piece]) -> Change:

@@ -14,31 +14,25 @@ from typing import Literal
 import numpy as np
 import structlog
 
-from streams.alerts.evaluation.book import Book, Decided
+from streams.alerts.evaluation.book import Decided
 from streams.alerts.evaluation.deciding import (
-    Sight,
     align,
     corrected,
-    decide,
-    ended_in,
-    log_thresholds,
     on_run,
 )
+from streams.alerts.evaluation.looking import Looking
 from streams.alerts.evaluation.memory import recall, remember
 from streams.alerts.evaluation.moment import Moment
 from streams.alerts.evaluation.numbers import Names
 from streams.alerts.evaluation.open_window import OpenWindow
-from streams.alerts.evaluation.place import Place
-from streams.alerts.evaluation.reading import ClosedWindow, Reader, Streams
+from streams.alerts.evaluation.reading import ClosedWindow, Reader
+from streams.alerts.evaluation.streams import Streams
 from streams.alerts.rules import DropRule, TrafficRule
 from streams.alerts.scope import Stream
-from streams.domain.detection.calibration import Meter
 from streams.domain.detection.detector import Detector
-from streams.domain.detection.evidence import DropTest
-from streams.domain.detection.profile import BUCKETS, Flags, Profile, Reals, bucket_end, bucket_of
+from streams.domain.detection.profile import BUCKETS, Flags, Profile, bucket_end, bucket_of
 from streams.domain.detection.replay import replay
 from streams.domain.detection.season import Season
-from streams.domain.detection.traffic import TrafficTest
 from streams.domain.windows import to_microseconds
 from streams.store.database import Connection
 
@@ -50,35 +44,20 @@ HALF_LIVES = 6
 CHANGED = "the numbers of its windows have changed"
 
 
-class Watch:
-    """See the module. `streams` are the rows of the detector, in their order; `meter` counts closes."""
+class Watch(Looking):
+    """See the module. The detector's rows are the streams, in their order."""
 
     def __init__(
         self, rule: DropRule | TrafficRule, tiling: str, season: Season, streams: Sequence[Stream]
     ) -> None:
-        self.rule = rule
-        self.book = Book(rule, tiling)
-        self.place = Place()
-        self.season = season
-        self.streams = Streams(streams)
+        super().__init__(rule, tiling, season, streams)
         self._take(self.streams)
-        self._known: set[int] = set()
         self._since: int | None = None
-        self.meter = Meter()
-        self.detector = self._fresh()
 
     def _take(self, streams: Streams) -> None:
         self.streams = streams
         self._reader = Reader(self.rule.window, self.book.tiling, streams)
         self._open_window = OpenWindow(self.rule.window, streams)
-
-    def _fresh(self) -> Detector:
-        test = DropTest(self.rule.drop) if isinstance(self.rule, DropRule) else TrafficTest(self.rule.drop)
-        return Detector.empty(len(self.streams), self.season, test, self.log_thresholds())
-
-    def log_thresholds(self) -> Reals:
-        """Return the logarithm of the evidence at which each stream fires."""
-        return log_thresholds(self.rule, self.streams.streams)
 
     async def learn(self, connection: Connection, until: int | None) -> None:
         """Forget everything, and learn from the closed windows that start up to `until`; None: from all.
@@ -163,6 +142,10 @@ class Watch:
         if place.closed is not None and moment.proof_id > place.proof_id:
             changes = await self._reader.changes(connection, place.closed, place.proof_id, moment.proof_id)
             changes = [change for change in changes if self._since is None or change.start >= self._since]
+            if changes and place.age < 0:
+                self.detector.state.open = (
+                    None  # opened before the first look: opened again with the new numbers
+                )
             if any(change.start not in self._known for change in changes):
                 log.info("windows were closed in the past: learning anew", rule=self.rule.name)
                 decided = await self.relearn(connection, moment)
@@ -226,69 +209,27 @@ class Watch:
                 decided += await self._with_runs(connection, window, found)
         return decided
 
-    def look_at_closed(self, window: ClosedWindow, profile: Profile, names: Names) -> list[Decided]:
-        """Look at the buckets of a closed window that were not looked at yet; return what was decided.
-
-        Windows come in the order of time. An estimate is passed over.
-        """
-        decided: list[Decided] = []
-        if window.is_estimated:
-            self._pass_over(window)
-        else:
-            decided = self._looks(window, profile, BUCKETS - 1, names)
-        self._known.add(window.start)
-        self.place = Place(window.start, proof_id=self.place.proof_id)
-        return decided
-
-    def _pass_over(self, window: ClosedWindow) -> None:
-        """Give up an open window that was closed as an estimate."""
-        if self.detector.state.open == window.start:
-            self.detector.state.open = None
-
     async def _open(self, connection: Connection, moment: Moment, names: Names) -> list[Decided]:
         """Look at the open window's buckets that have ended by the proven time of the source."""
         found = await self._reader.next_open(connection, self.place.closed)
         if found is None or moment.until is None or moment.epoch is None:
             return []
-        start, end = found
-        age = min(bucket_of(start, end, to_microseconds(moment.until)), BUCKETS) - 1
+        (start, end), until = found, to_microseconds(moment.until)
+        age = min(bucket_of(start, end, until), BUCKETS) - 1
         if start != self.place.start:
             self._leave(start)
             self.place = replace(self.place, start=start, end=end, age=-1)
         if age <= self.place.age:
+            if self.place.age + 1 < BUCKETS - 1:  # the last look is at the run
+                near = bucket_end(start, end, self.place.age + 1)
+                await self._open_window.read_ahead(
+                    connection, moment.epoch, (start, end), near - until, until
+                )
             return []
         profile = await self._open_window.read(connection, moment.epoch, start, end)
         window = ClosedWindow(start, end, is_estimated=False)
         last = min(age, BUCKETS - 2)  # the last look is the close
         return await asyncio.to_thread(self._looks, window, profile, last, names)
-
-    def _leave(self, start: int) -> None:
-        """Forget an open window that is no window any more, for example after a change of the timezone."""
-        if self.detector.state.open not in (None, start):
-            self.detector.state.open = None
-
-    def _looks(self, window: ClosedWindow, profile: Profile, last: int, names: Names) -> list[Decided]:
-        """Look at the buckets after the last bucket that was looked at, up to `last`; the whole window is the close."""
-        if self.detector.state.open is None:
-            self.detector.open(window.start)
-            self.detector.state.rested[ended_in(self.book, self.streams, window.start)] = True
-        decided: list[Decided] = []
-        begin = self.place.age + 1 if self.place.start == window.start else 0
-        if begin < last == BUCKETS - 1:
-            self.detector.foresee(profile)
-        for age in range(begin, last + 1):
-            at = bucket_end(window.start, window.end, age)
-            whole = age == BUCKETS - 1
-            look = self.detector.close(profile) if whole else self.detector.look(profile, age)
-            if whole:
-                fell_before = self.detector.state.firing & (self.detector.state.since < window.start)
-                self.meter = self.meter.with_close(look, self.detector.under.learned & ~fell_before)
-            seen = Sight(window, profile, age, at, look)
-            decided += decide(self.rule, self.book, self.detector, self.streams.streams, seen, names)
-            decided += self.book.pass_time(at)
-        if self.place.start == window.start:
-            self.place.age = last
-        return decided
 
     async def _with_runs(
         self, connection: Connection, window: ClosedWindow, decided: Sequence[Decided]

@@ -12,6 +12,8 @@ from streams.alerts.scope import Funnels, Invalid, Stream, cover
 from streams.domain.detection.season import season_of
 from streams.domain.plan import WindowPlan
 from streams.domain.windows import window_kind
+from streams.resources import sql
+from streams.store.database import Connection
 
 AnyWatch = Watch | FloorWatch
 Key = tuple[str, str]
@@ -33,6 +35,11 @@ class Wanted:
         return self.rule.name, self.tiling
 
     @property
+    def place(self) -> tuple[str, str, str]:
+        """Rule, kind of window and tiling: where the report database keeps what belongs to the watch."""
+        return self.rule.name, self.rule.window, self.tiling
+
+    @property
     def digest(self) -> str:
         """A text that changes with everything that the watch's decisions depend on, besides the streams."""
         meaning = self.rule.model_dump(
@@ -52,6 +59,13 @@ class Wanted:
             return FloorWatch(self.rule, self.tiling, self.streams)
         season = season_of(self.rule.window, self.timezone, window_kind(self.rule.window, "UTC").length)
         return Watch(self.rule, self.tiling, season, self.streams)
+
+
+async def read_basis(report: Connection, rules: Rules, plan: WindowPlan, now: int) -> object:
+    """Return everything that `wanted` depends on, in short: to read all pipelines of a large installation is slow."""
+    digest = await report.fetchrow(sql("queries/alerts/funnels_digest"))
+    zones = [[kind.timezone_at(now) for kind in kinds] for kinds in plan.tilings.values()]
+    return digest, rules, plan, zones
 
 
 def wanted(

@@ -8,7 +8,8 @@ from uuid import UUID, uuid5
 
 import numpy as np
 
-from streams.alerts.evaluation.reading import ClosedWindow, Reader, Streams
+from streams.alerts.evaluation.reading import ClosedWindow, Reader
+from streams.alerts.evaluation.streams import Streams
 from streams.alerts.evaluation.watches import Wanted
 from streams.alerts.scope import Funnel, Funnels
 from streams.domain.change import Scope

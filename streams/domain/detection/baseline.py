@@ -12,7 +12,7 @@ import numpy as np
 
 from streams.domain.detection.knots import KNOTS, at_knots
 from streams.domain.detection.profile import BUCKETS, Flags, Profile, Reals, Rows
-from streams.domain.detection.rows import grown, kept
+from streams.domain.detection.rows import grown, kept, roomy
 
 CELLS = np.flatnonzero(np.triu(np.ones((BUCKETS, BUCKETS))))
 """The cells of a flattened profile that may have a count: a conversion is not before the entry."""
@@ -50,11 +50,11 @@ class Baseline:
     def empty(cls, pairs: int, slots: int) -> Self:
         """Return baselines without windows."""
         shapes = ((), (), (BUCKETS,), (BUCKETS,), (len(CELLS),), (slots, len(KNOTS)), *[(slots,)] * 3)
-        return cls(*(np.zeros((pairs, *shape), np.float32) for shape in shapes))
+        return cls(*(roomy((pairs, *shape), np.float32) for shape in shapes))
 
     def arrays(self) -> dict[str, Reals]:
         """Return the sums by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: getattr(self, name) for name in _SUMS}
 
     def scale(self, by: float) -> None:
         """Multiply all weights by a factor, because the landmark has moved."""
@@ -122,3 +122,6 @@ class Baseline:
         """Forget all windows of some pairs."""
         for array in self.arrays().values():
             array[rows] = 0
+
+
+_SUMS = tuple(field.name for field in fields(Baseline))

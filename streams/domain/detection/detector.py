@@ -89,6 +89,11 @@ class Detector:
         due = state.closes % max(1, self.season.cycle // _MEASURED) == 0
         self._expect(start, np.where(due & (state.windows == 0), np.nan, state.measured))
 
+    @property
+    def is_stale(self) -> bool:
+        """True while the expectations of the open window are still to be made: `under` makes them."""
+        return self._stale and self.state.open is not None
+
     def _expect(self, start: int, known: Reals) -> None:
         """Make the expectations; `known` is `State.measured`, NaN where to be measured anew."""
         state = self.state

@@ -23,7 +23,7 @@ import numpy as np
 from streams.domain.detection.baseline import Baseline
 from streams.domain.detection.decay import Moment
 from streams.domain.detection.expectation import MOST_LIKELY, Expectation, expectation, rates
-from streams.domain.detection.profile import Flags, Profile, Reals, Rows
+from streams.domain.detection.profile import BUCKETS, Flags, Profile, Reals, Rows
 from streams.domain.detection.recent import Recent
 from streams.domain.detection.tolerance import TOLERATED
 
@@ -43,6 +43,7 @@ _MOST_SPREAD = 0.9
 _MARGIN, _LOWER_MARGIN = 1.5, 3.0
 """A mean of L over theta is at most so much less than L at the mean of theta, as a logarithm, where theta varies by up
 to a third. See `DropHypotheses.bounds`."""
+_EVERY = np.ones(BUCKETS, np.float32)
 _CHUNK = 256
 """Pairs that are computed at once: the working memory stays in the processor's cache."""
 
@@ -90,7 +91,7 @@ class DropHypotheses:
     @classmethod
     def of(cls, expected: Expectation, measured: Reals, drop: float) -> "DropHypotheses":
         """Return the hypotheses of a rule about `drop`."""
-        return cls(expected, measured, drop, np.maximum(expected.likely.max(2), 1e-9))
+        return cls(expected, measured, drop, np.maximum(_greatest(expected.likely), 1e-9))
 
     @property
     def learned(self) -> Flags:
@@ -114,7 +115,7 @@ class DropHypotheses:
 
     def _bounds(self, profile: Profile, ages: slice, pairs: slice) -> tuple[Reals, Reals]:
         by, highest = profile.by_age(ages), self.highest[ages, pairs]
-        done, waiting = by.sum(2), profile.entered.astype(np.float32) - by
+        done, waiting = by @ _EVERY, profile.entered.astype(np.float32) - by  # counts: exact in any order
         deals = equivalent(done, waiting, self.expected.likely[ages, pairs], highest)
         rate = done / np.maximum(deals, 1e-9)
         left, usual, fallen = deals - done, (1 - TOLERATED) * highest, means(self.drop)[0] * highest
@@ -203,6 +204,17 @@ class Priors:
         below, above = -log1p_exp(-logits), -log1p_exp(logits)
         weights: Reals = self.a[:, :, None] * below + self.b[:, :, None] * above - self.log_total[:, :, None]
         return weights
+
+
+def _greatest(likely: Reals) -> Reals:
+    """Return the greatest of the last axis, which has BUCKETS places: by halves, four times as fast as `max`."""
+    greatest = np.empty(likely.shape[:2], likely.dtype)
+    for start in range(0, likely.shape[1], _CHUNK):
+        some = likely[:, start : start + _CHUNK]
+        half = np.maximum(some[..., : BUCKETS // 2], some[..., BUCKETS // 2 :])
+        part = np.maximum(half[..., : BUCKETS // 4], half[..., BUCKETS // 4 :])
+        greatest[:, start : start + _CHUNK] = np.maximum(np.maximum(part[..., 0], part[..., 1]), part[..., 2])
+    return greatest
 
 
 def equivalent(done: Reals, waiting: Reals, likely: Reals, highest: Reals) -> Reals:

@@ -8,7 +8,7 @@ import numpy as np
 from streams.domain.detection.baseline import Baseline
 from streams.domain.detection.decay import Moment
 from streams.domain.detection.knots import knots_of
-from streams.domain.detection.profile import BUCKETS, Flags, Reals, Rows
+from streams.domain.detection.profile import BUCKETS, Flags, Reals, Rows, running
 from streams.domain.detection.season import HOURS
 
 LEARNING = 14
@@ -22,12 +22,12 @@ MOST_LIKELY = 0.998
 """No conversion is expected with certainty: one deal that stays behind must not be impossible."""
 
 _ENTERED, _BY = np.indices((BUCKETS, BUCKETS))
-_POSSIBLE = np.triu(np.ones((BUCKETS, BUCKETS), np.float32))
-"""The cells of a profile: a conversion is not before the entry."""
+_POSSIBLE = np.tril(np.ones((BUCKETS, BUCKETS), np.float32))
+"""By bucket of conversion, the buckets of entry: a conversion is not before the entry."""
 _OF_DELAY = np.stack([np.equal(_BY - _ENTERED, delay).ravel() for delay in range(BUCKETS)], 1).astype(
     np.float32
 )
-_DELAY = np.maximum(_BY - _ENTERED, 0)
+_DELAY = np.maximum(_BY - _ENTERED, 0).T
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Rates:
     """What a baseline says about any window; all but `cells` have an axis of slots."""
 
     cells: Reals
-    """The share converted, by bucket of entry, by the end of each bucket (n, 12, 12), without a season."""
+    """The share converted by the end of each bucket, by pair and bucket of entry (12, n, 12), without a season."""
     expected: Reals
     """The conversions that would be expected without a season (n, slots)."""
     factors: Reals
@@ -80,17 +80,16 @@ class Rates:
     @property
     def rate(self) -> Reals:
         """The share converted by the end of a window, by bucket of entry (n, 12)."""
-        return self.cells[:, :, -1]
+        rate: Reals = self.cells[-1]
+        return rate
 
 
 def rates(baseline: Baseline, moment: Moment) -> Rates:
     """Return rates and seasonal factors."""
     pseudo = SHRINKAGE * moment.weight
     cells = _cells(baseline, pseudo)
-    expected = np.matmul(np.maximum(baseline.slot_entered, 0.0), knots_of(cells[:, :, -1])[:, :, None])[
-        :, :, 0
-    ]
-    return Rates(cells, expected, *_factors(baseline, expected, cells[:, :, -1], pseudo))
+    expected = np.matmul(np.maximum(baseline.slot_entered, 0.0), knots_of(cells[-1])[:, :, None])[:, :, 0]
+    return Rates(cells, expected, *_factors(baseline, expected, cells[-1], pseudo))
 
 
 def expectation(baseline: Baseline, of: Rates, measured: Reals, moment: Moment) -> Expectation:
@@ -102,7 +101,7 @@ def expectation(baseline: Baseline, of: Rates, measured: Reals, moment: Moment) 
     seen = np.maximum(baseline.slot_converted[:, slot], 0.0) * alike
     pull = pseudo / (of.expected[:, slot] + pseudo)
     factor = np.minimum(of.factors[:, slot] * level, MOST_LIKELY / np.maximum(of.rate.max(1), 1e-9))
-    likely = of.cells.transpose(2, 0, 1) * factor[:, None]
+    likely = of.cells * factor[:, None]
     estimate = (1 - np.minimum(likely[-1].max(1), 0.95)) / (seen + SHRINKAGE)
     estimate += pull**2 * _between(of.factors, of.targets, of.expected)
     spread = between * (1 + 1 / np.maximum(windows, 1.0)) + doubt + estimate
@@ -111,17 +110,18 @@ def expectation(baseline: Baseline, of: Rates, measured: Reals, moment: Moment) 
 
 
 def _cells(baseline: Baseline, pseudo: float) -> Reals:
-    """Return by bucket of entry the share converted by bucket j, pulled to the delays that all buckets have."""
+    """Return the share converted by each bucket, by bucket of entry, pulled to the delays that all buckets have."""
     entered = np.maximum(baseline.entered, 0.0)
     converted = np.maximum(baseline.all_converted(), 0.0)
     delays = converted.reshape(-1, BUCKETS * BUCKETS) @ _OF_DELAY
     exposed = np.cumsum(entered, axis=1)[:, ::-1]  # entries up to bucket 11 - d can show a delay of d buckets
     common = np.minimum(np.cumsum(delays / np.maximum(exposed, 1e-9), axis=1), MOST_LIKELY)
-    cells = np.cumsum(converted, axis=2)
-    cells += (pseudo * common)[:, _DELAY]
-    cells /= (entered + pseudo)[:, :, None]
-    shares: Reals = np.minimum(cells, MOST_LIKELY) * _POSSIBLE
-    return shares
+    cells = running(converted)
+    cells += (pseudo * common)[:, _DELAY].transpose(1, 0, 2)
+    cells /= entered + pseudo
+    np.minimum(cells, MOST_LIKELY, out=cells)
+    cells *= _POSSIBLE[:, None]
+    return cells
 
 
 def _factors(baseline: Baseline, expected: Reals, rate: Reals, pseudo: float) -> tuple[Reals, Reals]:

@@ -35,6 +35,17 @@ def bucket_end(start: int, end: int, bucket: int) -> int:
     return start - (start - end) * (bucket + 1) // BUCKETS
 
 
+def running(converted: Counts | Reals) -> Reals:
+    """Return the sums of cells (n, 12, m) up to each bucket of conversion, by bucket of conversion first (m, n, 12).
+
+    The buckets are added one by one, for all pairs at once: this is several times as fast as `numpy.cumsum`.
+    """
+    sums = np.ascontiguousarray(converted.transpose(2, 0, 1), np.float32)  # exact, as counts are integers
+    for bucket in range(1, len(sums)):
+        sums[bucket] += sums[bucket - 1]
+    return sums
+
+
 @dataclass(frozen=True)
 class Profile:
     """The profiles of one or more pairs in one window: `entered` (..., 12) and `converted` (..., 12, 12)."""
@@ -86,8 +97,7 @@ class Profile:
 
     def by_age(self, ages: slice) -> Reals:
         """Return the deals that have converted at some ages, by bucket of entry (ages, n, 12)."""
-        counts = self.converted.astype(np.float32)  # exact, as counts are integers
-        return (counts @ _UP_TO[:, ages]).transpose(2, 0, 1)
+        return running(self.converted[..., : ages.stop])[ages]
 
     def at(self, ages: Rows) -> Reals:
         """Return the deals that have converted at an age of each pair, by bucket of entry (n, 12)."""

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from streams.domain.detection.knots import KNOTS, at_knots, knots_of
 from streams.domain.detection.profile import Flags, Profile, Reals, Rows
-from streams.domain.detection.rows import grown, kept
+from streams.domain.detection.rows import grown, kept, roomy
 
 RECENT = 168
 """Windows that are kept: a week of hours. A standard deviation measured on 168 windows is right to 5 % of its value,
@@ -38,6 +38,7 @@ _PSEUDO = 1.0
 _DRIFT = 0.05**2
 """The relative variance of true levels around the baseline: a measured level is believed as far as the doubt is smaller
 (the best linear predictor: Robinson, Statist. Sci. 1991, 6:15)."""
+_FIT = np.iinfo(np.uint16).max
 OUT, COUNTED, WAITING = 0, 1, 2
 """Of a window: left out of the baseline, in the baseline, or not yet decided (see `detector`)."""
 Status = NDArray[np.int8]
@@ -53,7 +54,8 @@ class Recent:
     status: Status
     roots: NDArray[np.float16]
     """Square roots of the entries by knot (n, 5, RECENT): small, and exact to a thousandth up to four billions."""
-    converted: NDArray[np.float32]
+    converted: NDArray[np.uint16] | NDArray[np.float32]
+    """Conversions (n, RECENT), in two bytes until a window of a pair has more than fit."""
 
     @classmethod
     def empty(cls, pairs: int) -> Self:
@@ -61,9 +63,9 @@ class Recent:
         return cls(
             np.full(RECENT, np.iinfo(np.int64).min),
             np.zeros(RECENT, np.int64),
-            np.zeros((pairs, RECENT), np.int8),
-            np.zeros((pairs, len(KNOTS), RECENT), np.float16),
-            np.zeros((pairs, RECENT), np.float32),
+            roomy((pairs, RECENT), np.int8),
+            roomy((pairs, len(KNOTS), RECENT), np.float16),
+            roomy((pairs, RECENT), np.uint16),
         )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -100,7 +102,10 @@ class Recent:
 
     def _fill(self, rows: Rows | slice, at: int, profile: Profile) -> None:
         self.roots[rows, :, at] = np.sqrt(at_knots(profile.entered))
-        self.converted[rows, at] = profile.converted_count
+        converted = profile.converted_count
+        if converted.max(initial=0) > _FIT:
+            self.converted = self.converted.astype(np.float32)
+        self.converted[rows, at] = converted
 
     def turn(self, rows: Rows, before: int, after: int) -> None:
         """Give all windows of some pairs that have the status `before` the status `after`."""
@@ -116,7 +121,7 @@ class Recent:
         at, factor, entered = knots_of(rate), factors[:, self.slots], self._entered()
         expected = np.einsum("nkw,nk->nw", entered, at) * factor
         chance = expected - np.einsum("nkw,nk->nw", entered, at**2) * factor**2
-        return self._measured(self.converted, expected, chance, half_life)
+        return self._measured(self.converted.astype(np.float32), expected, chance, half_life)
 
     def entries_measured(self, per_slot: Reals, dispersion: Reals, half_life: int) -> Reals:
         """Return variation, level and doubt of the entries (3, n).

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from streams.domain.detection.baseline import Baseline
 from streams.domain.detection.left_out import LeftOut
 from streams.domain.detection.recent import Recent
+from streams.domain.detection.rows import roomy
 from streams.domain.detection.season import Season
 from streams.domain.detection.state import State
 from streams.domain.detection.waiting import Waiting
@@ -58,7 +59,7 @@ def from_file(file: BinaryIO, season: Season) -> State:
         raise SnapshotError("the snapshot has another version or season")
     found = {}
     for name, dtype, shape in head["arrays"]:
-        found[name] = np.empty(shape, dtype)
+        found[name] = roomy(shape, dtype)
         _fill(found[name], file)
     of_pairs: dict[str, Any] = {name: found[name] for name in _OF_PAIRS} | head["numbers"]
     return State(

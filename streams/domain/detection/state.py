@@ -105,9 +105,10 @@ class State:
 
     def leave_out(self, rows: Rows, last: int) -> None:
         """Leave the windows of excursions, from `since` to `last`, out of the baseline for good."""
-        self.waiting.take(rows)
-        self.recent.turn(rows, WAITING, OUT)
-        self.left_out.add(rows, self.since[rows], last)
+        if len(rows):
+            self.waiting.take(rows)
+            self.recent.turn(rows, WAITING, OUT)
+            self.left_out.add(rows, self.since[rows], last)
 
     def forget(self, before: int) -> None:
         """Forget windows that ended before an instant and were left out."""
@@ -115,6 +116,8 @@ class State:
 
     def join(self, rows: Rows) -> None:
         """End the suspicion of some pairs: the waiting windows join the baseline, and an alert fires no longer."""
+        if not len(rows):
+            return
         self.baseline.merge(*self.waiting.take(rows))
         self.recent.turn(rows, WAITING, COUNTED)
         self.firing[rows] = False

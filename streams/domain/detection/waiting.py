@@ -31,6 +31,8 @@ class Waiting:
 
     def add(self, rows: Rows, slot: int, profile: Profile, weight: float) -> None:
         """Add a window for some pairs; `profile` has a row for each of these pairs."""
+        if not len(rows):
+            return
         self._make_room(rows[self.place[rows] == _NONE])
         self.pool.add(self._places(rows), slot, profile, weight)
 
@@ -64,8 +66,11 @@ class Waiting:
 
     def _make_room(self, rows: Rows) -> None:
         """Give rows of the pool to pairs that have none."""
-        used = self.place[self.place != _NONE]
-        free = np.setdiff1d(np.arange(len(self.pool.windows)), used)
+        if not len(rows):
+            return
+        used = np.zeros(len(self.pool.windows), bool)
+        used[self.place[self.place != _NONE]] = True
+        free = np.flatnonzero(~used)
         lacking = len(rows) - len(free)
         if lacking > 0:
             more = max(lacking, len(self.pool.windows) // 4)

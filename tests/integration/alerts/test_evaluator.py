@@ -6,14 +6,20 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import asyncpg
 import pytest
 
+from streams.alerts.evaluation import memory
 from streams.alerts.evaluation.evaluator import Evaluator
+from streams.alerts.evaluation.open_window import OpenWindow
 from streams.alerts.evaluation.term import Term, TermOverError
+from streams.alerts.evaluation.watch import Watch
 from streams.alerts.rule_file import RuleFile
-from streams.store.database import REPORT_SETTING
+from streams.domain.detection.profile import Profile
+from streams.domain.windows import to_microseconds
+from streams.store.database import REPORT_SETTING, Connection
 from streams.store.installation import register_installation
 from tests.integration.closing.conftest import START, Desk, desk_of, entry
 
@@ -152,6 +158,61 @@ async def test_an_evaluator_that_is_killed_at_any_look_is_replaced_without_a_los
             await site.minute_of(rate, steps=(step,)) if step == 45 else None
     alone = await site.transitions()
     assert alone == ["fired", "resolved", "fired", "resolved"]
+
+
+class KilledError(Exception):
+    """The process ends here."""
+
+
+async def killed(*_: object) -> None:
+    raise KilledError
+
+
+async def test_an_evaluator_that_is_killed_after_its_decisions_and_before_its_memory_loses_and_doubles_nothing(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await learned(site)
+    for rate in (0.5, 0.03, 0.03, 0.5, 0.5, 0.5):
+        with monkeypatch.context() as patch:
+            patch.setattr(memory, "keep", killed)
+            with pytest.raises(KilledError):
+                await site.minute_of(rate, steps=(30,))
+        site.minute += 1
+        kept = await site.desk.pool.fetchval("select memory_proof_id from funnelproof.alert_cursor")
+        assert kept is None  # the memory is of an earlier close
+        await site.release()
+        await site.evaluator()
+    assert await site.transitions() == ["fired", "resolved"]
+
+
+async def test_expectations_are_made_before_the_first_look_needs_them(site: Site) -> None:
+    evaluator = await learned(site)
+    await site.minute_of(0.5)
+    ((_, watch),) = evaluator._watches.values()
+    assert isinstance(watch, Watch)
+    edition = watch.detector.edition
+    assert watch.detector.state.open == to_microseconds(START + timedelta(minutes=21))
+    await site.desk.close(site.minute * MINUTE + 8)
+    await evaluator.look()
+    assert (watch.place.age, watch.detector.edition) == (0, edition)
+
+
+async def test_profiles_are_read_shortly_before_a_look(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluator = await learned(site)
+    await site.minute_of(0.5)
+    read: list[int] = []
+    reading = OpenWindow.read
+
+    async def noted(self: OpenWindow, connection: Connection, epoch: UUID, start: int, end: int) -> Profile:
+        ((_, watch),) = evaluator._watches.values()
+        read.append(watch.place.age)
+        return await reading(self, connection, epoch, start, end)
+
+    monkeypatch.setattr(OpenWindow, "read", noted)
+    for second in (6, 8, 9, 9.5, 10):  # buckets have five seconds, and half of a bucket is near
+        await site.desk.close(site.minute * MINUTE + second)
+        await evaluator.look()
+    assert read == [-1, 0, 0, 0]
 
 
 async def test_an_alert_is_taken_back_when_its_numbers_are_corrected(site: Site) -> None:

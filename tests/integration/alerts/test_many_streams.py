@@ -12,7 +12,7 @@ from bench.alerts.scale import Cost, story
 from streams.alerts.evaluation import open_window
 from streams.alerts.evaluation.evaluator import FUNNELS_EVERY, Evaluator
 from streams.alerts.evaluation.open_window import OpenWindow
-from streams.alerts.evaluation.reading import Streams
+from streams.alerts.evaluation.streams import Streams
 from streams.alerts.evaluation.watch import Watch
 from streams.alerts.scope import Stream
 from streams.domain.windows import to_microseconds

@@ -62,6 +62,7 @@ class Reader:
         if (
             self.evaluator.held
             or state.open is None
+            or watch.place.age < 0
             or from_microseconds(state.open) != view.funnel.window.start
         ):
             assert not any(each and each.state == "known" for each in told.values())
