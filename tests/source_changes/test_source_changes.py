@@ -59,7 +59,7 @@ async def test_a_wrong_result_that_nothing_tells_of_is_found(
 
 
 @pytest.mark.thorough
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(480)
 @pytest.mark.parametrize("roles", [True, False])
 @pytest.mark.parametrize(
     "actions",
