@@ -2,7 +2,9 @@
 
 -- The page asks for all findings of a window, the resolved ones, too.
 drop index funnelproof.ix_finding_window;
-create index ix_finding_window on funnelproof.finding (tenant_id, pipeline_id, window_name, window_start, finding_id);
+create index ix_finding_window on funnelproof.finding (
+    tenant_id, pipeline_id, window_name, window_start, finding_id
+);
 create index ix_repair_action_window on funnelproof.repair_action (
     tenant_id, pipeline_id, window_name, window_start
 );
@@ -60,7 +62,7 @@ select
     done.left_undone
 from funnelproof.repair
 cross join
-    lateral (
+    lateral ( -- noqa: ST05
         select
             bool_and(action.is_own) filter (where action.kind <> 'recount') as is_own,
             bool_or(action.is_own) as is_seen,

@@ -1,7 +1,7 @@
 -- Windows of a pipeline with open findings, and how many pairs of stages differ there. $1 to $3: tenant, pipeline, kind
 select
     finding.window_start,
-    count(distinct (finding.from_stage_id, finding.to_stage_id)) as pairs
+    count(distinct array[finding.from_stage_id, finding.to_stage_id]) as pairs
 from funnelproof.web_finding as finding
 where
     finding.tenant_id = $1
