@@ -1,12 +1,13 @@
 """The parameters of requests: form and meaning, for the API and the page alike."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Depends, Query, Request
-from pydantic import AfterValidator, AwareDatetime
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 from streams.web.database import Database, Reading
 from streams.web.deals import Which
@@ -23,7 +24,14 @@ def _known_to_postgres(instant: datetime) -> datetime:
     return min(max(instant, _EARLIEST), _LATEST)
 
 
-Instant = Annotated[AwareDatetime, AfterValidator(_known_to_postgres)]
+def _is_written_out(value: object) -> object:
+    """Refuse a number: pydantic would take a number for the seconds since 1970."""
+    if isinstance(value, str) and re.fullmatch(r"\s*[-+]?[0-9.]+\s*", value):
+        raise ValueError("is a number: write an instant with its offset, as 2026-11-23T00:00:00Z")
+    return value
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_known_to_postgres), BeforeValidator(_is_written_out)]
 Tenant = Annotated[UUID, Query(description="The tenant's identifier.")]
 PipelineId = Annotated[UUID, Query(description="The pipeline's identifier.")]
 WindowName = Annotated[

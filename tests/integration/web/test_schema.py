@@ -71,7 +71,6 @@ async def test_a_program_with_a_token_gets_answers_with_content_as_described(
         "to_stage": str(name(full.sales, 1)),
         "run_id": str(name(full.acme, full.sales, "day", TODAY - 3 * DAY, 2)),
         "deal_id": str(name(full.sales, TODAY, "deal", 0)),
-        "number": "1",
     }
     token = await add_token(full.desk.connection, "program", [full.acme], ["deals"], None)
     header = "--header", f"Authorization: Bearer {token}"
