@@ -191,7 +191,7 @@ async def test_the_pages_role_reads_nothing_but_the_named_tenants(
         )
         if columns:
             by_tenant.append(view)
-    assert len(by_tenant) == 13
+    assert len(by_tenant) == 14
     for setting, seen in (("", set()), (str(town.acme), {town.acme}), ("*", {town.acme, town.other})):
         await session.execute("select set_config('funnelproof.tenants', $1, false)", setting)
         found = {
