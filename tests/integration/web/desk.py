@@ -113,40 +113,41 @@ class Desk:
         reasons: Sequence[str] = (),
         after: float = 2.0,
     ) -> UUID:
-        """Write a run with the facts of consecutive pairs; return the run's identifier."""
-        proof = await self.connection.fetchval(
-            """insert into funnelproof.proof (source_time, source_lsn, snapshot, needed, positions,
-            completeness, reasons, open_transactions, marker_seconds, progress_seconds)
-            values ($1, '0/1000', '1:1:', '{}', '{}', $2, $3, '[]', 0, 0) returning proof_id""",
-            end + timedelta(seconds=after), completeness, list(reasons),
-        )  # fmt: skip
-        run_id = name(tenant, pipeline, kind, start, revision)
-        await self.connection.execute(
-            """insert into dyno_crm.report_run
-            (id, tenant_id, report_type, generated_at, period_start, period_end, status)
-            values ($1, $2, 'STAGE_CONVERSION', $3, $4, $5, 'COMPLETED')""",
-            run_id, tenant, end + timedelta(seconds=after), start, end,
-        )  # fmt: skip
-        await self.connection.execute(
-            """insert into funnelproof.window_run (run_id, tenant_id, pipeline_id, window_name, window_start,
-            window_end, revision, causes, epoch, positions, proof_id)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, '{"0": 100}', $10)""",
-            run_id, tenant, pipeline, kind, start, end, revision, list(causes), self.epoch, proof,
-        )  # fmt: skip
-        await self.connection.executemany(
-            "insert into dyno_crm.report_stage_conversion_fact values ($1, $2, $3, $4, $5, $6, $7, $8)",
-            [
-                (run_id, tenant, pipeline, name(pipeline, place), name(pipeline, place + 1), *counts, 0)
-                for place, counts in enumerate(numbers)
-            ],
-        )
-        await self.connection.execute(
-            """insert into funnelproof.time_window (window_name, window_start, window_end, tilings, closed_at)
-            values ($1, $2, $3, '{""}', $4) on conflict (window_name, window_start, window_end)
-            do update set closed_at = excluded.closed_at""",
-            kind, start, end, end + timedelta(seconds=after),
-        )  # fmt: skip
-        return run_id
+        """Write a run with the facts of consecutive pairs, at once as a worker does; return the run's identifier."""
+        async with self.connection.transaction():
+            proof = await self.connection.fetchval(
+                """insert into funnelproof.proof (source_time, source_lsn, snapshot, needed, positions,
+                completeness, reasons, open_transactions, marker_seconds, progress_seconds)
+                values ($1, '0/1000', '1:1:', '{}', '{}', $2, $3, '[]', 0, 0) returning proof_id""",
+                end + timedelta(seconds=after), completeness, list(reasons),
+            )  # fmt: skip
+            run_id = name(tenant, pipeline, kind, start, revision)
+            await self.connection.execute(
+                """insert into dyno_crm.report_run
+                (id, tenant_id, report_type, generated_at, period_start, period_end, status)
+                values ($1, $2, 'STAGE_CONVERSION', $3, $4, $5, 'COMPLETED')""",
+                run_id, tenant, end + timedelta(seconds=after), start, end,
+            )  # fmt: skip
+            await self.connection.execute(
+                """insert into funnelproof.window_run (run_id, tenant_id, pipeline_id, window_name, window_start,
+                window_end, revision, causes, epoch, positions, proof_id)
+                values ($1, $2, $3, $4, $5, $6, $7, $8, $9, '{"0": 100}', $10)""",
+                run_id, tenant, pipeline, kind, start, end, revision, list(causes), self.epoch, proof,
+            )  # fmt: skip
+            await self.connection.executemany(
+                "insert into dyno_crm.report_stage_conversion_fact values ($1, $2, $3, $4, $5, $6, $7, $8)",
+                [
+                    (run_id, tenant, pipeline, name(pipeline, place), name(pipeline, place + 1), *counts, 0)
+                    for place, counts in enumerate(numbers)
+                ],
+            )
+            await self.connection.execute(
+                """insert into funnelproof.time_window (window_name, window_start, window_end, tilings, closed_at)
+                values ($1, $2, $3, '{""}', $4) on conflict (window_name, window_start, window_end)
+                do update set closed_at = excluded.closed_at""",
+                kind, start, end, end + timedelta(seconds=after),
+            )  # fmt: skip
+            return run_id
 
     async def reconciled(
         self, outcome: str = "equal", numbers: Mapping[str, int] | None = None, at: datetime | None = None
