@@ -24,9 +24,9 @@ OUTCOME = (
 
 @contextmanager
 def job(installation: Installation) -> Iterator[subprocess.Popen[str]]:
-    """A job with a round every two seconds."""
+    """A job with a round every five seconds."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "streams", "reconcile", "--every", "2s", "--web-port", "0"],
+        [sys.executable, "-m", "streams", "reconcile", "--every", "5s", "--web-port", "0"],
         env=installation.environment | {"FUNNELPROOF_RECONCILE_SHARE": "50"},
         stderr=subprocess.PIPE,
         text=True,
