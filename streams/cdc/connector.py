@@ -182,6 +182,7 @@ class Connector:
             await self._connect.call("DELETE", f"{self._path}/offsets")
         if existed or offsets:
             await self._connect.call("DELETE", self._path)
+            await self._until(self._is_absent, f"Kafka Connect did not delete connector {self._name}")
         return existed
 
     async def _config(self) -> dict[str, str] | None:
@@ -247,6 +248,9 @@ class Connector:
     async def _stop(self) -> None:
         await self._connect.call("PUT", f"{self._path}/stop")
         await self._until(self._is_stopped, f"Kafka Connect did not stop connector {self._name}")
+
+    async def _is_absent(self) -> bool:
+        return (await self.status()).state == "ABSENT"
 
     async def _is_stopped(self) -> bool:
         status = await self.status()

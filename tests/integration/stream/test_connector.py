@@ -33,7 +33,7 @@ async def test_an_installation_can_begin_anew_with_a_snapshot_and_its_closed_win
         done = await asyncio.to_thread(installation.run, "connector", "delete", "--topics", "--json")
         assert (done.returncode, json.loads(done.stdout)["deleted"]) == (0, True)
         status = await asyncio.to_thread(installation.run, "connector", "status")
-        assert (status.returncode, "ABSENT" in status.stdout) == (1, True)
+        assert (status.returncode, "ABSENT" in status.stdout) == (1, True), (status.stdout, status.stderr)
         assert (
             await connection.fetchval(
                 "select count(*) from pg_replication_slots where slot_name = current_database()"
