@@ -16,7 +16,8 @@ _NONE = "\N{EN DASH}"
 _TABLE = r"""
 JSON.stringify({
   pairs: [...document.querySelectorAll('main table:has(td[data-label=Entered]) tbody tr')].map(
-    row => Object.fromEntries([...row.querySelectorAll('td[data-label]')].map(cell => [cell.dataset.label,
+    row => Object.fromEntries([...row.querySelectorAll('td[data-label]')].map(cell => [
+      cell.dataset.label.replace(/^Whole .* before$/, 'Before'),
       (cell.querySelector('.rate') ?? (cell.dataset.label === 'Change' ? cell.firstChild : cell)).textContent]))),
   trend: [...document.querySelectorAll('#trend details tbody tr')].map(
     row => [...row.cells].slice(1, 4).map(cell => cell.textContent)),
@@ -24,7 +25,8 @@ JSON.stringify({
     link => [new URLSearchParams(link.search).get('pipeline'), link.textContent.match(/(\d+) stages/)?.[1]])),
 })
 """
-_COMPARED = ("Entered", "Converted", "Rate", "Of first", "Before", "Change")
+_COMPARED = ("Entered", "Converted", "Rate", "Of first stage", "Before", "Change")
+_NOT_OVER = "not over"
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def funnel_cells(window: Counted, before: Counted | None, trend: Sequence[Counte
         then = None if before is None else before.pairs.get(pair)
         cells |= {
             **_counts(str(number), count),
-            f"{number} Of first": _percent(count.converted / first if first else None),
+            f"{number} Of first stage": _percent(count.converted / first if first else None),
             f"{number} Before": _NONE if then is None else f"{_percent(then.rate)} of {then.entered:,}",
             f"{number} Change": _change(window, count, then),
         }
@@ -117,9 +119,9 @@ def _percent(rate: float | None) -> str:
 
 
 def _change(window: Counted, count: Count, then: Count | None) -> str:
-    """Return the change in points; an open window's deals are maturing, so an open window has none."""
+    """Return the change in points; none while the window is not over."""
     if window.run_id is None:
-        return "maturing" if then is not None else _NONE
+        return _NOT_OVER if then is not None else _NONE
     if then is None or then.rate is None or count.rate is None:
         return _NONE
     points = f"{100 * (count.rate - then.rate):+.1f}"
@@ -127,4 +129,5 @@ def _change(window: Counted, count: Count, then: Count | None) -> str:
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"\s+", " ", text).strip()
+    """Return the text as a line; the kind of a window that is not over is left out."""
+    return re.sub(rf"^\S+ {_NOT_OVER}$", _NOT_OVER, re.sub(r"\s+", " ", text).strip())

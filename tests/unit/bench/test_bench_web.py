@@ -41,9 +41,9 @@ def test_a_closed_window_is_compared_with_the_window_before() -> None:
     assert cells["trend 1 Converted"] == "298"
 
 
-def test_an_open_window_is_maturing_and_one_window_makes_no_trend() -> None:
+def test_an_open_window_has_no_change_and_one_window_makes_no_trend() -> None:
     now, before = window(0, Count(3, 1), Count(1, 1), closed=False), window(1, Count(4, 1), Count(1, 0))
-    assert funnel_cells(now, before, [now, before])["0 Change"] == "maturing"
+    assert funnel_cells(now, before, [now, before])["0 Change"] == "not over"
     alone = funnel_cells(now, None, [now])
     assert (alone["0 Before"], alone["0 Change"]) == ("\N{EN DASH}", "\N{EN DASH}")
     assert not [name for name in alone if name.startswith("trend")]
