@@ -36,7 +36,7 @@ def test_a_closed_window_is_compared_with_the_window_before() -> None:
     assert cells["0 Rate"] == "25.0 %"
     assert cells["0 Before"] == "29.8 % of 1,000"
     assert cells["0 Change"] == "\N{MINUS SIGN}4.8"
-    assert cells["1 Of first"] == "0.0 %"
+    assert cells["1 Of first stage"] == "0.0 %"
     assert (cells["1 Before"], cells["1 Change"]) == ("\N{EN DASH} of 0", "\N{EN DASH}")
     assert cells["trend 1 Converted"] == "298"
 
