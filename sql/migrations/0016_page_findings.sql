@@ -138,3 +138,14 @@ as $$
 select coalesce(max(proof.proof_id), 0)
 from funnelproof.proof
 $$;
+
+-- When the fall began: the begin of the first window under suspicion.
+create or replace view funnelproof.web_alert with (security_barrier) as
+select
+    alert.*,
+    (state.content ->> 'since')::timestamptz as dropping_since
+from dyno_crm.stage_conversion_alert as alert
+left join funnelproof.alert_state as state on alert.alert_id = state.alert_id
+where
+    (select funnelproof.web_sees_all())
+    or alert.tenant_id = any((select funnelproof.web_tenants())::uuid[]);

@@ -10,6 +10,7 @@ class Alert(Answer):
     """An alert that is on. The numbers are those of the detector's last look: counts, rates, and the evidence as odds.
 
     `state`: `pending`, `firing`, `held` (no verdict can be given now: `held` says why) or `silenced`.
+    `dropping_since`: the begin of the first window under suspicion.
     """
 
     alert_id: UUID
@@ -41,6 +42,7 @@ class Alert(Answer):
     fired_at: datetime | None
     held: str | None
     silenced_until: datetime | None
+    dropping_since: datetime | None
 
 
 class AlertEvent(Answer):

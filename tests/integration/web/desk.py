@@ -229,7 +229,8 @@ class Desk:
         content = json.dumps(
             {
                 "from_stage": "Lead", "to_stage": "Qualified", "rate": rate, "expected_rate": 0.449, "odds": 5200.4,
-                "budget": "1 per pipeline per month", "tenant": "Aurora Energy", "pipeline": "New business",
+                "budget": "1 per pipeline per month", "since": start.isoformat(),
+                "tenant": "Aurora Energy", "pipeline": "New business",
             }
         )  # fmt: skip
         await self.connection.execute(

@@ -364,7 +364,7 @@ async def test_only_the_detector_of_alerts_gives_a_verdict(client: httpx.AsyncCl
     told = await verdict(client, town)
     assert told.startswith(
         "Lead → Qualified is dropping: 25.0 %, expected 44.9 %."
-        " The alert fired 10 Jun 2026, 10:20:30 (UTC); the trend shows when the fall began."
+        " Since 10 Jun 2026, 00:00:00, or soon after; the alert fired 10 Jun 2026, 10:20:30 (UTC)."
         " Rule “drop”, false alarms at most 1 per pipeline per month."
     )
     sure = await part(client, town, "proofs")
