@@ -11,7 +11,7 @@ from streams.cli.narrowing import OnlyPipeline, OnlyTenant, OnlyWindow
 from streams.cli.output import AsJson, print_json, stderr, stdout
 from streams.cli.progress import telling
 from streams.cli.reconcile_job import run_job
-from streams.cli.web_site import WebHost, WebPort
+from streams.cli.web_site import GivenWebHost, GivenWebPort
 from streams.errors import FunnelproofError
 from streams.listening import HOST
 from streams.operations.living import with_workers
@@ -54,8 +54,8 @@ def reconcile(
     reason: Annotated[
         str, typer.Option(help="With --repair: why, for the record of repairs.")
     ] = "a reconciliation was different",
-    web_port: WebPort = 0,
-    web_host: WebHost = HOST,
+    web_port: GivenWebPort = None,
+    web_host: GivenWebHost = None,
     as_json: AsJson = False,
 ) -> None:
     """Rerun the canonical SQL for closed windows, and compare the results with the facts, exact to the count.
@@ -77,9 +77,9 @@ def reconcile(
             or any(each is not None for each in (tenant, pipeline, window, start, end))
         ):
             raise typer.BadParameter("--every compares all windows: leave the other options out")
-        run_job(settings, every, web_host, web_port)
+        run_job(settings, every, web_host or HOST, web_port or 0)
         return
-    if web_port != 0 or web_host != HOST:
+    if web_port is not None or web_host is not None:
         raise typer.BadParameter("--web-port and --web-host belong to --every: only the job has a web site")
     scope = ClosedScope(
         tenant,

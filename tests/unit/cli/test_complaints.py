@@ -85,3 +85,12 @@ def test_a_misspelt_word_is_answered_with_a_guess(command: tuple[str, ...], gues
     assert done.returncode == 2
     assert done.stderr.endswith(f"{guess}\n")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", [("--web-port", "0"), ("--web-host", "127.0.0.1")])
+def test_a_reconciliation_that_is_no_job_refuses_a_web_site(option: tuple[str, str]) -> None:
+    done = programs.run(
+        ("reconcile", *option), {**os.environ, "FUNNELPROOF_SOURCE_DSN": "postgresql://h/d"}, 60
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "--web-port and --web-host belong to --every" in done.stderr
