@@ -16,7 +16,7 @@ from streams.store.database import OwnConnection
 
 FOLLOWERS = 50
 _WARM_UP = 12.0
-"""Seconds after which a page keeps what it has read of closed windows."""
+"""Seconds in which pages and followers settle."""
 _ROUNDS = {"one update a second": 1.0, "five updates a second": 0.2}
 """Seconds between two commits; each commit changes every followed funnel."""
 

@@ -44,11 +44,22 @@ def table(
 
 def listed(request: Request, name: str, page: Page[Any], item: type[BaseModel], form: str) -> Response:
     """Return a page of a list as JSON, or as CSV if `form` says so."""
+    return with_table(request, name, page, page.items, item, form, page.next)
+
+
+def with_table(
+    request: Request,
+    name: str,
+    value: BaseModel,
+    rows: Iterable[BaseModel],
+    item: type[BaseModel],
+    form: str,
+    next_: str | None = None,
+) -> Response:
+    """Return the value as JSON, or its rows, which are each an `item`, as CSV if `form` says so."""
     if form == "csv":
-        return table(
-            request, name, (each.model_dump() for each in page.items), tuple(item.model_fields), page.next
-        )
-    return answer(request, page)
+        return table(request, name, (each.model_dump() for each in rows), tuple(item.model_fields), next_)
+    return answer(request, value)
 
 
 def tagged(request: Request, body: bytes, media_type: str) -> Response:

@@ -8,7 +8,7 @@ import structlog
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, Response
 
-from streams.web.answers import answer, table
+from streams.web.answers import with_table
 from streams.web.api import CSV
 from streams.web.audit import note_look
 from streams.web.database import Database
@@ -105,8 +105,7 @@ class Look:
         return self.source
 
     def _note(self, place: Place, event: str, **what: object) -> None:
-        where = {"tenant": str(place.tenant_id), "pipeline": str(place.pipeline_id), "window": place.window}
-        note_look(self._request, self.reader, event, **where, **what)
+        note_look(self._request, self.reader, event, **place.where, **what)
 
 
 Looked = Annotated[Look, Depends(Look)]
@@ -128,10 +127,7 @@ async def deals(
     """Return the deals behind a count of a pair of stages, from the CRM's rows, and whether they are as many."""
     number = await look.number(at, run, (from_stage, to_stage))
     found = await look.deals(number, which, cursor, limit)
-    if form == "csv":
-        rows = (each.model_dump() for each in found.items)
-        return table(request, "deals", rows, tuple(Deal.model_fields), found.next)
-    return answer(request, found)
+    return with_table(request, "deals", found, found.items, Deal, form, found.next)
 
 
 @router.get("/api/v1/deals/{deal_id}", response_model=DealRows, responses=PROBLEMS | CSV)
@@ -140,10 +136,7 @@ async def deal(
 ) -> Response:
     """Return the rows of a deal in a pipeline, and which of them are first entries in a window."""
     _, found = await look.deal(deal_id, at)
-    if form == "csv":
-        rows = (each.model_dump() for each in found.rows)
-        return table(request, "deal", rows, tuple(DealRow.model_fields), None)
-    return answer(request, found)
+    return with_table(request, "deal", found, found.rows, DealRow, form)
 
 
 @router.get("/deals", include_in_schema=False)

@@ -1,7 +1,7 @@
 """The answers of the API about findings and repairs."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 from uuid import UUID
 
 from streams.web.model import Answer
@@ -49,7 +49,7 @@ class Finding(Answer):
     deal_id: UUID | None
     sentence: str | None
 
-    def without_deal(self) -> "Finding":
+    def without_deal(self) -> Self:
         """Return what a reader without the permission for deals may know."""
         return self.model_copy(update={"deal_id": None, "sentence": None})
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
-from streams.web.answers import answer, listed, table
+from streams.web.answers import listed, with_table
 from streams.web.api import CSV
 from streams.web.audit import note_look
 from streams.web.finding_model import (
@@ -91,10 +91,7 @@ async def finding(
     """Return a finding with its rows, as the CRM and the log have the rows."""
     found = await read_finding(read, number, shows_deals=DEALS in reader.may)
     _note(request, reader, {found.tenant_id}, {found.deal_id})
-    if form == "csv":
-        rows = (each.model_dump() for each in found.rows)
-        return table(request, "finding", rows, tuple(FindingRow.model_fields), None)
-    return answer(request, found)
+    return with_table(request, "finding", found, found.rows, FindingRow, form)
 
 
 @router.get("/api/v1/repairs", response_model=Page[Repair], responses=PROBLEMS | CSV, tags=["findings"])
@@ -118,10 +115,7 @@ async def repair(
     found = await read_repair(read, number, shows_deals=DEALS in reader.may)
     tenants = {each.tenant_id for each in found.actions if each.deal_id is not None}
     _note(request, reader, tenants, {each.deal_id for each in found.actions})
-    if form == "csv":
-        rows = (each.model_dump() for each in found.actions)
-        return table(request, "repair", rows, tuple(RepairAction.model_fields), None)
-    return answer(request, found)
+    return with_table(request, "repair", found, found.actions, RepairAction, form)
 
 
 @router.get("/findings", include_in_schema=False)

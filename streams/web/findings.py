@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby, pairwise
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from streams.web.cursor import decode_cursor, encode_cursor
@@ -18,7 +18,7 @@ from streams.web.finding_model import (
     RepairAction,
     RepairWithActions,
 )
-from streams.web.lists import page_of
+from streams.web.lists import named, page_of
 from streams.web.model import Page, Run
 
 State = Literal["open", "resolved", "all"]
@@ -119,7 +119,7 @@ async def read_findings(
     """Return findings, the newest first. `shows_deals`: the reader has the permission for deals."""
     (before,) = decode_cursor(cursor, tuple[int]) if cursor else (None,)
     rows = await read.rows("findings", *of.arguments, _IS_OPEN[state], before, most + 1)
-    found = [Finding(**_named(row)) for row in rows]
+    found = [Finding(**named(row)) for row in rows]
     shown = found if shows_deals else [each.without_deal() for each in found]
     return page_of(shown, most, lambda last: encode_cursor(last.finding_id))
 
@@ -130,8 +130,8 @@ async def read_finding(read: Reading, finding_id: int, *, shows_deals: bool) -> 
     if row is None:
         raise UnknownError("there is no such finding")
     rows = await read.rows("finding_rows", finding_id) if shows_deals else []
-    found = FindingWithRows(**_named(row), rows=tuple(FindingRow(**each) for each in rows))
-    return found if shows_deals else found.model_copy(update={"deal_id": None, "sentence": None})
+    found = FindingWithRows(**named(row), rows=tuple(FindingRow(**each) for each in rows))
+    return found if shows_deals else found.without_deal()
 
 
 async def read_repairs(read: Reading, of: Of, cursor: str | None, most: int) -> Page[Repair]:
@@ -147,7 +147,7 @@ async def read_repair(read: Reading, repair_id: int, *, shows_deals: bool) -> Re
     if row is None:
         raise UnknownError("there is no such repair")
     actions = [
-        RepairAction(**_named(each)) for each in await read.rows("repair_actions", repair_id, _MOST_ACTIONS)
+        RepairAction(**named(each)) for each in await read.rows("repair_actions", repair_id, _MOST_ACTIONS)
     ]
     if not shows_deals:
         actions = [each.model_copy(update={"deal_id": None}) for each in actions]
@@ -186,9 +186,3 @@ def _names(finding: Finding) -> tuple[str, str, UUID, UUID]:
 
 def _pair(finding: Finding) -> tuple[UUID, UUID]:
     return finding.from_stage_id, finding.to_stage_id
-
-
-def _named(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row of the database with the API's names of a window."""
-    window = {"window": row["window_name"], "start": row["window_start"], "end": row.get("window_end")}
-    return {**row, **window}

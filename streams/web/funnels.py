@@ -28,6 +28,11 @@ class Place:
     tenant: str | None = None
     pipeline: str | None = None
 
+    @property
+    def where(self) -> dict[str, str]:
+        """Tenant, pipeline and kind of window, as a log names them."""
+        return {"tenant": str(self.tenant_id), "pipeline": str(self.pipeline_id), "window": self.window}
+
 
 async def find(read: Reading, tenant_id: UUID, pipeline_id: UUID, window: str) -> Place:
     """Return the place. Raises UnknownError for a pipeline that the reader does not see or that does not exist.

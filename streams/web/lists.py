@@ -130,13 +130,13 @@ def _before(cursor: str | None) -> datetime:
 
 
 def _run(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        **row,
-        "window": row["window_name"],
-        "start": row["window_start"],
-        "end": row["window_end"],
-        "positions": json.loads(row["positions"]),
-    }
+    return named(row) | {"positions": json.loads(row["positions"])}
+
+
+def named(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row of the database with the API's names of a window."""
+    window = {"window": row["window_name"], "start": row["window_start"], "end": row.get("window_end")}
+    return {**row, **window}
 
 
 def page_of(items: Sequence[T], most: int, cursor: Callable[[T], str]) -> Page[T]:

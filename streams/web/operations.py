@@ -10,7 +10,7 @@ from streams.store.held_epoch import worker_names
 from streams.web.database import Reading, Row
 from streams.web.findings import Of, read_repairs
 from streams.web.freshness import health_of
-from streams.web.lists import read_reconciliations
+from streams.web.lists import named, read_reconciliations
 from streams.web.operation_model import (
     Comparisons,
     DeadLetters,
@@ -68,7 +68,9 @@ async def read_operations(read: Reading, grace: timedelta, compared: Comparisons
         comparisons=compared
         or Comparisons(
             **(await read.rows("comparisons"))[0],
-            differing=tuple(_differing(row) for row in await read.rows("differing_windows", _MOST)),
+            differing=tuple(
+                DifferingWindow(**named(row)) for row in await read.rows("differing_windows", _MOST)
+            ),
             last=last.items,
         ),
         findings=await _findings(read),
@@ -152,9 +154,7 @@ async def _windows(read: Reading, pulse: Row | None, proof: Proving, grace: time
         overdue=rows[0]["overdue"] if rows else 0,
         first=tuple(
             WaitingWindow(
-                window=row["window_name"],
-                start=row["window_start"],
-                end=row["window_end"],
+                **named(row),
                 state="overdue" if row["is_overdue"] else "closing" if row["has_ended"] else "open",
                 waits_for=window_waits_for(proof.waits_for) if row["is_overdue"] else None,
             )
@@ -182,28 +182,9 @@ async def _dead_letters(read: Reading) -> DeadLetters:
 
 async def _findings(read: Reading) -> Findings:
     rows = await read.rows("open_findings", _MOST)
-    first = tuple(
-        FindingsOfWindow(
-            window=row["window_name"],
-            start=row["window_start"],
-            end=row["window_end"],
-            **{name: row[name] for name in FindingsOfWindow.model_fields if name in row},
-        )
-        for row in rows
-    )
     return Findings(
         open=rows[0]["total"] if rows else 0,
         windows=rows[0]["windows"] if rows else 0,
         age=rows[0]["age"] if rows else None,
-        first=first,
-    )
-
-
-def _differing(row: Row) -> DifferingWindow:
-    return DifferingWindow(
-        window=row["window_name"],
-        start=row["window_start"],
-        end=row["window_end"],
-        compared_at=row["compared_at"],
-        age=row["age"],
+        first=tuple(FindingsOfWindow(**named(row)) for row in rows),
     )

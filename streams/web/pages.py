@@ -88,8 +88,7 @@ async def run(request: Request, read: Read, reader: Reader, run_id: UUID) -> Res
     differences = await read_window_findings(read, found)
     shows_deals = DEALS in reader.may
     if shows_deals and differences.deals:
-        where = {"tenant": str(place.tenant_id), "pipeline": str(place.pipeline_id), "window": place.window}
-        note_look(request, reader, "deals shown", **where, run=str(run_id), deals=differences.deals)
+        note_look(request, reader, "deals shown", **place.where, run=str(run_id), deals=differences.deals)
     text = render(
         "run", reader, run=found, window=window, timezone=place.timezone, address=address, differences=differences,
         shows_deals=shows_deals,

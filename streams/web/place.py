@@ -21,9 +21,13 @@ class Address:
     pair: tuple[UUID, UUID] | None = None
 
     @property
+    def _where(self) -> dict[str, str]:
+        return {"tenant": str(self.tenant), "pipeline": str(self.pipeline), "window": self.window}
+
+    @property
     def query(self) -> str:
         """The parameters as a query string; defaults are left out, so that equal states have equal URLs."""
-        parameters = {"tenant": str(self.tenant), "pipeline": str(self.pipeline), "window": self.window}
+        parameters = self._where
         if self.at is not None:
             parameters["at"] = self.at.isoformat()
         if self.compare != "previous":
@@ -35,15 +39,11 @@ class Address:
     @property
     def window_query(self) -> str:
         """The parameters of what was found in the window that begins at `at`, as a query string."""
-        parameters = {"tenant": str(self.tenant), "pipeline": str(self.pipeline), "window": self.window}
-        return urlencode(parameters | ({} if self.at is None else {"start": self.at.isoformat()}))
+        return urlencode(self._where | ({} if self.at is None else {"start": self.at.isoformat()}))
 
     def deals(self, pair: tuple[UUID, UUID], at: datetime, which: str, run: UUID | None = None) -> str:
         """Return the parameters of the deals behind a number of the window that holds `at`, as a query string."""
-        parameters = {
-            "tenant": str(self.tenant),
-            "pipeline": str(self.pipeline),
-            "window": self.window,
+        parameters = self._where | {
             "at": at.isoformat(),
             "from_stage": str(pair[0]),
             "to_stage": str(pair[1]),

@@ -48,6 +48,9 @@ class Alertmanager:
         self._instance = instance
         self._dashboard = dashboard
 
+    async def begin(self) -> None:
+        """Nothing to make ready: every message opens what the message needs."""
+
     async def send(self, message: Message, now: datetime) -> None:
         """Post the message's transitions."""
         await self.post(message.transitions, now)

@@ -64,6 +64,9 @@ class Channel(Protocol):
     def patience(self) -> timedelta | None:
         """See the class."""
 
+    async def begin(self) -> None:
+        """Be ready for the first message, where that takes seconds. Raises nothing: `send` tries again."""
+
     async def send(self, message: Message, now: datetime) -> None:
         """Return once the receiver has taken the message. Raises ReceiverError; no other error leaves a channel."""
 

@@ -10,7 +10,6 @@ from streams.alerts.delivery.channel import Channel
 from streams.alerts.delivery.outbox import WAKE_CHANNEL
 from streams.alerts.delivery.repeating import Repeating
 from streams.alerts.delivery.sender import Sender
-from streams.alerts.delivery.topic import AlertTopic
 from streams.alerts.delivery.webhook import PATIENCE
 from streams.resources import sql
 from streams.settings import Settings
@@ -44,10 +43,7 @@ class Delivery:
         self._pool = pool
         self._channels = channels
         self._now = now
-        self.senders = [
-            Sender(pool, channel, now, begin=channel.begin if isinstance(channel, AlertTopic) else None)
-            for channel in channels
-        ]
+        self.senders = [Sender(pool, channel, now) for channel in channels]
         self.repeating = [
             Repeating(pool, channel, now) for channel in channels if isinstance(channel, Alertmanager)
         ]

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
 
 import structlog
@@ -36,16 +36,13 @@ class Sender:
         *,
         backoff: Backoff | None = None,
         poll: float = POLL,
-        begin: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """`begin` makes the channel ready for the first message."""
         self._pool = pool
         self._channel = channel
         self._backlog = Backlog(channel)
         self._now = now
         self._backoff = backoff or Backoff()
         self._poll = poll
-        self._begin = begin
         self._in_a_row = 0
         self._rests_until: datetime | None = None
         self._why: str | None = None
@@ -61,8 +58,7 @@ class Sender:
 
     async def run(self) -> None:
         """Send the waiting messages, then the coming messages. Never returns; raises errors that do not pass."""
-        if self._begin is not None:
-            await self._begin()
+        await self._channel.begin()
         while True:
             self.woken.clear()
             await try_until_done(self.send_waiting, self.trouble, POSTGRES_PAUSE)

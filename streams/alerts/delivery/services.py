@@ -49,6 +49,9 @@ class Service:
         self._takes_markdown = self._apprise[0].resolve_format("text") == "markdown"
         self._attempt: _Attempt | None = None
 
+    async def begin(self) -> None:
+        """Nothing to make ready: every message opens what the message needs."""
+
     async def send(self, message: Message, now: datetime) -> None:
         """Send one notification for the message, however many transitions it has."""
         del now

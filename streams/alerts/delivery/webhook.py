@@ -33,6 +33,9 @@ class Webhook:
         self._keys = [SecretBytes(key_of(secret)) for secret in secrets]
         self._envelopes = envelopes
 
+    async def begin(self) -> None:
+        """Nothing to make ready: every message opens what the message needs."""
+
     async def send(self, message: Message, now: datetime) -> None:
         """Post one event, or in a storm a list of events."""
         first, *others = message.transitions

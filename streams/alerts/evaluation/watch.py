@@ -142,10 +142,8 @@ class Watch(Looking):
         if place.closed is not None and moment.proof_id > place.proof_id:
             changes = await self._reader.changes(connection, place.closed, place.proof_id, moment.proof_id)
             changes = [change for change in changes if self._since is None or change.start >= self._since]
-            if changes and place.age < 0:
-                self.detector.state.open = (
-                    None  # opened before the first look: opened again with the new numbers
-                )
+            if changes and place.age < 0:  # opened before the first look: opened again, with the new numbers
+                self.detector.state.open = None
             if any(change.start not in self._known for change in changes):
                 log.info("windows were closed in the past: learning anew", rule=self.rule.name)
                 decided = await self.relearn(connection, moment)

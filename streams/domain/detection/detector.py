@@ -97,9 +97,7 @@ class Detector:
     def _expect(self, start: int, known: Reals) -> None:
         """Make the expectations; `known` is `State.measured`, NaN where to be measured anew."""
         state = self.state
-        self._under = (
-            None  # the former expectations of many pairs are large: forgotten before the next are made
-        )
+        self._under = None  # expectations of many pairs are large: forgotten before the next are made
         under = self.test.hypotheses(
             state.baseline, state.recent, known.astype(np.float32), self._moment(start)
         )
