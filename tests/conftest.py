@@ -8,14 +8,18 @@ at the same time.
 import os
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from coverage import Coverage
 from hypothesis import settings
 from xdist.workermanage import WorkerController
 
+import streams
 from streams.resources import sql
 from streams.store.migrations import migrate
 from tests.databases import Databases
@@ -59,11 +63,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Check that unit tests need no server, and keep tests together that share what takes seconds to make."""
     _order(items)
+    known: set[str] = set()
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if item.path.is_relative_to(UNIT) and {"servers", "own_servers"} & set(fixtures):
             raise pytest.UsageError(f"{item.nodeid} needs a server: it belongs under tests/integration")
-        if item.get_closest_marker("thorough"):
+        if not _is_traced(item, known):
             item.add_marker("no_cover")
         if "own_servers" in fixtures:
             group = "chaos" if item.path.is_relative_to(TESTS / "chaos") else "others"
@@ -74,11 +79,51 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Trace no thorough test: coverage makes a search twice as long, and the quick tests reach nearly every line."""
+    """Trace the processes of a test where the test is traced."""
     with pytest.MonkeyPatch.context() as patch:
-        if item.get_closest_marker("thorough"):
+        if item.get_closest_marker("no_cover"):
             patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
         return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Have one tracer in each worker process of a run that measures coverage.
+
+    coverage traces the process from its beginning, and pytest-cov brings two tracers more. A tracer that rests for a
+    test lets the tracer before it go on. So the others end here, after they have seen the program's imports.
+    """
+    if hasattr(session.config, "workerinput") and Coverage.current() is not None:
+        for module in walk_packages(streams.__path__, "streams."):
+            if not module.name.endswith("__main__"):
+                import_module(module.name)
+        while (tracing := Coverage.current()) is not None:
+            tracing.stop()
+            tracing.save()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect untraced: tracing would double the time."""
+    tracing = Coverage.current()
+    if tracing is not None:
+        tracing.stop()
+    try:
+        return (yield)
+    finally:
+        if tracing is not None:
+            tracing.start()
+
+
+def _is_traced(item: pytest.Item, known: set[str]) -> bool:
+    """Whether coverage traces a test: a quick one, no search, and of several cases the first.
+
+    Tracing doubles a test's time, and these tests reach nearly every line. `known` has the tests met before.
+    """
+    name = item.nodeid.partition("[")[0]
+    first = name not in known
+    known.add(name)
+    return first and not (item.get_closest_marker("thorough") or item.get_closest_marker("hypothesis"))
 
 
 def _order(items: list[pytest.Item]) -> None:

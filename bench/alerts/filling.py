@@ -20,6 +20,8 @@ from streams.store.timezones import plan_windows
 
 STAGES = 6
 KINDS = 50
+GROUPS = 100
+"""Pipelines with the same rest of their number divided by GROUPS are a group: a group falls together."""
 PARTITIONS = 4
 FIRST_DAY = datetime(2026, 1, 5, tzinfo=UTC)
 RATES = (0.3, 0.5, 0.7, 0.6, 0.4)
@@ -61,10 +63,13 @@ insert into funnelproof.run_profile
     (run_id, from_stage_id, to_stage_id, entered_count, converted_count, proof_id, entered, converted)
 select
     md5(n || ' run ' || $1::timestamptz)::uuid, md5(n || ' stage ' || s)::uuid, md5(n || ' stage ' || s + 1)::uuid,
-    mod(one.entered, 99999999), mod(one.converted, 99999999), $2, one.entered, one.converted
+    mod(one.entered, 99999999), mod(here.converted, 99999999), $2, one.entered, here.converted
 from generate_series(0, $3::integer - 1) as n
 inner join unnest($4::integer[], $5::integer[], $6::text[]::numeric[], $7::text[]::numeric[])
     as one (kind, s, entered, converted) on one.kind = mod(n, {KINDS})
+cross join lateral (
+    select case when mod(n, {GROUPS}) = $8 then 0 else one.converted end as converted
+) as here
 """
 PARTIALS = f"""
 insert into funnelproof.partial as known
@@ -121,21 +126,24 @@ class Filling:
         """The start of the open day."""
         return FIRST_DAY + self.day * _DAY
 
-    async def close_day(self) -> None:
-        """Close the open day with new counts of all pipelines, and open the next day."""
+    async def close_day(self, fallen: int | None = None) -> None:
+        """Close the open day with new counts of all pipelines, and open the next day.
+
+        `fallen`: a group of pipelines in which nobody converts.
+        """
         start, end = self.start, self.start + _DAY
-        proof = await self.connection.fetchval(PROOF, end)
-        await self.connection.execute(WINDOW, start, end, end)
-        await self.connection.execute(RUNS, start, end, self.epoch.id, proof, self.pipelines)
         profile, self._today = self._today, next(self._random)
         kinds = [kind for kind in range(KINDS) for _ in RATES]
         stages = list(range(STAGES - 1)) * KINDS
-        await self.connection.execute(
-            PROFILES, start, proof, self.pipelines, kinds, stages, _entries(profile), _conversions(profile)
-        )
-        self.day += 1
-        await self.connection.execute(WINDOW, self.start, self.start + _DAY, None)
-        await self.prove(timedelta())
+        counts = (kinds, stages, _entries(profile), _conversions(profile))
+        async with self.connection.transaction():  # as a worker closes
+            proof = await self.connection.fetchval(PROOF, end)
+            await self.connection.execute(WINDOW, start, end, end)
+            await self.connection.execute(RUNS, start, end, self.epoch.id, proof, self.pipelines)
+            await self.connection.execute(PROFILES, start, proof, self.pipelines, *counts, fallen)
+            self.day += 1
+            await self.connection.execute(WINDOW, self.start, self.start + _DAY, None)
+            await self.prove(timedelta())
 
     async def prove(self, into: timedelta) -> None:
         """Prove the source up to so long after the start of the open day."""

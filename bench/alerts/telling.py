@@ -1,8 +1,9 @@
 """From a proof to the topic: how long an alert takes with many pipelines, by the real process and a real Kafka.
 
 Shortly before the end of each bucket of a day, proofs come every half second while some pipelines' counts change. With
-the proof of the bucket's end, conversions have ended in a hundredth of the pipelines. An alert's time is from the
-commit of this proof until a consumer that reads committed messages has the alert.
+the proof of the bucket's end, conversions have ended in a hundredth of the pipelines. At the end the day closes, and
+conversions have ended in another hundredth. An alert's time is from the commit of the proof, or of the closed results,
+until a consumer that reads committed messages has the alert.
 """
 
 import asyncio
@@ -24,13 +25,11 @@ import numpy as np
 from confluent_kafka import Consumer, TopicPartition
 from rich.console import Console
 
-from bench.alerts.filling import Filling
+from bench.alerts.filling import GROUPS, Filling
 from bench.alerts.scale import RULES
 from streams.local.stack import LocalStack
 from streams.store.migrations import migrate
 
-GROUPS = 100
-"""Pipelines with the same rest of their number divided by GROUPS fall together."""
 _BUCKET = timedelta(hours=2)
 _FIRST, _LAST = 3, 10
 """The buckets at whose ends pipelines fall; the window closes after the last."""
@@ -144,7 +143,7 @@ async def _story(filling: Filling, listener: Listener, days: int, tell: Callable
         seconds += found
     tell(line("the ends of buckets", seconds))
     end = filling.start + 12 * _BUCKET
-    await filling.close_day()
+    await filling.close_day(fallen=_LAST + 1)
     closed = await _seconds(filling, listener, timedelta(), end)
     tell(line("the close", closed))
     tell(line("all", seconds + closed))

@@ -46,6 +46,7 @@ async def measure(setting: Setting) -> Finding:
         await run(environment, "migrate")
         async with connected(dsn) as connection:
             await connection.execute("truncate funnelproof.installation, funnelproof.epoch cascade")
+            await connection.execute("set many.pipelines = 10000; set many.hours = 100000")
             await connection.execute(await asyncio.to_thread(_MANY.read_text, "utf-8"))
             await connection.execute("vacuum analyze")
         async with serving(environment, folder / "page.log") as site:

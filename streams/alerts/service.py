@@ -5,7 +5,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -30,6 +30,8 @@ log = structlog.get_logger(__name__)
 
 EVERY = 0.25
 """Seconds between two looks. A look without anything new is a few small queries: two milliseconds of CPU."""
+DELIVERY_FIRST = 2.0
+"""The most seconds for which the evaluator leaves the CPU to the senders, after a look with transitions."""
 PATIENCE = timedelta(seconds=30)
 """The age of a proof from which nothing is decided, beside the time that windows may wait for writers."""
 
@@ -50,7 +52,9 @@ class AlertService:
         name = f"{settings.instance} alerts {socket.gethostname()}:{os.getpid()}"
         self._term = Term(settings.facts_dsn, facts_setting(settings), name[:63])
         patience = settings.proof_wait + PATIENCE
-        self.evaluator = Evaluator(pool, rules, settings.windows, patience, self._term, on_look)
+        self.evaluator = Evaluator(
+            pool, rules, settings.windows, patience, self._term, on_look, self._deliver_first
+        )
         self.looked_at = time.monotonic()
         self.senders: Sequence[Sender] = ()
         self.trouble = Trouble("alerts cannot be evaluated")
@@ -111,6 +115,12 @@ class AlertService:
             channels = open_channels(Rules(), self._settings)
         self._delivered = self._rules.rules
         self._delivering = asyncio.create_task(self._deliver(channels))
+
+    async def _deliver_first(self) -> None:
+        """Wait until the senders have sent what was decided: memories of many pairs take seconds of CPU."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DELIVERY_FIRST):
+                await asyncio.gather(*(sender.send_now() for sender in self.senders))
 
     async def _deliver(self, channels: Sequence[Channel]) -> None:
         async with open_delivery(self._settings, channels, lambda: datetime.now(UTC)) as delivery:

@@ -47,6 +47,7 @@ class Sender:
         self._rests_until: datetime | None = None
         self._why: str | None = None
         self.woken = asyncio.Event()
+        self._rested = asyncio.Event()
         self.delivered = 0
         self.failures = 0
         self.trouble = Trouble(f"alerts for the receiver {channel.name} could not be read")
@@ -64,6 +65,13 @@ class Sender:
             await try_until_done(self.send_waiting, self.trouble, POSTGRES_PAUSE)
             await self._rest()
 
+    async def send_now(self) -> None:
+        """Have `run` send what waits; return when all is sent, or the receiver takes no message now."""
+        if self._rests_until is None:
+            self._rested.clear()
+            self.woken.set()
+            await self._rested.wait()
+
     async def send_waiting(self) -> None:
         """Send all messages that are due. Returns early if the receiver takes no message now."""
         while self._rests_until is None and await self._send_next():
@@ -71,6 +79,8 @@ class Sender:
 
     async def _rest(self) -> None:
         """Wait for the end of a failed receiver's pause; without a failure for a notice, or for the next poll."""
+        if self._rests_until is not None or not self.woken.is_set():
+            self._rested.set()
         if self._rests_until is not None:
             await asyncio.sleep(max(0.0, (self._rests_until - self._now()).total_seconds()))
             self._rests_until = None

@@ -1,5 +1,6 @@
 """The book of a watch: the states of the alerts, and the transitions that follow from what a detector finds."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -9,6 +10,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from streams.alerts.evaluation.moment import Moment
 from streams.alerts.rules import Rule
 from streams.alerts.scope import Stream
 from streams.alerts.transition import Evidence, Step, Transition, alert_id_of
@@ -135,10 +137,18 @@ class Book:
         if step is not None:
             yield stream, step, seen
 
-    def transition(
-        self, stream: Stream, step: Step, seen: Seen, number: int, now: datetime, source_lsn: str | None
-    ) -> Transition:
-        """Return a step of a stream's alert as it is stored and told."""
+    def transitions(self, decided: Iterable[Decided], moment: Moment) -> list[Transition]:
+        """Return steps as they are stored and told, each with its number: an alert may have taken several steps."""
+        steps = list(decided)
+        left = Counter(stream for stream, _, _ in steps)
+        transitions = []
+        for stream, step, seen in steps:
+            left[stream] -= 1
+            number = self.alerts[stream].number - left[stream]
+            transitions.append(self._transition(stream, step, seen, number, moment))
+        return transitions
+
+    def _transition(self, stream: Stream, step: Step, seen: Seen, number: int, moment: Moment) -> Transition:
         tenant, pipeline, from_stage, to_stage = identifiers(stream)
         return Transition(
             alert_id=self.alerts[stream].alert_id,
@@ -147,7 +157,7 @@ class Book:
             kind=self.rule.kind,
             step=step,
             at=from_microseconds(seen.at),
-            decided_at=now,
+            decided_at=moment.now,
             severity=self.rule.severity,
             evidence=seen.evidence,
             tenant_id=tenant,
@@ -158,7 +168,7 @@ class Book:
             window_start=from_microseconds(seen.start),
             window_end=from_microseconds(seen.end),
             run_id=seen.run_id,
-            source_lsn=source_lsn,
+            source_lsn=moment.source_lsn,
             runbook=None if self.rule.runbook is None else str(self.rule.runbook),
         )
 

@@ -1,7 +1,7 @@
 """The evaluator: all watches at one moment, in one transaction with everything that they decide."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
@@ -37,6 +37,12 @@ FUNNELS_EVERY = 15.0
 
 OnLook = Callable[[float, Sequence[Transition]], None]
 """Called after every look with the look's seconds and transitions."""
+Deliver = Callable[[], Awaitable[object]]
+"""Awaited after a look with transitions, before memories are kept: alerts go first."""
+
+
+async def _deliver_later() -> None:
+    """Leave the delivery to others."""
 
 
 class Evaluator:
@@ -50,6 +56,7 @@ class Evaluator:
         patience: timedelta,
         term: Term,
         on_look: OnLook = lambda *_: None,
+        deliver: Deliver = _deliver_later,
     ) -> None:
         self._pool = pool
         self._rules = rules
@@ -57,6 +64,7 @@ class Evaluator:
         self._patience = patience
         self._term = term
         self._on_look = on_look
+        self._deliver = deliver
         self._looked_in: int | None = None
         self._watches: dict[Key, tuple[Wanted, AnyWatch]] = {}
         self._noted: dict[Key, tuple[object, ...]] = {}
@@ -103,6 +111,8 @@ class Evaluator:
                 moment = await read_moment(connection, self._patience)
                 transitions = await self._look(connection, moment)
             self._on_look(time.monotonic() - began, transitions)
+            if transitions:
+                await self._deliver()
             if moment.held is None and self._keeping.is_due(self._watches):
                 async with self._transaction() as connection:
                     await self._note_term(connection, moment)
@@ -136,7 +146,7 @@ class Evaluator:
             for want, watch in self._watches.values():
                 before = watch.place.closed
                 decided = await watch.look(connection, moment, self._names)
-                transitions += _transitions(watch, decided, moment)
+                transitions += watch.book.transitions(decided, moment)
                 await self._note(connection, want, watch)
                 if watch.place.closed != before:
                     self._keeping.close(want.key)
@@ -221,7 +231,7 @@ class Evaluator:
         self._watches[want.key] = want, watch
         for stream in set(watch.book.active) - set(want.streams):
             decided += watch.book.end(stream, "resolved", moment.at, "the rule does not cover it any more")
-        transitions = _transitions(watch, decided, moment)
+        transitions = watch.book.transitions(decided, moment)
         await self._note(connection, want, watch)
         return transitions
 
@@ -255,7 +265,7 @@ class Evaluator:
         decided: list[Decided] = []
         for stream in list(watch.book.active):
             decided += watch.book.end(stream, "resolved", moment.at, "the rule was taken away")
-        transitions = _transitions(watch, decided, moment)
+        transitions = watch.book.transitions(decided, moment)
         await self._note(connection, want, watch)
         return transitions
 
@@ -270,7 +280,7 @@ class Evaluator:
         return [
             transition
             for _, watch in self._watches.values()
-            for transition in _transitions(watch, watch.book.hold(moment.held, moment.at), moment)
+            for transition in watch.book.transitions(watch.book.hold(moment.held, moment.at), moment)
         ]
 
     async def _note(self, connection: Connection, want: Wanted, watch: AnyWatch) -> None:
@@ -282,17 +292,3 @@ class Evaluator:
             self._noted[want.key] = cursor
         if states := watch.book.stored():
             await connection.execute(sql("queries/alerts/states_note"), msgspec.json.encode(states).decode())
-
-
-def _transitions(watch: AnyWatch, decided: Iterable[Decided], moment: Moment) -> list[Transition]:
-    """Return transitions with their numbers: an alert may have taken several steps."""
-    steps = list(decided)
-    left: dict[object, int] = {}
-    for stream, _, _ in steps:
-        left[stream] = left.get(stream, 0) + 1
-    transitions = []
-    for stream, step, seen in steps:
-        left[stream] -= 1
-        number = watch.book.alerts[stream].number - left[stream]
-        transitions.append(watch.book.transition(stream, step, seen, number, moment.now, moment.source_lsn))
-    return transitions

@@ -17,7 +17,9 @@ SECOND = 1_000_000
 AHEAD = 10 * SECOND
 """Microseconds of source time before a look from which profiles are read in advance; half a bucket at most."""
 MANY = 20_000
-"""Partials from which on all profiles are read anew."""
+"""Partials from which on all profiles are read anew, in an installation with few streams."""
+STREAMS_OF_A_PARTIAL = 3
+"""With many streams: this many streams of a partition for each of these partials, a twelfth of the whole table."""
 
 Which = tuple[UUID, int, int]
 """The epoch, and start and end of a window."""
@@ -54,13 +56,14 @@ class OpenWindow:
             if flush != self._flushes.get(partition, 0)
         }
         known = (list(moved), list(moved.values()))
-        if self._which != (epoch, start, end) or await self._many(connection, epoch, *known):
+        many = max(MANY, len(flushes) * len(self._streams) // STREAMS_OF_A_PARTIAL)
+        if self._which != (epoch, start, end) or await self._touched(connection, epoch, *known, many) >= many:
             self._which, self._profile = (epoch, start, end), Profile.compact(len(self._streams))
             every = sql("queries/alerts/partial_profiles")
             await fetch_in_batches(connection, self._put, every, *place)
         elif moved:
             changes = sql("queries/alerts/partial_changes")
-            await fetch_in_batches(connection, self._put, changes, *place, *known)
+            await fetch_in_batches(connection, self._put, changes, *place, *known, many)
         self._flushes = flushes
         return Profile(self._profile.entered, self._profile.converted)
 
@@ -76,14 +79,19 @@ class OpenWindow:
             await self.read(connection, epoch, start, end)
             self._ahead_at = now
 
-    async def _many(
-        self, connection: Connection, epoch: UUID, partitions: Sequence[int], flushes: Sequence[int]
-    ) -> bool:
-        """Return True if so much was flushed that to read everything costs less."""
+    async def _touched(
+        self,
+        connection: Connection,
+        epoch: UUID,
+        partitions: Sequence[int],
+        flushes: Sequence[int],
+        most: int,
+    ) -> int:
+        """Return how many partials were flushed since, `most` at most."""
         touched: int = await connection.fetchval(
-            sql("queries/alerts/partial_touched"), epoch, partitions, flushes, MANY
+            sql("queries/alerts/partial_touched"), epoch, partitions, flushes, most
         )
-        return touched >= MANY
+        return touched
 
     def _put(self, rows: Sequence[asyncpg.Record]) -> None:
         """Take the profiles of steps; from a stage to itself: entries of every stream that begins there."""

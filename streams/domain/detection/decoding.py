@@ -19,6 +19,8 @@ _BASE = 10_000
 _CHUNK = 4096
 """Numbers that are decoded at once: the working memory stays small."""
 _HEAD = 4
+_DIGITS = 2
+"""Digits to the base 10,000 of a place."""
 _CELLS = [(i, i + age) for age in range(BUCKETS) for i in range(BUCKETS - age)]
 _ENTERED, _CONVERTED = np.array(_CELLS).T
 
@@ -50,15 +52,19 @@ def decode_converted(sent: Sequence[bytes]) -> Counts:
 
 def _chunk(sent: Sequence[bytes], places: int) -> Counts:
     """Return the count at each place (n, places)."""
-    digits = np.zeros((len(sent), places * 2), np.int32)
-    words = np.frombuffer(b"".join(sent), ">i2").astype(np.int32)
+    width = places * _DIGITS
+    words = np.frombuffer(b"".join(sent), ">i2")
     sizes = np.array([len(one) // 2 for one in sent], np.intp)
     heads = np.cumsum(sizes) - sizes
-    exponents, lengths = words[heads + 1], sizes - _HEAD
-    if (exponents >= 2 * places).any() or (exponents - lengths < -1).any() or words[heads + 2].any():
+    exponents, lengths = words[heads + 1].astype(np.intp), sizes - _HEAD
+    if (exponents >= width).any() or (exponents - lengths < -1).any() or words[heads + 2].any():
         raise ValueError(f"a number is no profile of {places} places")
-    rows = np.repeat(np.arange(len(sent)), lengths)
-    behind = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    digits[rows, exponents[rows] - behind] = words[heads[rows] + _HEAD + behind]
-    whole: Counts = digits[:, ::2] + digits[:, 1::2] * _BASE
+    is_digit = np.ones(len(words), bool)
+    is_digit[heads[:, None] + np.arange(_HEAD)] = False
+    # The first digit of a number belongs at its exponent, each further digit one place to the left.
+    first = np.arange(len(sent)) * width + exponents + np.cumsum(lengths) - lengths
+    digits = np.zeros(len(sent) * width, np.int16)
+    digits[np.repeat(first, lengths) - np.arange(lengths.sum())] = words[is_digit]
+    by_place = digits.reshape(len(sent), places, _DIGITS)
+    whole: Counts = by_place[:, :, 0] + by_place[:, :, 1] * np.int32(_BASE)
     return whole

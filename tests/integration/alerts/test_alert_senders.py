@@ -218,6 +218,20 @@ async def test_a_notice_wakes_the_senders_long_before_the_next_poll(
             await soon(partial(_has, site, number), 5)
 
 
+async def test_what_is_sent_now_needs_no_notice_and_no_poll(outbox: Outbox, site: Site) -> None:
+    sender = Sender(outbox.pool, outbox.hook(site.url), real_time, poll=60.0)
+    async with running(sender.run), asyncio.timeout(5):
+        for number in range(1, 4):
+            await outbox.put(transition(number=number))
+            await sender.send_now()
+            assert len(site.taken) == number
+        site.answer(503)
+        await outbox.put(transition(number=4))
+        await sender.send_now()  # ends with the refusal, and at once while the receiver is left alone
+        await sender.send_now()
+    assert len(site.taken) == 4
+
+
 async def test_the_poll_finds_what_no_notice_told_of(outbox: Outbox, site: Site) -> None:
     sender = Sender(outbox.pool, outbox.hook(site.url), real_time, poll=0.05)
     async with running(sender.run):

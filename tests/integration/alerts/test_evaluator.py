@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -183,6 +183,27 @@ async def test_an_evaluator_that_is_killed_after_its_decisions_and_before_its_me
         await site.release()
         await site.evaluator()
     assert await site.transitions() == ["fired", "resolved"]
+
+
+async def test_alerts_are_delivered_before_a_memory_is_kept(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluator = await learned(site)
+    order: list[str] = []
+    keep = memory.keep
+
+    async def deliver() -> None:
+        order.append(f"delivered {await site.transitions()}")
+
+    async def kept(connection: Connection, place: memory.PlaceKey, parts: Iterator[bytes]) -> None:
+        order.append("kept")
+        await keep(connection, place, parts)
+
+    monkeypatch.setattr(evaluator, "_deliver", deliver)
+    monkeypatch.setattr(memory, "keep", kept)
+    await site.minute_of(0.5)
+    await site.minute_of(0.03)
+    assert order == ["kept", "delivered ['fired']", "kept"]
 
 
 async def test_expectations_are_made_before_the_first_look_needs_them(site: Site) -> None:

@@ -1,5 +1,5 @@
--- 10,000 pipelines of 20 tenants with an open hour and an open day; 3 closed days each. One pipeline has 100,000 closed
--- windows; only the first two pairs have facts in its hours.
+-- Many pipelines of 20 tenants with an open hour and an open day; 3 closed days each. One pipeline has many closed hours;
+-- only the first two pairs have facts in its hours. The settings many.pipelines and many.hours say how many.
 set session_replication_role = replica; -- no foreign keys are checked, which would take most of the time
 
 create function pg_temp.id(kind text, number bigint) returns uuid
@@ -22,14 +22,18 @@ insert into funnelproof.prover (
 
 insert into funnelproof.pipeline_stage (stage_id, tenant_id, pipeline_id, name, display_order)
 select pg_temp.id('stage', p * 5 + s), pg_temp.id('tenant', p % 20), pg_temp.id('pipeline', p), 'Stage ' || s, s
-from generate_series(0, 9999) as p, generate_series(0, 4) as s;
+from generate_series(0, current_setting('many.pipelines')::integer - 1) as p, generate_series(0, 4) as s;
 
 insert into funnelproof.time_window (window_name, window_start, window_end, tilings, closed_at)
 select 'day', d, d + interval '1 day', '{""}', d + interval '1 day'
 from generate_series('2026-06-07Z'::timestamptz, '2026-06-09Z', '1 day') as d;
 insert into funnelproof.time_window (window_name, window_start, window_end, tilings, closed_at)
 select 'hour', h, h + interval '1 hour', '{""}', h + interval '1 hour'
-from generate_series('2026-06-10 09:00Z'::timestamptz - interval '99999 hours', '2026-06-10 09:00Z', '1 hour') as h;
+from generate_series(
+    '2026-06-10 09:00Z'::timestamptz - interval '1 hour' * (current_setting('many.hours')::integer - 1),
+    '2026-06-10 09:00Z',
+    '1 hour'
+) as h;
 insert into funnelproof.time_window (window_name, window_start, window_end, tilings) values
 ('hour', '2026-06-10 10:00Z', '2026-06-10 11:00Z', '{""}'),
 ('day', '2026-06-10Z', '2026-06-11Z', '{""}'),
@@ -38,7 +42,7 @@ insert into funnelproof.time_window (window_name, window_start, window_end, tili
 
 create temp table run as
 select w.window_name, w.window_start, w.window_end, p, gen_random_uuid() as run_id
-from funnelproof.time_window as w, generate_series(0, 9999) as p
+from funnelproof.time_window as w, generate_series(0, current_setting('many.pipelines')::integer - 1) as p
 where w.closed_at is not null and (w.window_name = 'day' or p = 7);
 
 insert into dyno_crm.report_run (id, tenant_id, report_type, generated_at, period_start, period_end, status)
@@ -61,7 +65,7 @@ insert into funnelproof.partial (
 )
 select pg_temp.id('epoch', 1), 0, pg_temp.id('tenant', p % 20), pg_temp.id('pipeline', p), w.window_name, w.window_start,
     w.window_end, pg_temp.id('stage', p * 5 + f), pg_temp.id('stage', p * 5 + f + t), 300 - 70 * f - 100 * t, 1
-from funnelproof.time_window as w, generate_series(0, 9999) as p, generate_series(0, 3) as f, generate_series(0, 1) as t
+from funnelproof.time_window as w, generate_series(0, current_setting('many.pipelines')::integer - 1) as p, generate_series(0, 3) as f, generate_series(0, 1) as t
 where w.closed_at is null and (w.window_name in ('hour', 'day') or p < 100) and 300 - 70 * f - 100 * t > 0;
 
 set session_replication_role = origin;

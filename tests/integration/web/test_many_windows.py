@@ -1,4 +1,7 @@
-"""Answers in a store of 100,000 closed windows of one pipeline and 10,000 pipelines come from indexes."""
+"""Answers in a store of many closed windows of one pipeline and many pipelines come from indexes.
+
+The measure `page-answers` of `bench/` asks the same of 100,000 windows and 10,000 pipelines.
+"""
 
 import asyncio
 import statistics
@@ -20,9 +23,10 @@ pytestmark = [pytest.mark.thorough, pytest.mark.timeout(600)]
 
 TENANT, PIPELINE = UUID("318ee5d4-6016-e0f8-2c2e-efccbc7609af"), UUID("a41b7bed-3ec6-5546-54e6-5e41c7defca6")
 STAGES = UUID("28709d86-1624-db94-0916-d7e4137317f5"), UUID("9db35136-ca9f-7a2e-90eb-b6bb718dd40b")
+PIPELINES, HOURS = 2_500, 25_000
 ASKED = 20
 MOST_SECONDS = 0.1
-MOST_ROWS = 2000
+MOST_ROWS = 300
 """The most rows that one answer may read of the large tables."""
 READ = """
 select relname, coalesce(seq_tup_read, 0) as scanned, coalesce(idx_tup_fetch, 0) as fetched
@@ -47,6 +51,7 @@ class Crowd:
 @pytest.fixture
 async def crowd(database: str) -> AsyncIterator[Crowd]:
     connection = await asyncpg.connect(database)
+    await connection.execute(f"set many.pipelines = {PIPELINES}; set many.hours = {HOURS}")
     await connection.execute((Path(__file__).parent / "many.sql").read_text())
     await connection.execute("vacuum analyze")
     with serving(Settings(source_dsn=database)) as address:
@@ -57,7 +62,7 @@ async def crowd(database: str) -> AsyncIterator[Crowd]:
 
 async def test_every_answer_comes_from_indexes_within_a_tenth_of_a_second(crowd: Crowd) -> None:
     where = f"tenant={TENANT}&pipeline={PIPELINE}&window=hour"
-    old = "2017-01-01T00:30:00Z"
+    old = "2024-01-01T00:30:00Z"
     deep = (await crowd.client.get(f"/runs?{where}&limit=1000")).json()["next"]
     paths = [
         "/pipelines", "/pipelines?q=a41b7bed", f"/funnel?{where}", f"/funnel?{where}&at={old}", f"/windows?{where}",
