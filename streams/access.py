@@ -184,7 +184,7 @@ class Access(BaseSettings):
 
     @property
     def brokers(self) -> Brokers:
-        """The Kafka brokers, with all that a client needs to reach them."""
+        """The Kafka brokers, and a client's means to reach the brokers."""
         tls = sasl = None
         if self.kafka_security_protocol in ("SSL", "SASL_SSL"):
             password = _shown(self.kafka_ssl_key_password)

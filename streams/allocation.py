@@ -1,4 +1,4 @@
-"""How the process takes memory from the system, and gives memory back."""
+"""Memory that the process takes from the system and gives back."""
 
 import ctypes
 from contextlib import suppress

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Dis
 from streams.alerts.secrets import ServiceAddress, SigningSecret, WebAddress
 
 KAFKA = "kafka"
-"""The receiver that is always there: the topic `<instance>.alerts`."""
+"""The receiver of every installation: the topic `<instance>.alerts`."""
 
 
 class _Receiver(BaseModel):

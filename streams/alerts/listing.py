@@ -1,4 +1,4 @@
-"""What is on now: alerts, silences, spent budgets, and the evaluator behind them."""
+"""The present: alerts, silences, spent budgets, and the evaluator behind them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

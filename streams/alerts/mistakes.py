@@ -30,7 +30,7 @@ _WORDS = {
     "url_scheme": "is no address: write https://host/path",
     "url_type": "is no text: write it in quotes",
 }
-"""What to say of an error of pydantic, by its type; other errors say enough."""
+"""Words for an error of pydantic, by the error's type; other errors say enough."""
 
 
 class Mistake(NamedTuple):

@@ -40,7 +40,7 @@ class Funnels:
 
 
 class Stream(NamedTuple):
-    """What a rule watches: a pair of stages of a pipeline, or the entries into a stage (`to_stage` None)."""
+    """A subject of a rule: a pair of stages of a pipeline, or the entries into a stage (`to_stage` None)."""
 
     scope: Scope
     from_stage: str

@@ -63,7 +63,7 @@ class AlertService:
 
     @property
     def active(self) -> bool:
-        """True while this process is the one that evaluates."""
+        """True while this process evaluates."""
         return self._term.number is not None
 
     @property

@@ -1,4 +1,4 @@
-"""What a rule sees in each stream, at the traffic that was learned from the stored runs."""
+"""The drops that a rule sees in each stream, at the traffic that was learned from the stored runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ HORIZONS = (1, 7, 30)
 
 @dataclass(frozen=True)
 class Sight:
-    """What was learned of a stream, and the smallest relative falls that an alert finds on average.
+    """The knowledge about a stream, and the smallest relative falls that an alert finds on average.
 
     `windows` are the windows of the baseline, `entered` the entries of a mean window, `rate` the conversion rate (None
     for entries into a stage), `variation` the standard deviation between windows relative to the mean. `smallest` has

@@ -108,5 +108,5 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_verdict(self) -> bool:
-        """Whether the step belongs to the alert's verdict, not to its hold."""
+        """True if the step belongs to the alert's verdict, not to its hold."""
         return self.step in VERDICTS

@@ -1,4 +1,4 @@
-"""What `funnelproof alerts check` has found, for people and for programs."""
+"""The findings of `funnelproof alerts check`, for people and for programs."""
 
 from rich.markup import escape
 from rich.table import Table
@@ -11,11 +11,11 @@ from streams.cli.output import stdout
 from streams.terminal.shapes import printable
 
 _SHOWN = 40
-"""Streams of a rule that are shown; `--json` has all."""
+"""The number of shown streams of a rule; `--json` has every stream."""
 
 
 def checked_as_json(found: CheckedFile) -> dict[str, object]:
-    """Return the rules, with the streams that each rule covers, as JSON has them."""
+    """Return the rules for JSON, a rule with the streams that the rule covers."""
     return {
         "sound": found.is_sound,
         "pipelines": len(found.known.funnels),
@@ -74,7 +74,7 @@ def _sight_as_json(sight: Sight | None) -> dict[str, object]:
 
 
 def show_checked(found: CheckedFile) -> None:
-    """Print the rules as tables, then each trouble on a line of its own."""
+    """Print the rules as tables, then a line for every trouble."""
     table = Table(
         "rule", "kind", "window", "fires when", "covers", "receivers", box=None, padding=(0, 2, 0, 0)
     )

@@ -1,4 +1,4 @@
-"""What `funnelproof alerts simulate` has found, for people and for programs."""
+"""The findings of `funnelproof alerts simulate`, for people and for programs."""
 
 from math import inf, isfinite
 from pathlib import Path
@@ -11,7 +11,7 @@ from streams.domain.windows import from_microseconds
 from streams.terminal.shapes import printable
 
 _TOLD = 30
-"""Transitions that are printed; `--json` prints all."""
+"""The number of printed transitions; `--json` prints every transition."""
 
 
 def simulated_as_json(found: Simulated) -> dict[str, object]:

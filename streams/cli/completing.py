@@ -1,4 +1,4 @@
-"""What the shell offers for the value of an option after Tab: kinds of windows, tenants, pipelines.
+"""Words that the shell offers for the value of an option after Tab: kinds of windows, tenants, pipelines.
 
 A completion keeps nobody waiting and prints nothing: without settings, or without a quick answer of the report
 database, nothing is offered. Shells run what they are offered through `eval`, or put it on the line as it is. A label
@@ -22,7 +22,7 @@ _WORD = re.compile(r"\w[\w.-]*")
 _NO_HELP = re.compile(r"[^\w .,/+-]+")
 
 Offers = list[tuple[str, str]]
-"""Values, each with a help text that some shells show."""
+"""Values with help texts, for shells with room for help."""
 
 
 def windows(incomplete: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Commands that run until they are told to end."""
+"""Commands that run until a signal ends the command."""
 
 import asyncio
 import contextlib

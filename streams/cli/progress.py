@@ -1,4 +1,4 @@
-"""What a command is doing now, told on stderr while the command works."""
+"""The present step of a command, told on stderr while the command works."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""What the demo evaluates alerts with: a rule file, and an Alertmanager where one is installed."""
+"""The demo's means to evaluate alerts: a rule file, and an Alertmanager where one is installed."""
 
 import os
 import shutil
@@ -32,7 +32,7 @@ receivers: [{name: page}]
 
 
 def alertmanager(folder: Path) -> tuple[Program, str] | None:
-    """Return an Alertmanager that shows alerts on its page and sends nothing, and its address; None without one."""
+    """Return an Alertmanager that sends nothing and its address, or None where no Alertmanager is installed."""
     program = next(filter(None, map(shutil.which, _PROGRAMS)), None)
     if program is None:
         return None

@@ -13,5 +13,5 @@ def has_display(environment: Mapping[str, str], platform: str = sys.platform) ->
 
 
 def open_in_browser(url: str) -> None:
-    """Show the page in the user's browser, if there is one. A browser that fails stops nothing."""
+    """Show the page in the user's browser, where the user has a browser. A browser that fails stops nothing."""
     webbrowser.open(url, new=2)

@@ -32,7 +32,7 @@ class FunnelStep:
 
     @property
     def age(self) -> timedelta | None:
-        """The age of the counts; None while they are incomplete."""
+        """The age of the counts; None while counts are incomplete."""
         return self.looked_at - self.as_of if self.as_of else None
 
 
@@ -98,7 +98,7 @@ class Verdict:
 
     @property
     def numbers(self) -> str:
-        """What was seen and what was expected, for example `3 of 41 converted, 28 expected`."""
+        """Seen and expected numbers, for example `3 of 41 converted, 28 expected`."""
         if self.transition == "retracted":
             return "a correction has changed the numbers"
         if self.expected_count is None:
@@ -108,7 +108,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class AlertCounts:
-    """How many alerts fired, were resolved, and were retracted."""
+    """The numbers of alerts that fired, were resolved, and were retracted."""
 
     fired: int = 0
     resolved: int = 0

@@ -1,4 +1,4 @@
-"""What goes wrong in the story of the demo, so that alerts fire, resolve and are retracted.
+"""Mishaps in the story of the demo, so that alerts fire, resolve and are retracted.
 
 ```
    0  2 s     begin       15          30  34 s

@@ -38,7 +38,7 @@ class FirstEntries(NamedTuple):
 
 @dataclass(frozen=True)
 class DealView:
-    """A deal: its rows, and its first entries by window."""
+    """A deal: rows, and first entries by window."""
 
     rows: tuple[RowView, ...]
     windows: tuple[FirstEntries, ...]

@@ -1,4 +1,4 @@
-"""Timezones: their names, their offsets from UTC, and the setting that gives tenants timezones of their own."""
+"""Timezones: names, offsets from UTC, and the setting that gives a tenant a timezone."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta

@@ -29,7 +29,7 @@ class Host(Protocol):
 
     @property
     def fatal(self) -> BaseException | None:
-        """The error that stops the worker, or None."""
+        """The error at which the worker stops, or None."""
 
     async def die(self, reason: BaseException) -> None:
         """Stop the worker."""

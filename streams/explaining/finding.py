@@ -76,7 +76,7 @@ class ConcernedRow:
 
 @dataclass(frozen=True)
 class Finding:
-    """Why a pair of stages differs in a closed window: a fault, of a deal where the fault has one, in a sentence.
+    """The reason of a difference in a pair of stages of a closed window: a fault, of a deal or of none, in a sentence.
 
     `run` is the latest run, or the missing run, of the window.
     """

@@ -1,4 +1,4 @@
-"""What the log says of the asked windows, folded up to given positions, a partition at a time."""
+"""The word of the log about the asked windows, folded up to given positions, a partition at a time."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

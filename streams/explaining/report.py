@@ -1,4 +1,4 @@
-"""What the report database says of the asked windows, all from a single snapshot."""
+"""The word of the report database about the asked windows, all from a single snapshot."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence

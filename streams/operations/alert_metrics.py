@@ -20,7 +20,7 @@ _LOOK_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 
 @dataclass(frozen=True)
 class Sent:
-    """What a sender has done since the start, in transitions and failed attempts."""
+    """The work of a sender since the start, in transitions and failed attempts."""
 
     delivered: int
     failures: int

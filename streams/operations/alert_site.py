@@ -36,7 +36,7 @@ class AlertPages:
         self._metrics = metrics
 
     async def metrics(self, request: web.Request) -> web.Response:
-        """Return all metrics in the form that the client asks for."""
+        """Return the metrics in the client's form."""
         self._metrics.reading = read_alerts(self._service, await self._overview(), time.monotonic())
         return exposed(self._metrics.registry, request)
 
@@ -64,6 +64,6 @@ def troubles(now: AlertReading) -> Sequence[str]:
 
 
 def warnings(now: AlertReading) -> Sequence[str]:
-    """Return what to mend although the process does its work, a line each."""
+    """Return a line about every part to mend although the process does its work."""
     held = [] if now.held is None else [f"nothing is decided: {now.held}"]
     return [*held, *(f"the former rules hold: {mistake}" for mistake in now.broken)]

@@ -1,4 +1,4 @@
-"""The answers of an installation's servers, each asked alone: one silent server hides no other."""
+"""The answers of an installation's servers, asked separately: a silent server hides no answer."""
 
 import asyncio
 import json

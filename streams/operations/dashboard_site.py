@@ -63,7 +63,7 @@ class DashboardPages:
         self._counted_at: float | None = None
 
     async def metrics(self, request: web.Request) -> web.Response:
-        """Return all metrics in the form that the client asks for."""
+        """Return the metrics in the client's form."""
         self._metrics.reading = await self._read()
         return exposed(self._metrics.registry, request)
 

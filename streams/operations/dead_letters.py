@@ -65,7 +65,7 @@ class DeadLetter:
 
 @dataclass(frozen=True)
 class HeldKind:
-    """What the letters hold back of a kind of window: runs published as estimates since the oldest letter."""
+    """The results of a kind of window that letters hold back: runs published as estimates since the oldest letter."""
 
     window_name: str
     estimated_runs: int

@@ -23,7 +23,7 @@ def process_registry() -> CollectorRegistry:
 
 
 def exposed(registry: CollectorRegistry, request: web.Request) -> web.Response:
-    """Return all metrics in the form that the client asks for."""
+    """Return the metrics in the client's form."""
     body, form = encoded(registry, request.headers.get("Accept", ""))
     return web.Response(body=body, headers={"Content-Type": form})
 

@@ -50,7 +50,7 @@ _ROWS = "select count(*) from dyno_crm.deal_pipeline_stage_state"
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a step is: `done` of `total`, both 0 where a step has no measure. `note` says what is waited for."""
+    """The progress of a step: `done` of `total`, both 0 where a step has no measure. `note` says what is waited for."""
 
     step: str
     done: int = 0
@@ -63,7 +63,7 @@ Tell = Callable[[Progress], None]
 
 @dataclass(frozen=True)
 class RebuildPlan:
-    """What a rebuild will do, a line each. `goes_on` is the note of a rebuild that was interrupted."""
+    """The steps of a rebuild, a line each. `goes_on` is the note of a rebuild that was interrupted."""
 
     lines: list[str]
     goes_on: RebuildNote | None = None

@@ -76,7 +76,7 @@ def troubles(now: ReconcileReading) -> Sequence[str]:
 
 
 def warnings(now: ReconcileReading) -> Sequence[str]:
-    """Return what to look at although the process does its work, a line each."""
+    """Return a line about every part to look at although the process does its work."""
     found = []
     if now.ledger is not None and now.ledger.different:
         found.append(

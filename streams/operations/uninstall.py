@@ -80,7 +80,7 @@ class Uninstall:
 
     @property
     def left(self) -> list[str]:
-        """One line for each part that stays."""
+        """A line for every part that stays."""
         elsewhere = (
             f"the folder {self.settings.state_dir} (FUNNELPROOF_STATE_DIR) on other machines with workers"
         )

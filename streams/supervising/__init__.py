@@ -1,1 +1,1 @@
-"""A supervisor keeps programs running beside each other. The package knows nothing about funnels."""
+"""A supervisor keeps several programs running. The package knows nothing about funnels."""

@@ -1,4 +1,4 @@
-"""One log of several programs: each line has the name of its program."""
+"""A log of several programs: a line begins with the program's name."""
 
 import asyncio
 import contextlib

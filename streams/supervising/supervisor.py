@@ -63,7 +63,7 @@ class Supervisor:
         self._keepers.add(asyncio.create_task(self._keep(program)))
 
     def kill(self) -> None:
-        """Kill all programs: for a user who does not want to wait for their end."""
+        """Kill the programs, for a user who does not want to wait."""
         for run in self._runs.values():
             run.kill()
 

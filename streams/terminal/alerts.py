@@ -11,7 +11,7 @@ from streams.web.alert_model import Alert
 from streams.web.words import moment, percent, stage
 
 _ALERTS = 4
-"""The most alerts that are told one by one."""
+"""The most alerts that have a line."""
 _STATES = {"firing": "bold red", "silenced": "magenta", "held": "yellow", "pending": "yellow"}
 
 

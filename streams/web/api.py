@@ -55,7 +55,7 @@ CSV: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "The rows, with an ETag."},
     304: {"description": "The client has the rows of this ETag."},
 }
-"""What a list answers besides JSON, for OpenAPI."""
+"""The answer of a list besides JSON, for OpenAPI."""
 _PAIR = (
     "from_stage_id", "from_stage", "to_stage_id", "to_stage", "entered", "converted", "rate", "low", "high", "of_first",
     "entered_before", "converted_before", "rate_before", "change", "change_low", "change_high",
@@ -157,7 +157,7 @@ async def runs(
 
 @router.get("/runs/{run_id}", response_model=RunWithFacts, responses=CSV)
 async def run(request: Request, read: Read, run_id: UUID, form: Format = "json") -> Response:
-    """Return a run with its proof and its facts."""
+    """Return a run with proof and facts."""
     found = await read_run(read, run_id)
     if form == "csv":
         return table(request, "run", map(pair_row, found.pairs), _PAIR, None)

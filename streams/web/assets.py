@@ -10,7 +10,7 @@ MEDIA = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8
 
 @dataclass(frozen=True)
 class Asset:
-    """A file: its public name, its bytes and its media type."""
+    """A file: public name, bytes and media type."""
 
     name: str
     body: bytes

@@ -1,4 +1,4 @@
-"""A page that is followed, and its parts as its followers are sent them."""
+"""A followed page, and the page's parts for the followers."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ class Channel:
     task: asyncio.Task[None] | None = None
 
     def is_due(self, state: object, now: float) -> bool:
-        """Whether the page must be read; `state` is the database's, `now` the loop's time."""
+        """Return True if the page must be read; `state` is the database's, `now` the loop's time."""
         age = now - self.read_at
         return (
             not self.is_read

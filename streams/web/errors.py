@@ -1,4 +1,4 @@
-"""The failures that a request can meet, each with the status of its answer."""
+"""The failures of requests, with the status of the answer."""
 
 from streams.errors import FunnelproofError
 

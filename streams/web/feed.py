@@ -1,4 +1,4 @@
-"""What followers of a page are sent: each part of the page once for every change, the same bytes to all followers.
+"""The parts of a page for its followers: each part of the page once for every change, the same bytes to all followers.
 
 One statement every QUARTER second tells whether anything was flushed, published or compared. A page is read anew only
 then, and only while somebody follows the page.

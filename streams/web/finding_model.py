@@ -13,7 +13,7 @@ Fault = Literal[
 
 
 class Finding(Answer):
-    """Why a pair of stages differs in a closed window from the canonical SQL, as `reconcile --explain` has found.
+    """The reason why a closed window differs from the canonical SQL in a pair, as `reconcile --explain` has found.
 
     `fault` is the place at which the number went wrong. Four witnesses have counted the pair: the canonical SQL over
     the CRM's rows (`source`), the log, the workers (`partials`) and the published run (`facts`); null where a witness

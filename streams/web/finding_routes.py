@@ -127,7 +127,7 @@ async def page(
     state: Which = "open",
     cursor: Cursor = None,
 ) -> Response:
-    """Show findings; each leads to its window and to its deal."""
+    """Show findings; a finding leads to a window and to a deal."""
     found = await _findings(request, read, reader, of, state, cursor, ON_PAGE)
     text = render("findings", reader, page=found, state=state, shows_deals=DEALS in reader.may)
     return HTMLResponse(text, headers=FRESH)

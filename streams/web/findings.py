@@ -45,7 +45,7 @@ class Of:
 
 @dataclass(frozen=True)
 class Witness:
-    """What a witness counts of a pair; None: the witness says nothing.
+    """The counts of a witness for a pair; None: the witness says nothing.
 
     `goes_wrong`: the first witness that counts otherwise than the witness before.
     """

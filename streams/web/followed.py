@@ -1,4 +1,4 @@
-"""The pages that can be followed: what each reads, and which parts of it are pushed."""
+"""The pages that can be followed: the data that a page reads, and the parts that are pushed."""
 
 import time
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ class Followed(Protocol):
 
     @property
     def key(self) -> object:
-        """What pages have in common that are the same bytes."""
+        """The key that pages with the same bytes share."""
 
     async def parts(self, read: Reading) -> dict[str, str]:
         """Return the parts, by name."""

@@ -1,4 +1,4 @@
-"""How fresh the numbers are, by the report database's clock alone."""
+"""The freshness of the numbers, by the report database's clock alone."""
 
 from collections.abc import Mapping
 from datetime import timedelta

@@ -167,7 +167,7 @@ def pairs_of(rows: Sequence[Mapping[str, Any]]) -> list[Pair]:
 
 
 def _with(pairs: Sequence[Pair], told: Told) -> list[Pair]:
-    """Return the pairs with what their profiles tell."""
+    """Return the pairs with the figures of the profiles."""
     return [
         pair.model_copy(
             update={

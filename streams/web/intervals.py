@@ -1,4 +1,4 @@
-"""How sure a conversion rate is: intervals that hold the true rate 95 times of 100, for one look at mature deals."""
+"""The certainty of a conversion rate: intervals with the true rate 95 times of 100, for a look at mature deals."""
 
 import math
 from dataclasses import dataclass

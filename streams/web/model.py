@@ -23,7 +23,7 @@ class Page(Answer, Generic[T]):
 
 
 class Pipeline(Answer):
-    """A pipeline with its tenant, both with the names that the CRM has for them, and the number of its stages."""
+    """A pipeline with the tenant, the CRM's names for both, and the number of stages."""
 
     tenant_id: UUID
     tenant: str | None
@@ -200,7 +200,7 @@ class Reconciliation(Answer):
 
 
 class Health(Answer):
-    """How fresh and how sure the numbers are.
+    """The freshness and the certainty of the numbers.
 
     `state`: `live`; `in_doubt`, if results are estimates; `late`, if a partition's counts are seconds old; `not_live`,
     if minutes old; `loading`, while partitions are read for the first time; `unknown`, without an installation. `age`:
@@ -221,7 +221,7 @@ class Health(Answer):
 
 
 class FieldProblem(Answer):
-    """What is wrong with a parameter."""
+    """A mistake in a parameter."""
 
     field: str
     message: str

@@ -1,4 +1,4 @@
-"""What the site does, as others may count it: answers, statements, and failures of the databases."""
+"""The work of the site, for others to count: answers, statements, and failures of the databases."""
 
 import time
 from typing import Protocol

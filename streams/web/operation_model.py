@@ -9,7 +9,7 @@ from streams.web.model import Answer, Health, Reconciliation
 
 
 class Trouble(Answer):
-    """What is wrong, and what to do. `part` is the part of the answer with the evidence."""
+    """A trouble, and the way out. `part` is the part of the answer with the evidence."""
 
     part: Literal["workers", "partitions", "proof", "windows", "doubts", "comparisons", "alerts", "kafka"]
     text: str
@@ -26,7 +26,7 @@ class Worker(Answer):
 
 
 class Partition(Answer):
-    """How far a partition is folded. `end` is the log's end as a proof has last read the end, `end_age` ago.
+    """The progress of a partition. `end` is the log's end as a proof has last read the end, `end_age` ago.
 
     `lag` is the number of records up to there; null where the reading is too old to tell. `is_replayed`: the partition
     has a new worker, which reads the log up to where the former worker was.
@@ -131,7 +131,7 @@ class FindingsOfWindow(Answer):
 
 
 class Findings(Answer):
-    """What `reconcile --explain` has found, as long as the windows are not found equal; the oldest windows first."""
+    """The findings of `reconcile --explain`, as long as the windows are not found equal; the oldest windows first."""
 
     open: int
     windows: int
@@ -177,7 +177,7 @@ class Evaluator(Answer):
 
 
 class Epoch(Answer):
-    """What the counts stand for: every living worker counts the same."""
+    """The meaning of the counts: every living worker counts the same."""
 
     epoch: UUID
     topic: str

@@ -13,7 +13,7 @@ WAITED_SECONDS = 60.0
 
 
 def troubles_of(found: Operations) -> Iterator[Trouble]:
-    """Yield what is wrong, what stops the most first."""
+    """Yield the troubles, the greatest trouble first."""
     yield from _of_workers(found)
     yield from _of_results(found)
     yield from _of_delivery(found)

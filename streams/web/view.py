@@ -1,4 +1,4 @@
-"""All that the page of a pipeline shows, read in one snapshot."""
+"""The content of a pipeline's page, read in a snapshot."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ class View:
 
     @property
     def expected_until(self) -> datetime | None:
-        """The instant up to which expectations are told; None without one."""
+        """The instant up to which expectations are told, or None."""
         told = (row.pair.expected for row in self.rows)
         return next((each.until for each in told if each is not None and each.state == "known"), None)
 

@@ -1,4 +1,4 @@
-"""What a proof and an open window wait for, as far as the report database tells."""
+"""The things that a proof and an open window wait for, as far as the report database tells."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -49,7 +49,7 @@ class Alertmanager:
         self._dashboard = dashboard
 
     async def begin(self) -> None:
-        """Nothing to make ready: every message opens what the message needs."""
+        """Do nothing: every message opens a connection."""
 
     async def send(self, message: Message, now: datetime) -> None:
         """Post the message's transitions."""

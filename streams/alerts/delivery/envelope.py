@@ -17,7 +17,7 @@ SEVERAL = "application/cloudevents-batch+json"
 
 
 class Envelopes:
-    """Makes the events of one installation: `instance` is its name, `dashboard` its page's address."""
+    """Makes the events of an installation: `instance` is the name, `dashboard` the page's address."""
 
     def __init__(self, instance: str, dashboard: str | None) -> None:
         self._source = f"urn:funnelproof:{instance}"

@@ -11,7 +11,7 @@ from streams.store.database import Connection
 
 @dataclass(frozen=True)
 class ReceiverReading:
-    """What waits for a receiver.
+    """The backlog of a receiver.
 
     `waiting` counts transitions, the oldest of them decided at `oldest_at`, `age` seconds ago; `given_up` counts
     transitions that will not be delivered any more. `last_error` is the reason of the last failed attempt for the

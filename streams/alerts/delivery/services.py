@@ -50,7 +50,7 @@ class Service:
         self._attempt: _Attempt | None = None
 
     async def begin(self) -> None:
-        """Nothing to make ready: every message opens what the message needs."""
+        """Do nothing: every message opens a connection."""
 
     async def send(self, message: Message, now: datetime) -> None:
         """Send one notification for the message, however many transitions it has."""

@@ -42,4 +42,4 @@ class AlertTopic:
             raise ReceiverError(one_line(error)) from error
 
     async def close(self) -> None:
-        """Nothing to give up: a producer without a transaction holds nothing."""
+        """Do nothing: a producer without a transaction holds nothing."""

@@ -34,7 +34,7 @@ class Webhook:
         self._envelopes = envelopes
 
     async def begin(self) -> None:
-        """Nothing to make ready: every message opens what the message needs."""
+        """Do nothing: every message opens a connection."""
 
     async def send(self, message: Message, now: datetime) -> None:
         """Post one event, or in a storm a list of events."""

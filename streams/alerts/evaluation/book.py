@@ -25,7 +25,7 @@ TOLD_SHORTLY = timedelta(seconds=60)
 
 @dataclass(frozen=True)
 class Seen:
-    """What a transition rests on: the source's time, the window, the run of a closed window, and the numbers."""
+    """The ground of a transition: the source's time, the window, the run of a closed window, and the numbers."""
 
     at: int
     start: int

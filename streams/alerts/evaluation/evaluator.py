@@ -1,4 +1,4 @@
-"""The evaluator: all watches at one moment, in one transaction with everything that they decide."""
+"""The evaluator: every watch at a moment, in a transaction with all decisions."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -79,7 +79,7 @@ class Evaluator:
 
     @property
     def meters(self) -> Mapping[str, Meter]:
-        """How often windows surprised each rule, since this process has evaluated the rule."""
+        """The number of windows that surprised each rule, since this process has evaluated the rule."""
         meters: dict[str, Meter] = {}
         for want, watch in self._watches.values():
             if isinstance(watch, Watch):

@@ -39,7 +39,7 @@ class _Known(msgspec.Struct):
 
 @dataclass
 class Health:
-    """The conditions, each with the time since which the condition holds."""
+    """The conditions, with the time since a condition holds."""
 
     since: dict[str, datetime] = field(default_factory=dict)
 

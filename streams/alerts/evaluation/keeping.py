@@ -1,4 +1,4 @@
-"""What is made after the decisions of a look are committed, so that no alert waits: memories, and expectations.
+"""Memories and expectations, made after the decisions of a look are committed, so that no alert waits.
 
 A process that is killed between both has a cursor without a memory: the next process learns from the runs.
 """

@@ -41,7 +41,7 @@ class Looking:
         return Detector.empty(len(self.streams), self.season, test, self.log_thresholds())
 
     def log_thresholds(self) -> Reals:
-        """Return the logarithm of the evidence at which each stream fires."""
+        """Return by stream the logarithm of the evidence at which an alert fires."""
         return log_thresholds(self.rule, self.streams.streams)
 
     def look_at_closed(self, window: ClosedWindow, profile: Profile, names: Names) -> list[Decided]:

@@ -80,7 +80,7 @@ def numbers(
 
 
 def odds_of(log_evidence: float) -> float | None:
-    """Return evidence as odds; None where there is none."""
+    """Return evidence as odds; None without evidence."""
     return float(odds(log_evidence)) if isfinite(log_evidence) else None
 
 

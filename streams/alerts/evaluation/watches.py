@@ -50,7 +50,7 @@ class Wanted:
         return hashlib.sha256(told.encode()).hexdigest()
 
     def differs_in_streams(self, other: "Wanted") -> bool:
-        """Return True if the other is this watch with other streams, and nothing else differs."""
+        """Return True if `other` differs from the watch in the streams alone."""
         return self.streams != other.streams and (self.rule, self.timezone) == (other.rule, other.timezone)
 
     def make(self) -> AnyWatch:

@@ -131,7 +131,7 @@ def _months(played: Played) -> float:
 
 
 def _found(parts: Sequence[Played]) -> Iterator[Found]:
-    """Yield what was found of drops that began in the same window with the same share."""
+    """Yield the findings about drops with an equal share that began in a window."""
     delays: dict[tuple[int, float], list[float | None]] = {}
     for played in parts:
         by_stream = fired(played)

@@ -36,7 +36,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Lines:
-    """What was seen and expected in each window of each stream (windows, streams); NaN while learning.
+    """Seen and expected values of each window of each stream (windows, streams); NaN while learning.
 
     Rates of conversion; numbers of entries for a rule about traffic.
     """
@@ -48,7 +48,7 @@ class Lines:
 
 @dataclass(frozen=True)
 class Played:
-    """What happened in the reported windows. `learned` are the windows of each stream in which an alert could fire.
+    """The events of the reported windows. `learned` are the windows of each stream in which an alert could fire.
 
     `injected` are the starts of the first window with an injected drop, by stream; None where no drop was injected.
     """

@@ -35,7 +35,7 @@ _ALWAYS = -(2**62)
 
 @dataclass(frozen=True)
 class Wish:
-    """What is simulated. None: every rule, tenant and pipeline; the rules' own windows; from and until ever.
+    """The subject of a simulation. None: every rule, tenant and pipeline; the rules' own windows; from and until ever.
 
     Instants are microseconds. `draw`: keep what a picture needs. `processes` work at the same time; None: one a core.
     """
@@ -55,7 +55,7 @@ class Wish:
 
 @dataclass(frozen=True)
 class Simulated:
-    """What a simulation found: the figures of each rule, and the parts."""
+    """The findings of a simulation: the figures of each rule, and the parts."""
 
     figures: Sequence[Figures]
     parts: Sequence[Played]

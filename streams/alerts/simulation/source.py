@@ -72,7 +72,7 @@ class GeneratedTraffic:
     async def windows(
         self, wanted: Wanted, streams: Streams, part: int
     ) -> AsyncIterator[tuple[ClosedWindow, Profile]]:
-        """Yield generated windows; each part has traffic of its own."""
+        """Yield generated windows; every part has separate traffic."""
         windows = self.spans(wanted)
         if not windows:
             return

@@ -16,7 +16,7 @@ _GREATEST_ODDS = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What a look saw and what was expected of the same deals at the same age; each field has a value a pair."""
+    """Seen and expected numbers of the same deals at the same age; a field has a value a pair."""
 
     entered: Reals
     converted: Reals

@@ -32,7 +32,7 @@ class Decay:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When a window is looked at: the seasonal slot, the weight of a window that starts now, and the half-life."""
+    """The moment of a look: the seasonal slot, the weight of a window that starts now, and the half-life."""
 
     slot: int
     weight: float

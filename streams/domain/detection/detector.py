@@ -68,7 +68,7 @@ class Detector:
 
     @property
     def under(self) -> Hypotheses:
-        """What is expected of the window that is open, or that was closed last; raises ValueError before the first.
+        """The expectations of the open window, or of the last closed window; raises ValueError before the first.
 
         `edition` is another object after each change of the expectations.
         """

@@ -79,11 +79,11 @@ class DropTest:
 
 @dataclass(frozen=True, slots=True)
 class DropHypotheses:
-    """What is expected of a window of many pairs, without a drop and with a drop."""
+    """The expectations of a window of many pairs, without a drop and with a drop."""
 
     expected: Expectation
     measured: Reals
-    """What was measured on the last windows (3, n): see `recent.Recent`."""
+    """The measurements of the last windows (3, n): see `recent.Recent`."""
     drop: float
     highest: Reals
     """The highest probability of a conversion at each age (12, n)."""

@@ -32,7 +32,7 @@ _DELAY = np.maximum(_BY - _ENTERED, 0).T
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What is expected of the pairs in one window (the first axis is the pair)."""
+    """The expectations of the pairs in a window (the first axis is the pair)."""
 
     learned: Flags
     """The baseline has enough windows."""
@@ -66,7 +66,7 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """What a baseline says about any window; all but `cells` have an axis of slots."""
+    """The word of a baseline about any window; all but `cells` have an axis of slots."""
 
     cells: Reals
     """The share converted by the end of each bucket, by pair and bucket of entry (12, n, 12), without a season."""

@@ -1,4 +1,4 @@
-"""What the detector asks of a test: `evidence.DropTest` and `traffic.TrafficTest` answer."""
+"""The questions of the detector to a test: `evidence.DropTest` and `traffic.TrafficTest` answer."""
 
 from typing import Protocol
 
@@ -17,7 +17,7 @@ class Hypotheses(Protocol):
 
     @property
     def measured(self) -> Reals:
-        """What was measured on the last windows (3, n): see `recent.Recent`."""
+        """The measurements of the last windows (3, n): see `recent.Recent`."""
 
     def bounds(self, profile: Profile, ages: slice) -> tuple[Reals, Reals]:
         """Return by age what the logarithms of both E-values cannot exceed, and what the first cannot fall below.
@@ -30,7 +30,7 @@ class Hypotheses(Protocol):
 
 
 class Question(Protocol):
-    """What a rule looks for."""
+    """The question of a rule."""
 
     def hypotheses(self, baseline: Baseline, recent: Recent, known: Reals, moment: Moment) -> Hypotheses:
         """Return the hypotheses about a window; `known` is `Hypotheses.measured`, NaN where to be measured anew."""

@@ -1,4 +1,4 @@
-"""Where each pair keeps a window: in the baseline, waiting, or nowhere."""
+"""The place at which each pair keeps a window: in the baseline, waiting, or nowhere."""
 
 from dataclasses import dataclass
 from typing import Self

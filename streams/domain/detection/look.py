@@ -1,4 +1,4 @@
-"""What a look finds, and what looks at a window that has ended will need."""
+"""The findings of a look, and the needs of looks at a window that has ended."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from streams.domain.detection.profile import Flags, Profile, Reals
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a look found; each field has one value a pair."""
+    """The findings of a look; a field has a value a pair."""
 
     fired: Flags
     resolved: Flags
@@ -23,7 +23,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Foreseen:
-    """What looks at a window that has ended will need: by age, see `Hypotheses`."""
+    """The needs of looks at a window that has ended: by age, see `Hypotheses`."""
 
     profile: Profile
     most: Reals

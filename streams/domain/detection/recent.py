@@ -34,7 +34,7 @@ _TYPICAL = 0.10**2
 _LEVEL = 4
 """The level of today follows so many times faster than the baseline."""
 _PSEUDO = 1.0
-"""Pseudo-counts, so that no count is a level of 1."""
+"""Pseudo-counts: a window without counts has a level of 1."""
 _DRIFT = 0.05**2
 """The relative variance of true levels around the baseline: a measured level is believed as far as the doubt is smaller
 (the best linear predictor: Robinson, Statist. Sci. 1991, 6:15)."""

@@ -55,7 +55,7 @@ class TrafficTest:
 
 @dataclass(frozen=True, slots=True)
 class TrafficHypotheses:
-    """What is expected of a window's entries."""
+    """The expectations of a window's entries."""
 
     learned: Flags
     """The pairs with enough windows in the baseline."""
@@ -66,7 +66,7 @@ class TrafficHypotheses:
     dispersion: Reals
     """The variance of entries within a window, relative to a Poisson variable (n,)."""
     measured: Reals
-    """What was measured on the last windows (3, n): see `recent.Recent`."""
+    """The measurements of the last windows (3, n): see `recent.Recent`."""
     drop: float
 
     def __getitem__(self, pairs: slice | Rows) -> "TrafficHypotheses":
