@@ -36,8 +36,11 @@ published as (
                 told.pubname = publication.pubname
                 and (told.schemaname, told.tablename) <> ('dyno_crm', 'deal_pipeline_stage_state')
                 and not exists (
-                    select from pg_partition_tree(to_regclass('dyno_crm.deal_pipeline_stage_state')) as leaf
-                    where leaf.relid = to_regclass(format('%I.%I', told.schemaname, told.tablename))
+                    select
+                    from pg_partition_tree(to_regclass('dyno_crm.deal_pipeline_stage_state')) as leaf
+                    inner join pg_class as relation on leaf.relid = relation.oid
+                    inner join pg_namespace as own on relation.relnamespace = own.oid
+                    where own.nspname = told.schemaname and relation.relname = told.tablename
                 )
         ) as has_others
     from pg_publication as publication

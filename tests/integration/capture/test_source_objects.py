@@ -89,6 +89,18 @@ async def test_without_rights_nothing_is_made_and_the_printed_statements_are_all
     assert await kinds(crm) == {PUBLICATION: True, TRIGGER: True, FUNCTION: True}
 
 
+async def test_a_published_table_of_a_schema_that_the_role_must_not_use_is_told(
+    crm: OwnConnection, worker_role: str
+) -> None:
+    """Postgres may ask about every table of the database first, as the plan decides: no right must be needed."""
+    await crm.execute("create schema hidden; create table hidden.other (id uuid primary key)")
+    await crm.execute(f"create publication mine for table {TABLE}, hidden.other")
+    async with acting_as(crm, worker_role):
+        assert await kinds(crm) == {PUBLICATION: False}
+        with pytest.raises(PreconditionError, match="hidden.other"):
+            await make(crm)
+
+
 async def test_a_right_for_one_object_makes_no_object_while_the_other_lacks_it(
     crm: OwnConnection, worker_role: str
 ) -> None:
