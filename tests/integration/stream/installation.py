@@ -63,6 +63,16 @@ class Worker:
         return await asyncio.to_thread(self.process.wait, 30)
 
 
+SESSIONS = """
+select
+    pid, application_name, state, clock_timestamp() - xact_start as open_for, wait_event,
+    pg_blocking_pids(pid) as waits_for, left(query, 200) as query
+from pg_stat_activity
+where datname = current_database() and pid <> pg_backend_pid() and state <> 'idle'
+"""
+"""What the sessions of a database do, and for whom they wait."""
+
+
 @dataclass
 class Installation:
     """What a test does with an installation. `connection` is to the database of both the CRM and the facts."""
@@ -105,8 +115,11 @@ class Installation:
         """Ask until the answer is true; return after how many seconds it was."""
         began = time.monotonic()
         while not await self.connection.fetchval(question, *arguments):
-            spent = time.monotonic() - began
-            assert spent < seconds, f"not so after {seconds} s: {question} {arguments}\n{self.evidence()}"
+            if time.monotonic() - began >= seconds:
+                sessions = "\n".join(map(str, await self.connection.fetch(SESSIONS)))
+                raise AssertionError(
+                    f"not so after {seconds} s: {question} {arguments}\n{sessions}\n{self.evidence()}"
+                )
             await asyncio.sleep(0.05)
         return time.monotonic() - began
 
