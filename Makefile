@@ -7,7 +7,7 @@ PYTEST := $(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder
 # Tests start hundreds of processes of the program. Each would compile the program anew if Python kept no bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test chaos bench env lint docs reference check pictures lock clean
+.PHONY: demo test chaos bench env lint lint-types lint-sql lint-style lint-layers docs reference check pictures lock clean
 
 demo: env  ## from nothing to a running, reconciled funnel
 	@$(BIN)/funnelproof demo $(ARGS)
@@ -36,11 +36,20 @@ env: .venv/.complete
 	@touch $@
 
 lint: env  ## style, types, layers, SQL
+	@$(MAKE) --no-print-directory -j 2 lint-types lint-sql lint-style lint-layers
+
+lint-types: env
+	$(BIN)/mypy
+
+lint-sql: env
+	$(BIN)/sqlfluff lint --disable-progress-bar sql bench/sql reference
+
+lint-style: env
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+
+lint-layers: env
 	$(BIN)/lint-imports
-	$(BIN)/sqlfluff lint --disable-progress-bar sql bench/sql reference
 
 docs: env  ## the docs site in build/site; a warning is an error
 	$(BIN)/zensical build --clean --strict
