@@ -1,6 +1,7 @@
 """The page for engineers: every state of an installation, told from the report database alone."""
 
 import asyncio
+import re
 from typing import Any
 
 import httpx
@@ -109,8 +110,9 @@ async def test_a_marker_that_does_not_come_is_what_the_proof_waits_for(
         await mark(town.desk, age=40)
         await mark(town.desk, age=10)
         waits = (await told(client))["proof"]["waits_for"]
-        assert waits.startswith(
-            "marker 3, which has not come out of Kafka, nor have the 1 before: the capture is silent for 40 s"
+        assert re.match(
+            r"marker 3, which has not come out of Kafka, nor have the 1 before: the capture is silent for 4\d s",
+            waits,
         )
         await town.desk.connection.execute("truncate funnelproof.marker")
         await mark(town.desk, age=20, emitted=False)
