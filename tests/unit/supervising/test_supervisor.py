@@ -202,6 +202,7 @@ async def test_no_program_outlives_a_supervisor_that_is_killed(state: str) -> No
         tethers = [parent for process in family if (parent := process.parent())]
         if state == "stopped":
             tethers[0].suspend()
+            await soon(lambda: tethers[0].status() == psutil.STATUS_STOPPED)
         owner.kill()
     await soon(lambda: not any(alive(process.pid) for process in [*family, *tethers]))
 
