@@ -58,7 +58,10 @@ class Running:
 
     def suspend_worker(self) -> None:
         """Stop a worker's process, as a debugger would."""
-        next(process for words, process in self.parts.items() if words.startswith("worker")).suspend()
+        worker = next(process for words, process in self.parts.items() if words.startswith("worker"))
+        worker.suspend()
+        while worker.status() != psutil.STATUS_STOPPED:
+            time.sleep(0.01)
 
     def url(self, name: str) -> str:
         """The address that the summary tells."""
