@@ -21,6 +21,7 @@ from tests.integration.stream.funnel import Funnel
 from tests.integration.stream.installation import Installation, installed
 from tests.integration.stream.writing import keep_writing
 from tests.servers import Servers
+from tests.standing_still import stop
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(240)]
 
@@ -58,10 +59,7 @@ class Running:
 
     def suspend_worker(self) -> None:
         """Stop a worker's process, as a debugger would."""
-        worker = next(process for words, process in self.parts.items() if words.startswith("worker"))
-        worker.suspend()
-        while worker.status() != psutil.STATUS_STOPPED:
-            time.sleep(0.01)
+        stop(next(process.pid for words, process in self.parts.items() if words.startswith("worker")))
 
     def url(self, name: str) -> str:
         """The address that the summary tells."""

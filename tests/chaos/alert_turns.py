@@ -6,15 +6,12 @@ A drop is short: a drop of 14 windows would become the usual rate.
 import asyncio
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
-
-import psutil
 
 from tests.chaos.alert_traffic import FALLEN, USUAL
 from tests.chaos.alerting import PIPELINES, Alarm
 from tests.chaos.stage import FOLDING
+from tests.standing_still import stopped
 
 DROP = 100
 """The most ticks of a drop."""
@@ -110,14 +107,14 @@ async def stall(alarm: Alarm, what: str, seconds: float) -> str:
     """Let something stand still in usual traffic: no alert; a drop meanwhile is told of after, and not before."""
     await asyncio.sleep(5)
     fired = await alarm.fired()
-    with _stopped(_process(alarm, what)):
+    with stopped(_process(alarm, what)):
         await asyncio.sleep(seconds)
         assert await alarm.fired() == fired
     await _caught_up(alarm)
     await asyncio.sleep(10)
     assert await alarm.fired() == fired, alarm.evidence()
     alarm.flow.rate = FALLEN
-    with _stopped(_process(alarm, what)):
+    with stopped(_process(alarm, what)):
         await asyncio.sleep(15)
     alarm.flow.rate = USUAL
     await alarm.quiet(fired + PIPELINES)
@@ -131,16 +128,6 @@ def _process(alarm: Alarm, what: str) -> int:
     pid = alarm.servers.stack.connect.pid
     assert pid is not None
     return pid
-
-
-@contextmanager
-def _stopped(pid: int) -> Iterator[None]:
-    process = psutil.Process(pid)
-    process.suspend()
-    try:
-        yield
-    finally:
-        process.resume()
 
 
 async def _caught_up(alarm: Alarm) -> None:

@@ -12,8 +12,9 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 
 from streams.cdc.topics import Topics
 from tests.chaos.change_log import log_ends, read
-from tests.chaos.stage import FOLDING, Stage, go_on, kill, log, name_of, stop
+from tests.chaos.stage import FOLDING, Stage, kill, log, name_of
 from tests.integration.stream.installation import Worker
+from tests.standing_still import go_on, stop
 
 AT_ONCE = {
     "min.compaction.lag.ms": "0",
@@ -52,14 +53,14 @@ async def compact_during_replay(stage: Stage) -> str:
     flushes = await installation.connection.fetchval(FLUSHES)
     slow = _start_patient_worker(stage)
     await installation.wait_until(ALL_CLAIMED, name_of(slow), seconds=FOLDING)
-    stop(slow)
+    stop(slow.process.pid)
     removed, places = [before], [0]
     async with _compacting(stage):
         for round_ in range(ROUNDS):
             if round_:
-                go_on(slow)
+                go_on(slow.process.pid)
                 places.append(await _read_on(slow, places[-1]))
-                stop(slow)
+                stop(slow.process.pid)
                 await _write_again(stage, "xy"[round_ % 2])
             removed.append(await _compacted(stage, removed[-1]))
         ahead = sum(
@@ -68,7 +69,7 @@ async def compact_during_replay(stage: Stage) -> str:
             if was == now
         )
         assert ahead, "the replay was over before compaction was"
-        go_on(slow)
+        go_on(slow.process.pid)
         await stage.folding()
     assert "resumed" not in log(slow)
     assert await slow.stop() == 0, slow.log()

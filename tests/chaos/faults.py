@@ -8,8 +8,9 @@ from pathlib import Path
 
 from streams.local.server import Server
 from streams.resources import sql
-from tests.chaos.stage import FOLDING, Stage, go_on, kill, local_ports, log, name_of, stop, stopped
+from tests.chaos.stage import FOLDING, Stage, kill, local_ports, log, name_of
 from tests.integration.stream.installation import Worker
+from tests.standing_still import go_on, stop, stopped
 
 Fault = Callable[[Stage], Awaitable[str]]
 
@@ -90,10 +91,10 @@ def _stop_while_writing(stage: Stage, worker: Worker) -> Path:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if unfinished(stage, worker):
-            stop(worker)
+            stop(worker.process.pid)
             if found := unfinished(stage, worker):
                 return found[0]
-            go_on(worker)
+            go_on(worker.process.pid)
         time.sleep(0.0005)
     raise AssertionError("no checkpoint was caught while it was written")
 
@@ -174,7 +175,7 @@ def _named(worker: Worker) -> str:
 async def pause_worker(stage: Stage) -> str:
     """A worker stands still for longer than its session; another takes over; then it wakes up, a zombie."""
     zombie, other = await _share(stage)
-    with stopped(zombie):
+    with stopped(zombie.process.pid):
         await _taken_over(stage, other)
         await stage.pause(0.5, 2)
     return await _fenced(stage, zombie)
@@ -203,7 +204,7 @@ async def _stop_in_flush(stage: Stage, worker: Worker, stack: AsyncExitStack) ->
             async with _waiting(stage, FLUSHING, "partial") as backends:
                 for _ in range(300):
                     if mine := backends.keys() & local_ports(worker):
-                        stack.enter_context(stopped(worker))
+                        stack.enter_context(stopped(worker.process.pid))
                         return backends[mine.pop()]
                     await asyncio.sleep(0.01)
                     backends.update(await _waiting_backends(stage, FLUSHING))

@@ -5,9 +5,8 @@ import random
 import shutil
 import signal
 import socket
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -116,26 +115,3 @@ def kill(worker: Worker) -> str:
 def local_ports(worker: Worker) -> set[int]:
     """Return the worker's ends of its connections."""
     return {connection.laddr.port for connection in psutil.Process(worker.process.pid).net_connections()}
-
-
-def stop(worker: Worker) -> None:
-    """Have a worker stand still (SIGSTOP) from now on."""
-    process = psutil.Process(worker.process.pid)
-    process.suspend()
-    while process.status() != psutil.STATUS_STOPPED:
-        time.sleep(0.0002)
-
-
-def go_on(worker: Worker) -> None:
-    """Let it go on (SIGCONT)."""
-    psutil.Process(worker.process.pid).resume()
-
-
-@contextmanager
-def stopped(worker: Worker) -> Iterator[None]:
-    """Have a worker stand still for as long as the block lasts."""
-    stop(worker)
-    try:
-        yield
-    finally:
-        go_on(worker)

@@ -79,8 +79,9 @@ class Sender:
 
     async def _rest(self) -> None:
         """Wait for the end of a failed receiver's pause; without a failure for a notice, or for the next poll."""
-        if self._rests_until is not None or not self.woken.is_set():
-            self._rested.set()
+        if self._rests_until is None and self.woken.is_set():
+            return
+        self._rested.set()
         if self._rests_until is not None:
             await asyncio.sleep(max(0.0, (self._rests_until - self._now()).total_seconds()))
             self._rests_until = None

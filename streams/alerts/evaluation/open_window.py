@@ -57,7 +57,11 @@ class OpenWindow:
         }
         known = (list(moved), list(moved.values()))
         many = max(MANY, len(flushes) * len(self._streams) // STREAMS_OF_A_PARTIAL)
-        if self._which != (epoch, start, end) or await self._touched(connection, epoch, *known, many) >= many:
+        touched = sql("queries/alerts/partial_touched")
+        if (
+            self._which != (epoch, start, end)
+            or await connection.fetchval(touched, epoch, *known, many) >= many
+        ):
             self._which, self._profile = (epoch, start, end), Profile.compact(len(self._streams))
             every = sql("queries/alerts/partial_profiles")
             await fetch_in_batches(connection, self._put, every, *place)
@@ -78,20 +82,6 @@ class OpenWindow:
         if left <= min(AHEAD, (end - start) // (2 * BUCKETS)) and now - self._ahead_at >= SECOND:
             await self.read(connection, epoch, start, end)
             self._ahead_at = now
-
-    async def _touched(
-        self,
-        connection: Connection,
-        epoch: UUID,
-        partitions: Sequence[int],
-        flushes: Sequence[int],
-        most: int,
-    ) -> int:
-        """Return how many partials were flushed since, `most` at most."""
-        touched: int = await connection.fetchval(
-            sql("queries/alerts/partial_touched"), epoch, partitions, flushes, most
-        )
-        return touched
 
     def _put(self, rows: Sequence[asyncpg.Record]) -> None:
         """Take the profiles of steps; from a stage to itself: entries of every stream that begins there."""

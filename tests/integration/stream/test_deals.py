@@ -8,12 +8,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
-import psutil
 import pytest
 
 from tests.integration.stream.conftest import Install
 from tests.integration.stream.funnel import Funnel
 from tests.integration.stream.installation import Installation, Worker
+from tests.standing_still import stopped
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(180)]
 
@@ -93,11 +93,7 @@ async def test_either_worker_leads_to_a_deals_rows_and_says_what_it_cannot_tell(
 
         unknown = f"/deals/{uuid4()}"
         assert [(await site.get(unknown)).status_code for site in sites] == [404, 404]
-        process = psutil.Process(installation.workers[1].process.pid)
-        process.suspend()
-        try:
+        with stopped(installation.workers[1].process.pid):
             answer = await sites[0].get(unknown)
-        finally:
-            process.resume()
         assert answer.status_code == 503
         assert f"no answer from {address(installation.workers[1])}" in answer.json()["error"]

@@ -17,6 +17,7 @@ import pytest
 from streams.errors import FunnelproofError
 from streams.supervising.program import Program
 from streams.supervising.supervisor import GivenUpError, Supervisor, how_ended, reason_of
+from tests.standing_still import stop
 
 WAITS = "import time, os; print('pid', os.getpid(), flush=True); time.sleep(600)"
 DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {WAITS}"
@@ -139,7 +140,7 @@ async def test_a_stopped_program_ends_in_order_and_a_deaf_one_is_killed() -> Non
         stopped = next(int(line.split()[1]) for name, line in told.lines if name == "stopped")
         tether = psutil.Process(stopped).parent()
         assert tether is not None
-        tether.suspend()
+        stop(tether.pid)
         began = time.monotonic()
     assert ("stopped", "bye") in told.lines
     assert 2.5 < time.monotonic() - began < 8
@@ -201,8 +202,7 @@ async def test_no_program_outlives_a_supervisor_that_is_killed(state: str) -> No
         family = [psutil.Process(int(owner.stdout.readline().split()[1])) for _ in range(2)]
         tethers = [parent for process in family if (parent := process.parent())]
         if state == "stopped":
-            tethers[0].suspend()
-            await soon(lambda: tethers[0].status() == psutil.STATUS_STOPPED)
+            stop(tethers[0].pid)
         owner.kill()
     await soon(lambda: not any(alive(process.pid) for process in [*family, *tethers]))
 
