@@ -4,9 +4,9 @@ from math import lgamma, prod
 
 import numpy as np
 import pytest
+import scipy  # `scipy.stats` is imported at its first use: the import takes a second
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 
 from streams.domain.detection.cusum import log_evidence, log_threshold
 from streams.domain.detection.evidence import Priors, log_gamma, log_likelihood, means
@@ -34,9 +34,9 @@ def test_the_evidence_of_a_mature_window_is_a_ratio_of_beta_binomials(
     found = about(expected, 0.3).log_e(
         entered_first(entered, converted), ages(BUCKETS - 1, len(converted)), every(len(converted))
     )
-    null = stats.betabinom.logpmf(converted, entered, *beta_of(0.95 * rate, variation**2))
+    null = scipy.stats.betabinom.logpmf(converted, entered, *beta_of(0.95 * rate, variation**2))
     for row, mean in zip(found, means(0.3), strict=True):
-        exact = stats.betabinom.logpmf(converted, entered, *beta_of(mean * rate, variation**2)) - null
+        exact = scipy.stats.betabinom.logpmf(converted, entered, *beta_of(mean * rate, variation**2)) - null
         near = np.abs(exact) < 12
         assert np.abs(row - exact)[near].max() < 0.05
 

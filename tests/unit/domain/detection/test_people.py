@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from scipy import stats
+import scipy  # `scipy.stats` is imported at its first use: the import takes a second
 
 from streams.domain.detection.account import account, odds
 from streams.domain.detection.calibration import Meter
@@ -23,7 +23,7 @@ from tests.unit.domain.detection.known import at_once, entered_first
 def test_the_interval_holds_95_of_100_windows_without_a_drop(rate: float, entered: int) -> None:
     numbers = account(entered_first(entered, np.array([0])), at_once(1, rate, 0.1), BUCKETS - 1)
     size = (1 - rate) / (rate * 0.1**2) - 1
-    window = stats.betabinom(entered, rate * size, (1 - rate) * size)
+    window = scipy.stats.betabinom(entered, rate * size, (1 - rate) * size)
     inside = window.cdf(np.floor(numbers.high[0])) - window.cdf(np.ceil(numbers.low[0]) - 1)
     assert 0.93 <= inside <= 0.99
     assert numbers.expected[0] == pytest.approx(entered * rate)
@@ -124,7 +124,7 @@ def test_the_growth_of_evidence_is_the_mean_over_all_numbers_of_conversions() ->
         found = rate * mean
         size = found * (1 - found) / (found**2 * variance) - 1
         return np.array(
-            stats.betabinom.pmf(np.arange(entered + 1), entered, found * size, (1 - found) * size)
+            scipy.stats.betabinom.pmf(np.arange(entered + 1), entered, found * size, (1 - found) * size)
         )
 
     for fall, place in ((0.3, 25), (0.5, 45)):
@@ -139,7 +139,7 @@ def test_the_growth_of_evidence_about_traffic_is_the_mean_over_all_numbers_of_en
 
     def chances(mean: float) -> Reals:
         found = expected * mean
-        return np.array(stats.nbinom.pmf(entries, 1 / spread, 1 / (1 + found * spread)))
+        return np.array(scipy.stats.nbinom.pmf(entries, 1 / spread, 1 / (1 + found * spread)))
 
     log_e = np.log([chances(0.5), chances(0.05)]) - np.log(chances(0.95))
     assert grown[45] == pytest.approx((log_e @ chances(0.5)).max(), rel=0.02)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy import stats
+import scipy  # `scipy.stats` is imported at its first use: the import takes a second
 
 from streams.domain.detection.baseline import Baseline
 from streams.domain.detection.decay import Moment
@@ -25,7 +25,7 @@ def test_the_evidence_is_a_ratio_of_negative_binomials(entries: int) -> None:
     found = hypotheses().log_e(profile, ages(BUCKETS - 1, 1), every(1))[:, 0]
 
     def log_probability(mean: float) -> float:
-        return float(stats.nbinom.logpmf(entries, 25, 25 / (25 + 60 * mean)))
+        return float(scipy.stats.nbinom.logpmf(entries, 25, 25 / (25 + 60 * mean)))
 
     exact = [log_probability(mean) - log_probability(0.95) for mean in means(0.4)]
     assert found == pytest.approx(exact)
