@@ -42,7 +42,7 @@ lint-types: env
 	$(BIN)/mypy
 
 lint-sql: env
-	$(BIN)/sqlfluff lint --disable-progress-bar sql bench/sql reference
+	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar sql bench/sql reference
 
 lint-style: env
 	$(BIN)/ruff check .

@@ -34,6 +34,8 @@ JOBS_PER_CORE = 2
 
 settings.load_profile(QUICK)  # `--hypothesis-profile deep` takes its place
 
+_OWN, _LONG, _QUICK, _UNIT = range(4)
+"""Kinds of tests: on servers for themselves; `thorough`; others that need a server; unit tests."""
 _door = pytest.StashKey[Door]()
 _running = pytest.StashKey[ExitStack]()
 
@@ -130,20 +132,27 @@ def _order(items: list[pytest.Item]) -> None:
     """Sort tests that take long to the beginning of the queue, so that no core waits for one of them at the end.
 
     Among tests of a kind, the file with the longest time limit of its own is taken to be the one that takes longest.
+    Files of unit tests are spread evenly among the long tests: unit tests compute while the long tests wait.
     """
     longest: dict[Path, float] = {}
     for item in items:
         if limit := item.get_closest_marker("timeout"):
             longest[item.path] = max(longest.get(item.path, 0), limit.args[0])
     items.sort(key=lambda item: (_kind(item), -longest.get(item.path, 0)))
+    kinds = [_kind(item) for item in items]
+    units = list(dict.fromkeys(item.path for item in items if _kind(item) == _UNIT))
+    among = kinds.count(_LONG) or kinds.count(_QUICK)
+    place = {file: kinds.count(_OWN) + among * number / len(units) for number, file in enumerate(units)}
+    numbers = {id(item): number for number, item in enumerate(items)}
+    items.sort(key=lambda item: place.get(item.path, numbers[id(item)]))
 
 
 def _kind(item: pytest.Item) -> int:
     if "own_servers" in getattr(item, "fixturenames", ()):
-        return 0
-    if item.get_closest_marker("thorough"):
-        return 1
-    return 3 if item.path.is_relative_to(UNIT) else 2
+        return _OWN
+    if item.path.is_relative_to(UNIT):
+        return _UNIT
+    return _LONG if item.get_closest_marker("thorough") else _QUICK
 
 
 def _shares_a_module(item: pytest.Item) -> bool:
