@@ -1,7 +1,6 @@
 """Writes every page of the reference anew, on the PostgreSQL of the tests."""
 
 import asyncio
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -48,7 +47,7 @@ def main() -> None:
     """Write the pages."""
     for path, make in PAGES.items():
         path.write_text(make(), "utf-8")
-    with tempfile.TemporaryDirectory() as folder, running_servers(Path(folder)) as servers:
+    with running_servers() as servers:
         found = asyncio.run(relations(servers.postgres_dsn))
     (REFERENCE / "tables.md").write_text(tables_page(found), "utf-8")
 

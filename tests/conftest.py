@@ -162,19 +162,19 @@ def _shares_a_module(item: pytest.Item) -> bool:
 
 
 @pytest.fixture(scope="session")
-def servers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
     """Servers that other tests use at the same time."""
     if workerinput := getattr(request.config, "workerinput", None):
         yield ServersOfController(workerinput["door"])
         return
-    with running_servers(tmp_path_factory.mktemp("servers")) as servers:
+    with running_servers() as servers:
         yield servers
 
 
 @pytest.fixture(scope="session")
-def own_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
+def own_servers() -> Iterator[EmbeddedServers]:
     """Servers that one test at a time uses: it may kill and pause them, and leaves them running."""
-    with embedded_servers(tmp_path_factory.mktemp("own-servers")) as servers:
+    with embedded_servers() as servers:
         yield servers
 
 

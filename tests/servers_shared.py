@@ -5,14 +5,12 @@ server, the controller starts that server where it does not run yet, and answers
 """
 
 import secrets
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener
-from pathlib import Path
 from typing import cast
 
 from tests.servers import Servers, running_servers
@@ -53,8 +51,7 @@ def shared_servers() -> Iterator[Door]:
     """Answer workers for as long as the block lasts; stop at its end what was started."""
     key = secrets.token_bytes(16)
     with (
-        tempfile.TemporaryDirectory(prefix="funnelproof-tests-") as folder,
-        running_servers(Path(folder) / "servers") as servers,
+        running_servers() as servers,
         Listener(("127.0.0.1", 0), backlog=64, authkey=key) as listener,
     ):
         closing = threading.Event()

@@ -18,13 +18,14 @@ _OWNER = "owner.lock"
 
 
 @contextmanager
-def temporary_folder() -> Iterator[Path]:
-    """Keep an empty folder for the length of a `with` block.
+def temporary_folder(parent: Path | None = None) -> Iterator[Path]:
+    """Keep an empty folder in `parent` for the length of a `with` block; None: where temporary files are kept.
 
     The folders of killed owners are removed before.
     """
-    remove_orphans(Path(tempfile.gettempdir()))
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    parent = parent or Path(tempfile.gettempdir())
+    remove_orphans(parent)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
     try:
         with (folder / "unlocked").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

@@ -17,6 +17,7 @@ from streams.local.process import User, as_user
 _NOBODY = 65534  # for a machine without a user `nobody`: any number that owns no file will do
 _KEPT_PROGRAMS = ("initdb", "postgres")
 _PRIVATE_HOMES = Path("/var/tmp")  # noqa: S108 - survives a restart, and mkdtemp is safe there
+_MEMORY = Path("/dev/shm")  # noqa: S108 - mkdtemp is safe there
 _BELONGS_TO = "belongs-to"
 
 
@@ -38,7 +39,7 @@ def home_in(folder: Path, user: User | None) -> Path:
     """Return the folder for PostgreSQL's files: `folder/home`, or a folder that belongs to `user`.
 
     `user` may be unable to reach `folder`, for example a clone under /root or a private temporary folder.
-    `folder/home` is then a link to the user's folder.
+    `folder/home` is then a link to the user's folder. The files of a stack that lies in memory stay in memory.
     """
     home = folder / "home"
     if home.is_dir():
@@ -46,12 +47,14 @@ def home_in(folder: Path, user: User | None) -> Path:
     if user is None:
         home.mkdir(mode=0o700)
         return home
-    remove_orphans(_PRIVATE_HOMES)
-    private = Path(tempfile.mkdtemp(prefix="funnelproof-postgres-", dir=_PRIVATE_HOMES))
+    in_memory = folder.is_relative_to(_MEMORY)
+    homes = _MEMORY if in_memory else _PRIVATE_HOMES
+    remove_orphans(homes)
+    private = Path(tempfile.mkdtemp(prefix="funnelproof-postgres-", dir=homes))
     os.chown(private, user.uid, user.gid)
     home.unlink(missing_ok=True)  # a link whose target was cleaned away
     home.symlink_to(private)
-    if folder.is_relative_to(Path(tempfile.gettempdir()).absolute()):
+    if in_memory or folder.is_relative_to(Path(tempfile.gettempdir()).absolute()):
         (private / _BELONGS_TO).symlink_to(home)
     return private
 

@@ -74,7 +74,7 @@ async def watched(
     own_servers: EmbeddedServers, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Watched]:
     folder = tmp_path_factory.mktemp("installation")
-    with embedded_servers(tmp_path_factory.mktemp("report")) as report:
+    with embedded_servers() as report:
         async with (
             new_database(report.postgres_dsn, "template0", f"facts_{uuid4().hex[:10]}") as facts,
             installed(

@@ -68,7 +68,7 @@ def main(
 
 
 async def _all(planned: list[str], seed: int, done: list[Run], turns: int, *, close_windows: bool) -> None:
-    with tempfile.TemporaryDirectory() as folder, embedded_servers(Path(folder) / "servers") as servers:
+    with tempfile.TemporaryDirectory() as folder, embedded_servers() as servers:
         if planned:
             await _faults(servers, _new(Path(folder) / "faults"), planned, seed, done)
         if close_windows:

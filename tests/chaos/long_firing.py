@@ -139,7 +139,7 @@ def start_alerts(dsn: str, folder: Path) -> subprocess.Popen[bytes]:
 
 async def watch(folder: Path, minutes: float) -> str:
     """Watch an Alertmanager for so long while an alert fires; return what was seen."""
-    with embedded_servers(folder / "servers") as servers:
+    with embedded_servers() as servers:
         async with (
             running_site() as site,
             alertmanager(folder, CONFIG.format(url=site.url)) as manager,

@@ -49,7 +49,7 @@ def main(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="funnelproof-mutants-")))
         environment: dict[str, str] = {}
         if any(each.needs_servers for each in chosen):
-            servers = stack.enter_context(running_servers(folder / "servers"))
+            servers = stack.enter_context(running_servers())
             environment = {
                 POSTGRES: servers.postgres_dsn, KAFKA: servers.kafka, CONNECT: servers.connect_url,
             }  # fmt: skip

@@ -47,7 +47,7 @@ def main(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends workers and servers, as Ctrl-C does
     kept = Path(tempfile.mkdtemp(prefix="funnelproof-source-changes-"))
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder, embedded_servers(Path(folder) / "servers") as servers:
+    with tempfile.TemporaryDirectory() as folder, embedded_servers() as servers:
         assert servers.postgres_dsn
         assert servers.connect_url
         session = Session(servers, Path(folder), kept, console, jobs, verbose or bool(replay))

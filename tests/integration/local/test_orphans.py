@@ -15,6 +15,7 @@ from streams.demo.folder import remove_orphans as remove_demo_orphans
 from streams.demo.folder import temporary_folder
 from streams.local.postgres_home import home_in, remove_orphans, server_user
 from streams.local.stack import LocalStack
+from tests.servers import in_memory
 
 pytestmark = pytest.mark.thorough
 
@@ -22,6 +23,7 @@ OWNER = """
 import time
 from streams.demo.folder import temporary_folder
 from streams.local.stack import LocalStack
+from tests.servers import in_memory
 with temporary_folder() as folder, LocalStack(folder, only=["postgres"]).running():
     print(folder, flush=True)
     time.sleep(300)
@@ -123,3 +125,14 @@ def test_a_new_home_says_to_whom_it_belongs_and_the_orphans_go(tmp_path: Path) -
     assert not homes[0].exists()
     remove_orphans(homes[1].parent)
     assert not homes[1].exists()
+
+
+@pytest.mark.skipif(server_user() is None, reason="only root's servers have their home elsewhere")
+@pytest.mark.skipif(in_memory() is None, reason="this machine keeps no files in memory")
+def test_the_home_of_a_stack_in_memory_lies_in_memory_and_goes_with_the_stack() -> None:
+    with temporary_folder(in_memory()) as folder:
+        home = home_in(folder, server_user())
+        assert home.parent == in_memory()
+        assert (home / "belongs-to").readlink() == folder / "home"
+    remove_orphans(home.parent)
+    assert not home.exists()
