@@ -5,6 +5,7 @@ and connectors of its own there. Tests that kill or pause servers do so on `own_
 at the same time.
 """
 
+import gc
 import os
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import ExitStack
@@ -115,6 +116,12 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         if tracing is not None:
             tracing.start()
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the collected tests: the tests stay until the end."""
+    gc.collect()
+    gc.freeze()
 
 
 def _is_traced(item: pytest.Item, known: set[str]) -> bool:

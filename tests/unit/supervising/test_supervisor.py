@@ -144,7 +144,7 @@ async def test_a_stopped_program_ends_in_order_and_a_deaf_one_is_killed() -> Non
         began = time.monotonic()
     assert ("stopped", "bye") in told.lines
     assert 2.5 < time.monotonic() - began < 8
-    assert not any(map(alive, told.pids))
+    await soon(lambda: not any(map(alive, told.pids)), seconds=2)  # a SIGKILL takes a moment
 
 
 async def test_the_stop_does_not_wait_for_the_pause_of_a_program_that_has_ended() -> None:
