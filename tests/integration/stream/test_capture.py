@@ -110,7 +110,7 @@ TWICE = SOON | {"errors.max.retries": "2"}
 
 async def configure(installation: Installation, changed: Mapping[str, str]) -> None:
     path = f"/connectors/{installation.settings.instance}/config"
-    await connect(installation).call("PUT", path, await config(installation) | changed)
+    await connect(installation).call("PUT", path, {**await config(installation), **changed})
 
 
 async def state_is(installation: Installation, state: str, seconds: float = 60) -> None:
