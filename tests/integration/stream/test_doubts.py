@@ -2,6 +2,8 @@
 
 marker   1   2   3 ....................... 4   5
 slot         |---- moved over: lost ----|
+
+One installation meets all this, one after the other, and the log begins anew at the end.
 """
 
 import asyncio
@@ -27,7 +29,17 @@ COMPLETENESS = """
 select min(completeness) from dyno_crm.stage_conversion_current
 where tenant_id = $1 and window_name = '1s' and window_start = $2
 """
+REASONS = """
+select distinct parameters ->> 'reasons' from dyno_crm.stage_conversion_current
+inner join dyno_crm.report_run on id = run_id
+where stage_conversion_current.tenant_id = $1 and window_name = '1s' and window_start = $2
+"""
 IN_DOUBT = "select exists (select from funnelproof.doubt where kind = $1 and resolved_at is null)"
+REASON = "select reason from funnelproof.doubt where kind = $1 and resolved_at is null"
+IS_GONE = (
+    "select exists (select from funnelproof.doubt "
+    "where kind = 'slot' and resolved_at is null and reason like '%is gone' and last_noted_at > $1)"
+)
 UNSEEN_MARKER = (
     "select exists (select from funnelproof.marker where emitted_lsn is not null and seen_at is null)"
 )
@@ -38,16 +50,22 @@ SLOT_IS_FREE = "select not active from pg_replication_slots where slot_name = $1
 async def doubtful(install: Install) -> AsyncIterator[Installation]:
     """One of this module's own, since a doubt is about everything."""
     async with install(WINDOWS="1s,1h") as installation:
-        installation.start_worker()
-        await installation.wait_until_folding()
         yield installation
 
 
 @pytest.fixture
-async def funnel(doubtful: Installation) -> Funnel:
+async def running(doubtful: Installation) -> Installation:
+    """The installation with a worker."""
+    if not any(worker.runs for worker in doubtful.workers):
+        doubtful.start_worker()
+        await doubtful.wait_until_folding()
+    return doubtful
+
+
+async def new_funnel(installation: Installation) -> Funnel:
     funnel = Funnel()
-    await funnel.create(doubtful.connection)
-    await doubtful.proven()
+    await funnel.create(installation.connection)
+    await installation.proven()
     return funnel
 
 
@@ -83,13 +101,19 @@ async def open_transaction(installation: Installation) -> AsyncIterator[None]:
     await connection.close()
 
 
-async def next_completeness(installation: Installation, funnel: Funnel) -> str:
-    """Wait until a window that begins now is closed; return what it is worth."""
+async def next_closed(installation: Installation, funnel: Funnel) -> datetime:
+    """Wait until a window that begins now is closed; return the window's start."""
     start = await installation.next_window()
     closed = f"select ({COMPLETENESS}) is not null"
     await installation.wait_until(
         closed, funnel.tenant, start, seconds=45
     )  # a lost marker is awaited for thirty
+    return start
+
+
+async def next_completeness(installation: Installation, funnel: Funnel) -> str:
+    """Wait until a window that begins now is closed; return what it is worth."""
+    start = await next_closed(installation, funnel)
     found: str = await installation.connection.fetchval(COMPLETENESS, funnel.tenant, start)
     return found
 
@@ -100,84 +124,11 @@ def told(installation: Installation) -> tuple[int, dict[str, Any]]:
     return done.returncode, json.loads(done.stdout)
 
 
-async def begin_anew(installation: Installation) -> None:
-    """What the remedy says."""
-    assert await installation.workers[-1].stop() in (0, 1)
-    await installation.begin_anew()
-    installation.start_worker()
-    await installation.wait_until_folding()
-    await installation.proven()
+async def different(installation: Installation) -> set[str]:
+    """Return the tenants of which a reconciliation finds facts that differ."""
     status, found = await asyncio.to_thread(installation.reconcile)
-    assert (status, found["outcome"]) == (0, "equal"), found
-
-
-async def test_a_slot_that_was_moved_over_changes_is_found_and_healed_by_beginning_anew(
-    doubtful: Installation, funnel: Funnel
-) -> None:
-    connection = doubtful.connection
-    assert await next_completeness(doubtful, funnel) == "proven"
-    async with open_transaction(doubtful), connector_stopped(doubtful) as slot:
-        await funnel.enter(connection, uuid4(), "a", await doubtful.now())
-        await doubtful.wait_until(UNSEEN_MARKER)
-        await connection.fetch("select pg_replication_slot_advance($1, pg_current_wal_lsn())", slot)
-        await doubtful.wait_until(IN_DOUBT, "slot")  # before anything is read again
-    await doubtful.wait_until(IN_DOUBT, "marker", seconds=40)
-    assert await next_completeness(doubtful, funnel) == "estimated"
-
-    status, found = await asyncio.to_thread(told, doubtful)
-    assert status == 1
-    assert {doubt["kind"] for doubt in found["doubts"]} == {"slot", "marker"}
-    assert any("funnelproof rebuild" in trouble for trouble in found["troubles"])
-    status, _ = await asyncio.to_thread(doubtful.reconcile)
-    assert status == 1
-    assert await next_completeness(doubtful, funnel) == "estimated"
-
-    await begin_anew(doubtful)
-    assert await next_completeness(doubtful, funnel) == "proven"
-    await doubtful.right(funnel.tenant)
-
-
-async def test_a_slot_that_was_dropped_lets_nothing_close_and_says_what_to_do(
-    doubtful: Installation, funnel: Funnel
-) -> None:
-    connection = doubtful.connection
-    async with connector_stopped(doubtful) as slot:
-        await doubtful.wait_until("select slot_topic_id is not null from funnelproof.followed")
-        await connection.fetch("select pg_drop_replication_slot($1)", slot)
-        await doubtful.wait_until(IN_DOUBT, "slot")
-        await funnel.enter(connection, uuid4(), "a", await doubtful.now())
-    await doubtful.wait_until(IN_DOUBT, "connector", seconds=60)
-    start = await doubtful.next_window()
-    await asyncio.sleep(3)
-    assert await connection.fetchval(COMPLETENESS, funnel.tenant, start) is None
-    _, found = await asyncio.to_thread(told, doubtful)
-    assert any("begin anew" in trouble for trouble in found["troubles"])
-    await begin_anew(doubtful)
-    assert await next_completeness(doubtful, funnel) == "proven"
-    await doubtful.right(funnel.tenant)
-
-
-async def test_a_fresh_snapshot_hides_deleted_rows_and_is_a_doubt(
-    doubtful: Installation, funnel: Funnel
-) -> None:
-    connection = doubtful.connection
-    start = await doubtful.next_window()
-    await funnel.enter_two_deals(connection, start)
-    await doubtful.proven()
-    assert await next_completeness(doubtful, funnel) == "proven"
-    async with connector_stopped(doubtful) as slot:
-        await connection.execute(
-            "delete from dyno_crm.deal_pipeline_stage_state where id = $1", funnel.ids["e1a"]
-        )
-        await ask_connect(doubtful, "DELETE", "offsets")
-        await connection.fetch("select pg_drop_replication_slot($1)", slot)
-    await doubtful.wait_until(IN_DOUBT, "snapshot", seconds=60)
-    assert await next_completeness(doubtful, funnel) == "estimated"
-    status, found = await asyncio.to_thread(doubtful.reconcile)
-    assert (status, found["outcome"]) == (1, "different")
-    await begin_anew(doubtful)
-    assert await next_completeness(doubtful, funnel) == "proven"
-    await doubtful.right(funnel.tenant)
+    assert (status, found["outcome"]) == (1, "different"), found
+    return {each["tenant_id"] for each in found["differences"]}
 
 
 @pytest.fixture
@@ -214,10 +165,10 @@ def environment(doubtful: Installation, stranger: str) -> Iterator[dict[str, str
 
 @pytest.mark.usefixtures("environment")
 async def test_where_markers_are_not_allowed_windows_close_as_estimates_after_a_wait(
-    doubtful: Installation, funnel: Funnel
+    doubtful: Installation,
 ) -> None:
-    connection = doubtful.connection
-    assert await doubtful.workers[-1].stop() == 0
+    connection, funnel = doubtful.connection, Funnel()
+    await funnel.create(connection)
     worker = doubtful.start_worker()
     await doubtful.wait_until_folding()
     start: datetime = await doubtful.next_window()
@@ -253,3 +204,82 @@ async def test_where_markers_are_not_allowed_windows_close_as_estimates_after_a_
     doubtful.start_worker()
     await doubtful.wait_until_folding()
     assert await next_completeness(doubtful, funnel) == "proven"
+
+
+async def test_a_slot_that_was_moved_over_changes_or_dropped_and_a_fresh_snapshot_are_found_and_a_new_log_heals_all(
+    running: Installation,
+) -> None:
+    connection = running.connection
+    funnel, hidden = await new_funnel(running), await new_funnel(running)
+    start = await running.next_window()
+    await hidden.enter_two_deals(connection, start)
+    await running.proven()
+    assert await next_completeness(running, funnel) == "proven"
+    await a_slot_that_was_moved_over_changes_makes_estimates(running, funnel)
+    await a_fresh_snapshot_hides_a_deleted_row_and_is_a_doubt(running, hidden)
+    await a_slot_that_was_dropped_lets_nothing_close_and_says_what_to_do(running, funnel)
+
+    # As the remedy says.
+    assert await running.workers[-1].stop() in (0, 1)
+    await running.begin_anew()
+    running.start_worker()
+    await running.wait_until_folding()
+    await running.proven()
+    status, found = await asyncio.to_thread(running.reconcile)
+    assert (status, found["outcome"]) == (0, "equal"), found
+    assert await next_completeness(running, funnel) == "proven"
+    await running.right(funnel.tenant, hidden.tenant)
+
+
+async def a_slot_that_was_moved_over_changes_makes_estimates(
+    installation: Installation, funnel: Funnel
+) -> None:
+    connection = installation.connection
+    async with open_transaction(installation), connector_stopped(installation) as slot:
+        await funnel.enter(connection, uuid4(), "a", await installation.now())
+        await installation.wait_until(UNSEEN_MARKER)
+        await connection.fetch("select pg_replication_slot_advance($1, pg_current_wal_lsn())", slot)
+        await installation.wait_until(IN_DOUBT, "slot")  # before anything is read again
+    await installation.wait_until(IN_DOUBT, "marker", seconds=40)
+    assert await next_completeness(installation, funnel) == "estimated"
+
+    status, found = await asyncio.to_thread(told, installation)
+    assert status == 1
+    assert {doubt["kind"] for doubt in found["doubts"]} == {"slot", "marker"}
+    assert any("funnelproof rebuild" in trouble for trouble in found["troubles"])
+    assert str(funnel.tenant) in await different(installation)
+    assert await next_completeness(installation, funnel) == "estimated"
+
+
+async def a_fresh_snapshot_hides_a_deleted_row_and_is_a_doubt(
+    installation: Installation, funnel: Funnel
+) -> None:
+    connection = installation.connection
+    assert str(funnel.tenant) not in await different(installation)
+    async with connector_stopped(installation) as slot:
+        await funnel.change(connection, "delete from :rows where id = :e1a")
+        await ask_connect(installation, "DELETE", "offsets")
+        await connection.fetch("select pg_drop_replication_slot($1)", slot)
+    await installation.wait_until(IN_DOUBT, "snapshot", seconds=60)
+    reason = await connection.fetchval(REASON, "snapshot")
+    start = await next_closed(installation, funnel)
+    assert reason in await connection.fetchval(REASONS, funnel.tenant, start)
+    assert str(funnel.tenant) in await different(installation)
+
+
+async def a_slot_that_was_dropped_lets_nothing_close_and_says_what_to_do(
+    installation: Installation, funnel: Funnel
+) -> None:
+    connection = installation.connection
+    async with connector_stopped(installation) as slot:
+        await installation.wait_until("select slot_topic_id is not null from funnelproof.followed")
+        before = await installation.now()
+        await connection.fetch("select pg_drop_replication_slot($1)", slot)
+        await installation.wait_until(IS_GONE, before)
+        await funnel.enter(connection, uuid4(), "a", await installation.now())
+    await installation.wait_until(IN_DOUBT, "connector", seconds=60)
+    start = await installation.next_window()
+    await asyncio.sleep(3)
+    assert await connection.fetchval(COMPLETENESS, funnel.tenant, start) is None
+    _, found = await asyncio.to_thread(told, installation)
+    assert any("begin anew" in trouble for trouble in found["troubles"])

@@ -36,6 +36,7 @@ async def kept_running(installation: Installation) -> AsyncIterator[None]:
         while True:
             if not any(worker.runs for worker in installation.workers):
                 installation.start_worker()
+                await asyncio.sleep(1.5)  # no start follows another at once
             await asyncio.sleep(0.5)
 
     keeper = asyncio.create_task(keep())
@@ -126,26 +127,20 @@ async def test_a_rebuild_that_is_refused_killed_at_any_step_or_without_a_worker_
         funnel = await prepared_funnel(installation)
         revisions = await installation.connection.fetchval(REVISIONS, funnel.tenant)
         await refused_before_anything_is_deleted(installation)
-        log = installation.folder / "killed.log"
         async with kept_running(installation):
             for step in (
                 "will count anew",
                 "delete the former log: connector",
-                "delete the former log: topic",
                 "make the new log",
                 "make the new log: topic",
+                "delete the former log: topic",
                 "make the new log: connector",
-                "count",
-                "compare",
             ):
-                command = Worker(installation.environment, log, "rebuild", "--yes")
-                while command.runs and not has_line(command, step):
-                    await asyncio.sleep(0.02)
-                command.kill()
-                goes_on = has_line(command, "will go on with the rebuild")
-                assert goes_on == (step == "compare"), command.log(
-                    100
-                )  # the one before was killed as it counted
+                assert not await goes_on_and_is_killed(installation, step)
+        await says_how_to_go_on_without_a_worker(installation)
+        async with kept_running(installation):
+            for step in ("count", "compare"):
+                assert await goes_on_and_is_killed(installation, step)
             done = await asyncio.to_thread(installation.run, "rebuild", "--yes", "--json")
             assert done.returncode == 0, done.stderr
             await installation.proven()
@@ -154,15 +149,24 @@ async def test_a_rebuild_that_is_refused_killed_at_any_step_or_without_a_worker_
             assert (code, found["doubts"]) == (0, []), found["troubles"]
         assert await installation.connection.fetchval(REVISIONS, funnel.tenant) <= revisions + 1
 
-        for worker in installation.workers:
-            await worker.stop()
-        done = await asyncio.to_thread(installation.run, "rebuild", "--yes", "--wait", "1s")
-        assert done.returncode == 2
-        assert "start `funnelproof worker`, then run `funnelproof rebuild` again" in done.stderr
-        async with kept_running(installation):
-            done = await asyncio.to_thread(installation.run, "rebuild", "--yes")
-            assert done.returncode == 0, done.stderr
-        await installation.right()
+
+async def goes_on_and_is_killed(installation: Installation, step: str) -> bool:
+    """Kill a rebuild at a step; return True if it went on with the one before, whose log was made."""
+    command = Worker(installation.environment, installation.folder / "killed.log", "rebuild", "--yes")
+    while command.runs and not has_line(command, step):
+        await asyncio.sleep(0.02)
+    assert has_line(command, step), command.log(100)
+    command.kill()
+    return has_line(command, "will go on with the rebuild")
+
+
+async def says_how_to_go_on_without_a_worker(installation: Installation) -> None:
+    for worker in installation.workers:
+        await worker.stop()
+    done = await asyncio.to_thread(installation.run, "rebuild", "--yes", "--wait", "1s")
+    assert done.returncode == 2
+    assert "will count anew" in done.stderr
+    assert "start `funnelproof worker`, then run `funnelproof rebuild` again" in done.stderr
 
 
 async def refused_before_anything_is_deleted(installation: Installation) -> None:

@@ -48,6 +48,7 @@ async def test_a_topic_that_is_not_the_same_any_more_stops_the_worker_and_the_ne
     async with install(WINDOWS="1h", FLUSH_INTERVAL="20ms") as installation:
         connection, funnel = installation.connection, Funnel()
         await funnel.create(connection)
+        await a_worker_does_not_start_on_a_topic_that_may_be_compacted_during_a_replay(installation)
         worker = installation.start_worker()
         await installation.wait_until_folding()
         await funnel.enter_two_deals(connection, await installation.now())
@@ -73,30 +74,29 @@ async def test_a_topic_that_is_not_the_same_any_more_stops_the_worker_and_the_ne
             await installation.wait_until_folding()
             await installation.proven()
             await installation.right(funnel.tenant)
-
-
-async def test_a_worker_does_not_start_on_a_topic_that_may_be_compacted_during_a_replay(
-    install: Install,
-) -> None:
-    """Nor are deals spread over another number of partitions while a log has them."""
-    async with install() as installation:
-        settings = installation.settings
-        topics = Topics(settings.brokers)
-        almost = {"min.compaction.lag.ms": str(6 * 3_600_000 - 1)}
-        await topics.ensure(settings.data_topic, settings.partitions, almost)
-        done = await asyncio.to_thread(installation.run, "worker")
-        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-        assert f"topic {settings.data_topic} may be compacted after 5:59:59.999000" in done.stderr
-        assert "run `funnelproof connector apply`" in done.stderr
-        done = await asyncio.to_thread(installation.run, "connector", "apply")
-        assert done.returncode == 0, done.stderr
-        worker = installation.start_worker()
-        await installation.wait_until_folding()
         assert await worker.stop() == 0
+        await deals_are_not_spread_over_another_number_of_partitions_while_a_log_has_them(installation)
 
-        await add_partitions(installation)
-        installation.environment["FUNNELPROOF_PARTITIONS"] = "6"
-        done = await asyncio.to_thread(installation.run, "connector", "apply")
-        assert done.returncode == 2
-        assert "spreads deals over 4 partitions, FUNNELPROOF_PARTITIONS says 6" in done.stderr
-        await installation.begin_anew()
+
+async def a_worker_does_not_start_on_a_topic_that_may_be_compacted_during_a_replay(
+    installation: Installation,
+) -> None:
+    settings = installation.settings
+    almost = {"min.compaction.lag.ms": str(6 * 3_600_000 - 1)}
+    await Topics(settings.brokers).ensure(settings.data_topic, settings.partitions, almost)
+    done = await asyncio.to_thread(installation.run, "worker")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert f"topic {settings.data_topic} may be compacted after 5:59:59.999000" in done.stderr
+    assert "run `funnelproof connector apply`" in done.stderr
+    done = await asyncio.to_thread(installation.run, "connector", "apply")
+    assert done.returncode == 0, done.stderr
+
+
+async def deals_are_not_spread_over_another_number_of_partitions_while_a_log_has_them(
+    installation: Installation,
+) -> None:
+    installation.environment["FUNNELPROOF_PARTITIONS"] = "6"
+    done = await asyncio.to_thread(installation.run, "connector", "apply")
+    assert done.returncode == 2
+    assert "spreads deals over 4 partitions, FUNNELPROOF_PARTITIONS says 6" in done.stderr
+    await installation.begin_anew()
