@@ -24,6 +24,8 @@ pytestmark = [pytest.mark.thorough, pytest.mark.timeout(400)]
 MINUTE = 60.0
 RECOVERY = 180.0
 """Seconds in which everything works again; Connect waits for a killed task's transaction to time out."""
+BETWEEN = 1.5
+"""Seconds from one `status` to the next: each asks every server."""
 
 
 @dataclass
@@ -54,7 +56,7 @@ class Watched:
             if code == wanted and (not trouble or any(trouble in each for each in told["troubles"])):
                 return told
             assert time.monotonic() < deadline, (code, told, self.installation.evidence())
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(BETWEEN)
 
     async def health(self) -> tuple[int, list[str]]:
         """Ask the youngest worker."""

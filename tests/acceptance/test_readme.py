@@ -144,7 +144,7 @@ async def shop(servers: Servers, tmp_path: Path) -> AsyncIterator[Shop]:
             "INSTANCE": name,
             "TOPIC_PREFIX": name,
             "PARTITIONS": "2",
-            "WINDOWS": "day,month",  # six years of them are closed in seconds
+            "WINDOWS": "week,month",  # six years of them are closed in a moment
             "STATE_DIR": str(tmp_path / "state"),
         }
         outside = {key: value for key, value in os.environ.items() if not key.startswith(PREFIX)}
@@ -181,22 +181,22 @@ async def test_the_readme_s_lines_do_what_they_say(shop: Shop) -> None:
         await shop.proves()
         assert "all is well" in await run["status"]()
         assert "a → b" in await live(shop, commands["top"])
-        assert "closed 2,264 windows" in await run["backfill"]()  # 2192 days and 72 months
+        assert "closed 384 windows" in await run["backfill"]()  # 312 weeks and 72 months
         assert (compared := re.search(r"compared (\d+) runs, .*: equal", await run["reconcile"]()))
-        assert int(compared[1]) >= 2264
+        assert int(compared[1]) >= 384
         assert "no dead letters" in await run["dead-letters"]()
         assert "--yes" in await asyncio.to_thread(shop.refuses, commands["rebuild"])  # nobody is there to ask
         await shop.connection.execute("delete from dyno_crm.pipeline_stage where id = $1", shop.stages[1])
-        assert "revised 32 runs" in await run["revise"]()  # October and its days
+        assert "revised 4 runs" in await run["revise"]()  # October and its three whole weeks
     with shop.beside(commands["run"]):
         await shop.answers("http://127.0.0.1:8800/")
     counts = (
         "select entered_count, converted_count, revision from {} where pipeline_id = $1 and window_start = $2"
     )
     current = await shop.connection.fetchrow(
-        counts.format("dyno_crm.stage_conversion_current") + " and window_name = 'day'",
+        counts.format("dyno_crm.stage_conversion_current") + " and window_name = 'week'",
         shop.pipeline,
-        ENTERED.replace(hour=0),
+        ENTERED.replace(day=13, hour=0),
     )
     assert tuple(current or ()) == (1, 1, 2)
 

@@ -4,13 +4,12 @@ import asyncio
 import json
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -20,12 +19,14 @@ from streams.listening import free_ports, listen
 from tests.integration.stream.funnel import Funnel
 from tests.integration.stream.installation import Installation, installed
 from tests.integration.stream.writing import keep_writing
+from tests.programs import Program
 from tests.servers import Servers
 from tests.standing_still import stop
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(240)]
 
 PARTS = ("worker-1", "worker-2", "alerts", "reconcile", "page")
+PAGE_AND_WORKER = ("--no-alerts", "--no-reconcile")
 STARTS = 60.0
 """Seconds in which all programs start on a busy machine."""
 
@@ -34,12 +35,17 @@ STARTS = 60.0
 class Running:
     """A `funnelproof run` under way, and the log of all programs."""
 
-    process: subprocess.Popen[bytes]
+    process: Program
     file: Path
 
     @property
     def log(self) -> str:
         return self.file.read_text("utf-8", "replace")
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The whole lines of the log, which is in JSON."""
+        return [json.loads(line) for line in self.log.rpartition("\n")[0].splitlines()]
 
     @property
     def parts(self) -> dict[str, psutil.Process]:
@@ -107,14 +113,7 @@ def run(
 ) -> Iterator[Running]:
     """Start the command; whatever the test leaves running ends with the block."""
     file = installation.folder / f"run-{time.monotonic_ns()}.log"
-    with file.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "streams", "run", *options],
-            env=installation.environment | (environment or {}),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-        )
+    process = Program(("run", *options), installation.environment | (environment or {}), file, file)
     try:
         yield Running(process, file)
     finally:
@@ -131,12 +130,45 @@ async def installation(
         yield installation
 
 
-async def test_all_programs_come_up_and_one_that_is_killed_is_back_with_the_right_numbers(
+async def test_all_programs_come_up_with_a_log_in_json_and_one_that_is_killed_is_back_with_the_right_numbers(
     installation: Installation,
 ) -> None:
     funnel = Funnel()
     await funnel.create(installation.connection)
-    with run(installation, "--workers", "2", "--every", "5s", "--port", "0") as running:
+    options = ("--workers", "2", "--every", "5s", "--port", "0")
+    with run(installation, *options, environment={"FUNNELPROOF_LOG_FORMAT": "json"}) as running:
+        await installation.wait_until_folding()
+        await running.tells(lambda: len(running.parts) == len(PARTS))
+        await running.tells(lambda: '"program": "page"' in running.log)
+        (summary,) = [line for line in running.lines if line["event"] == "starts"]
+        assert summary["every"] == "5s"
+        assert summary["page"].startswith("http://127.0.0.1:")
+        for command in ("alerts", "reconcile", "dashboard"):
+            await running.kill(command)
+        async with keep_writing(installation, [funnel]) as writing:
+            await running.kill("worker")
+            await running.answers(summary["page"])
+            await running.answers(f"{summary['worker-1']}/metrics")
+            await running.answers(f"{summary['alerts']}/metrics")
+        assert writing.corrections > 10
+        await installation.proven(seconds=60)
+        await installation.right(funnel.tenant, seconds=60)
+        status, compared = await asyncio.to_thread(installation.reconcile)
+        assert (status, compared["differences"], compared["undecided"]) == (0, [], [])
+        status, took = await asyncio.to_thread(running.end, signal.SIGINT)
+    assert status == 0, running.log
+    assert took < 10
+    assert "Traceback" not in running.log
+    back = [line for line in running.lines if line["event"] == "ended and starts again"]
+    assert [line["program"] for line in back] == ["alerts", "reconcile", "page", "worker-1"]
+    assert {line["how"] for line in back} == {"was ended by SIGKILL"}
+    assert {line.get("program") for line in running.lines} == {*PARTS, None}
+
+
+async def test_a_log_for_people_tells_the_addresses_and_no_program_outlives_a_run_that_is_killed(
+    installation: Installation,
+) -> None:
+    with run(installation, "--workers", "2", "--port", "0") as running:
         await installation.wait_until_folding()
         for name in ("worker-1", "worker-2", "alerts"):
             await running.answers(f"{running.url(name)}/metrics")
@@ -144,34 +176,7 @@ async def test_all_programs_come_up_and_one_that_is_killed_is_back_with_the_righ
         assert len({running.url(name) for name in PARTS if name != "reconcile"}) == 4
         assert [name for name in PARTS if f"\n{name}" not in running.log] == []
         await running.tells(lambda: len(running.parts) == len(PARTS))
-        async with keep_writing(installation, [funnel]) as writing:
-            for command in ("worker", "alerts", "reconcile", "dashboard"):
-                await running.kill(command)
-            await running.answers(running.url("page"))
-            await running.answers(f"{running.url('worker-1')}/metrics")
-            await running.answers(f"{running.url('alerts')}/metrics")
-        assert writing.corrections > 10
-        await installation.proven(seconds=60)
-        await installation.right(funnel.tenant, seconds=60)
-        status, compared = await asyncio.to_thread(installation.reconcile)
-        assert (status, compared["differences"], compared["undecided"]) == (0, [], [])
-        assert running.log.count("ended and starts again") == 4
-        status, took = await asyncio.to_thread(running.end, signal.SIGINT)
-    assert status == 0, running.log
-    assert took < 10
-    assert "Traceback" not in running.log
-
-
-@pytest.mark.parametrize("state", ["running", "stopped"])
-async def test_no_program_outlives_a_run_that_is_killed(installation: Installation, state: str) -> None:
-    options = ("--port", "0") if state == "running" else ("--no-dashboard", "--no-alerts", "--no-reconcile")
-    with run(installation, *options) as running:
-        await running.tells(lambda: len(running.parts) == (4 if state == "running" else 1))
-        await installation.wait_until_folding()
-        if state == "stopped":
-            running.suspend_worker()
-        else:
-            await running.answers(running.url("page"))
+        running.suspend_worker()  # one of the two: a stopped program ends, too
         await asyncio.to_thread(running.end, signal.SIGKILL, 30)
 
 
@@ -183,21 +188,6 @@ async def test_a_stopped_worker_ends_in_order_with_the_others(installation: Inst
         status, took = await asyncio.to_thread(running.end, signal.SIGTERM)
     assert (status, took < 15) == (0, True)
     assert "is killed" not in running.log
-
-
-async def test_a_log_in_json_stays_json(installation: Installation) -> None:
-    with run(installation, "--port", "0", environment={"FUNNELPROOF_LOG_FORMAT": "json"}) as running:
-        await installation.wait_until_folding()
-        await running.tells(lambda: '"program": "page"' in running.log)
-        await running.kill("worker")
-        status, _ = await asyncio.to_thread(running.end, signal.SIGTERM)
-    assert status == 0
-    lines = [json.loads(line) for line in running.log.splitlines()]
-    assert {line.get("program") for line in lines} >= {"worker-1", "alerts", "page", None}
-    (summary,) = [line for line in lines if line["event"] == "starts"]
-    assert (summary["every"], summary["page"].startswith("http://127.0.0.1:")) == ("15m", True)
-    (back,) = [line for line in lines if line["event"] == "ended and starts again"]
-    assert (back["program"], back["how"]) == ("worker-1", "was ended by SIGKILL")
 
 
 def refused(installation: Installation, *options: str, **settings: str) -> str:
@@ -221,7 +211,7 @@ def test_a_wrong_setting_ends_with_the_reason_before_anything_starts(installatio
 
 def test_a_program_that_cannot_start_ends_all_with_its_reason(installation: Installation) -> None:
     (port,) = free_ports(1)
-    log = refused(installation, "--port", "0", KAFKA=f"127.0.0.1:{port}")
+    log = refused(installation, *PAGE_AND_WORKER, "--port", "0", KAFKA=f"127.0.0.1:{port}")
     assert last_line(log).startswith("funnelproof: worker-1 ended with status 2: ")
     assert "FUNNELPROOF_KAFKA" in last_line(log)
     assert "starts again" not in log
@@ -236,7 +226,7 @@ def test_a_program_that_cannot_start_ends_all_with_its_reason(installation: Inst
         (("--web-port", "65535"), "65535"),
         (("--web-host", "no.such.host.invalid"), "--web-host"),
         (("--host", "no.such.host.invalid"), "the page cannot listen on no.such.host.invalid"),
-        (("--host", "0.0.0.0"), "funnelproof dashboard token add"),  # noqa: S104 - refused
+        ((*PAGE_AND_WORKER, "--host", "0.0.0.0"), "funnelproof dashboard token add"),  # noqa: S104 - refused
     ],
     ids=["interval", "workers", "one port", "last port", "no address", "no page", "page for all"],
 )
@@ -248,7 +238,7 @@ def test_wrong_options_end_with_a_reason(
 
 def test_a_port_in_use_is_told_with_the_options_that_choose_another(installation: Installation) -> None:
     with listen("127.0.0.1", 0) as taken:
-        log = refused(installation, "--port", str(taken.getsockname()[1]))
+        log = refused(installation, *PAGE_AND_WORKER, "--port", str(taken.getsockname()[1]))
     assert last_line(log).startswith(
         "funnelproof: page ended with status 2: the page cannot listen on 127.0.0.1"
     )

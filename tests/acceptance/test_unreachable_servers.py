@@ -1,10 +1,8 @@
 """What a user sees when a server does not answer: one line that names it and the setting, and exit status 2."""
 
 import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -12,6 +10,7 @@ import pytest
 from streams.brokers import Brokers
 from streams.cdc.own_topics import DATA_TOPIC_SETTINGS
 from streams.cdc.topics import Topics
+from tests.programs import Program
 
 CASES = {
     ("migrate", "SOURCE_DSN"): "cannot reach Postgres at 127.0.0.1:1/crm",
@@ -27,15 +26,6 @@ NOWHERE = {
     "KAFKA": "127.0.0.1:1",
     "CONNECT_URL": "http://127.0.0.1:1",
 }
-
-
-@dataclass(frozen=True)
-class Done:
-    """How a command ended."""
-
-    status: int
-    out: str
-    err: str
 
 
 @pytest.fixture
@@ -63,23 +53,19 @@ def without_progress(err: str) -> list[str]:
 
 
 @pytest.mark.thorough
-def test_a_server_that_does_not_answer_is_named_in_one_line(environment: dict[str, str]) -> None:
-    started = {
-        (command, setting): subprocess.Popen(  # all at once: a broker is given up after ten seconds
-            [sys.executable, "-m", "streams", *command.split()],
-            env=environment | {f"FUNNELPROOF_{setting}": NOWHERE[setting]},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for command, setting in CASES
-    }
-    done = {case: Done(process.wait(60), *process.communicate()) for case, process in started.items()}
-    for case, message in CASES.items():
-        _, setting = case
-        assert done[case].status == 2, (case, done[case])
-        assert len(without_progress(done[case].err)) == 1, (case, done[case])
-        assert message in done[case].err
-        assert f"FUNNELPROOF_{setting}" in done[case].err
-        assert "secret" not in done[case].err
-        assert not done[case].out
+def test_a_server_that_does_not_answer_is_named_in_one_line(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    started = []
+    for number, (command, setting) in enumerate(CASES):  # all at once: a broker is given up after ten seconds
+        out, err = tmp_path / f"{number}.out", tmp_path / f"{number}.err"
+        nowhere = {f"FUNNELPROOF_{setting}": NOWHERE[setting]}
+        started.append((Program(command.split(), environment | nowhere, out, err), out, err))
+    for ((command, setting), message), (program, out, err) in zip(CASES.items(), started, strict=True):
+        status, told = program.wait(60), err.read_text("utf-8")
+        assert status == 2, (command, setting, told)
+        assert len(without_progress(told)) == 1, (command, setting, told)
+        assert message in told
+        assert f"FUNNELPROOF_{setting}" in told
+        assert "secret" not in told
+        assert out.read_text("utf-8") == ""

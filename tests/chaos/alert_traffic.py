@@ -17,7 +17,7 @@ from tests.integration.stream.funnel import Funnel
 
 TICK = 0.25
 DEALS = 5
-"""Deals that enter a pipeline in a tick."""
+"""Deals that enter a pipeline in a tick of `make chaos`."""
 USUAL, FALLEN = 0.6, 0.02
 ENTER = """
 insert into dyno_crm.deal_pipeline_stage_state (id, tenant_id, deal_id, pipeline_id, pipeline_stage_id, entered_at)
@@ -30,11 +30,12 @@ Row = tuple[UUID, UUID, UUID, UUID]
 
 @dataclass
 class Flow:
-    """Deals that enter a, and convert to b within a second; `rate` of them."""
+    """Deals that enter a, and convert to b within a second; `rate` of them. `deals` enter a pipeline in a tick."""
 
     dsn: str
     funnels: Sequence[Funnel]
     chance: random.Random
+    deals: int = DEALS
     rate: float = USUAL
     ticks: int = 0
     _due: list[tuple[float, int, Row]] = field(default_factory=list)
@@ -72,7 +73,7 @@ class Flow:
         while self._due and self._due[0][0] <= at:
             rows.append(heapq.heappop(self._due)[2])
         for funnel in self.funnels:
-            for _ in range(DEALS):
+            for _ in range(self.deals):
                 deal = uuid4()
                 rows.append((funnel.tenant, deal, funnel.pipeline, funnel.ids["a"]))
                 if self.chance.random() < self.rate:

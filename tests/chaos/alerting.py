@@ -17,7 +17,7 @@ from pathlib import Path
 import asyncpg
 
 from streams.local.stack import CRM_DATABASE
-from tests.chaos.alert_traffic import Flow
+from tests.chaos.alert_traffic import DEALS, Flow
 from tests.chaos.crm import LOST_TOO
 from tests.chaos.stage import FOLDING
 from tests.integration.alerts.web import Site
@@ -151,7 +151,9 @@ class Alarm:
 
 
 @asynccontextmanager
-async def alarm_on(servers: EmbeddedServers, folder: Path, seed: str) -> AsyncIterator[Alarm]:
+async def alarm_on(
+    servers: EmbeddedServers, folder: Path, seed: str, deals: int = DEALS
+) -> AsyncIterator[Alarm]:
     """Set an installation up whose rule has learned what is usual."""
     assert servers.postgres_dsn
     async with running_site() as site, installed(servers, CRM_DATABASE, folder, **SETTINGS) as installation:
@@ -160,7 +162,7 @@ async def alarm_on(servers: EmbeddedServers, folder: Path, seed: str) -> AsyncIt
             await funnel.create(installation.connection)
         rules = folder / "rules.toml"
         rules.write_text(RULES.format(url=site.url), "utf-8")
-        flow = Flow(installation.settings.source_dsn, funnels, random.Random(seed))
+        flow = Flow(installation.settings.source_dsn, funnels, random.Random(seed), deals)
         environment = installation.environment | {"FUNNELPROOF_ALERT_RULES": str(rules)}
         alarm = Alarm(installation, servers, flow, site, environment)
         began = await installation.now()

@@ -4,7 +4,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from streams.local.stack import CRM_DATABASE
 from tests.chaos import faults
 from tests.chaos.checks import Figures, everything_is_right
 from tests.chaos.compaction import compact_during_replay
-from tests.chaos.crm import Crm, Written
+from tests.chaos.crm import HABITS, Crm, Habit, Written
 from tests.chaos.faults import Fault
 from tests.chaos.history import history_before
 from tests.chaos.stage import Stage
@@ -67,13 +67,15 @@ def plan(seed: int, runs: int | None = None, only: str = "") -> list[str]:
 
 
 @asynccontextmanager
-async def stage_on(servers: EmbeddedServers, folder: Path) -> AsyncIterator[Stage]:
+async def stage_on(
+    servers: EmbeddedServers, folder: Path, habits: Mapping[str, Habit] = HABITS
+) -> AsyncIterator[Stage]:
     """Set an installation up whose history grows from run to run, with one worker that folds."""
     assert servers.postgres_dsn
     funnels = [Funnel() for _ in range(2)]
     pairs = json.dumps(stage_pairs(funnels[0]))
     async with installed(servers, CRM_DATABASE, folder, **SETTINGS, STAGE_PAIRS=pairs) as installation:
-        crm = Crm(installation.settings.source_dsn, funnels)
+        crm = Crm(installation.settings.source_dsn, funnels, habits)
         for funnel in crm.funnels:
             await funnel.create(installation.connection)
         installation.start_worker()

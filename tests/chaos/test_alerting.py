@@ -16,7 +16,7 @@ SEED = "20261129"
 async def alarm(
     own_servers: EmbeddedServers, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Alarm]:
-    async with alarm_on(own_servers, tmp_path_factory.mktemp("alerts"), SEED) as alarm:
+    async with alarm_on(own_servers, tmp_path_factory.mktemp("alerts"), SEED, deals=2) as alarm:
         yield alarm
 
 

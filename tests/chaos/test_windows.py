@@ -9,7 +9,7 @@ import pytest
 from tests.chaos.change_log import Event, Log
 from tests.chaos.crm import Transaction
 from tests.chaos.promises import Run, Snapshot, overlooked, uncovered
-from tests.chaos.windows import keep_promises
+from tests.chaos.windows import HABITS, keep_promises
 from tests.servers import Servers
 
 END = datetime(2026, 11, 25, tzinfo=UTC)
@@ -24,7 +24,9 @@ LOG = Log([[], EVENTS], [0, 5])
 async def test_every_revision_under_writes_equals_the_log_at_its_positions_and_covers_what_its_marker_showed(
     servers: Servers, template: str, tmp_path: Path
 ) -> None:
-    kept = await keep_promises(servers, template, tmp_path, "20261125", windows=40, rows_a_second=150)
+    few = ("clerk 0", "clerk 1", "importer 0", "importer 1", *(f"dawdler {number}" for number in range(4)))
+    habits = {name: HABITS[name] for name in few}
+    kept = await keep_promises(servers, template, tmp_path, "20261125", 40, rows_a_second=75, habits=habits)
     assert kept.figures.revisions
 
 

@@ -90,14 +90,20 @@ def _listed(counts: Counter[str]) -> str:
 
 
 async def keep_promises(
-    servers: Servers, template: str, folder: Path, seed: str, windows: int = MANY, rows_a_second: float = RATE
+    servers: Servers,
+    template: str,
+    folder: Path,
+    seed: str,
+    windows: int = MANY,
+    rows_a_second: float = RATE,
+    habits: Mapping[str, Habit] = HABITS,
 ) -> Kept:
     """Write, so much at least, until so many windows have closed; then compare every run with the log.
 
     Raises AssertionError.
     """
     async with installed(servers, template, folder, **SETTINGS) as installation:
-        crm = Crm(installation.settings.source_dsn, [Funnel() for _ in range(2)], HABITS, DEALS)
+        crm = Crm(installation.settings.source_dsn, [Funnel() for _ in range(2)], habits, DEALS)
         for funnel in crm.funnels:
             await funnel.create(installation.connection)
         for _ in range(2):

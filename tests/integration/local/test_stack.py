@@ -18,6 +18,7 @@ from rich.console import Console
 
 from streams.local.process import Identity
 from streams.local.stack import LocalStack, StackError
+from tests import programs
 
 pytestmark = pytest.mark.thorough
 
@@ -31,11 +32,16 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     stack.erase()
 
 
+@pytest.fixture(scope="module")
+def database_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The data folder of a stack that has a database alone."""
+    folder = tmp_path_factory.mktemp("database")
+    yield folder
+    LocalStack(folder, only=["postgres"], console=QUIET).erase()
+
+
 def local(command: str, stack: LocalStack, *options: str) -> subprocess.CompletedProcess[str]:
-    arguments = ["local", command, "--data-dir", str(stack.data_dir), *options]
-    return subprocess.run(
-        [sys.executable, "-m", "streams", *arguments], capture_output=True, text=True, check=False
-    )
+    return programs.run(["local", command, "--data-dir", str(stack.data_dir), *options], os.environ)
 
 
 def pids(stack: LocalStack) -> dict[str, int | None]:
@@ -77,28 +83,28 @@ def test_a_second_up_changes_nothing_and_prints_the_same(stack: LocalStack) -> N
     assert pids(stack) == before
 
 
-def test_of_two_that_come_at_once_one_starts_the_servers(tmp_path: Path) -> None:
-    both = [LocalStack(tmp_path, only=["postgres"], console=QUIET) for _ in range(2)]
+def test_of_two_that_come_at_once_one_starts_the_servers(database_folder: Path) -> None:
+    both = [LocalStack(database_folder, only=["postgres"], console=QUIET) for _ in range(2)]
     with ThreadPoolExecutor() as pool:
         started = [job.result() for job in [pool.submit(stack.up) for stack in both]]
     assert sorted(len(servers) for servers in started) == [0, 1]
     assert both[0].environment() == both[1].environment()
-    both[0].erase()
+    both[0].down()
 
 
 def test_up_starts_just_what_has_died_and_status_tells(stack: LocalStack) -> None:
     stack.up()
     before = pids(stack)
     environment = stack.environment()
-    stack.kafka.kill()
+    stack.postgres.kill()
     status = local("status", stack, "--json")
     assert status.returncode == 1
     assert {server["name"]: server["healthy"] for server in json.loads(status.stdout)["servers"]}[
-        "kafka"
+        "postgres"
     ] is False
-    assert stack.up() == [stack.kafka]
+    assert stack.up() == [stack.postgres]
     assert stack.environment() == environment
-    assert {name for name, pid in pids(stack).items() if pid != before[name]} == {"kafka"}
+    assert {name for name, pid in pids(stack).items() if pid != before[name]} == {"postgres"}
     assert local("status", stack).returncode == 0
 
 
@@ -116,9 +122,10 @@ def test_nothing_outlives_an_owner_that_is_killed(stack: LocalStack) -> None:
     stack.down()
     program = (
         "import sys, time; from pathlib import Path; from streams.local.stack import LocalStack\n"
-        "with LocalStack(Path(sys.argv[1])).running() as environment: print(environment, flush=True); time.sleep(300)"
+        "with LocalStack(Path(sys.argv[1]), sys.argv[2:]).running() as environment:\n"
+        "    print(environment, flush=True); time.sleep(300)"
     )
-    command = [sys.executable, "-c", program, str(stack.data_dir)]
+    command = [sys.executable, "-c", program, str(stack.data_dir), "postgres", "kafka"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as owner:
         assert owner.stdout is not None
         assert "FUNNELPROOF_KAFKA" in owner.stdout.readline()
@@ -144,23 +151,24 @@ def test_a_block_stops_what_it_started_and_only_that(stack: LocalStack) -> None:
     assert pids(stack) == {"postgres": None, "kafka": None, "connect": None}
 
 
-def test_a_start_that_fails_says_why_and_leaves_nothing_running(tmp_path: Path) -> None:
-    broken = LocalStack(tmp_path, only=["postgres"], console=QUIET)
+def test_a_start_that_fails_says_why_and_leaves_nothing_running(database_folder: Path) -> None:
+    broken = LocalStack(database_folder, only=["postgres"], console=QUIET)
     broken.up()
     broken.down()
-    (broken.postgres.folder / "home" / "data" / "global" / "pg_control").unlink()
+    control = broken.postgres.folder / "home" / "data" / "global" / "pg_control"
+    control.rename(control.with_name("kept"))
     with (
         pytest.raises(StackError, match=r"(?s)postgres ended while it started.*pg_control"),
         broken.running(),
     ):
         pass
     assert broken.postgres.pid is None
-    broken.erase()
+    control.with_name("kept").rename(control)
 
 
-def test_an_interrupted_up_leaves_nothing_running(tmp_path: Path) -> None:
-    stack = LocalStack(tmp_path, only=["postgres", "kafka"])
-    command = [sys.executable, "-m", "streams.local.supervisor", str(tmp_path), "postgres", "kafka"]
+def test_an_interrupted_up_leaves_nothing_running(stack: LocalStack) -> None:
+    stack.down()
+    command = [sys.executable, "-m", "streams.local.supervisor", str(stack.data_dir), "postgres", "kafka"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as process:
@@ -169,4 +177,3 @@ def test_an_interrupted_up_leaves_nothing_running(tmp_path: Path) -> None:
         os.kill(process.pid, signal.SIGTERM)
         assert process.wait(60) == 0
     assert set(pids(stack).values()) == {None}
-    stack.erase()

@@ -1,9 +1,14 @@
 import io
-from dataclasses import replace
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from importlib import import_module
 
 import pytest
 from rich.console import Console
 
+from streams.demo.options import DemoOptions
 from streams.demo.summary import DemoResult, print_summary
 
 EQUAL = DemoResult(
@@ -52,3 +57,24 @@ def test_the_summary_fits_one_screen_and_ends_with_the_verdict() -> None:
     assert len(lines) <= 24
     assert lines[-1] == "every closed window equals the canonical SQL"
     assert any("17: 17 deal merged" in line for line in lines)
+
+
+@pytest.mark.parametrize("result", [EQUAL, replace(EQUAL, mismatches=1)], ids=["equal", "different"])
+def test_the_json_of_a_demo_has_every_count_and_the_options(
+    result: DemoResult, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(options: DemoOptions, console: Console, show: Callable[[DemoResult], None]) -> DemoResult:
+        assert (console.is_terminal, options.stay, options.live) == (False, False, False)
+        chosen = replace(result, seed=options.seed, rate=options.rate, writing_seconds=options.duration or 0)
+        show(chosen)
+        return chosen
+
+    monkeypatch.setattr("streams.demo.story.run_demo", told)
+    monkeypatch.setattr("streams.cli.demo.configure_logging", lambda *_: None)
+    words = ["demo", "--duration", "45", "--rate", "70", "--seed", "3", "--json"]
+    monkeypatch.setattr(sys, "argv", ["funnelproof", *words])
+    with pytest.raises(SystemExit) as ended:
+        import_module("streams.cli.main").main()
+    assert ended.value.code == result.exit_status
+    expected = asdict(replace(result, seed=3, rate=70.0, writing_seconds=45.0))
+    assert json.loads(capsys.readouterr().out) == expected

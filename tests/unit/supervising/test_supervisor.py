@@ -17,14 +17,17 @@ import pytest
 from streams.errors import FunnelproofError
 from streams.supervising.program import Program
 from streams.supervising.supervisor import GivenUpError, Supervisor, how_ended, reason_of
+from tests.programs import TRACED
 from tests.standing_still import stop
 
 WAITS = "import time, os; print('pid', os.getpid(), flush=True); time.sleep(600)"
+UNTRACED = {name: value for name, value in os.environ.items() if name != TRACED}
 DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {WAITS}"
 
 
 def program(code: str, name: str = "one", *, needed: bool = True) -> Program:
-    return Program(name, ["--", sys.executable, "-c", code], os.environ, needed=needed)
+    """Run some lines of Python, without its packages and without a tracer."""
+    return Program(name, ["--", sys.executable, "-S", "-c", code], UNTRACED, needed=needed)
 
 
 def first_1_then_2(folder: Path) -> str:
@@ -191,18 +194,19 @@ asyncio.run(own())
 """
 
 
-@pytest.mark.parametrize("state", ["running", "stopped"])
-async def test_no_program_outlives_a_supervisor_that_is_killed(state: str) -> None:
+async def test_no_program_outlives_a_supervisor_that_is_killed() -> None:
+    """One of two programs runs, the other's tether stands still."""
     with subprocess.Popen(  # noqa: ASYNC220 - the test has nothing else to do
         [sys.executable, "-c", textwrap.dedent(OWNER), WAITS, f"pass; {WAITS}"],
+        env=UNTRACED,
         stdout=subprocess.PIPE,
         text=True,
     ) as owner:
         assert owner.stdout is not None
         family = [psutil.Process(int(owner.stdout.readline().split()[1])) for _ in range(2)]
         tethers = [parent for process in family if (parent := process.parent())]
-        if state == "stopped":
-            stop(tethers[0].pid)
+        assert len(tethers) == 2
+        stop(tethers[0].pid)
         owner.kill()
     await soon(lambda: not any(alive(process.pid) for process in [*family, *tethers]))
 
