@@ -13,6 +13,8 @@ from tests.integration.stream.funnel import Funnel
 from tests.integration.stream.installation import Installation
 
 HERE = Path(__file__).parent
+FORGET_LETTERS = "update funnelproof.dead_letter set resolved_at = now() where resolved_at is null"
+"""Only a new log settles a letter without a row."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -24,11 +26,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-async def installation(install: Install) -> AsyncIterator[Installation]:
+async def shared(install: Install) -> AsyncIterator[Installation]:
     async with install(WINDOWS="3s,1h", PROOF_WAIT="6s") as installation:
         installation.start_worker()
         await installation.wait_until_folding()
         yield installation
+
+
+@pytest.fixture
+async def installation(shared: Installation) -> Installation:
+    """The installation, as whole as at its beginning: a test that fails harms no other test."""
+    await shared.connection.execute(FORGET_LETTERS)
+    if not shared.workers[-1].runs:
+        shared.start_worker()
+        await shared.wait_until_folding()
+    return shared
 
 
 @pytest.fixture
