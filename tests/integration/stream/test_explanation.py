@@ -176,7 +176,7 @@ async def test_writes_and_corrections_that_go_on_meanwhile_are_no_differences_an
     installation, connection, busy = planted.installation, planted.installation.connection, Funnel()
     await busy.create(connection)
     only = ("--tenant", str(busy.tenant))
-    async with keep_writing(installation, [busy], pause=0.02) as writing:
+    async with keep_writing(installation, [busy]) as writing:
         await asyncio.sleep(4)
         for _ in range(2):
             _, found = await asyncio.to_thread(installation.reconcile, *only)
