@@ -30,8 +30,8 @@ async def test_a_worker_that_loses_its_sessions_in_postgres_or_is_killed_loses_a
                 installation.settings.instance + " %",
             )
             await asyncio.sleep(1)
+        await installation.wait_until_folding()
         assert installation.workers[-1].runs
-        await installation.proven()
         installation.workers[-1].kill()
         await asyncio.sleep(1)
         installation.start_worker()
