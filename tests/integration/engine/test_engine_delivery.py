@@ -49,7 +49,7 @@ def test_reading_goes_on_while_the_agent_computes(kafka: str, topic: str, start:
 
 
 def test_a_slow_agent_is_waited_for_in_bounded_memory(kafka: str, topic: str, start: Start) -> None:
-    fill(kafka, topic, {p: ["x" * 10_000] * 2000 for p in range(PARTITIONS)})  # 80 MB
+    fill(kafka, topic, {p: ["x" * 10_000] * 1000 for p in range(PARTITIONS)})  # 40 MB
     worker = start(max_batch_records=50, batch_seconds=60)
     worker.wait_for(lambda w: bool(w.notes("batch")))
     before = worker.memory()

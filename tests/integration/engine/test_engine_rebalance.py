@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 
 from tests.integration.engine.conftest import PARTITIONS
-from tests.integration.engine.support import Worker, fill
+from tests.integration.engine.support import Worker, fill, send
 
 Start = Callable[..., Worker]
 ALL = list(range(PARTITIONS))
@@ -18,11 +19,11 @@ ALL = list(range(PARTITIONS))
 @contextmanager
 def steady_load(kafka: str, topic: str) -> Iterator[None]:
     """Produce to every partition, all the time."""
-    stop = threading.Event()
+    stop, sender = threading.Event(), Producer({"bootstrap.servers": kafka, "linger.ms": 5})
 
     def produce() -> None:
         while not stop.is_set():
-            fill(kafka, topic, {p: ["x"] * 50 for p in ALL})
+            send(sender, topic, {p: ["x"] * 10 for p in ALL})
             stop.wait(0.05)
 
     thread = threading.Thread(target=produce)

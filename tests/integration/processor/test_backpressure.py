@@ -108,15 +108,15 @@ async def test_dead_letters_that_wait_are_bounded_also_in_a_replay(bench: Bench,
 
 @pytest.mark.thorough
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads this process's memory from Linux")
-async def test_a_burst_that_changes_a_hundred_thousand_counts_is_flushed_in_bounded_memory(
+async def test_a_burst_that_changes_sixty_thousand_counts_is_flushed_in_bounded_memory(
     bench: Bench,
 ) -> None:
-    for _ in range(25):
-        bench.apply(*[entered() for _ in range(4_000)])
+    for _ in range(12):
+        bench.apply(*[entered() for _ in range(5_000)])
     peak = before = memory()
     flush = asyncio.create_task(bench.processor.flush())
     while not flush.done():
         await asyncio.sleep(0.005)
         peak = max(peak, memory())
-    assert await bench.counts() == 100_000
-    assert peak - before < 40e6, f"{(peak - before) / 1e6:.0f} MB"  # 24 is usual
+    assert await bench.counts() == 60_000
+    assert peak - before < 33e6, f"{(peak - before) / 1e6:.0f} MB"  # 22 is usual, 56 in one statement

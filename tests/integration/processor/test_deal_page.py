@@ -1,4 +1,4 @@
-"""What a worker says of a deal, whoever holds its partition. test_deals.py has it between real workers."""
+"""What a worker says of a deal, whoever holds its partition. stream/test_operations.py has it between real workers."""
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager

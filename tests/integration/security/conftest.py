@@ -20,6 +20,8 @@ from confluent_kafka.admin import (
 from rich.console import Console
 
 from streams.brokers import Brokers, Sasl
+from streams.listening import HOST, free_ports
+from streams.local import ports
 from streams.local.connect import Connect
 from streams.local.jars import JarCache
 from streams.local.kafka import Kafka
@@ -92,11 +94,16 @@ def commands() -> Callable[[Commands], dict[str, Told]]:
 
 
 class SecuredKafka:
-    """A broker with a single listener, SASL_SSL. Its user `funnelproof` has the documented rights, and no others."""
+    """A broker whose listener is SASL_SSL. Its user `funnelproof` has the documented rights, and no others.
+
+    A second listener, at `astray`, gives out the address `unreachable`, where nobody listens.
+    """
 
     def __init__(self, folder: Path, authority: Authority, certificate: Path) -> None:
         self._authority = authority
         listener = "listener.name.sasl_ssl"
+        known = [*ports.claim(folder / "ports.json", 2), *free_ports(2)]
+        address, controller, self.astray, self.unreachable = [f"{HOST}:{port}" for port in known]
         self.server = Kafka(
             folder,
             JarCache(console=Console(quiet=True)),
@@ -112,6 +119,11 @@ class SecuredKafka:
                 "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
                 "super.users": f"User:{ADMIN};User:{CONNECT};User:ANONYMOUS",
                 **pem_stores(authority, certificate),
+                "listeners": f"SASL_SSL://{address},CONTROLLER://{controller},PLAINTEXT://{self.astray}",
+                "advertised.listeners": f"SASL_SSL://{address},PLAINTEXT://{self.unreachable}",
+                "listener.security.protocol.map": (
+                    "CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT"
+                ),
             },
             self.as_admin,
         )

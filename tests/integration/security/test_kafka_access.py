@@ -6,14 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from streams.brokers import Brokers, Sasl
 from streams.cdc.restatement import RestatementSender
 from streams.cdc.topics import Topics
 from streams.errors import PreconditionError, UnreachableError
-from streams.local.jars import JarCache
-from streams.local.kafka import Kafka
 from streams.tls import Tls
 from tests.certificates import Authority
 from tests.fronts import Front
@@ -93,16 +90,10 @@ async def test_a_certificate_that_has_expired_or_names_another_host_is_told_with
 
 @pytest.mark.thorough
 async def test_an_address_that_a_broker_gives_out_and_nobody_reaches_is_named(
-    tmp_path: Path, unused_tcp_port: int
+    secured_kafka: SecuredKafka,
 ) -> None:
-    unreachable = f"127.0.0.1:{unused_tcp_port}"
-    settings = {"advertised.listeners": f"PLAINTEXT://{unreachable}"}
-    broker = Kafka(tmp_path, JarCache(console=Console(quiet=True)), settings)
-    try:
-        broker.start()
-        assert f"gives out the address {unreachable}, which" in await refused(broker.brokers)
-    finally:
-        broker.erase()
+    told = await refused(Brokers(secured_kafka.astray))
+    assert f"gives out the address {secured_kafka.unreachable}, which" in told
 
 
 async def test_a_user_without_rights_is_told_so(secured_kafka: SecuredKafka, authority: Authority) -> None:

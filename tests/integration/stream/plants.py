@@ -86,6 +86,11 @@ class Planted:
         tenant = str(self.funnels[name].tenant)
         return [each for each in self.told["explanation"]["findings"] if each["tenant_id"] == tenant]
 
+    def differences(self, name: str) -> list[dict[str, Any]]:
+        """What is different in the funnel of a fault."""
+        tenant = str(self.funnels[name].tenant)
+        return [each for each in self.told["differences"] if each["tenant_id"] == tenant]
+
     def start_worker(self) -> Worker:
         """Start the worker whose site an explanation asks."""
         port = int((self.installation.settings.dashboard_worker_url or "").rpartition(":")[2])

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from tests.integration.stream.funnel import Funnel
 from tests.integration.stream.installation import Installation
@@ -57,9 +58,10 @@ async def closed_with_all(installation: Installation, funnel: Funnel, start: dat
     assert tuple(run) == (many, "proven")
 
 
-async def everything_is_right(installation: Installation) -> None:
+async def everything_is_right(installation: Installation, *tenants: UUID) -> None:
+    """Compare the windows of these tenants (all, if none is given); of all of them the revisions are sound."""
     await installation.proven(seconds=60)
-    await installation.right()
+    await installation.right(*tenants)
     status, found = await asyncio.to_thread(installation.reconcile)
     assert (status, found["outcome"]) == (0, "equal"), found
     assert await installation.connection.fetchval(SOUND_REVISIONS)

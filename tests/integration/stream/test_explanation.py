@@ -1,4 +1,4 @@
-"""`funnelproof reconcile --explain`: each planted fault is found, and called by its name, down to deal and row."""
+"""`funnelproof reconcile --explain`: each planted fault is found and called by its name, and nothing else."""
 
 import asyncio
 import json
@@ -15,6 +15,10 @@ __all__ = ["installation", "planted"]
 
 pytestmark = pytest.mark.timeout(180)
 
+EDIT = """
+update dyno_crm.report_stage_conversion_fact set entered_count = {} where tenant_id = $1 and entered_count >= $2
+"""
+
 
 @pytest.mark.parametrize("fault", PLANTS[:-1])
 async def test_each_planted_fault_is_found_and_named(planted: Planted, fault: str) -> None:
@@ -27,6 +31,7 @@ async def test_each_planted_fault_is_found_and_named(planted: Planted, fault: st
 
 async def test_nothing_is_found_where_nothing_was_planted(planted: Planted) -> None:
     assert planted.of("nothing") == []
+    assert planted.differences("nothing") == []
     told = planted.told["explanation"]
     assert told["explained_pairs"] == len(planted.told["differences"])
     assert (told["equal_by_now"], told["left_out_pairs"], told["left_out_deals"]) == (0, 0, 0)
@@ -106,6 +111,41 @@ async def test_the_page_finds_the_findings_in_postgres(planted: Planted) -> None
     }
 
 
+async def test_a_fact_that_was_edited_by_hand_is_named_and_nothing_else(planted: Planted) -> None:
+    funnel = planted.funnels["fact_edited"]
+    fact = await planted.installation.connection.fetchrow(
+        "select * from dyno_crm.stage_conversion_current "
+        "where tenant_id = $1 and window_name = '3s' and from_stage = 'a' and entered_count = 7",
+        funnel.tenant,
+    )
+    assert fact is not None
+    assert planted.told["runs"] > 1
+    assert planted.differences("fact_edited") == [
+        {
+            "tenant_id": str(funnel.tenant),
+            "pipeline_id": str(funnel.pipeline),
+            "window": "3s",
+            "window_start": fact["window_start"].isoformat(),
+            "window_end": fact["window_end"].isoformat(),
+            "revision": 1,
+            "run_id": str(fact["run_id"]),
+            "from_stage_id": str(funnel.ids["a"]),
+            "to_stage_id": str(funnel.ids["b"]),
+            "fact": {"entered": 7, "converted": 2},
+            "sql": {"entered": 2, "converted": 2},
+        }
+    ]
+    done = await asyncio.to_thread(planted.installation.run, "reconcile", "--tenant", str(funnel.tenant))
+    assert done.returncode == 1
+    for word in (funnel.tenant, funnel.pipeline, fact["window_start"].isoformat(), "a -> b"):
+        assert str(word) in done.stdout
+
+
+async def test_a_run_that_was_deleted_is_missed(planted: Planted) -> None:
+    missed = {(each["run_id"], each["fact"]) for each in planted.differences("run_deleted")}
+    assert missed == {(None, None)}
+
+
 async def test_people_get_a_table_and_hear_what_was_left_out(planted: Planted) -> None:
     options = ("--window", "3s", "--explain", "--explain-limit", "1", "--tenant")
     tenant = str(planted.funnels["missing_in_state"].tenant)
@@ -130,24 +170,34 @@ async def test_an_equal_comparison_resolves_the_findings_of_the_window(planted: 
 
 
 @pytest.mark.thorough
-async def test_changes_that_come_meanwhile_are_no_faults_of_capture(planted: Planted) -> None:
-    installation, busy = planted.installation, Funnel()
-    await busy.create(installation.connection)
+async def test_writes_and_corrections_that_go_on_meanwhile_are_no_differences_and_no_faults_of_capture(
+    planted: Planted,
+) -> None:
+    installation, connection, busy = planted.installation, planted.installation.connection, Funnel()
+    await busy.create(connection)
+    only = ("--tenant", str(busy.tenant))
     async with keep_writing(installation, [busy]) as writing:
         await asyncio.sleep(4)
+        for _ in range(2):
+            _, found = await asyncio.to_thread(installation.reconcile, *only)
+            assert found["differences"] == []
         start = (await installation.next_window()) - timedelta(seconds=6)
         await installation.wait_until(
             "select exists (select from dyno_crm.stage_conversion_current where tenant_id = $1 "
             "and window_name = '3s' and window_start = $2 and entered_count > 0)",
             *(busy.tenant, start),
         )
-        await installation.connection.execute(
-            "update dyno_crm.report_stage_conversion_fact set entered_count = entered_count + 100 "
-            "where tenant_id = $1",
-            busy.tenant,
-        )
+        await connection.execute(EDIT.format("entered_count + 100000"), busy.tenant, 0)
         for _ in range(2):
-            _, told = await asyncio.to_thread(planted.explain, "--tenant", str(busy.tenant))
+            _, told = await asyncio.to_thread(planted.explain, *only)
             faults = {each["fault"] for each in told.get("explanation", {}).get("findings", [])}
             assert faults <= {"fact_edited"}, told
+        assert writing.transactions > 200
         assert writing.corrections > 20
+    await connection.execute(EDIT.format("entered_count - 100000"), busy.tenant, 100_000)
+    await installation.proven()
+    revisions = "select max(revision) from funnelproof.window_run where tenant_id = $1"
+    assert await connection.fetchval(revisions, busy.tenant) > 1
+    await installation.right(busy.tenant)
+    status, _ = await asyncio.to_thread(installation.reconcile, *only)
+    assert status == 0

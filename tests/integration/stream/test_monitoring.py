@@ -169,7 +169,10 @@ async def test_every_target_is_up_and_every_expression_has_data(
             while (await _up(prometheus)) != dict.fromkeys(PROCESSES, "up"):
                 await asyncio.sleep(0.2)
         where = urlencode({"tenant": funnel.tenant, "pipeline": funnel.pipeline, "window": "day"})
-        async with keep_writing(installation, [funnel]), page.stream("GET", f"/live?{where}") as stream:
+        async with (
+            keep_writing(installation, [funnel], pause=0.03),
+            page.stream("GET", f"/live?{where}") as stream,
+        ):
             lines = stream.aiter_lines()
             await anext(lines)
             assert (await page.get(f"/?{where}")).status_code == 200

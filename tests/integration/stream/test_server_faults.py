@@ -1,8 +1,6 @@
 """Servers that pause or die in the middle of writes: the facts are still those of the canonical SQL."""
 
 import asyncio
-import os
-import signal
 from collections.abc import AsyncIterator
 
 import pytest
@@ -14,9 +12,12 @@ from tests.integration.stream.installation import Installation, installed
 from tests.integration.stream.soundness import CLOSED, closed_with_all, enter_many, everything_is_right
 from tests.integration.stream.writing import keep_writing
 from tests.servers import EmbeddedServers
+from tests.standing_still import stopped
 
 pytestmark = pytest.mark.thorough
 
+PAUSE = 0.03
+"""Seconds between two transactions of those who write meanwhile."""
 READER = "select active_pid from pg_replication_slots where slot_name = $1"
 
 
@@ -51,50 +52,28 @@ async def quiet(installation: Installation) -> Funnel:
     return funnel
 
 
-async def test_a_worker_outlives_a_pause_of_the_broker(
-    installation: Installation, funnels: list[Funnel], own_servers: EmbeddedServers
-) -> None:
-    broker = own_servers.stack.kafka.pid
-    assert broker is not None
-    async with keep_writing(installation, funnels):
-        os.kill(broker, signal.SIGSTOP)
-        try:
-            await asyncio.sleep(3)
-        finally:
-            os.kill(broker, signal.SIGCONT)
-        await asyncio.sleep(1)
-    await everything_is_right(installation)
-    assert installation.workers[-1].runs
-
-
-@pytest.mark.parametrize("server", ["kafka", "connect"])
-async def test_no_window_closes_while_a_server_is_paused_and_each_does_soon_after(
-    installation: Installation,
-    funnels: list[Funnel],
-    quiet: Funnel,
-    own_servers: EmbeddedServers,
-    server: str,
+async def test_no_window_closes_while_a_server_is_paused_each_does_soon_after_and_the_worker_goes_on(
+    installation: Installation, funnels: list[Funnel], quiet: Funnel, own_servers: EmbeddedServers
 ) -> None:
     """While Connect stands still its slot lags, and the log's ends look as if all were there."""
-    paused = getattr(own_servers.stack, server).pid
-    async with keep_writing(installation, funnels):
-        start = await installation.next_window()
-        os.kill(paused, signal.SIGSTOP)
-        try:
-            await enter_many(installation, quiet, start, 10)
-            await asyncio.sleep(5.5)
-            assert not await installation.connection.fetchval(CLOSED, start)
-        finally:
-            os.kill(paused, signal.SIGCONT)
-        await closed_with_all(installation, quiet, start, 10)
+    async with keep_writing(installation, funnels, pause=PAUSE):
+        for server in (own_servers.stack.kafka, own_servers.stack.connect):
+            assert server.pid is not None
+            start = await installation.next_window()
+            with stopped(server.pid):
+                await enter_many(installation, quiet, start, 10)
+                await asyncio.sleep(5.5)
+                assert not await installation.connection.fetchval(CLOSED, start)
+            await closed_with_all(installation, quiet, start, 10)
     await everything_is_right(installation)
+    assert installation.workers[-1].runs
 
 
 async def test_no_window_closes_without_connect_and_each_does_soon_after_it_is_back(
     installation: Installation, funnels: list[Funnel], quiet: Funnel, own_servers: EmbeddedServers
 ) -> None:
     await end_transactions_sooner(installation)
-    async with keep_writing(installation, funnels):
+    async with keep_writing(installation, funnels, pause=PAUSE):
         await asyncio.sleep(1)
         start = await installation.next_window()
         own_servers.stack.connect.kill()

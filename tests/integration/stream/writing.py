@@ -38,13 +38,16 @@ class Writing:
 
 @asynccontextmanager
 async def keep_writing(
-    installation: Installation, funnels: Sequence[Funnel], seed: int = 20261123
+    installation: Installation, funnels: Sequence[Funnel], seed: int = 20261123, pause: float = 0.008
 ) -> AsyncIterator[Writing]:
-    """Write about a hundred transactions a second for as long as the block lasts; some are rolled back."""
+    """Write transactions for as long as the block lasts, about a hundred a second; some are rolled back.
+
+    `pause` is the time between two of them, in seconds.
+    """
     writing = Writing()
     connection = await asyncpg.connect(installation.settings.source_dsn)
     stop = asyncio.Event()
-    task = asyncio.create_task(_write(connection, funnels, random.Random(seed), writing, stop))
+    task = asyncio.create_task(_write(connection, funnels, random.Random(seed), writing, stop, pause))
     try:
         yield writing
     finally:
@@ -59,6 +62,7 @@ async def _write(
     chance: random.Random,
     writing: Writing,
     stop: asyncio.Event,
+    pause: float,
 ) -> None:
     entries: list[UUID] = []
     deals = [(funnel, uuid4()) for funnel in funnels for _ in range(20)]
@@ -76,7 +80,7 @@ async def _write(
             entries.append(entry)
         await (transaction.rollback() if chance.random() < 0.1 else transaction.commit())
         writing.transactions += 1
-        await asyncio.sleep(0.008)
+        await asyncio.sleep(pause)
 
 
 async def _correct(connection: OwnConnection, entry: UUID, funnel: Funnel, chance: random.Random) -> None:

@@ -1,17 +1,16 @@
 """`funnelproof reconcile --every` beside a running worker: it finds what differs, by itself, and goes on."""
 
 import asyncio
-import signal
-import subprocess
-import sys
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.integration.stream.funnel import Funnel
-from tests.integration.stream.installation import Installation
+from tests.integration.stream.installation import Installation, Worker, eventually
 from tests.integration.stream.writing import keep_writing
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(180)]
@@ -23,27 +22,21 @@ OUTCOME = (
 
 
 @contextmanager
-def job(installation: Installation) -> Iterator[subprocess.Popen[str]]:
+def job(installation: Installation, log: Path) -> Iterator[Worker]:
     """A job with a round every five seconds."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "streams", "reconcile", "--every", "5s", "--web-port", "0"],
-        env=installation.environment | {"FUNNELPROOF_RECONCILE_SHARE": "50"},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    environment = installation.environment | {"FUNNELPROOF_RECONCILE_SHARE": "50"}
+    job = Worker(environment, log, "reconcile", "--every", "5s", "--web-port", "0")
     try:
-        yield process
+        yield job
     finally:
-        process.kill()
-        process.wait()
+        job.kill()
 
 
-async def site_of(process: subprocess.Popen[str]) -> httpx.AsyncClient:
+async def site_of(job: Worker) -> httpx.AsyncClient:
     """Return a client of the job's web site; the job's log has the address."""
-    assert process.stderr is not None
-    while "url=" not in (line := await asyncio.to_thread(process.stderr.readline)):
-        assert line
-    return httpx.AsyncClient(base_url=line.rpartition("url=")[2].strip())
+    await eventually(lambda: "url=" in job.log(1000) or not job.runs)
+    (url,) = re.findall(r"url=(\S+)", job.log(1000))
+    return httpx.AsyncClient(base_url=url)
 
 
 async def scrape(site: httpx.AsyncClient) -> dict[str, float]:
@@ -56,19 +49,19 @@ async def scrape(site: httpx.AsyncClient) -> dict[str, float]:
 
 
 async def test_the_job_finds_an_edited_fact_and_sees_it_mended_while_everybody_writes(
-    installation: Installation,
+    installation: Installation, funnel: Funnel, tmp_path: Path
 ) -> None:
     connection = installation.connection
-    funnel = Funnel()
-    await funnel.create(connection)
-    await installation.proven()
     start = await installation.next_window()
     await funnel.enter_two_deals(connection, start)
     busy = Funnel()
     await busy.create(connection)
-    with job(installation) as first, job(installation) as second:
+    with (
+        job(installation, tmp_path / "first.log") as first,
+        job(installation, tmp_path / "second.log") as second,
+    ):
         sites = [await site_of(each) for each in (first, second)]
-        async with keep_writing(installation, [busy]):
+        async with keep_writing(installation, [busy], pause=0.03):
             await installation.wait_until(OUTCOME, funnel.pipeline, start, "equal", seconds=60)
             edit = (
                 "update dyno_crm.report_stage_conversion_fact set entered_count = $1 where tenant_id = $2 "
@@ -109,5 +102,4 @@ async def test_the_job_finds_an_edited_fact_and_sees_it_mended_while_everybody_w
         assert samples["funnelproof_windows_different"] == 0
         for site in sites:
             await site.aclose()
-        first.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(first.wait, 20) == 0
+        assert await first.stop() == 0

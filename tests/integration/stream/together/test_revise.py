@@ -13,11 +13,9 @@ pytestmark = pytest.mark.timeout(120)
 
 
 async def test_closed_windows_are_published_with_the_pairs_of_now_when_a_user_asks_for_it(
-    installation: Installation,
+    installation: Installation, funnel: Funnel
 ) -> None:
-    funnel, connection = Funnel(), installation.connection
-    await funnel.create(connection)
-    await installation.proven()
+    connection = installation.connection
     start = await installation.next_window()
     await funnel.enter_two_deals(connection, start)
     closed = (

@@ -35,14 +35,6 @@ select exists (
 """
 
 
-@pytest.fixture(scope="module")
-async def funnel(installation: Installation) -> Funnel:
-    funnel = Funnel()
-    await funnel.create(installation.connection)
-    await installation.proven()
-    return funnel
-
-
 @pytest.fixture
 async def writer(installation: Installation) -> AsyncIterator[OwnConnection]:
     """A second session in the CRM."""
@@ -70,7 +62,7 @@ async def parameters(installation: Installation, fact: asyncpg.Record) -> dict[s
     return told
 
 
-async def test_a_window_of_an_idle_source_closes_proven_with_zero_rows_within_three_seconds(
+async def test_a_window_of_an_idle_source_closes_proven_within_three_seconds_and_its_run_says_what_it_stands_for(
     installation: Installation, funnel: Funnel
 ) -> None:
     start = await installation.next_window()
@@ -80,6 +72,19 @@ async def test_a_window_of_an_idle_source_closes_proven_with_zero_rows_within_th
         assert (fact["entered_count"], fact["converted_count"], fact["conversion_rate"]) == (0, 0, 0)
         assert (fact["completeness"], fact["revision"]) == ("proven", 1)
         assert 0 <= fact["seconds"] < 3
+    told = await parameters(installation, facts[0])
+    assert told.keys() == PARAMETERS
+    assert told["pipeline_id"] == str(funnel.pipeline)
+    assert {(pair["from_stage_id"], pair["to_stage_id"]) for pair in told["stage_pairs"]} == {
+        (str(each["from_stage_id"]), str(each["to_stage_id"])) for each in facts
+    }
+    assert (told["window"], told["timezone"], told["revision"]) == ("3s", "UTC", 1)
+    assert (told["causes"], told["completeness"], told["origin"]) == ([], "proven", "stream")
+    assert told["open_transactions"] == []
+    assert told["positions"].keys() == {"0", "1", "2", "3"}
+    assert await installation.connection.fetchval(
+        "select $1::text::pg_lsn < pg_current_wal_lsn()", told["source_lsn"]
+    )
 
 
 async def test_the_facts_of_a_busy_window_are_there_within_three_seconds_of_its_end(
@@ -96,82 +101,52 @@ async def test_the_facts_of_a_busy_window_are_there_within_three_seconds_of_its_
     await installation.right(funnel.tenant)
 
 
-async def test_a_run_says_what_it_stands_for(installation: Installation, funnel: Funnel) -> None:
-    start = await installation.next_window()
-    fact, second = await closed(installation, funnel, start)
-    told = await parameters(installation, fact)
-    assert told.keys() == PARAMETERS
-    assert told["pipeline_id"] == str(funnel.pipeline)
-    assert {(pair["from_stage_id"], pair["to_stage_id"]) for pair in told["stage_pairs"]} == {
-        (str(each["from_stage_id"]), str(each["to_stage_id"])) for each in (fact, second)
-    }
-    assert (told["window"], told["timezone"], told["revision"]) == ("3s", "UTC", 1)
-    assert (told["causes"], told["completeness"], told["origin"]) == ([], "proven", "stream")
-    assert told["open_transactions"] == []
-    assert told["positions"].keys() == {"0", "1", "2", "3"}
-    assert await installation.connection.fetchval(
-        "select $1::text::pg_lsn < pg_current_wal_lsn()", told["source_lsn"]
-    )
-
-
-async def test_a_window_waits_for_a_transaction_that_wrote_before_its_end(
+async def test_a_window_waits_for_a_transaction_that_wrote_before_its_end_and_past_the_proof_wait_is_estimated(
     installation: Installation, funnel: Funnel, writer: OwnConnection
 ) -> None:
-    start = await installation.next_window()
+    """One transaction writes into two windows: the first closes without it, the last waits for its commit."""
+    first = await installation.next_window()
+    last = first + timedelta(seconds=6)
     pid = await writer.fetchval("select pg_backend_pid()")
     async with writer.transaction():
         await funnel.enter(writer, uuid4(), "a", await installation.now())
         await asyncio.sleep(1.1)
         told = (await asyncio.to_thread(installation.run, "status", "--verbose")).stdout
-        await asyncio.sleep((start + timedelta(seconds=4.8) - await installation.now()).total_seconds())
-        assert not await installation.connection.fetchval(CLOSED, funnel.tenant, start, 1)
-    assert re.search(rf"writing +pid {pid} \(.*\), open for [1-9] s", told), told
-    steps = ("barrier", "marker", "progress", "publish")
-    assert re.search("took +" + ", ".join(rf"{step} \d+ ms" for step in steps), told), told
-    fact, _ = await closed(installation, funnel, start)
-    assert (fact["entered_count"], fact["revision"], fact["completeness"]) == (1, 1, "proven")
-    assert fact["seconds"] > 1.5
-    await installation.right(funnel.tenant)
-
-
-async def test_past_the_proof_wait_a_window_closes_as_estimated_and_names_the_open_transaction(
-    installation: Installation, funnel: Funnel, writer: OwnConnection
-) -> None:
-    start = await installation.next_window()
-    pid = await writer.fetchval("select pg_backend_pid()")
-    async with writer.transaction():
+        assert re.search(rf"writing +pid {pid} \(.*\), open for [1-9] s", told), told
+        steps = ("barrier", "marker", "progress", "publish")
+        assert re.search("took +" + ", ".join(rf"{step} \d+ ms" for step in steps), told), told
+        await until(installation, last)
         await funnel.enter(writer, uuid4(), "a", await installation.now())
-        fact, _ = await closed(installation, funnel, start)
+        fact, _ = await closed(installation, funnel, first)
         assert 6 <= fact["seconds"] < 9
         assert (fact["entered_count"], fact["completeness"]) == (0, "estimated")
-        told = await parameters(installation, fact)
-        assert [transaction["pid"] for transaction in told["open_transactions"]] == [pid]
-        assert told["completeness"] == "estimated"
-    fact, _ = await closed(installation, funnel, start, revision=2)
+        told_of_first = await parameters(installation, fact)
+        assert [transaction["pid"] for transaction in told_of_first["open_transactions"]] == [pid]
+        assert told_of_first["completeness"] == "estimated"
+        await until(installation, last + timedelta(seconds=4.8))
+        assert not await installation.connection.fetchval(CLOSED, funnel.tenant, last, 1)
+    fact, _ = await closed(installation, funnel, last)
+    assert (fact["entered_count"], fact["revision"], fact["completeness"]) == (1, 1, "proven")
+    assert fact["seconds"] > 1.5
+    fact, _ = await closed(installation, funnel, first, revision=2)
     assert (fact["entered_count"], fact["revision"]) == (1, 2)
     assert (await parameters(installation, fact))["causes"] == ["late_insert"]
     await installation.right(funnel.tenant)
 
 
-async def test_a_long_transaction_that_wrote_elsewhere_holds_nothing_back(
-    installation: Installation, funnel: Funnel, writer: OwnConnection
-) -> None:
-    async with writer.transaction():
-        await writer.execute("create table public.elsewhere as select pg_current_xact_id()")
-        await writer.execute("select from dyno_crm.deal_pipeline_stage_state")
-        fact, _ = await closed(installation, funnel, await installation.next_window())
-    assert (fact["completeness"], fact["revision"]) == ("proven", 1)
-    assert fact["seconds"] < 3
+async def until(installation: Installation, moment: datetime) -> None:
+    """Wait until the source's clock says so; a moment that has passed is not waited for."""
+    await asyncio.sleep((moment - await installation.now()).total_seconds())
 
 
-async def test_an_idle_table_in_a_busy_cluster_closes_proven_within_three_seconds(
+async def test_an_idle_table_closes_proven_within_three_seconds_in_a_busy_cluster_with_a_long_transaction(
     installation: Installation, funnel: Funnel, writer: OwnConnection
 ) -> None:
     """The slot reads what others write, in this database and beside it, and passes nothing of it on."""
     await writer.execute("create table public.busy as select 0 as number from generate_series(1, 3000)")
-    elsewhere = await asyncpg.connect(
-        urlsplit(installation.settings.source_dsn)._replace(path="/postgres").geturl()
-    )
+    address = urlsplit(installation.settings.source_dsn)
+    elsewhere = await asyncpg.connect(address._replace(path="/postgres").geturl())
+    long = await asyncpg.connect(address.geturl())
     stop = asyncio.Event()
 
     async def be_busy(connection: OwnConnection, statement: str) -> None:
@@ -186,12 +161,16 @@ async def test_an_idle_table_in_a_busy_cluster_closes_proven_within_three_second
         ),
     ]
     try:
-        start = await installation.next_window()
-        facts = await closed(installation, funnel, start)
+        async with long.transaction():
+            await long.execute("create table public.elsewhere as select pg_current_xact_id()")
+            await long.execute("select from dyno_crm.deal_pipeline_stage_state")
+            start = await installation.next_window()
+            facts = await closed(installation, funnel, start)
     finally:
         stop.set()
         await asyncio.gather(*others)
         await elsewhere.close()
+        await long.close()
     assert [(fact["completeness"], fact["revision"], fact["entered_count"]) for fact in facts] == [
         ("proven", 1, 0)
     ] * 2

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import time
 from typing import Any
 from uuid import uuid4
@@ -10,28 +11,18 @@ import asyncpg
 import pytest
 
 from tests.integration.stream import counts
-from tests.integration.stream.conftest import Install
 from tests.integration.stream.funnel import Funnel
 from tests.integration.stream.installation import Installation, Worker
 from tests.integration.stream.letters import PLACES, UNRESOLVED, produce, spoil
 
 pytestmark = pytest.mark.timeout(180)
 
-MOMENTS = 8
+MOMENTS = 5
 """The moments of a retry's course at which a kill comes."""
-FORGET_LETTERS = "update funnelproof.dead_letter set resolved_at = now() where resolved_at is null"
 COMPLETENESS = """
 select min(completeness) from dyno_crm.stage_conversion_current
 where tenant_id = $1 and window_name = '3s' and window_start = $2
 """
-
-
-@pytest.fixture
-async def funnel(installation: Installation) -> Funnel:
-    funnel = Funnel()
-    await funnel.create(installation.connection)
-    await installation.proven()
-    return funnel
 
 
 def asked(installation: Installation, *command: str) -> tuple[int, dict[str, Any]]:
@@ -80,31 +71,6 @@ async def test_a_row_with_a_spoiled_event_is_listed_in_words_and_counts_after_a_
 
 
 @pytest.mark.thorough
-async def test_a_restart_and_a_replay_from_the_beginning_keep_what_a_retry_has_mended(
-    install: Install,
-) -> None:
-    async with install(WINDOWS="3s,1h") as installation:
-        funnel, worker = Funnel(), installation.start_worker()
-        await installation.wait_until_folding()
-        await funnel.create(installation.connection)
-        spoiled = await spoil(installation, funnel, await installation.now(), await installation.now())
-        await installation.wait_until(f"select ({UNRESOLVED}) = 1")
-        assert (await asyncio.to_thread(asked, installation, "retry"))[0] == 0
-        worker.kill()  # no checkpoint: everything is folded again, the spoiled event, too
-        installation.start_worker()
-        await installation.wait_until_folding()
-        await installation.proven()
-        await installation.right()
-        assert await installation.connection.fetchval(UNRESOLVED) == 0
-        # The row's own events go on above the restatement.
-        await installation.connection.execute(
-            "delete from dyno_crm.deal_pipeline_stage_state where id = $1", spoiled.row
-        )
-        await installation.proven()
-        await installation.right()
-
-
-@pytest.mark.thorough
 async def test_a_row_that_is_gone_or_cannot_be_counted_is_told_so(
     installation: Installation, funnel: Funnel
 ) -> None:
@@ -133,25 +99,40 @@ async def test_a_row_that_is_gone_or_cannot_be_counted_is_told_so(
     await installation.right(funnel.tenant)
     status, _ = await asyncio.to_thread(installation.reconcile)
     assert (status, await connection.fetchval(UNRESOLVED)) == (0, 1), "no comparison settles a letter"
-    await connection.execute(
-        FORGET_LETTERS
-    )  # only a new log settles the letter without a row, and others use this log
 
 
 @pytest.mark.thorough
-async def test_one_letter_is_retried_by_its_id(installation: Installation, funnel: Funnel) -> None:
-    for _ in range(2):
+async def test_letters_are_retried_by_their_ids_and_a_replay_from_the_beginning_keeps_what_a_retry_has_mended(
+    installation: Installation, funnel: Funnel
+) -> None:
+    connection = installation.connection
+    spoiled = [
         await spoil(installation, funnel, await installation.now(), await installation.now())
+        for _ in range(2)
+    ]
     await installation.wait_until(f"select ({UNRESOLVED}) = 2")
-    places = await installation.connection.fetchval(PLACES)
+    places = await connection.fetchval(PLACES)
     status, found = await asyncio.to_thread(asked, installation, "retry", places[0])
     assert (status, [each["id"] for each in found["letters"]]) == (0, [places[0]])
-    assert await installation.connection.fetchval(PLACES) == [places[1]]
+    assert await connection.fetchval(PLACES) == [places[1]]
     for wrong, message in ((places[0], "no unresolved dead letter"), ("x", "is no dead letter's id")):
         done = await asyncio.to_thread(installation.run, "dead-letters", "retry", wrong)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
         assert message in done.stderr
     assert (await asyncio.to_thread(asked, installation, "retry"))[0] == 0
+    await installation.right(funnel.tenant)
+
+    installation.workers[-1].kill()
+    shutil.rmtree(installation.settings.state_dir)  # everything is folded again, the spoiled events, too
+    successor = installation.start_worker()
+    await installation.wait_until_folding()
+    assert successor.resumed == 0
+    await installation.proven()
+    await installation.right(funnel.tenant)
+    assert await connection.fetchval(UNRESOLVED) == 0
+    # The row's own events go on above the restatement.
+    await connection.execute("delete from dyno_crm.deal_pipeline_stage_state where id = $1", spoiled[0].row)
+    await installation.proven()
     await installation.right(funnel.tenant)
 
 

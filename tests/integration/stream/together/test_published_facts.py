@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from streams.resources import sql
-from tests.integration.published import PublishedEvent, published
+from tests.integration.published import PublishedEvent, read_topic, validate
 from tests.integration.stream.funnel import Funnel
 from tests.integration.stream.installation import Installation
 
@@ -21,22 +21,18 @@ REVISED = (
 ALL_PUBLISHED = "select not exists (select from funnelproof.outbox)"
 
 
-@pytest.fixture
-async def funnel(installation: Installation) -> Funnel:
-    funnel = Funnel()
-    await funnel.create(installation.connection)
-    return funnel
-
-
 async def events_of(installation: Installation, funnel: Funnel, start: datetime) -> list[PublishedEvent]:
     settings = installation.settings
-    return [
-        event
-        for event in await published(settings.kafka, settings.facts_topic)
-        if event.key == f"{funnel.tenant}/{funnel.pipeline}"
-        and datetime.fromisoformat(event.value["window_start"]) == start
-        and event.value["window_name"] == "3s"
+    found = [
+        PublishedEvent(key, value)
+        for key, value in await read_topic(settings.kafka, settings.facts_topic)
+        if key == f"{funnel.tenant}/{funnel.pipeline}"
+        and datetime.fromisoformat(value["window_start"]) == start
+        and value["window_name"] == "3s"
     ]
+    for event in found:
+        validate(event.value)
+    return found
 
 
 async def test_a_late_entry_is_published_as_a_revision_with_the_counts_before(
