@@ -191,28 +191,28 @@ async def test_the_time_to_convert_is_exact_from_the_crm(shown: httpx.AsyncClien
     assert told == {"low": 120.0, "median": 180.0, "high": 240.0, "is_exact": True}
 
 
-@pytest.mark.parametrize(
-    ("wrong", "status", "field"),
-    [
-        ({"which": "lost"}, 400, "which"),
-        ({"from_stage": "x"}, 400, "from_stage"),
-        ({"cursor": "abc"}, 400, "cursor"),
-        ({"cursor": "WzFd"}, 400, "cursor"),
-        ({"limit": "0"}, 400, "limit"),
-        ({"run": "none"}, 400, "run"),
-        ({"window": "year"}, 400, "window"),
-        ({"pipeline": str(uuid4())}, 404, None),
-        ({"tenant": str(uuid4())}, 404, None),
-        ({"run": str(uuid4())}, 404, None),
-        ({"to_stage": str(uuid4())}, 404, None),
-    ],
-)
-async def test_wrong_questions_are_answered_like_everywhere(
-    shown: httpx.AsyncClient, town: Town, wrong: dict[str, str], status: int, field: str | None
-) -> None:
-    answer = await shown.get("/api/v1/deals", params=pair(town) | PAST | wrong)
-    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
-    assert [error["field"] for error in answer.json()["errors"]] == ([field] if field else [])
+WRONG: list[tuple[dict[str, str], int, str | None]] = [
+    ({"which": "lost"}, 400, "which"),
+    ({"from_stage": "x"}, 400, "from_stage"),
+    ({"cursor": "abc"}, 400, "cursor"),
+    ({"cursor": "WzFd"}, 400, "cursor"),
+    ({"limit": "0"}, 400, "limit"),
+    ({"run": "none"}, 400, "run"),
+    ({"window": "year"}, 400, "window"),
+    ({"pipeline": str(uuid4())}, 404, None),
+    ({"tenant": str(uuid4())}, 404, None),
+    ({"run": str(uuid4())}, 404, None),
+    ({"to_stage": str(uuid4())}, 404, None),
+]
+"""Wrong questions, each with the status of the answer, and the parameter that is named."""
+
+
+async def test_wrong_questions_are_answered_like_everywhere(shown: httpx.AsyncClient, town: Town) -> None:
+    for wrong, status, field in WRONG:
+        answer = await shown.get("/api/v1/deals", params=pair(town) | PAST | wrong)
+        told = answer.status_code, answer.headers["content-type"]
+        assert told == (status, "application/problem+json"), wrong
+        assert [error["field"] for error in answer.json()["errors"]] == ([field] if field else []), wrong
 
 
 async def test_a_run_of_another_pipeline_is_no_run_of_this_one(shown: httpx.AsyncClient, town: Town) -> None:
