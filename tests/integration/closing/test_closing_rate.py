@@ -17,7 +17,7 @@ pytestmark = pytest.mark.thorough
 
 PIPELINES = 5_000
 PAIRS = 4
-SECONDS = 12.0
+SECONDS = 15.0
 
 
 async def timed(desk: Desk, scopes: tuple[Scope, ...], second: float) -> tuple[Published, float]:
