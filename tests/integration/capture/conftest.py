@@ -28,7 +28,7 @@ end
 $$;
 create schema public;
 """
-"""Tests change catalogs, so that a clone of the migrated template would serve one test only: making one takes a second."""
+"""Tests change catalogs, so that a clone of the migrated template would serve one test only. A clone takes longer."""
 
 
 @pytest.fixture(scope="session")

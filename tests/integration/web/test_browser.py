@@ -36,9 +36,7 @@ async def test_a_flush_reaches_the_pixels_within_a_second(address: str, town: To
     assert all(url.startswith(address) for url in page.requests if not url.startswith("about:"))
 
 
-async def test_a_page_is_live_though_one_of_its_files_comes_late(
-    address: str, town: Town, page: Tab
-) -> None:
+async def test_a_page_is_live_though_one_of_its_files_comes_late(address: str, town: Town, page: Tab) -> None:
     await page.call("Network.setCacheDisabled", cacheDisabled=True)
     for number, file in enumerate(("htmx-", "hx-sse-", "page.")):
         await page.hold(f"*/assets/{file}*.js")

@@ -75,7 +75,11 @@ def only(monkeypatch: pytest.MonkeyPatch, **settings: str) -> None:
 async def answered(dsn: str, line: str) -> list[str]:
     """Ask as bash asks when Tab is pressed at the end of a line; return what is answered, sorted."""
     words = ["funnelproof", *line.split(" ")]
-    asked = {"_FUNNELPROOF_COMPLETE": "complete_bash", "COMP_WORDS": "\n".join(words), "COMP_CWORD": str(len(words) - 1)}
+    asked = {
+        "_FUNNELPROOF_COMPLETE": "complete_bash",
+        "COMP_WORDS": "\n".join(words),
+        "COMP_CWORD": str(len(words) - 1),
+    }
     environment = outside() | {f"{PREFIX}SOURCE_DSN": dsn} | asked
     done = await asyncio.to_thread(programs.run, [], environment, 60)
     assert done.stderr == ""

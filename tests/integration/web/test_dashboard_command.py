@@ -10,7 +10,7 @@ import httpx
 
 from streams.settings import PREFIX
 from tests import programs
-from tests.integration.web.conftest import Town
+from tests.integration.web.conftest import PLAIN, Town
 
 
 def environment(town: Town) -> dict[str, str]:
@@ -29,10 +29,12 @@ async def test_the_command_serves_until_a_signal_and_ends_well(town: Town, tmp_p
         programs.Program, ["dashboard", "--port", "0"], environment(town), tmp_path / "out", told
     )
     async with asyncio.timeout(60):
-        while not (address := re.search(r"http://\S+(?=\s)", await asyncio.to_thread(told.read_text, "utf-8"))):
+        while not (
+            address := re.search(r"http://\S+(?=\s)", await asyncio.to_thread(told.read_text, "utf-8"))
+        ):
             assert process.poll() is None
             await asyncio.sleep(0.05)
-    async with httpx.AsyncClient(base_url=address[0], timeout=20) as client:
+    async with httpx.AsyncClient(verify=PLAIN, base_url=address[0], timeout=20) as client:
         assert (await client.get("/", params=town.where)).status_code == 200
         assert (await client.get("/healthz")).status_code == 200
         assert "funnelproof_dashboard_followers" in (await client.get("/metrics")).text

@@ -159,9 +159,7 @@ async def test_a_closed_window_has_the_times_of_its_run_and_no_expectation(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("seed", range(2))
-async def test_the_verdict_is_the_detectors_on_random_traffic(
-    site: Site, pages: Database, seed: int
-) -> None:
+async def test_the_verdict_is_the_detectors_on_random_traffic(site: Site, pages: Database, seed: int) -> None:
     chance = random.Random(seed)
     site.chance = random.Random(seed)
     await site.past(*[(chance.uniform(0.45, 0.55), chance.randint(80, 150)) for _ in range(13)])

@@ -17,7 +17,7 @@ import pytest
 
 from streams.settings import Settings
 from streams.store.database import OwnConnection
-from tests.integration.web.conftest import serving
+from tests.integration.web.conftest import PLAIN, serving
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(600)]
 
@@ -55,7 +55,7 @@ async def crowd(database: str) -> AsyncIterator[Crowd]:
     await connection.execute((Path(__file__).parent / "many.sql").read_text())
     await connection.execute("vacuum analyze")
     with serving(Settings(source_dsn=database)) as address:
-        async with httpx.AsyncClient(base_url=f"{address}/api/v1", timeout=20) as client:
+        async with httpx.AsyncClient(verify=PLAIN, base_url=f"{address}/api/v1", timeout=20) as client:
             yield Crowd(client, connection)
     await connection.close()
 

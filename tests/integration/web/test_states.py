@@ -1,9 +1,9 @@
 """Every state of every page: nothing that axe finds, nothing wider than a phone, light and dark; pictures on request.
 
-There are two layouts, a desk's and, below 640 pixels, a phone's. A theme changes nothing but colours, and a phone's layout
-changes no colour: the style sheet is held to both. So the contrast of colours, which takes most of axe's time, is looked at
-once in each theme, and everything else once in each layout. Whether a link in a text is told by more than its colour
-depends on both, and is looked at in both.
+There are two layouts, a desk's and, below 640 pixels, a phone's. A theme changes nothing but colours, and a phone's
+layout changes no colour: the style sheet is held to both. So the contrast of colours, which takes most of axe's time,
+is looked at once in each theme, and everything else once in each layout. Whether a link in a text is told by more than
+its colour depends on both, and is looked at in both.
 
 With FUNNELPROOF_TEST_PICTURES=<folder> the test writes a picture of each state there: `make pictures`.
 """
@@ -51,7 +51,8 @@ STYLES = (Path(streams.__file__).parent / "web" / "assets" / "page.css").read_te
 DARK, PHONE = "@media (prefers-color-scheme: dark)", "@media (max-width: 640px)"
 LAYOUT = {
     "align-items", "border", "border-left", "border-radius", "display", "flex", "gap", "justify-content", "margin",
-    "margin-right", "min-width", "padding", "padding-left", "padding-right", "scroll-margin-top", "white-space", "width",
+    "margin-right", "min-width", "padding", "padding-left", "padding-right", "scroll-margin-top", "white-space",
+    "width",
 }  # fmt: skip
 """Properties that change neither the colours of a text nor its size."""
 LARGE = 18.67 / 16
