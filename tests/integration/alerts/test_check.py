@@ -16,6 +16,7 @@ from streams.store.database import OwnConnection
 from streams.store.installation import register_installation
 from streams.store.labels import Label, keep_labels
 from streams.store.stage_pairs import keep_pairs
+from tests import programs
 from tests.integration.closing.conftest import START
 
 ACME, BETA = (f"aaaaaaaa-0000-4000-8000-00000000000{n}" for n in "ab")
@@ -79,16 +80,26 @@ async def test_a_stage_that_goes_away_or_is_renamed_makes_the_pair_invalid(repor
     assert await covered(report, **named) == (["01"], [])
 
 
-async def alerts_check(database: str, rules: Path | None, *options: str) -> tuple[int | None, str, str]:
-    """Run the command; return the exit status, stdout and stderr."""
+def settings(database: str, rules: Path | None) -> dict[str, str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FUNNELPROOF_")}
     environment |= {"FUNNELPROOF_SOURCE_DSN": database, "COLUMNS": "300"}
     if rules is not None:
         environment["FUNNELPROOF_ALERT_RULES"] = str(rules)
+    return environment
+
+
+async def alerts_check(database: str, rules: Path | None, *options: str) -> tuple[int | None, str, str]:
+    """Run the command; return the exit status, stdout and stderr."""
+    words = ["alerts", "check", *options]
+    done = await asyncio.to_thread(programs.run, words, settings(database, rules))
+    return done.returncode, done.stdout, done.stderr
+
+
+async def wide_tables(database: str, rules: Path | None) -> tuple[int | None, str, str]:
+    """Run the command as a shell does: tables get their width when the program is imported."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "streams", "alerts", "check", *options),
-        env=environment,
+        *(sys.executable, "-m", "streams", "alerts", "check"),
+        env=settings(database, rules),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -118,7 +129,7 @@ async def test_check_shows_what_every_rule_covers(
         """,
         "utf-8",
     )
-    status, out, err = await alerts_check(database, file)
+    status, out, err = await wide_tables(database, file)
     assert (status, err) == (0, "")
     assert "drops [red]" in out
     assert "conversion falls by 12.5%; false alarms: 1 per pipeline per month" in out
@@ -151,7 +162,7 @@ async def test_check_shows_what_every_rule_covers(
 
 async def test_check_without_a_file_shows_the_built_in_rule(report: OwnConnection, database: str) -> None:
     del report
-    status, out, _ = await alerts_check(database, None)
+    status, out, _ = await wide_tables(database, None)
     assert status == 0
     assert "conversion drops" in out
     assert "3 pairs in 2 pipelines of 2 tenants" in out

@@ -31,6 +31,10 @@ window = "1m"
 drop = "30%"
 """
 MINUTE = 60
+CALM = (0.5, 120)
+"""The rate and the deals of a minute in which nothing is remarkable."""
+Event = tuple[float, str, int, str]
+"""An entry's second, its row, stage and deal."""
 TRANSITIONS = "select transition, window_start, content from funnelproof.alert_event order by event_number"
 STATES = "select state, entered_count, converted_count from dyno_crm.stage_conversion_alert"
 
@@ -66,8 +70,32 @@ class Site:
 
         `steps`: seconds of the minute at which everything until then is proven, and the evaluator looks.
         """
+        events = self._deals(rate, deals)
         begin = self.minute * MINUTE
-        events: list[tuple[float, str, int, str]] = []
+        for step in [*steps, MINUTE]:
+            self._write(events, begin + step)
+            await self.desk.flush()
+            await self.desk.close(begin + step + 0.5 * (step == MINUTE), *doubts)
+            if self.evaluators:
+                await self.evaluators[-1].look()
+        self.minute += 1
+
+    async def past(self, *minutes: tuple[float, int]) -> None:
+        """Write minutes as `minute_of` does, each of a rate and a number of deals; flush and close all together.
+
+        No evaluator looks yet, and each minute gets the result that it would get alone.
+        """
+        assert not self.evaluators
+        for rate, deals in minutes:
+            self._write(self._deals(rate, deals), (self.minute + 1) * MINUTE)
+            self.minute += 1
+        await self.desk.flush()
+        await self.desk.close(self.minute * MINUTE + 0.5)
+
+    def _deals(self, rate: float, deals: int) -> list[Event]:
+        """Return the entries of a minute's deals in their order."""
+        begin = self.minute * MINUTE
+        events: list[Event] = []
         for _ in range(deals):
             self.deal += 1
             at = self.chance.uniform(0, MINUTE - 6)
@@ -77,16 +105,13 @@ class Site:
                 events.append(
                     (begin + at + self.chance.uniform(1, 5), f"{self.deal} b", 1, f"deal {self.deal}")
                 )
-        events.sort()
-        for step in [*steps, MINUTE]:
-            while events and events[0][0] < begin + step:
-                at, row, stage, deal = events.pop(0)
-                self.desk.write(row, entry(stage, at), deal=deal, partition=int(deal[5:]) % 2, late=False)
-            await self.desk.flush()
-            await self.desk.close(begin + step + 0.5 * (step == MINUTE), *doubts)
-            if self.evaluators:
-                await self.evaluators[-1].look()
-        self.minute += 1
+        return sorted(events)
+
+    def _write(self, events: list[Event], until: float) -> None:
+        """Write the first of the events, those before a second; take them out of the list."""
+        while events and events[0][0] < until:
+            at, row, stage, deal = events.pop(0)
+            self.desk.write(row, entry(stage, at), deal=deal, partition=int(deal[5:]) % 2, late=False)
 
     async def correct_the_last_minute(self) -> None:
         """Write down conversions of which the CRM was told too late, and look at what has changed."""
@@ -116,8 +141,7 @@ async def site(database: str, tmp_path: Path) -> AsyncIterator[Site]:
 
 
 async def learned(site: Site, minutes: int = 20) -> Evaluator:
-    for _ in range(minutes):
-        await site.minute_of(0.5)
+    await site.past(*[CALM] * minutes)
     evaluator = await site.evaluator()
     await evaluator.look()
     return evaluator

@@ -1,12 +1,53 @@
-"""The CRM's database as its administrator sees it."""
+"""A database with the CRM's tables alone, which each test gets as new."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
+from streams.resources import sql
 from streams.store.database import OwnConnection
+from tests.servers import new_database
+
+EMPTY = """
+do $$
+declare
+    each text;
+begin
+    for each in
+        select format('drop publication %I', pubname) from pg_publication
+        union all
+        select format('drop schema %I cascade', nspname) from pg_namespace
+        where nspname !~ '^pg_' and nspname <> 'information_schema'
+    loop
+        execute each;
+    end loop;
+end
+$$;
+create schema public;
+"""
+"""Tests change catalogs, so that a clone of the migrated template would serve one test only. A clone takes longer."""
+
+
+@pytest.fixture(scope="session")
+async def crm_database(postgres_dsn: str) -> AsyncIterator[str]:
+    """The address of a database that the tests of a process use one after the other."""
+    async with new_database(postgres_dsn, "template0") as dsn:
+        yield dsn
+
+
+@pytest.fixture
+async def database(crm_database: str) -> str:
+    """The address of a database with the CRM's tables, just made, and nothing else."""
+    connection = await asyncpg.connect(crm_database)
+    try:
+        await connection.execute(EMPTY)
+        await connection.execute(sql("local/crm"))
+    finally:
+        await connection.close()
+    return crm_database
 
 
 @pytest.fixture

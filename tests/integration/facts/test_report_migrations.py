@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from dataclasses import replace
 from itertools import pairwise
 from uuid import UUID
@@ -16,6 +15,7 @@ from streams.store import migrations
 from streams.store.database import OwnConnection
 from streams.store.installation import install, require_installation
 from streams.store.migrations import Migration, known_migrations, migrate
+from tests import programs
 from tests.integration.stream.installation import outside
 
 # What is in a schema, table by table: columns, constraints, indexes, triggers, a view's text.
@@ -104,21 +104,11 @@ async def test_two_sessions_at_once_apply_each_migration_once(
 
 async def test_two_processes_at_once_apply_each_migration_once(empty_database: str) -> None:
     environment = outside() | {"FUNNELPROOF_SOURCE_DSN": empty_database}
-    processes = [
-        await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "streams",
-            "migrate",
-            "--json",
-            env=environment,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        for _ in range(2)
-    ]
-    outputs = [(await process.communicate())[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0]
-    applied = sorted(len(json.loads(output)["migrations"]) for output in outputs)
+    done = await asyncio.gather(
+        *(asyncio.to_thread(programs.run, ["migrate", "--json"], environment) for _ in range(2))
+    )
+    assert [each.returncode for each in done] == [0, 0]
+    applied = sorted(len(json.loads(each.stdout)["migrations"]) for each in done)
     assert applied == [0, len(known_migrations())]
 
 

@@ -34,7 +34,8 @@ class Line:
                 assert "error" not in told, told
                 result: dict[str, Any] = told["result"]
                 return result
-            self.note(told)
+            if "method" in told:  # not the result of a command that was given up
+                self.note(told)
 
     def note(self, told: dict[str, Any]) -> None:
         """Note an event."""

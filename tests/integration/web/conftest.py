@@ -1,5 +1,6 @@
 """A real uvicorn with the site on a test's own database."""
 
+import ssl
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,9 @@ from streams.web.gate import Gate
 from streams.web.server import SiteServer
 from streams.web.site import create_site
 from tests.integration.web.desk import DAY, NOW, Desk, name
+
+PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For clients of pages without TLS: httpx would read the certificates of all authorities for every client."""
 
 
 @dataclass(frozen=True)
@@ -87,5 +91,5 @@ async def address(town: Town) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def client(address: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=address, timeout=20) as client:
+    async with httpx.AsyncClient(verify=PLAIN, base_url=address, timeout=20) as client:
         yield client

@@ -15,7 +15,7 @@ from streams.settings import Settings
 from streams.web.gate import OpenGate, ProxyGate, TokenGate
 from streams.web.opening import gate_for
 from streams.web.tokens import add_token, revoke_token
-from tests.integration.web.conftest import Town, serving
+from tests.integration.web.conftest import PLAIN, Town, serving
 from tests.integration.web.desk import DAY, NOW, name
 
 SECRET = "a secret of the proxy"  # noqa: S105 - of a test
@@ -38,7 +38,7 @@ async def acme(guarded: str, town: Town) -> AsyncIterator[httpx.AsyncClient]:
     """A client with a token for the tenant acme."""
     token = await token_for(town, "acme", [town.acme])
     async with httpx.AsyncClient(
-        base_url=guarded, timeout=20, headers={"Authorization": f"Bearer {token}"}
+        verify=PLAIN, base_url=guarded, timeout=20, headers={"Authorization": f"Bearer {token}"}
     ) as client:
         yield client
 
@@ -55,7 +55,7 @@ async def session(town: Town) -> AsyncIterator["asyncpg.Connection[asyncpg.Recor
 
 
 async def test_without_a_token_a_program_gets_a_problem_and_a_person_a_form(guarded: str, town: Town) -> None:
-    async with httpx.AsyncClient(base_url=guarded) as client:
+    async with httpx.AsyncClient(verify=PLAIN, base_url=guarded) as client:
         for path in ("/api/v1/pipelines", "/api/v1/health"):
             answer = await client.get(path)
             assert (answer.status_code, answer.headers["content-type"]) == (401, "application/problem+json")
@@ -70,7 +70,7 @@ async def test_without_a_token_a_program_gets_a_problem_and_a_person_a_form(guar
 
 async def test_a_token_is_exchanged_for_a_cookie_that_scripts_cannot_read(guarded: str, town: Town) -> None:
     token = await token_for(town, "sales-ops", [town.acme])
-    async with httpx.AsyncClient(base_url=guarded) as client:
+    async with httpx.AsyncClient(verify=PLAIN, base_url=guarded) as client:
         answer = await client.post("/sign-in", data={"token": token, "next": "/?q=x"})
         assert (answer.status_code, answer.headers["location"]) == (303, "/?q=x")
         assert {"HttpOnly", "SameSite=lax"} <= {
@@ -93,7 +93,7 @@ async def test_a_revoked_or_expired_token_opens_nothing(guarded: str, town: Town
     connection = town.desk.connection
     revoked = await token_for(town, "gone", None)
     expired = await add_token(connection, "old", None, [], timedelta(0))
-    async with httpx.AsyncClient(base_url=guarded) as client:
+    async with httpx.AsyncClient(verify=PLAIN, base_url=guarded) as client:
         path, headers = "/api/v1/health", {"Authorization": f"Bearer {revoked}"}
         assert (await client.get(path, headers=headers)).status_code == 200
         await revoke_token(connection, "gone")
@@ -151,7 +151,9 @@ async def test_an_etag_of_one_tenant_is_not_valid_for_another(
     assert {"Authorization", "Cookie"} <= {each.strip() for each in mine.headers["vary"].split(",")}
     assert mine.headers["cache-control"] == "private, no-cache"
     token = await token_for(town, "other", [town.other])
-    async with httpx.AsyncClient(base_url=guarded, headers={"Authorization": f"Bearer {token}"}) as other:
+    async with httpx.AsyncClient(
+        verify=PLAIN, base_url=guarded, headers={"Authorization": f"Bearer {token}"}
+    ) as other:
         theirs = await other.get("/api/v1/pipelines", headers={"If-None-Match": mine.headers["etag"]})
     assert theirs.status_code == 200
     assert str(town.acme) not in theirs.text
@@ -161,7 +163,9 @@ async def test_a_connection_of_the_pool_forgets_the_tenants_before(
     guarded: str, acme: httpx.AsyncClient, town: Town
 ) -> None:
     token = await token_for(town, "other", [town.other])
-    async with httpx.AsyncClient(base_url=guarded, headers={"Authorization": f"Bearer {token}"}) as other:
+    async with httpx.AsyncClient(
+        verify=PLAIN, base_url=guarded, headers={"Authorization": f"Bearer {token}"}
+    ) as other:
 
         async def tenants(client: httpx.AsyncClient) -> set[str]:
             return {item["tenant_id"] for item in (await client.get("/api/v1/pipelines")).json()["items"]}
@@ -254,7 +258,9 @@ async def test_the_page_works_with_the_rights_of_its_role(town: Town) -> None:
         token = await token_for(town, "operator", None, ["operations"])
         headers = {"Authorization": f"Bearer {token}"}
         with serving(settings, gate=TokenGate()) as address:
-            async with httpx.AsyncClient(base_url=address, headers=headers, timeout=20) as client:
+            async with httpx.AsyncClient(
+                verify=PLAIN, base_url=address, headers=headers, timeout=20
+            ) as client:
                 for path in ("/", "/operations", "/api/v1/health", "/api/v1/reconciliations"):
                     assert (await client.get(path)).status_code == 200, path
                 for path in ("/", "/api/v1/funnel", "/api/v1/ledger", "/api/v1/windows", "/api/v1/runs"):
@@ -274,14 +280,14 @@ async def test_a_page_that_is_open_to_the_machine_refuses_foreign_names(
         answer = await client.get(path, params=town.where, headers={"Host": "rebound.example"})
         assert (answer.status_code, str(town.sales) in answer.text) == (403, False)
     with serving(Settings(source_dsn=town.dsn), gate=OpenGate(["page.example"])) as address:
-        async with httpx.AsyncClient(base_url=address) as named:
+        async with httpx.AsyncClient(verify=PLAIN, base_url=address) as named:
             assert (await named.get("/", headers={"Host": "Page.Example:8800"})).status_code == 200
 
 
 async def test_a_proxy_is_known_by_address_and_secret(town: Town) -> None:
     sent = {"X-Funnelproof-Tenants": str(town.acme), "X-Funnelproof-Secret": SECRET}
     with serving(Settings(source_dsn=town.dsn), gate=ProxyGate(["127.0.0.1"], SECRET)) as address:
-        async with httpx.AsyncClient(base_url=f"{address}/api/v1") as client:
+        async with httpx.AsyncClient(verify=PLAIN, base_url=f"{address}/api/v1") as client:
             listed = (await client.get("/pipelines", headers=sent)).json()["items"]
             assert [item["tenant_id"] for item in listed] == [str(town.acme)]
             everything = await client.get("/pipelines", headers=sent | {"X-Funnelproof-Tenants": "*"})
@@ -292,7 +298,7 @@ async def test_a_proxy_is_known_by_address_and_secret(town: Town) -> None:
                 assert (await client.get("/pipelines", headers=sent | wrong)).status_code == 401
             assert (await client.get("/pipelines")).status_code == 401
     with serving(Settings(source_dsn=town.dsn), gate=ProxyGate(["10.0.0.1"], SECRET)) as address:
-        async with httpx.AsyncClient(base_url=f"{address}/api/v1") as client:
+        async with httpx.AsyncClient(verify=PLAIN, base_url=f"{address}/api/v1") as client:
             spoofed = sent | {"X-Forwarded-For": "10.0.0.1"}
             assert (await client.get("/pipelines", headers=spoofed)).status_code == 401
 

@@ -18,7 +18,7 @@ from streams.settings import Settings
 from streams.store.database import OwnConnection as Session
 from streams.web.gate import TokenGate
 from streams.web.tokens import add_token
-from tests.integration.web.conftest import Town, serving
+from tests.integration.web.conftest import PLAIN, Town, serving
 from tests.integration.web.desk import DAY, NOW, name
 from tests.integration.web.found import find, finding, mend
 from tests.integration.web.installation import compare, deliver, doubt, letter, living, mark
@@ -50,6 +50,7 @@ async def site(town: Town) -> AsyncIterator[tuple[httpx.AsyncClient, httpx.Async
     with serving(Settings(source_dsn=town.dsn), gate=TokenGate()) as address:
         mine, theirs = [
             httpx.AsyncClient(
+                verify=PLAIN,
                 base_url=address,
                 timeout=20,
                 headers={

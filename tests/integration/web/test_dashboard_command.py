@@ -2,14 +2,15 @@
 
 import asyncio
 import os
+import re
 import signal
-import sys
+from pathlib import Path
 
 import httpx
 
 from streams.settings import PREFIX
 from tests import programs
-from tests.integration.web.conftest import Town
+from tests.integration.web.conftest import PLAIN, Town
 
 
 def environment(town: Town) -> dict[str, str]:
@@ -22,20 +23,23 @@ async def told(town: Town, *words: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-async def test_the_command_serves_until_a_signal_and_ends_well(town: Town) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "streams", "dashboard", "--port", "0"),
-        stderr=asyncio.subprocess.PIPE,
-        env=environment(town),
+async def test_the_command_serves_until_a_signal_and_ends_well(town: Town, tmp_path: Path) -> None:
+    told = tmp_path / "err"
+    process = await asyncio.to_thread(
+        programs.Program, ["dashboard", "--port", "0"], environment(town), tmp_path / "out", told
     )
-    assert process.stderr is not None
-    line = (await asyncio.wait_for(process.stderr.readline(), 60)).decode()
-    async with httpx.AsyncClient(base_url=line.split()[-1], timeout=20) as client:
+    async with asyncio.timeout(60):
+        while not (
+            address := re.search(r"http://\S+(?=\s)", await asyncio.to_thread(told.read_text, "utf-8"))
+        ):
+            assert process.poll() is None
+            await asyncio.sleep(0.05)
+    async with httpx.AsyncClient(verify=PLAIN, base_url=address[0], timeout=20) as client:
         assert (await client.get("/", params=town.where)).status_code == 200
         assert (await client.get("/healthz")).status_code == 200
         assert "funnelproof_dashboard_followers" in (await client.get("/metrics")).text
     process.send_signal(signal.SIGTERM)
-    assert await asyncio.wait_for(process.wait(), 10) == 0
+    assert await asyncio.to_thread(process.wait, 10) == 0
 
 
 async def test_a_token_for_operations_is_of_all_tenants(town: Town) -> None:

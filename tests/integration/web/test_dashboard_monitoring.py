@@ -15,7 +15,7 @@ from streams.settings import Settings
 from streams.web.gate import TokenGate
 from streams.web.server import SiteServer
 from streams.web.site import create_site
-from tests.integration.web.conftest import Town
+from tests.integration.web.conftest import PLAIN, Town
 from tests.line import Line
 from tests.unit.operations.scrapes import shown
 
@@ -49,7 +49,9 @@ async def watched(town: Town) -> AsyncIterator[Watched]:
         server = SiteServer(site)
         clients = [
             await stack.enter_async_context(
-                httpx.AsyncClient(base_url="http://{}:{}".format(*each.getsockname()), timeout=20)
+                httpx.AsyncClient(
+                    verify=PLAIN, base_url="http://{}:{}".format(*each.getsockname()), timeout=20
+                )
             )
             for each in sockets
         ]
@@ -100,7 +102,7 @@ async def test_the_pages_own_port_has_metrics_and_health_without_a_sign_in_and_w
         async with serve_dashboard(monitored, site, watched.metrics):
             serving = asyncio.create_task(server.serve(sockets=[listening]))
             address = "http://{}:{}".format(*listening.getsockname())
-            async with httpx.AsyncClient(base_url=address, timeout=20) as stranger:
+            async with httpx.AsyncClient(verify=PLAIN, base_url=address, timeout=20) as stranger:
                 assert (await stranger.get("/", params=town.where)).status_code == 401
                 health, metrics = await stranger.get("/healthz"), await stranger.get("/metrics")
                 assert (health.status_code, health.json()["reasons"]) == (200, [])

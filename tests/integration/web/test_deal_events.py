@@ -12,7 +12,7 @@ from streams.settings import Settings
 from tests.fakes.envelopes import ROW, envelope
 from tests.integration.processor.conftest import Bench, bench, entered
 from tests.integration.processor.test_deal_page import holder, site
-from tests.integration.web.conftest import serving
+from tests.integration.web.conftest import PLAIN, serving
 from tests.integration.web.crm import write_rows
 from tests.integration.web.desk import Desk
 
@@ -53,7 +53,7 @@ async def test_a_deal_has_the_rows_and_first_entries_that_its_worker_counts(
             source_dsn=database, deals_dsn=database, dashboard_worker_url=str(worker.base_url)
         )
         with serving(settings) as address:
-            async with httpx.AsyncClient(base_url=address, timeout=20) as client:
+            async with httpx.AsyncClient(verify=PLAIN, base_url=address, timeout=20) as client:
                 told = (await client.get(f"/api/v1/deals/{DEAL}", params=WHERE)).json()
                 page = (await client.get(f"/deals/{DEAL}", params=WHERE)).text
     log = told["log"]
@@ -78,7 +78,7 @@ async def test_nothing_of_another_tenant_is_told_of_a_deal(bench: Bench, databas
             source_dsn=database, deals_dsn=database, dashboard_worker_url=str(worker.base_url)
         )
         with serving(settings) as address:
-            async with httpx.AsyncClient(base_url=address, timeout=20) as client:
+            async with httpx.AsyncClient(verify=PLAIN, base_url=address, timeout=20) as client:
                 answer = await client.get(f"/api/v1/deals/{DEAL}", params=WHERE)
     assert foreign not in answer.text
     assert [row["stage"] for row in answer.json()["log"]["rows"]] == ["Lead"]
@@ -91,12 +91,12 @@ async def test_a_worker_that_gives_no_answer_leaves_the_rows_and_the_reason(
     with listen("127.0.0.1", 0) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with serving(Settings(source_dsn=database, deals_dsn=database, dashboard_worker_url=url)) as address:
-            async with httpx.AsyncClient(base_url=address, timeout=20) as client:
+            async with httpx.AsyncClient(verify=PLAIN, base_url=address, timeout=20) as client:
                 told = (await client.get(f"/api/v1/deals/{DEAL}", params=WHERE)).json()
     assert [row["stage"] for row in told["rows"]] == ["Lead"]
     assert (told["log"], told["log_missing"]) == (None, f"no answer from {url} (TimeoutError)")
     with serving(Settings(source_dsn=database, deals_dsn=database)) as address:
-        async with httpx.AsyncClient(base_url=address, timeout=20) as client:
+        async with httpx.AsyncClient(verify=PLAIN, base_url=address, timeout=20) as client:
             page = await client.get(f"/deals/{DEAL}", params=WHERE)
     assert "The page knows no worker: set FUNNELPROOF_DASHBOARD_WORKER_URL" in page.text
     del lead

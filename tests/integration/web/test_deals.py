@@ -17,7 +17,7 @@ from streams.web import source
 from streams.web.gate import ProxyGate, TokenGate
 from streams.web.source import open_source
 from streams.web.tokens import add_token
-from tests.integration.web.conftest import Town, serving
+from tests.integration.web.conftest import PLAIN, Town, serving
 from tests.integration.web.crm import write_deals, write_rows
 from tests.integration.web.desk import DAY, NOW, name
 
@@ -37,7 +37,7 @@ async def shown(town: Town) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a page that may read the CRM, in which acme's first pair of yesterday has the deals counted."""
     await write_deals(town.desk, town.acme, town.sales, YESTERDAY, 401, 180)
     with serving(Settings(source_dsn=town.dsn, deals_dsn=town.dsn)) as address:
-        async with httpx.AsyncClient(base_url=address, timeout=20) as client:
+        async with httpx.AsyncClient(verify=PLAIN, base_url=address, timeout=20) as client:
             yield client
 
 
@@ -191,28 +191,28 @@ async def test_the_time_to_convert_is_exact_from_the_crm(shown: httpx.AsyncClien
     assert told == {"low": 120.0, "median": 180.0, "high": 240.0, "is_exact": True}
 
 
-@pytest.mark.parametrize(
-    ("wrong", "status", "field"),
-    [
-        ({"which": "lost"}, 400, "which"),
-        ({"from_stage": "x"}, 400, "from_stage"),
-        ({"cursor": "abc"}, 400, "cursor"),
-        ({"cursor": "WzFd"}, 400, "cursor"),
-        ({"limit": "0"}, 400, "limit"),
-        ({"run": "none"}, 400, "run"),
-        ({"window": "year"}, 400, "window"),
-        ({"pipeline": str(uuid4())}, 404, None),
-        ({"tenant": str(uuid4())}, 404, None),
-        ({"run": str(uuid4())}, 404, None),
-        ({"to_stage": str(uuid4())}, 404, None),
-    ],
-)
-async def test_wrong_questions_are_answered_like_everywhere(
-    shown: httpx.AsyncClient, town: Town, wrong: dict[str, str], status: int, field: str | None
-) -> None:
-    answer = await shown.get("/api/v1/deals", params=pair(town) | PAST | wrong)
-    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
-    assert [error["field"] for error in answer.json()["errors"]] == ([field] if field else [])
+WRONG: list[tuple[dict[str, str], int, str | None]] = [
+    ({"which": "lost"}, 400, "which"),
+    ({"from_stage": "x"}, 400, "from_stage"),
+    ({"cursor": "abc"}, 400, "cursor"),
+    ({"cursor": "WzFd"}, 400, "cursor"),
+    ({"limit": "0"}, 400, "limit"),
+    ({"run": "none"}, 400, "run"),
+    ({"window": "year"}, 400, "window"),
+    ({"pipeline": str(uuid4())}, 404, None),
+    ({"tenant": str(uuid4())}, 404, None),
+    ({"run": str(uuid4())}, 404, None),
+    ({"to_stage": str(uuid4())}, 404, None),
+]
+"""Wrong questions, each with the status of the answer, and the parameter that is named."""
+
+
+async def test_wrong_questions_are_answered_like_everywhere(shown: httpx.AsyncClient, town: Town) -> None:
+    for wrong, status, field in WRONG:
+        answer = await shown.get("/api/v1/deals", params=pair(town) | PAST | wrong)
+        told = answer.status_code, answer.headers["content-type"]
+        assert told == (status, "application/problem+json"), wrong
+        assert [error["field"] for error in answer.json()["errors"]] == ([field] if field else []), wrong
 
 
 async def test_a_run_of_another_pipeline_is_no_run_of_this_one(shown: httpx.AsyncClient, town: Town) -> None:
@@ -233,7 +233,7 @@ async def test_without_a_login_the_page_says_how_to_get_one(client: httpx.AsyncC
 async def test_a_crm_that_is_away_leaves_the_number_and_the_reason(town: Town) -> None:
     settings = Settings(source_dsn=town.dsn, deals_dsn="postgresql://postgres:geheim@127.0.0.1:1/crm")
     with serving(settings) as address:
-        async with httpx.AsyncClient(base_url=address, timeout=20) as client:
+        async with httpx.AsyncClient(verify=PLAIN, base_url=address, timeout=20) as client:
             answer = await client.get("/api/v1/deals", params=pair(town) | PAST)
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
             assert "the CRM's database at 127.0.0.1:1/crm (FUNNELPROOF_DEALS_DSN)" in answer.json()["detail"]
@@ -249,7 +249,7 @@ async def test_a_slow_statement_is_ended_and_named_with_the_index_that_helps(
     settings = Settings(source_dsn=town.dsn, deals_dsn=town.dsn)
     with serving(settings) as address:
         async with (
-            httpx.AsyncClient(base_url=address, timeout=20) as client,
+            httpx.AsyncClient(verify=PLAIN, base_url=address, timeout=20) as client,
             town.desk.connection.transaction(),
         ):
             await town.desk.connection.execute(
@@ -274,7 +274,7 @@ async def test_tenants_come_before_everything_and_permission_before_the_crm(town
     theirs = foreign | {"tenant": str(town.other), "pipeline": str(town.theirs)}
     deal = name(town.sales, YESTERDAY, "deal", 0)
     with serving(settings, gate=TokenGate()) as address, capture_logs() as lines:
-        async with httpx.AsyncClient(base_url=address, timeout=20) as client:
+        async with httpx.AsyncClient(verify=PLAIN, base_url=address, timeout=20) as client:
 
             async def get(path: str, token: str, parameters: dict[str, str]) -> httpx.Response:
                 return await client.get(path, params=parameters, headers={"Authorization": f"Bearer {token}"})
@@ -305,7 +305,9 @@ async def test_a_proxy_gives_the_permission_by_a_header(town: Town) -> None:
     with serving(settings, gate=ProxyGate(["127.0.0.1"], "a secret of the proxy")) as address:
         for tenants in ("*", str(town.acme)):
             headers = {"X-Funnelproof-Secret": "a secret of the proxy", "X-Funnelproof-Tenants": tenants}
-            async with httpx.AsyncClient(base_url=address, timeout=20, headers=headers) as client:
+            async with httpx.AsyncClient(
+                verify=PLAIN, base_url=address, timeout=20, headers=headers
+            ) as client:
                 refused = await client.get("/api/v1/deals", params=pair(town) | PAST)
                 assert refused.status_code == 404
                 given = await client.get(
@@ -330,7 +332,7 @@ async def test_the_role_for_deals_reads_six_columns_and_writes_nothing(town: Tow
     await write_deals(town.desk, town.acme, town.sales, YESTERDAY, 401, 180)
     dsn = httpx.URL(town.dsn).copy_with(username=login, password="secret")  # noqa: S106 - of this test
     with serving(Settings(source_dsn=town.dsn, deals_dsn=str(dsn))) as address:
-        async with httpx.AsyncClient(base_url=address, timeout=20) as client:
+        async with httpx.AsyncClient(verify=PLAIN, base_url=address, timeout=20) as client:
             assert (await ask(client, **pair(town), **PAST))["is_equal"] is True
             deal = name(town.sales, YESTERDAY, "deal", 0)
             assert (await client.get(f"/api/v1/deals/{deal}", params=town.where)).status_code == 200
@@ -351,7 +353,7 @@ async def test_a_login_without_the_role_is_told_what_to_grant(town: Town, login:
     await town.desk.connection.execute(f"revoke funnelproof_deals from {login}")
     dsn = httpx.URL(town.dsn).copy_with(username=login, password="secret")  # noqa: S106 - of this test
     with serving(Settings(source_dsn=town.dsn, deals_dsn=str(dsn))) as address:
-        async with httpx.AsyncClient(base_url=address, timeout=20) as client:
+        async with httpx.AsyncClient(verify=PLAIN, base_url=address, timeout=20) as client:
             answer = await client.get("/api/v1/deals", params=pair(town) | PAST)
             assert answer.status_code == 503
             assert "`grant funnelproof_deals to` the user of the setting" in answer.json()["detail"]

@@ -1,6 +1,7 @@
 """What the page says of drops, beside a real evaluator on real counts: the verdict and the range are the detector's."""
 
 import random
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -13,12 +14,12 @@ from streams.alerts.evaluation.watch import Watch
 from streams.domain.detection.profile import bucket_end
 from streams.domain.windows import from_microseconds
 from streams.settings import Settings
-from streams.web.database import open_database
+from streams.web.database import Database, open_database
 from streams.web.model import Expected
 from streams.web.place import Address
 from streams.web.scope import EVERYTHING
 from streams.web.view import View, read_view
-from tests.integration.alerts.test_evaluator import RULES, Site, site
+from tests.integration.alerts.test_evaluator import CALM, RULES, Site, site
 from tests.integration.closing.conftest import SALES, START, Desk
 
 __all__ = ["site"]
@@ -31,7 +32,7 @@ class Reader:
 
     evaluator: Any
     desk: Desk
-    dsn: str
+    database: Database
     views: list[View] = field(default_factory=list)
     known: int = 0
 
@@ -41,10 +42,7 @@ class Reader:
 
     async def look(self) -> None:
         await self.evaluator.look()
-        async with (
-            open_database(Settings(source_dsn=self.dsn)) as database,
-            database.reading(EVERYTHING) as read,
-        ):
+        async with self.database.reading(EVERYTHING) as read:
             view = await read_view(read, ADDRESS)
         self.views.append(view)
         watch = next((watch for _, watch in self.evaluator._watches.values()), None)
@@ -90,8 +88,14 @@ class Reader:
         assert [expected.entered, expected.converted, expected.low, expected.high] == numbers
 
 
-async def reader(site: Site) -> Reader:
-    found = Reader(await site.evaluator(), site.desk, site.dsn)
+@pytest.fixture
+async def pages(site: Site) -> AsyncIterator[Database]:
+    async with open_database(Settings(source_dsn=site.dsn)) as database:
+        yield database
+
+
+async def reader(site: Site, database: Database) -> Reader:
+    found = Reader(await site.evaluator(), site.desk, database)
     site.evaluators[-1] = found  # type: ignore[call-overload]  # looks as an evaluator does, and at the page
     await found.look()
     return found
@@ -108,10 +112,11 @@ def numbers(expected: Expected, *names: str) -> list[float]:
     return [float(getattr(expected, name)) for name in names]
 
 
-async def test_the_page_learns_with_the_detector_then_tells_the_range_and_the_drop(site: Site) -> None:
-    for _ in range(12):
-        await site.minute_of(0.5)
-    page = await reader(site)
+async def test_the_page_learns_with_the_detector_then_tells_the_range_and_the_drop(
+    site: Site, pages: Database
+) -> None:
+    await site.past(*[CALM] * 12)
+    page = await reader(site, pages)
     await site.minute_of(0.5, steps=(30,))
     learning = first(page.views[-2])
     assert (learning.state, learning.windows, learning.windows_left, learning.expected) == (
@@ -137,10 +142,12 @@ async def test_the_page_learns_with_the_detector_then_tells_the_range_and_the_dr
     assert page.known >= 4
 
 
-async def test_a_closed_window_has_the_times_of_its_run_and_no_expectation(site: Site) -> None:
+async def test_a_closed_window_has_the_times_of_its_run_and_no_expectation(
+    site: Site, pages: Database
+) -> None:
     await site.minute_of(0.5)
-    await reader(site)
-    async with open_database(Settings(source_dsn=site.dsn)) as database, database.reading(EVERYTHING) as read:
+    await reader(site, pages)
+    async with pages.reading(EVERYTHING) as read:
         view = await read_view(read, ADDRESS.with_at(START))
     pair = view.rows[0].pair
     assert view.funnel.window.state == "closed"
@@ -152,12 +159,11 @@ async def test_a_closed_window_has_the_times_of_its_run_and_no_expectation(site:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("seed", range(2))
-async def test_the_verdict_is_the_detectors_on_random_traffic(site: Site, seed: int) -> None:
+async def test_the_verdict_is_the_detectors_on_random_traffic(site: Site, pages: Database, seed: int) -> None:
     chance = random.Random(seed)
     site.chance = random.Random(seed)
-    for _ in range(13):
-        await site.minute_of(chance.uniform(0.45, 0.55), chance.randint(80, 150))
-    page = await reader(site)
+    await site.past(*[(chance.uniform(0.45, 0.55), chance.randint(80, 150)) for _ in range(13)])
+    page = await reader(site, pages)
     rate = 0.5
     for number in range(25):
         rate = chance.choice((rate, rate, 0.5, 0.5, 0.3, 0.05))
@@ -174,9 +180,11 @@ async def test_the_verdict_is_the_detectors_on_random_traffic(site: Site, seed: 
 
 
 @pytest.mark.parametrize("restarts", [False, True])
-async def test_expectations_of_a_rule_that_is_taken_away_are_forgotten(site: Site, *, restarts: bool) -> None:
+async def test_expectations_of_a_rule_that_is_taken_away_are_forgotten(
+    site: Site, pages: Database, *, restarts: bool
+) -> None:
     await site.minute_of(0.5)
-    await reader(site)
+    await reader(site, pages)
     await site.minute_of(0.5, steps=(30,))
     kept = "select distinct rule from funnelproof.alert_expectation"
     assert [row["rule"] for row in await site.desk.pool.fetch(kept)] == ["drops"]

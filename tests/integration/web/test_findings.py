@@ -13,7 +13,7 @@ from streams.settings import Settings
 from streams.web.gate import TokenGate
 from streams.web.tokens import add_token
 from streams.web.words import FAULTS, OUTCOMES
-from tests.integration.web.conftest import Town, serving
+from tests.integration.web.conftest import PLAIN, Town, serving
 from tests.integration.web.desk import DAY, NOW, name
 from tests.integration.web.found import find, finding, mend, resolve
 from tests.integration.web.installation import living
@@ -218,7 +218,7 @@ async def readers(town: Town) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
         for reader, (tenants, may) in wanted.items():
             token = await add_token(town.desk.connection, reader, tenants, may, None)
             clients[reader] = httpx.AsyncClient(
-                base_url=address, timeout=20, headers={"Authorization": f"Bearer {token}"}
+                verify=PLAIN, base_url=address, timeout=20, headers={"Authorization": f"Bearer {token}"}
             )
         yield clients
         for each in clients.values():

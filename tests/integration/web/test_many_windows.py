@@ -17,14 +17,14 @@ import pytest
 
 from streams.settings import Settings
 from streams.store.database import OwnConnection
-from tests.integration.web.conftest import serving
+from tests.integration.web.conftest import PLAIN, serving
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(600)]
 
 TENANT, PIPELINE = UUID("318ee5d4-6016-e0f8-2c2e-efccbc7609af"), UUID("a41b7bed-3ec6-5546-54e6-5e41c7defca6")
 STAGES = UUID("28709d86-1624-db94-0916-d7e4137317f5"), UUID("9db35136-ca9f-7a2e-90eb-b6bb718dd40b")
-PIPELINES, HOURS = 2_500, 25_000
-ASKED = 20
+PIPELINES, HOURS = 1_000, 10_000
+ASKED = 10
 MOST_SECONDS = 0.1
 MOST_ROWS = 300
 """The most rows that one answer may read of the large tables."""
@@ -55,14 +55,14 @@ async def crowd(database: str) -> AsyncIterator[Crowd]:
     await connection.execute((Path(__file__).parent / "many.sql").read_text())
     await connection.execute("vacuum analyze")
     with serving(Settings(source_dsn=database)) as address:
-        async with httpx.AsyncClient(base_url=f"{address}/api/v1", timeout=20) as client:
+        async with httpx.AsyncClient(verify=PLAIN, base_url=f"{address}/api/v1", timeout=20) as client:
             yield Crowd(client, connection)
     await connection.close()
 
 
 async def test_every_answer_comes_from_indexes_within_a_tenth_of_a_second(crowd: Crowd) -> None:
     where = f"tenant={TENANT}&pipeline={PIPELINE}&window=hour"
-    old = "2024-01-01T00:30:00Z"
+    old = "2025-06-01T00:30:00Z"
     deep = (await crowd.client.get(f"/runs?{where}&limit=1000")).json()["next"]
     paths = [
         "/pipelines", "/pipelines?q=a41b7bed", f"/funnel?{where}", f"/funnel?{where}&at={old}", f"/windows?{where}",

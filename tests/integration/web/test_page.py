@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from streams.settings import Settings
-from tests.integration.web.conftest import Town, serving
+from tests.integration.web.conftest import PLAIN, Town, serving
 from tests.integration.web.desk import DAY, NOW, Desk, name
 
 TODAY = NOW.replace(hour=0, minute=0, second=0)
@@ -57,7 +57,7 @@ async def parts(client: httpx.AsyncClient, town: Town) -> AsyncGenerator[str]:
 
 
 async def get(address: str, path: str = "/") -> httpx.Response:
-    async with httpx.AsyncClient(base_url=address, timeout=20, follow_redirects=True) as client:
+    async with httpx.AsyncClient(verify=PLAIN, base_url=address, timeout=20, follow_redirects=True) as client:
         return await client.get(path)
 
 
@@ -238,7 +238,7 @@ async def test_followers_of_one_page_get_the_same_bytes(client: httpx.AsyncClien
 async def test_a_stop_ends_open_streams_at_once(town: Town) -> None:
     loop = asyncio.get_running_loop()
     with serving(Settings(source_dsn=town.dsn)) as address:
-        client = httpx.AsyncClient(base_url=address, timeout=20)
+        client = httpx.AsyncClient(verify=PLAIN, base_url=address, timeout=20)
         several = [parts(client, town) for _ in range(20)]
         for each in several:
             await anext(each)
