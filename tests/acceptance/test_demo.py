@@ -187,7 +187,6 @@ def test_a_demo_ends_with_every_closed_window_equal_to_the_canonical_sql_and_a_p
     assert int(past[1]) >= 48
     assert (result["fired"], result["resolved"]) >= (2, 1)
     assert result["retracted"] >= 1
-    assert re.search(r"retracted +[\d:]+ +Freight: Inquiry → Quote ", progress)
     assert DURATION <= result["written in"] < result["took"] < 240
     assert "Traceback" not in progress
     assert len(running.family) >= 7  # supervisor, three servers, worker, alerts, page
