@@ -30,13 +30,13 @@ from tests.servers_shared import Door, ServersOfController, shared_servers
 
 TESTS = Path(__file__).parent
 UNIT = TESTS / "unit"
-JOBS_PER_CORE = 2
+JOBS_PER_CORE = 2.5
 """Tests that run at once: most of a test's time is spent in waiting."""
 
 settings.load_profile(QUICK)  # `--hypothesis-profile deep` takes its place
 
-_OWN, _LONG, _QUICK, _UNIT = range(4)
-"""Kinds of tests: on servers for themselves; `thorough`; others that need a server; unit tests."""
+_GROUP, _LONG, _QUICK, _UNIT = range(4)
+"""Kinds of tests: in a group that takes minutes; `thorough`; others that need a server; unit tests."""
 _door = pytest.StashKey[Door]()
 _running = pytest.StashKey[ExitStack]()
 
@@ -44,7 +44,7 @@ _running = pytest.StashKey[ExitStack]()
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """How many tests run at once with `-n auto`."""
     del config
-    return JOBS_PER_CORE * (os.cpu_count() or 1)
+    return int(JOBS_PER_CORE * (os.cpu_count() or 1))
 
 
 def pytest_configure_node(node: WorkerController) -> None:
@@ -76,6 +76,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "own_servers" in fixtures:
             group = "chaos" if item.path.is_relative_to(TESTS / "chaos") else "others"
             item.add_marker(pytest.mark.xdist_group(f"own_servers of {group}"))
+        elif "browser" in fixtures:
+            item.add_marker(
+                pytest.mark.xdist_group("browser")
+            )  # a browser takes longer to start than most pages
         elif item.path.is_relative_to(UNIT) or _shares_a_module(item):
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
@@ -149,14 +153,14 @@ def _order(items: list[pytest.Item]) -> None:
     kinds = [_kind(item) for item in items]
     units = list(dict.fromkeys(item.path for item in items if _kind(item) == _UNIT))
     among = kinds.count(_LONG) or kinds.count(_QUICK)
-    place = {file: kinds.count(_OWN) + among * number / len(units) for number, file in enumerate(units)}
+    place = {file: kinds.count(_GROUP) + among * number / len(units) for number, file in enumerate(units)}
     numbers = {id(item): number for number, item in enumerate(items)}
     items.sort(key=lambda item: place.get(item.path, numbers[id(item)]))
 
 
 def _kind(item: pytest.Item) -> int:
-    if "own_servers" in getattr(item, "fixturenames", ()):
-        return _OWN
+    if {"own_servers", "browser"} & set(getattr(item, "fixturenames", ())):
+        return _GROUP
     if item.path.is_relative_to(UNIT):
         return _UNIT
     return _LONG if item.get_closest_marker("thorough") else _QUICK
