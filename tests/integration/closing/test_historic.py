@@ -155,6 +155,7 @@ async def test_a_backfill_whose_session_dies_has_closed_nothing_of_its_batch(des
         pid = None
         while pid is None:
             await asyncio.sleep(0.02)
+            await blocker.execute("select pg_stat_clear_snapshot()")  # or the first look stays
             pid = await blocker.fetchval(
                 "select pid from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
             )
