@@ -77,9 +77,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             group = "chaos" if item.path.is_relative_to(TESTS / "chaos") else "others"
             item.add_marker(pytest.mark.xdist_group(f"own_servers of {group}"))
         elif "browser" in fixtures:
-            item.add_marker(
-                pytest.mark.xdist_group("browser")
-            )  # a browser takes longer to start than most pages
+            item.add_marker(pytest.mark.xdist_group("browser"))  # to start one takes longer than most pages
         elif item.path.is_relative_to(UNIT) or _shares_a_module(item):
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 

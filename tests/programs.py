@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing import forkserver, get_context
 from multiprocessing.connection import wait
@@ -27,14 +27,36 @@ _one_at_a_time = threading.Lock()
 _begun: list["Program"] = []
 
 
-class Program:
-    """A running command. The output goes to the files `out` and `err`; both may be the same file."""
+Words = Sequence[str]
+"""A command without the program's name, for example `["connector", "apply"]`."""
 
-    def __init__(self, words: Sequence[str], environment: Mapping[str, str], out: Path, err: Path) -> None:
+
+def be_command(words: Words) -> None:
+    """Be `funnelproof` with these words."""
+    sys.argv = ["funnelproof", *words]
+    from streams.cli.main import main  # noqa: PLC0415 - imported before, by `programs_imported`
+
+    main()
+
+
+class Program:
+    """A running command. The output goes to the files `out` and `err`; both may be the same file.
+
+    `be` is what the process does with the words; the function must be one that another process can import.
+    """
+
+    def __init__(
+        self,
+        words: Words,
+        environment: Mapping[str, str],
+        out: Path,
+        err: Path,
+        be: Callable[[Words], None] = be_command,
+    ) -> None:
         for file in (out, err):
             file.write_bytes(b"")
         self._process = _context.Process(
-            target=_run, args=(tuple(words), dict(environment), str(out), str(err))
+            target=_run, args=(be, tuple(words), dict(environment), str(out), str(err))
         )
         with _one_at_a_time:
             with _untraced():
@@ -76,7 +98,7 @@ class Program:
 
 
 def run(
-    words: Sequence[str], environment: Mapping[str, str], timeout: float | None = None
+    words: Words, environment: Mapping[str, str], timeout: float | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end. Raises TimeoutExpired, and kills the command before."""
     if _read_at_the_start(environment) != _read_at_the_start(os.environ):
@@ -99,6 +121,11 @@ def run(
         return subprocess.CompletedProcess(
             list(words), status, out.read_text("utf-8"), err.read_text("utf-8")
         )
+
+
+def untraced() -> dict[str, str]:
+    """Return the environment of a new process that coverage does not trace."""
+    return {name: value for name, value in os.environ.items() if name != TRACED}
 
 
 def said(done: subprocess.CompletedProcess[str]) -> str:
@@ -130,8 +157,8 @@ def _kill_all() -> None:
         program.kill()
 
 
-def _run(words: tuple[str, ...], environment: dict[str, str], out: str, err: str) -> None:
-    """Be the command: what the forked process does."""
+def _run(be: Callable[[Words], None], words: Words, environment: dict[str, str], out: str, err: str) -> None:
+    """Be the program: what the forked process does."""
     os.environ.clear()
     os.environ.update(environment)
     time.tzset()
@@ -143,10 +170,7 @@ def _run(words: tuple[str, ...], environment: dict[str, str], out: str, err: str
         import coverage  # noqa: PLC0415 - only where a run measures the coverage
 
         coverage.process_startup()
-    sys.argv = ["funnelproof", *words]
-    from streams.cli.main import main  # noqa: PLC0415 - imported before, by `programs_imported`
-
     try:
-        main()
+        be(words)
     finally:
         atexit._run_exitfuncs()  # multiprocessing would leave them out

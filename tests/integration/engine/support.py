@@ -1,6 +1,5 @@
 """Running workers as processes, and filling topics."""
 
-import atexit
 import json
 import os
 import runpy
@@ -8,80 +7,24 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
-from multiprocessing import forkserver, get_context
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import psutil
-import pytest
 from confluent_kafka import Producer
 
-from tests.programs import TRACED
+from tests.programs import Program
 
 WORKER = Path(__file__).with_name("worker.py")
 
 
-class Process(Protocol):
-    """A running worker, as `subprocess` has it."""
-
-    pid: int
-
-    def poll(self) -> int | None: ...
-
-    def wait(self, timeout: float | None = None) -> int: ...
-
-    def send_signal(self, number: int) -> None: ...
-
-    def kill(self) -> None: ...
-
-
-class Forked:
-    """worker.py in a process forked from the one that `tests.programs` forks from: it takes milliseconds to start."""
-
-    def __init__(self, environment: Mapping[str, str], folder: Path, log: Path) -> None:
-        with pytest.MonkeyPatch.context() as patch:  # the process that others are forked from is not traced
-            patch.delenv(TRACED, raising=False)
-            forkserver.ensure_running()
-        process = get_context("forkserver").Process(target=_be_worker, args=(dict(environment), folder, log))
-        process.start()
-        assert process.pid is not None
-        self._process, self.pid = process, process.pid
-
-    def poll(self) -> int | None:
-        return self._process.exitcode
-
-    def wait(self, timeout: float | None = None) -> int:
-        self._process.join(timeout)
-        if (status := self.poll()) is None:
-            raise subprocess.TimeoutExpired("worker", timeout or 0.0)
-        return status
-
-    def send_signal(self, number: int) -> None:
-        os.kill(self.pid, number)
-
-    def kill(self) -> None:
-        self._process.kill()
-
-
-def _be_worker(environment: dict[str, str], folder: Path, log: Path) -> None:
-    """Be `python worker.py`: what the forked process does."""
-    os.environ.clear()
-    os.environ.update(environment)
+def _be_worker(words: Sequence[str]) -> None:
+    """Be `python worker.py` in the folder that is the only word."""
+    (folder,) = words
     os.chdir(folder)
-    opened = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    for number in (1, 2):
-        os.dup2(opened, number)
-    os.close(opened)
-    if TRACED in environment:
-        import coverage  # noqa: PLC0415 - only where a run measures the coverage
-
-        coverage.process_startup()
     sys.argv = [str(WORKER)]
-    try:
-        runpy.run_path(str(WORKER), run_name="__main__")
-    finally:
-        atexit._run_exitfuncs()  # multiprocessing would leave them out
+    runpy.run_path(str(WORKER), run_name="__main__")
 
 
 class Worker:
@@ -94,10 +37,10 @@ class Worker:
         self._log.touch()
         spec = {**spec, "notes": str(self._notes), "datadir": str(folder / "data")}
         environment = {**os.environ, "ENGINE_TEST": json.dumps(spec)}
-        self._process: Process = (
+        self._process = (
             _by_faust_cli(environment, folder, self._log)
             if by_faust_cli
-            else Forked(environment, folder, self._log)
+            else Program([str(folder)], environment, self._log, self._log, _be_worker)
         )
 
     @property
@@ -162,7 +105,7 @@ class Worker:
             self._process.wait()
 
 
-def _by_faust_cli(environment: dict[str, str], folder: Path, log: Path) -> Process:
+def _by_faust_cli(environment: dict[str, str], folder: Path, log: Path) -> "subprocess.Popen[bytes]":
     """Start a worker as a shell does."""
     path = os.pathsep.join([str(WORKER.parent), environment.get("PYTHONPATH", "")])
     words = ("-m", "faust", "-A", "worker", "worker", "--loglevel", "info", "--without-web")

@@ -2,7 +2,6 @@
 
 import configparser
 import ctypes
-import os
 import re
 import shutil
 import subprocess
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from streams.settings import PREFIX, Settings
-from tests.programs import TRACED
+from tests.programs import untraced
 from tests.unit.docs.pages import DOCS
 from tests.unit.docs.test_commands import wrong
 
@@ -137,7 +136,7 @@ def test_the_programs_do_without_memory_that_is_writable_and_executable() -> Non
     assert "MemoryDenyWriteExecute=yes" in (FOLDER / "funnelproof.service").read_text("utf-8")
     done = subprocess.run(
         [sys.executable, "-c", program],
-        env={name: value for name, value in os.environ.items() if name != TRACED},
+        env=untraced(),
         preexec_fn=deny,
         capture_output=True,
         text=True,

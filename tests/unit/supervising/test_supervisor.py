@@ -17,17 +17,16 @@ import pytest
 from streams.errors import FunnelproofError
 from streams.supervising.program import Program
 from streams.supervising.supervisor import GivenUpError, Supervisor, how_ended, reason_of
-from tests.programs import TRACED
+from tests.programs import untraced
 from tests.standing_still import stop
 
 WAITS = "import time, os; print('pid', os.getpid(), flush=True); time.sleep(600)"
-UNTRACED = {name: value for name, value in os.environ.items() if name != TRACED}
 DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {WAITS}"
 
 
 def program(code: str, name: str = "one", *, needed: bool = True) -> Program:
     """Run some lines of Python, without its packages and without a tracer."""
-    return Program(name, ["--", sys.executable, "-S", "-c", code], UNTRACED, needed=needed)
+    return Program(name, ["--", sys.executable, "-S", "-c", code], untraced(), needed=needed)
 
 
 def first_1_then_2(folder: Path) -> str:
@@ -198,7 +197,7 @@ async def test_no_program_outlives_a_supervisor_that_is_killed() -> None:
     """One of two programs runs, the other's tether stands still."""
     with subprocess.Popen(  # noqa: ASYNC220 - the test has nothing else to do
         [sys.executable, "-c", textwrap.dedent(OWNER), WAITS, f"pass; {WAITS}"],
-        env=UNTRACED,
+        env=untraced(),
         stdout=subprocess.PIPE,
         text=True,
     ) as owner:
