@@ -1,4 +1,3 @@
-from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -20,12 +19,3 @@ def install(servers: Servers, template: str, tmp_path_factory: pytest.TempPathFa
         return installed(servers, template, tmp_path_factory.mktemp("installation"), **settings)
 
     return install
-
-
-@pytest.fixture(scope="module")
-async def installation(install: Install) -> AsyncIterator[Installation]:
-    """One for the tests of a module, with a worker: to set one up takes seconds. A funnel each keeps them apart."""
-    async with install(WINDOWS="3s,1h", PROOF_WAIT="6s") as installation:
-        installation.start_worker()
-        await installation.wait_until_folding()
-        yield installation

@@ -26,6 +26,7 @@ from streams.settings import Settings
 from streams.store.database import OwnConnection
 from tests import programs
 from tests.integration.stream import counts
+from tests.integration.stream.funnel import Funnel
 from tests.programs import Program
 from tests.servers import Servers, new_database
 
@@ -131,6 +132,14 @@ class Installation:
             await self.now(),
             seconds=seconds,
         )
+
+    async def new_funnels(self, count: int) -> list[Funnel]:
+        """Make funnels in the CRM, and wait until everything before them is proven."""
+        funnels = [Funnel() for _ in range(count)]
+        for funnel in funnels:
+            await funnel.create(self.connection)
+        await self.proven()
+        return funnels
 
     async def right(self, *tenants: UUID, seconds: float = PATIENCE) -> None:
         """Wait until every window of these tenants (all, if none is given), open or closed, is as SQL says."""

@@ -62,13 +62,6 @@ async def running(doubtful: Installation) -> Installation:
     return doubtful
 
 
-async def new_funnel(installation: Installation) -> Funnel:
-    funnel = Funnel()
-    await funnel.create(installation.connection)
-    await installation.proven()
-    return funnel
-
-
 async def ask_connect(installation: Installation, method: str, what: str) -> None:
     """Ask until Connect does it; while it rebalances it does not."""
     url = f"{installation.settings.connect_url}/connectors/{installation.settings.instance}/{what}"
@@ -210,7 +203,7 @@ async def test_a_slot_that_was_moved_over_changes_or_dropped_and_a_fresh_snapsho
     running: Installation,
 ) -> None:
     connection = running.connection
-    funnel, hidden = await new_funnel(running), await new_funnel(running)
+    funnel, hidden = await running.new_funnels(2)
     start = await running.next_window()
     await hidden.enter_two_deals(connection, start)
     await running.proven()

@@ -68,9 +68,7 @@ def has_line(command: Worker, beginning: str) -> bool:
 
 async def prepared_funnel(installation: Installation) -> Funnel:
     """A funnel with a closed window that is right, and an entry that was lost afterwards."""
-    funnel = Funnel()
-    await funnel.create(installation.connection)
-    await installation.proven()
+    (funnel,) = await installation.new_funnels(1)
     start = await installation.next_window()
     for deal in ("deal_1", "deal_2"):
         await funnel.enter(installation.connection, funnel.ids[deal], "a", await installation.now())

@@ -36,19 +36,13 @@ async def installation(
 
 @pytest.fixture(scope="module")
 async def funnels(installation: Installation) -> list[Funnel]:
-    funnels = [Funnel() for _ in range(3)]
-    for funnel in funnels:
-        await funnel.create(installation.connection)
-    await installation.proven()
-    return funnels
+    return await installation.new_funnels(3)
 
 
 @pytest.fixture
 async def quiet(installation: Installation) -> Funnel:
     """A funnel that only its test writes to."""
-    funnel = Funnel()
-    await funnel.create(installation.connection)
-    await installation.proven()
+    (funnel,) = await installation.new_funnels(1)
     return funnel
 
 

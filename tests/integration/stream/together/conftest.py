@@ -46,7 +46,5 @@ async def installation(shared: Installation) -> Installation:
 @pytest.fixture
 async def funnel(installation: Installation) -> Funnel:
     """A funnel of this test's own."""
-    funnel = Funnel()
-    await funnel.create(installation.connection)
-    await installation.proven()
+    (funnel,) = await installation.new_funnels(1)
     return funnel

@@ -12,11 +12,7 @@ from tests.integration.stream.writing import keep_writing
 
 @pytest.fixture
 async def funnels(installation: Installation) -> list[Funnel]:
-    funnels = [Funnel() for _ in range(3)]
-    for funnel in funnels:
-        await funnel.create(installation.connection)
-    await installation.proven()
-    return funnels
+    return await installation.new_funnels(3)
 
 
 async def test_a_worker_that_loses_its_sessions_in_postgres_or_is_killed_loses_and_doubles_nothing(
