@@ -14,7 +14,11 @@ touched as materialized (
         lateral ( -- noqa: ST05
             select partial.*
             from funnelproof.partial
-            where partial.epoch = $1 and known.partition = partial.partition and known.flush < partial.flush
+            where
+                partial.epoch = $1
+                and known.partition = partial.partition
+                and known.flush < partial.flush
+                and partial.flush >= 0 -- for ix_partial_flush
             order by partial.flush
             limit $7
         ) as flushed

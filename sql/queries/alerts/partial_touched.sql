@@ -5,6 +5,10 @@ from (
     select
     from unnest($2::integer[], $3::bigint[]) as known (partition, flush)
     inner join funnelproof.partial
-        on partial.epoch = $1 and known.partition = partial.partition and known.flush < partial.flush
+        on
+            partial.epoch = $1
+            and known.partition = partial.partition
+            and known.flush < partial.flush
+            and partial.flush >= 0 -- for ix_partial_flush
     limit $4 -- noqa: AM09
 ) as touched

@@ -9,4 +9,7 @@ select
     partial.to_stage_id::text,
     partial.profile::text
 from funnelproof.partial
-where partial.epoch = $1 and partial.partition = $2
+where
+    partial.epoch = $1
+    and partial.partition = $2
+    and partial.flush >= 0 -- for ix_partial_flush

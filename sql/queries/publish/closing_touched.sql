@@ -27,6 +27,7 @@ touched as (
             partial.epoch = $1
             and progress.partition = partial.partition
             and progress.looked_until < partial.flush
+            and partial.flush >= 0 -- for ix_partial_flush
     inner join funnelproof.time_window using (window_name, window_start, window_end)
     where
         progress.flushes > progress.looked_until

@@ -15,10 +15,14 @@ where
                         from funnelproof.partition_progress as progress
                         where progress.epoch = former.epoch and progress.source_offset is not null
                     )
-                    and exists (select from funnelproof.partial where partial.epoch = former.epoch)
+                    and exists (
+                        select from funnelproof.partial
+                        where partial.epoch = former.epoch and partial.flush >= 0
+                    )
                 order by former.begun_at
                 limit 1
             )
+            and old.flush >= 0 -- for ix_partial_flush
         order by old.partition, old.flush
         limit $1
     ))

@@ -11,7 +11,10 @@ former as (
             from funnelproof.partition_progress as progress
             where progress.epoch = epoch.epoch and progress.source_offset is not null
         )
-        and not exists (select from funnelproof.partial where partial.epoch = epoch.epoch)
+        and not exists (
+            -- The flush number is for ix_partial_flush.
+            select from funnelproof.partial where partial.epoch = epoch.epoch and partial.flush >= 0
+        )
 ),
 
 looks as (

@@ -20,6 +20,7 @@ unseen as (
             progress.epoch = partial.epoch
             and progress.partition = partial.partition
             and coalesce(cursor.flush, 0) < partial.flush
+            and partial.flush >= 0 -- for ix_partial_flush
     group by partial.window_name
 ),
 

@@ -69,6 +69,13 @@ class Prometheus:
         assert answer.status_code == 200, answer.text
         return answer.json()["data"]
 
+    async def ready(self) -> bool:
+        """Return False while nobody listens, and while Prometheus reads its files."""
+        try:
+            return (await self.client.get("/-/ready")).is_success
+        except httpx.TransportError:
+            return False
+
     async def targets(self) -> dict[str, str]:
         """Return the health of every target by job."""
         found = await self.ask("targets")
@@ -166,7 +173,9 @@ async def test_every_target_is_up_and_every_expression_has_data(
         ]
         prometheus = Prometheus(client)
         async with asyncio.timeout(60):
-            while (await _up(prometheus)) != dict.fromkeys(PROCESSES, "up"):
+            while not await prometheus.ready() or await prometheus.targets() != dict.fromkeys(
+                PROCESSES, "up"
+            ):
                 await asyncio.sleep(0.2)
         where = urlencode({"tenant": funnel.tenant, "pipeline": funnel.pipeline, "window": "day"})
         async with (
@@ -190,10 +199,3 @@ async def test_every_target_is_up_and_every_expression_has_data(
         assert {rule["health"] for rule in rules} == {"ok"}, rules
         firing = {rule["name"] for rule in rules if rule["state"] == "firing"}
         assert firing - {"FunnelproofAlertsHeld"} == set()
-
-
-async def _up(prometheus: Prometheus) -> dict[str, str]:
-    try:
-        return await prometheus.targets()
-    except httpx.TransportError:  # Prometheus does not listen yet
-        return {}
