@@ -65,7 +65,7 @@ class Markers:
             **brokers.aiokafka(),
             isolation_level="read_committed",
             enable_auto_commit=False,
-            fetch_max_wait_ms=100,
+            fetch_max_wait_ms=500,
         )
         self._seen: set[tuple[int, str]] = set()
 

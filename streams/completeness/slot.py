@@ -6,8 +6,8 @@ and the note second, so the slot is never ahead of the note, unless somebody has
 confirmed up to 0/300, and the note says 0/200. The changes from 0/200 to 0/300 are lost.
 
 While nobody reads the slot, its position stands. The watch looks at the slot ten times a second, and asks Connect
-as soon as nobody reads the slot. A position that differs between two such looks is a suspicion, unless Connect has
-noted the position before: then nothing is skipped. See `streams.completeness.suspicion`.
+as soon as nobody reads the slot, or the slot is gone. A position that differs between two such looks is a suspicion,
+unless Connect has noted the position before: then nothing is skipped. See `streams.completeness.suspicion`.
 """
 
 import asyncio
@@ -30,8 +30,14 @@ from streams.store.keep_trying import Trouble, keep_trying
 
 log = structlog.get_logger(__name__)
 
-EVERY = 2.0
-"""Seconds between two questions to Connect, which reads a topic to the end to answer."""
+EVERY = 5.0
+"""Seconds between two questions to Connect, at least."""
+MOST = 60.0
+"""The most seconds between two questions."""
+SHARE = 0.1
+"""The share of the time in which Connect may be busy with the answers. Connect reads the topic of its offsets from the
+beginning to the end for each answer, and the topic grows for days: an answer takes a tenth of a second of Connect's and
+Kafka's CPU at first, and four tenths after a day with an offset each second."""
 LOOK_EVERY = 0.1
 """Seconds between two looks at the slot."""
 
@@ -62,22 +68,24 @@ class SlotWatch:
 
     async def _keep_sampling(self) -> None:
         source = await self._connect()
-        asked: asyncio.Task[None] | None = None
-        ask_at = 0.0
+        asked: asyncio.Task[float] | None = None
+        asked_at, ask_at = 0.0, 0.0
+        is_read, urgent = True, False
         self._unread_at = None
         try:
             while self._is_active():
-                was_read = self._unread_at is None
+                was_read = is_read
                 slot = await self._look(source)
-                if was_read and self._unread_at is not None:
-                    ask_at = 0.0  # the slot may have been moved before this look, and Connect's note tells
+                is_read = slot is not None and slot["active"]
+                # The slot may have been moved before this look, and Connect's note tells.
+                urgent = urgent or (was_read and not is_read)
+                now = time.monotonic()
                 if asked is not None and asked.done():
-                    await asked
+                    ask_at = asked_at + min(MOST, max(EVERY, await asked / SHARE))
                     asked = None
-                if asked is None and time.monotonic() >= ask_at:
+                if asked is None and (urgent or now >= ask_at):
                     # Connect may take long to answer; the looks at the slot go on.
-                    asked = asyncio.create_task(self._compare(slot))
-                    ask_at = time.monotonic() + EVERY
+                    asked, asked_at, urgent = asyncio.create_task(self._compare(slot)), now, False
                 await asyncio.sleep(LOOK_EVERY)
         finally:
             if asked is not None:
@@ -126,11 +134,13 @@ class SlotWatch:
             await self._suspicion.end()
             self._suspicion = None
 
-    async def _compare(self, slot: asyncpg.Record | None) -> None:
+    async def _compare(self, slot: asyncpg.Record | None) -> float:
         """Judge the slot, read before, by what was known and by what Connect says now; read the unresolved doubts.
 
-        While Connect does not answer, only the slot is judged. Nothing is proven meanwhile, because no marker arrives.
+        Return for how many seconds Connect read the note. While Connect does not answer, only the slot is judged.
+        Nothing is proven meanwhile, because no marker arrives.
         """
+        busy = 0.0
         name = self._settings.instance
         was_there = await self._report.fetchval(sql("queries/completeness/slot_seen"), slot is not None)
         if slot is None and was_there:
@@ -139,7 +149,9 @@ class SlotWatch:
             await self._note("slot", f"Postgres removed WAL that replication slot {name} had not read")
         with suppress(FunnelproofError):
             status = await self._connector.status()
+            began = time.monotonic()
             committed = self._delivered = await self._connector.committed_lsn()
+            busy = time.monotonic() - began
             if status.failed:
                 await self._note("connector", f"connector {name} failed: {status.trouble}")
             if slot is not None and committed is not None and slot["confirmed_flush_lsn"] > committed:
@@ -152,6 +164,7 @@ class SlotWatch:
             await note_configuration(self._report, await self._connector.configuration_faults())
         self._tell(await unresolved_doubts(self._report))
         self._trouble.end()
+        return busy
 
     async def _note(self, kind: str, reason: str) -> None:
         await note_doubt(self._report, kind, reason)

@@ -1,12 +1,15 @@
 """The source is looked at with every marker: the next close after a change that may lose events is an estimate."""
 
+import asyncio
+import time
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
-from streams.cdc.connector import Connector
+from streams.cdc.connector import Connector, ConnectorStatus
 from streams.completeness.slot import SlotWatch
 from streams.domain.capture import TABLE
 from streams.domain.fingerprint import Fingerprint
@@ -205,3 +208,59 @@ async def test_what_connect_has_noted_while_postgres_was_away_is_no_skipped_chan
         await watch._suspicion.end()
     finally:
         await crm.execute("select pg_drop_replication_slot($1)", name)
+
+
+async def test_connect_is_asked_at_once_when_nobody_reads_the_slot_and_otherwise_the_more_seldom_the_longer_it_takes(
+    desk: Desk, pool: Pool, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    read = {"active": True, "wal_status": "reserved", "confirmed_flush_lsn": 7}
+    seen: Mapping[str, object] | None = read
+
+    async def status(connector: Connector) -> ConnectorStatus:
+        del connector
+        return ConnectorStatus("funnelproof", "RUNNING", ["RUNNING"])
+
+    async def note(connector: Connector) -> int:
+        del connector
+        asked.append(time.monotonic())
+        await asyncio.sleep(0.2)
+        return 7
+
+    async def look(watch: SlotWatch, source: Connection) -> Mapping[str, object] | None:
+        del watch, source
+        return seen
+
+    async def no_faults(connector: Connector) -> list[str]:
+        del connector
+        return []
+
+    monkeypatch.setattr(Connector, "status", status)
+    monkeypatch.setattr(Connector, "committed_lsn", note)
+    monkeypatch.setattr(Connector, "configuration_faults", no_faults)
+    monkeypatch.setattr(SlotWatch, "_look", look)
+    monkeypatch.setattr("streams.completeness.slot.EVERY", 0.3)
+    await desk.close(1)
+    watch = asyncio.create_task(SlotWatch(Settings(source_dsn=database), pool, lambda: True).run())
+
+    async def next_question() -> float:
+        """Return the seconds since the question before."""
+        known = len(asked)
+        async with asyncio.timeout(10):
+            while len(asked) == known:
+                await asyncio.sleep(0.02)
+        return asked[-1] - asked[-2] if known else 0
+
+    try:
+        await next_question()
+        assert await next_question() >= 2
+        seen = None
+        assert await next_question() < 1.5
+        seen = read
+        assert await next_question() >= 2
+        seen = {**read, "active": False}
+        assert await next_question() < 1.5
+    finally:
+        watch.cancel()
+        await asyncio.wait([watch])
+    assert await kinds(pool) == ["slot"], "the slot was gone for a while"
