@@ -23,6 +23,7 @@ from xdist.workermanage import WorkerController
 import streams
 from streams.resources import sql
 from streams.store.migrations import migrate
+from tests import last_use
 from tests.databases import Databases
 from tests.depth import QUICK
 from tests.servers import EmbeddedServers, Servers, embedded_servers, new_database, running_servers
@@ -35,8 +36,8 @@ JOBS_PER_CORE = 2.5
 
 settings.load_profile(QUICK)  # `--hypothesis-profile deep` takes its place
 
-_GROUP, _LONG, _QUICK, _UNIT = range(4)
-"""Kinds of tests: in a group that takes minutes; `thorough`; others that need a server; unit tests."""
+_OWN, _BROWSER, _LONG, _QUICK, _UNIT = range(5)
+"""Kinds of tests: on servers of their own; in a browser; `thorough`; others that need a server; unit tests."""
 _door = pytest.StashKey[Door]()
 _running = pytest.StashKey[ExitStack]()
 
@@ -74,8 +75,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if not _is_traced(item, known):
             item.add_marker("no_cover")
         if "own_servers" in fixtures:
-            group = "chaos" if item.path.is_relative_to(TESTS / "chaos") else "others"
-            item.add_marker(pytest.mark.xdist_group(f"own_servers of {group}"))
+            item.add_marker(pytest.mark.xdist_group("own_servers"))
         elif "browser" in fixtures:
             item.add_marker(pytest.mark.xdist_group("browser"))  # to start one takes longer than most pages
         elif item.path.is_relative_to(UNIT) or _shares_a_module(item):
@@ -84,11 +84,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Trace the processes of a test where the test is traced."""
+    """Trace the processes of a test where the test is traced; stop servers after the last test that uses them."""
     with pytest.MonkeyPatch.context() as patch:
         if item.get_closest_marker("no_cover"):
             patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
-        return (yield)
+        result = yield
+    last_use.of(item.config).passed(item)
+    return result
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -120,8 +122,9 @@ def pytest_collection() -> Generator[None, object, object]:
             tracing.start()
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
     """Spare the garbage collector the collected tests: the tests stay until the end."""
+    last_use.begin(session)
     gc.collect()
     gc.freeze()
 
@@ -151,14 +154,20 @@ def _order(items: list[pytest.Item]) -> None:
     kinds = [_kind(item) for item in items]
     units = list(dict.fromkeys(item.path for item in items if _kind(item) == _UNIT))
     among = kinds.count(_LONG) or kinds.count(_QUICK)
-    place = {file: kinds.count(_GROUP) + among * number / len(units) for number, file in enumerate(units)}
+    place = {
+        file: kinds.count(_OWN) + kinds.count(_BROWSER) + among * number / len(units)
+        for number, file in enumerate(units)
+    }
     numbers = {id(item): number for number, item in enumerate(items)}
     items.sort(key=lambda item: place.get(item.path, numbers[id(item)]))
 
 
 def _kind(item: pytest.Item) -> int:
-    if {"own_servers", "browser"} & set(getattr(item, "fixturenames", ())):
-        return _GROUP
+    fixtures = getattr(item, "fixturenames", ())
+    if "own_servers" in fixtures:
+        return _OWN
+    if "browser" in fixtures:
+        return _BROWSER
     if item.path.is_relative_to(UNIT):
         return _UNIT
     return _LONG if item.get_closest_marker("thorough") else _QUICK
@@ -181,9 +190,9 @@ def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
 
 
 @pytest.fixture(scope="session")
-def own_servers() -> Iterator[EmbeddedServers]:
+def own_servers(request: pytest.FixtureRequest) -> Iterator[EmbeddedServers]:
     """Servers that one test at a time uses: it may kill and pause them, and leaves them running."""
-    with embedded_servers() as servers:
+    with last_use.of(request.config).keep("own_servers", embedded_servers()) as servers:
         yield servers
 
 

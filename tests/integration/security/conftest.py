@@ -1,6 +1,6 @@
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -25,8 +25,9 @@ from streams.local import ports
 from streams.local.connect import Connect
 from streams.local.jars import JarCache
 from streams.local.kafka import Kafka
+from streams.local.server import Server
 from streams.tls import Tls
-from tests import programs
+from tests import last_use, programs
 from tests.certificates import Authority
 from tests.fronts import Front
 from tests.integration.stream.installation import outside
@@ -196,20 +197,24 @@ def pem_stores(authority: Authority, certificate: Path | None) -> dict[str, str]
 
 @pytest.fixture(scope="session")
 def secured_kafka(
-    authority: Authority, certificate: Path, tmp_path_factory: pytest.TempPathFactory
+    authority: Authority,
+    certificate: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
 ) -> Iterator[SecuredKafka]:
     kafka = SecuredKafka(tmp_path_factory.mktemp("secured-kafka"), authority, certificate)
-    try:
+    with last_use.of(request.config).keep("secured_kafka", _erased(kafka.server)):
         kafka.server.start()
         kafka.admit()
         yield kafka
-    finally:
-        kafka.server.erase()
 
 
 @pytest.fixture(scope="session")
 def secured_connect(
-    secured_kafka: SecuredKafka, authority: Authority, tmp_path_factory: pytest.TempPathFactory
+    secured_kafka: SecuredKafka,
+    authority: Authority,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
 ) -> Iterator[Connect]:
     """A Connect worker that logs in to the secured broker, as docs/security.md says, and knows a file of secrets."""
     folder = tmp_path_factory.mktemp("secured-connect")
@@ -233,11 +238,18 @@ def secured_connect(
             "config.providers.file.class": "org.apache.kafka.common.config.provider.FileConfigProvider",
         },
     )
-    try:
+    with last_use.of(request.config).keep("secured_connect", _erased(connect)):
         connect.start()
         yield connect
+
+
+@contextmanager
+def _erased(server: Server) -> Iterator[None]:
+    """Leave nothing of a server behind."""
+    try:
+        yield
     finally:
-        connect.erase()
+        server.erase()
 
 
 @pytest.fixture
