@@ -150,7 +150,7 @@ class Installation:
                 + "\n".join(map(str, wrong[:10]))
                 + f"\n{self.evidence()}"
             )
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.25)  # the canonical SQL of all windows takes its time
 
     def reconcile(self, *options: str) -> tuple[int, dict[str, Any]]:
         """Run `funnelproof reconcile`; return its exit status and what it printed."""
