@@ -7,7 +7,7 @@ PYTEST := $(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder
 # Tests start hundreds of processes of the program. Each would compile the program anew if Python kept no bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test chaos bench env lint lint-types lint-sql lint-style lint-layers docs reference check pictures lock clean
+.PHONY: demo test chaos bench env lint lint-types lint-sql lint-style lint-layers docs reference compiled check pictures lock clean
 
 demo: env  ## from nothing to a running, reconciled funnel
 	@$(BIN)/funnelproof demo $(ARGS)
@@ -57,7 +57,12 @@ docs: env  ## the docs site in build/site; a warning is an error
 reference: env  ## write docs/reference and the table of docs/settings.md anew, from the code
 	$(BIN)/python -m reference
 
-check: lint docs  ## what a change must pass: everything, with slow faults, deep searches, times and coverage
+# Each worker process of pytest would compile all tests, at the same time as the others. mypy leaves a core for that.
+compiled: env
+	@$(BIN)/pytest --collect-only -n 0 -qq > /dev/null
+
+check: env  ## what a change must pass: everything, with slow faults, deep searches, times and coverage
+	@$(MAKE) --no-print-directory -j 2 lint-types lint-sql compiled docs lint-style lint-layers
 	$(PYTEST) --hypothesis-profile deep --durations=0 --durations-min=1 --cov --cov-report=term:skip-covered $(ARGS)
 
 pictures: env  ## draw every state of the page anew, into docs/pictures/page (needs Chromium)
