@@ -30,7 +30,8 @@ from tests.servers import EmbeddedServers, Servers, embedded_servers, new_databa
 from tests.servers_shared import Door, ServersOfController, shared_servers
 
 TESTS = Path(__file__).parent
-UNIT = TESTS / "unit"
+UNIT = "tests/unit/"
+"""How the names of unit tests begin."""
 JOBS_PER_CORE = 2.5
 """Tests that run at once: most of a test's time is spent in waiting."""
 
@@ -70,7 +71,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     known: set[str] = set()
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
-        if item.path.is_relative_to(UNIT) and {"servers", "own_servers"} & set(fixtures):
+        if {"servers", "own_servers"} & set(fixtures) and _is_unit(item):
             raise pytest.UsageError(f"{item.nodeid} needs a server: it belongs under tests/integration")
         if not _is_traced(item, known):
             item.add_marker("no_cover")
@@ -78,7 +79,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("own_servers"))
         elif "browser" in fixtures:
             item.add_marker(pytest.mark.xdist_group("browser"))  # to start one takes longer than most pages
-        elif item.path.is_relative_to(UNIT) or _shares_a_module(item):
+        elif _is_unit(item) or _shares_a_module(item):
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
@@ -111,13 +112,15 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Collect untraced: tracing would double the time."""
+    """Collect untraced: tracing would double the time. And free no memory: nearly all that is made here stays."""
     tracing = Coverage.current()
     if tracing is not None:
         tracing.stop()
+    gc.disable()
     try:
         return (yield)
     finally:
+        gc.enable()
         if tracing is not None:
             tracing.start()
 
@@ -150,9 +153,10 @@ def _order(items: list[pytest.Item]) -> None:
     for item in items:
         if limit := item.get_closest_marker("timeout"):
             longest[item.path] = max(longest.get(item.path, 0), limit.args[0])
-    items.sort(key=lambda item: (_kind(item), -longest.get(item.path, 0)))
-    kinds = [_kind(item) for item in items]
-    units = list(dict.fromkeys(item.path for item in items if _kind(item) == _UNIT))
+    kind = {id(item): _kind(item) for item in items}
+    items.sort(key=lambda item: (kind[id(item)], -longest.get(item.path, 0)))
+    kinds = [kind[id(item)] for item in items]
+    units = list(dict.fromkeys(item.path for item in items if kind[id(item)] == _UNIT))
     among = kinds.count(_LONG) or kinds.count(_QUICK)
     place = {
         file: kinds.count(_OWN) + kinds.count(_BROWSER) + among * number / len(units)
@@ -162,13 +166,17 @@ def _order(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: place.get(item.path, numbers[id(item)]))
 
 
+def _is_unit(item: pytest.Item) -> bool:
+    return item.nodeid.startswith(UNIT)
+
+
 def _kind(item: pytest.Item) -> int:
     fixtures = getattr(item, "fixturenames", ())
     if "own_servers" in fixtures:
         return _OWN
     if "browser" in fixtures:
         return _BROWSER
-    if item.path.is_relative_to(UNIT):
+    if _is_unit(item):
         return _UNIT
     return _LONG if item.get_closest_marker("thorough") else _QUICK
 

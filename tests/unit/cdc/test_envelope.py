@@ -184,7 +184,10 @@ def test_what_is_no_event_at_all_is_refused(value: bytes) -> None:
     assert refusal(value)
 
 
-@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+characters = st.characters(exclude_categories=["Cs"])  # as by default, but found out in a tenth of the time
+
+
+@given(st.binary(max_size=200) | st.text(characters, max_size=200).map(str.encode))
 def test_no_bytes_raise_anything_but_a_refusal(value: bytes) -> None:
     with pytest.raises(MalformedEventError):
         decode(value)

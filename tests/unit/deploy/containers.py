@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ IMAGE_NAME = "funnelproof"
 _CONTINUED = re.compile(r"\\\n\s*")
 
 
+@cache
 def services() -> dict[str, Any]:
     """Return the services of docker-compose.yml."""
     found: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]

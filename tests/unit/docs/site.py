@@ -20,9 +20,12 @@ LOADING = {
 }
 
 
-def build(folder: Path) -> "subprocess.CompletedProcess[str]":
-    """Build the pages in `folder / "docs"` as `make docs` does, into `folder / SITE`."""
-    shutil.copy(ROOT / "mkdocs.yml", folder)
+def build(folder: Path, *only: str) -> "subprocess.CompletedProcess[str]":
+    """Build the pages in `folder / "docs"` as `make docs` does, into `folder / SITE`; `only`: no more than these."""
+    settings, title, pages = (ROOT / "mkdocs.yml").read_text("utf-8").partition("\nnav:\n")
+    assert title
+    pages = "".join(f"  - {page}\n" for page in only) or pages
+    (folder / "mkdocs.yml").write_text(settings + title + pages, "utf-8")
     return subprocess.run(
         [Path(sys.executable).parent / "zensical", "build", "--clean", "--strict"],
         cwd=folder,

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -31,12 +32,18 @@ def group_of(command: Callable[..., None]) -> Any:  # noqa: ANN401 - typer's own
     return get_command(single)
 
 
-ARGUMENTS = {"bench": group_of(bench), "chaos": group_of(chaos), "demo": get_command(app).commands["demo"]}  # type: ignore[attr-defined]  # a group
+@cache
+def funnelproof() -> Any:  # noqa: ANN401 - see group_of
+    """Return the command with all its commands; made once, as that takes 50 ms."""
+    return get_command(app)
+
+
+ARGUMENTS = {"bench": group_of(bench), "chaos": group_of(chaos), "demo": funnelproof().commands["demo"]}
 
 
 def wrong_option(words: Sequence[str], *, complete: bool) -> str | None:
     """Say what `funnelproof` would not understand; with `complete`, what it would miss, too."""
-    command: Any = get_command(app)
+    command = funnelproof()
     words = list(words)
     while words and hasattr(command, "commands") and not words[0].startswith("-"):
         found = command.commands.get(words[0])
