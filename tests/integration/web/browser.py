@@ -14,7 +14,10 @@ from typing import Any
 import aiohttp
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-_SWITCHES = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-port=0")
+_SWITCHES = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-port=0",
+    "--disable-back-forward-cache",  # which gives each page a process of its own
+)  # fmt: skip
 
 
 @dataclass
@@ -81,7 +84,8 @@ class Tab(Line):
     async def open(self, url: str) -> None:
         """Open a page and wait until the page is loaded."""
         await self.call("Page.navigate", url=url)
-        await self.until("document.readyState === 'complete' && location.href !== 'about:blank'")
+        origin = "/".join(url.split("/")[:3])  # the tab may still show a page of another server
+        await self.until(f"document.readyState === 'complete' && location.origin === '{origin}'")
 
     async def look(self, width: int, height: int, theme: str) -> None:
         """Have a screen of a width and height (below 640 a phone's), with the theme `light` or `dark`."""
