@@ -7,6 +7,7 @@ at the same time.
 
 import gc
 import os
+import signal
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import ExitStack
 from importlib import import_module
@@ -34,6 +35,8 @@ UNIT = "tests/unit/"
 """How the names of unit tests begin."""
 JOBS_PER_CORE = 2.5
 """Tests that run at once: most of a test's time is spent in waiting."""
+
+TRACED_SECONDS = 0.5
 
 settings.load_profile(QUICK)  # `--hypothesis-profile deep` takes its place
 
@@ -92,6 +95,30 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         result = yield
     last_use.of(item.config).passed(item)
     return result
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Trace a test for its first half second of CPU: a long computation goes through the same lines again and again."""
+    tracing = None if item.get_closest_marker("no_cover") else Coverage.current()
+    if tracing is None:
+        return (yield)
+    resting = False
+
+    def rest(*_: object) -> None:
+        nonlocal resting
+        resting = True
+        tracing.stop()
+
+    former = signal.signal(signal.SIGPROF, rest)
+    signal.setitimer(signal.ITIMER_PROF, TRACED_SECONDS)
+    try:
+        return (yield)
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, former)
+        if resting:
+            tracing.start()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -114,7 +114,11 @@ def embedded_servers() -> Iterator[EmbeddedServers]:
     with temporary_folder(in_memory()) as folder, ExitStack() as running:
         servers = EmbeddedServers(folder, running)
         running.callback(servers.stack.erase)  # after they were stopped
-        yield servers
+        try:
+            yield servers
+        finally:  # a stop in order takes seconds, and nobody needs the files
+            for server in (servers.stack.connect, servers.stack.kafka):
+                server.kill()
 
 
 def in_memory() -> Path | None:

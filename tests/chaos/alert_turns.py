@@ -6,6 +6,7 @@ A drop is short: a drop of 14 windows would become the usual rate.
 import asyncio
 import shutil
 import time
+from collections.abc import Sequence
 from datetime import datetime
 
 from tests.chaos.alert_traffic import FALLEN, USUAL
@@ -17,17 +18,20 @@ DROP = 100
 """The most ticks of a drop."""
 
 
-async def turn(alarm: Alarm, fault: str) -> str:
-    """Let conversion fall and recover; the fault comes at a random moment. Return what happened."""
-    flow, began, before = alarm.flow, time.monotonic(), await alarm.fired()
-    happening = asyncio.create_task(_after(alarm, flow.chance.uniform(0.5, 14), fault))
+async def turn(alarm: Alarm, *faults: str) -> str:
+    """Let conversion fall and recover; the faults come one after the other, each at a random moment.
+
+    Return what happened.
+    """
+    began, before = time.monotonic(), await alarm.fired()
+    happening = asyncio.create_task(_one_by_one(alarm, faults))
     fired = await drop(alarm, before)
     await alarm.quiet(before + PIPELINES)
     evidence = await happening
     await asyncio.sleep(10)  # a window of usual traffic
     transitions, records, requests = await alarm.told()
     return (
-        f"{fault}: a drop of {fired:.0f} s fired, resolved after {time.monotonic() - began - 10:.0f} s; "
+        f"{' and '.join(faults)}: a drop of {fired:.0f} s fired, resolved after {time.monotonic() - began - 10:.0f} s; "
         f"{transitions} transitions once each, {records} records, {requests} requests so far; {evidence}"
     )
 
@@ -44,9 +48,13 @@ async def drop(alarm: Alarm, before: int) -> float:
     return time.monotonic() - began
 
 
-async def _after(alarm: Alarm, seconds: float, fault: str) -> str:
-    await asyncio.sleep(seconds)
-    return f"after {seconds:.1f} s {await FAULTS[fault](alarm)}"
+async def _one_by_one(alarm: Alarm, faults: Sequence[str]) -> str:
+    told = []
+    for fault in faults:
+        seconds = alarm.flow.chance.uniform(0.5, 14 / len(faults))
+        await asyncio.sleep(seconds)
+        told.append(f"after {seconds:.1f} s {await FAULTS[fault](alarm)}")
+    return ", ".join(told)
 
 
 async def kill_evaluator(alarm: Alarm) -> str:
