@@ -40,6 +40,8 @@ beginning to the end for each answer, and the topic grows for days: an answer ta
 Kafka's CPU at first, and four tenths after a day with an offset each second."""
 LOOK_EVERY = 0.1
 """Seconds between two looks at the slot."""
+RETRY_EVERY = 2.0
+"""Seconds until the watch connects to the source anew, after the source went away."""
 
 
 class SlotWatch:
@@ -61,7 +63,7 @@ class SlotWatch:
         await keep_trying(
             self._keep_sampling,
             self._trouble,
-            EVERY,
+            RETRY_EVERY,
             is_active=self._is_active,
             also=(asyncpg.PostgresError,),  # if the source refuses, counting goes on without the watch
         )
