@@ -2,7 +2,8 @@
 PYTHON ?= $(shell for v in 3.13 3.12 3.11 3; do command -v python$$v >/dev/null 2>&1 && python$$v -c 'import sys, pip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo python$$v && break; done)
 BIN := .venv/bin
 ARGS ?=
-# Tests wait more than they compute, so two a core run at once; those that share an installation stay together.
+LINT := lint-types lint-sql lint-style lint-layers
+# Tests wait more than they compute, so several a core run at once; those that share an installation stay together.
 PYTEST := $(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder
 # Tests start hundreds of processes of the program. Each would compile the program anew if Python kept no bytecode.
 unexport PYTHONDONTWRITEBYTECODE
@@ -36,7 +37,7 @@ env: .venv/.complete
 	@touch $@
 
 lint: env  ## style, types, layers, SQL
-	@$(MAKE) --no-print-directory -j 2 lint-types lint-sql lint-style lint-layers
+	@$(MAKE) --no-print-directory -j 2 $(LINT)
 
 lint-types: env
 	$(BIN)/mypy
@@ -62,7 +63,7 @@ compiled: env
 	@$(BIN)/pytest --collect-only -n 0 -qq > /dev/null
 
 check: env  ## what a change must pass: everything, with slow faults, deep searches, times and coverage
-	@$(MAKE) --no-print-directory -j 2 lint-types lint-sql compiled docs lint-style lint-layers
+	@$(MAKE) --no-print-directory -j 2 $(LINT) compiled docs
 	$(PYTEST) --hypothesis-profile deep --durations=0 --durations-min=1 --cov --cov-report=term:skip-covered $(ARGS)
 
 pictures: env  ## draw every state of the page anew, into docs/pictures/page (needs Chromium)

@@ -30,7 +30,6 @@ from tests.depth import QUICK
 from tests.servers import EmbeddedServers, Servers, embedded_servers, new_database, running_servers
 from tests.servers_shared import Door, ServersOfController, shared_servers
 
-TESTS = Path(__file__).parent
 UNIT = "tests/unit/"
 """How the names of unit tests begin."""
 JOBS_PER_CORE = 2.5

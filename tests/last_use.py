@@ -29,10 +29,10 @@ class LastUse:
             yield running.enter_context(server)
 
     def passed(self, item: pytest.Item) -> None:
-        """Note that a test is over; stop the servers that no test uses any more."""
-        for name in getattr(item, "fixturenames", ()):
-            self._coming[name] -= 1
-            if not self._coming[name] and name in self._running:
+        """Note that a test is over; stop the servers that no test uses any more, the last started first."""
+        self._coming.subtract(getattr(item, "fixturenames", ()))
+        for name in reversed(list(self._running)):
+            if not self._coming[name]:
                 self._running.pop(name).close()
 
 

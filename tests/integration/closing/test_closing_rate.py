@@ -4,6 +4,7 @@ A measurement with a generous bound, since other tests run beside it: alone, eac
 """
 
 import time
+from collections.abc import Sequence
 from uuid import UUID, uuid5
 
 import pytest
@@ -18,6 +19,27 @@ pytestmark = pytest.mark.thorough
 PIPELINES = 5_000
 PAIRS = 4
 SECONDS = 15.0
+
+
+def scopes_of(pipelines: int) -> tuple[Scope, ...]:
+    return tuple(Scope(TENANT, str(uuid5(UUID(TENANT), f"pipeline {n}"))) for n in range(pipelines))
+
+
+async def enter_all_stages(desk: Desk, scopes: Sequence[Scope]) -> None:
+    """Flush a deal for each pipeline, which enters every stage."""
+    for number, scope in enumerate(scopes):
+        for stage in range(PAIRS + 1):
+            desk.write(
+                f"{number} {stage}", entry(stage, stage, scope), deal=f"deal {number}", partition=number % 2
+            )
+    await desk.flush()
+
+
+async def enter_late(desk: Desk, scopes: Sequence[Scope]) -> None:
+    """Flush another deal for each pipeline, which belongs to the closed window."""
+    for number, scope in enumerate(scopes):
+        desk.write(f"{number} late", entry(1, 9, scope), deal=f"late {number}", partition=number % 2)
+    await desk.flush()
 
 
 async def timed(desk: Desk, scopes: tuple[Scope, ...], second: float) -> tuple[Published, float]:
@@ -38,19 +60,12 @@ async def forget_rows(pool: Pool) -> None:
 async def test_many_results_close_and_are_revised_within_seconds(
     desk: Desk, pool: Pool, entered: int, pipelines: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    scopes = tuple(Scope(TENANT, str(uuid5(UUID(TENANT), f"pipeline {n}"))) for n in range(pipelines))
-    for number, scope in enumerate(scopes[:entered]):
-        for stage in range(PAIRS + 1):
-            desk.write(
-                f"{number} {stage}", entry(stage, stage, scope), deal=f"deal {number}", partition=number % 2
-            )
-    await desk.flush()
+    scopes = scopes_of(pipelines)
+    await enter_all_stages(desk, scopes[:entered])
     published, first = await timed(desk, scopes, 60)
     assert published == Published(windows=1, closed_runs=pipelines)
     await pool.execute("analyze funnelproof.window_run")  # as autovacuum does within a minute
-    for number, scope in enumerate(scopes):
-        desk.write(f"{number} late", entry(1, 9, scope), deal=f"late {number}", partition=number % 2)
-    await desk.flush()
+    await enter_late(desk, scopes)
     revised, seconds = 0, 0.0
     while revised < pipelines:
         published, spent = await timed(desk, scopes, 61)
@@ -71,17 +86,12 @@ async def test_many_results_close_and_are_revised_within_seconds(
 async def test_windows_close_and_are_revised_within_seconds_while_statistics_tell_of_empty_tables(
     desk: Desk, pool: Pool
 ) -> None:
-    scopes = tuple(Scope(TENANT, str(uuid5(UUID(TENANT), f"pipeline {n}"))) for n in range(PIPELINES // 4))
-    for number, scope in enumerate(scopes):
-        for stage in range(PAIRS + 1):
-            desk.write(f"{number} {stage}", entry(stage, stage, scope), deal=f"deal {number}")
-    await desk.flush()
+    scopes = scopes_of(PIPELINES // 4)
+    await enter_all_stages(desk, scopes)
     await forget_rows(pool)
     published, first = await timed(desk, scopes, 60)
     assert published == Published(windows=1, closed_runs=len(scopes))
-    for number, scope in enumerate(scopes):
-        desk.write(f"{number} late", entry(1, 9, scope), deal=f"late {number}")
-    await desk.flush()
+    await enter_late(desk, scopes)
     await forget_rows(pool)
     published, second = await timed(desk, scopes, 61)
     assert published == Published(revised_runs=len(scopes))
