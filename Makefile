@@ -43,7 +43,7 @@ lint-types: env
 	$(BIN)/mypy
 
 lint-sql: env
-	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar sql bench/sql reference
+	$(BIN)/sqruff lint --quiet --parsing-errors sql bench/sql reference
 
 lint-style: env
 	$(BIN)/ruff check .

@@ -9,7 +9,7 @@ import gc
 import os
 import signal
 from collections.abc import AsyncIterator, Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
@@ -35,12 +35,14 @@ UNIT = "tests/unit/"
 JOBS_PER_CORE = 2.5
 """Tests that run at once: most of a test's time is spent in waiting."""
 
-TRACED_SECONDS = 0.5
+TRACED_SECONDS = 0.2
+"""CPU of a test, its fixtures included, of which coverage takes notice."""
 
 settings.load_profile(QUICK)  # `--hypothesis-profile deep` takes its place
 
 _OWN, _BROWSER, _LONG, _QUICK, _UNIT = range(5)
 """Kinds of tests: on servers of their own; in a browser; `thorough`; others that need a server; unit tests."""
+_traced = pytest.StashKey[bool]()
 _door = pytest.StashKey[Door]()
 _running = pytest.StashKey[ExitStack]()
 
@@ -75,8 +77,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = getattr(item, "fixturenames", ())
         if {"servers", "own_servers"} & set(fixtures) and _is_unit(item):
             raise pytest.UsageError(f"{item.nodeid} needs a server: it belongs under tests/integration")
-        if not _is_traced(item, known):
-            item.add_marker("no_cover")
+        item.stash[_traced] = _is_traced(item, known)
         if "own_servers" in fixtures:
             item.add_marker(pytest.mark.xdist_group("own_servers"))
         elif "browser" in fixtures:
@@ -87,21 +88,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Trace the processes of a test where the test is traced; stop servers after the last test that uses them."""
-    with pytest.MonkeyPatch.context() as patch:
-        if item.get_closest_marker("no_cover"):
+    """Trace a test and its processes where the test is traced; stop servers after the last test that uses them."""
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
+        if not item.stash[_traced]:
             patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+        if tracing := Coverage.current():
+            stack.enter_context(_traced_for(tracing, TRACED_SECONDS if item.stash[_traced] else 0))
         result = yield
     last_use.of(item.config).passed(item)
     return result
 
 
-@pytest.hookimpl(wrapper=True, trylast=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Trace a test for its first half second of CPU: a long computation goes through the same lines again and again."""
-    tracing = None if item.get_closest_marker("no_cover") else Coverage.current()
-    if tracing is None:
-        return (yield)
+@contextmanager
+def _traced_for(tracing: Coverage, seconds: float) -> Iterator[None]:
+    """Trace the block for its first seconds of CPU: a long computation goes through the same lines again and again."""
     resting = False
 
     def rest(*_: object) -> None:
@@ -109,10 +109,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         resting = True
         tracing.stop()
 
+    if not seconds:
+        rest()
     former = signal.signal(signal.SIGPROF, rest)
-    signal.setitimer(signal.ITIMER_PROF, TRACED_SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, seconds)  # 0: never
     try:
-        return (yield)
+        yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, former)
@@ -166,7 +168,7 @@ def _is_traced(item: pytest.Item, known: set[str]) -> bool:
     name = item.nodeid.partition("[")[0]
     first = name not in known
     known.add(name)
-    return first and not (item.get_closest_marker("thorough") or item.get_closest_marker("hypothesis"))
+    return first and not any(map(item.get_closest_marker, ("thorough", "hypothesis", "untraced")))
 
 
 def _order(items: list[pytest.Item]) -> None:

@@ -33,6 +33,7 @@ def create_site(settings: Settings, gate: Gate | None = None, observer: Observer
             app.state.worker_url, app.state.grace = settings.dashboard_worker_url, settings.grace
             yield
 
+    routers = (api, deal_routes, finding_routes, operation_routes, pages, signing)
     app = FastAPI(
         title="funnelproof",
         version=version("funnelproof"),
@@ -41,15 +42,11 @@ def create_site(settings: Settings, gate: Gate | None = None, observer: Observer
         docs_url=None,  # its page loads scripts from another site
         redoc_url=None,
         lifespan=lifespan,
+        # `include_router` would build each route a second time, at the first request: 65 ms.
+        routes=[route for each in routers for route in each.router.routes],
     )
     app.state.gate = gate or OpenGate()
     add_handlers(app)
-    app.include_router(api.router)
-    app.include_router(deal_routes.router)
-    app.include_router(finding_routes.router)
-    app.include_router(operation_routes.router)
-    app.include_router(pages.router)
-    app.include_router(signing.router)
     app.add_middleware(PageCompression, minimum_size=500)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(CountedAnswers, observer=observer)

@@ -18,7 +18,7 @@ SETTINGS = settings(
 )
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 def test_closed_facts_are_what_the_canonical_sql_gives(database: str) -> None:
     loop = asyncio.new_event_loop()
     session = {"timezone": "UTC", "synchronous_commit": "off"}
