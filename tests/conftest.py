@@ -7,24 +7,19 @@ at the same time.
 
 import gc
 import os
-import signal
 from collections.abc import AsyncIterator, Generator, Iterator
-from contextlib import ExitStack, contextmanager
-from importlib import import_module
+from contextlib import ExitStack
 from pathlib import Path
-from pkgutil import walk_packages
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
-from coverage import Coverage
 from hypothesis import settings
 from xdist.workermanage import WorkerController
 
-import streams
 from streams.resources import sql
 from streams.store.migrations import migrate
-from tests import last_use
+from tests import last_use, tracing
 from tests.databases import Databases
 from tests.depth import QUICK
 from tests.servers import EmbeddedServers, Servers, embedded_servers, new_database, running_servers
@@ -35,14 +30,10 @@ UNIT = "tests/unit/"
 JOBS_PER_CORE = 2.5
 """Tests that run at once: most of a test's time is spent in waiting."""
 
-TRACED_SECONDS = 0.2
-"""CPU of a test, its fixtures included, of which coverage takes notice."""
-
 settings.load_profile(QUICK)  # `--hypothesis-profile deep` takes its place
 
 _OWN, _BROWSER, _LONG, _QUICK, _UNIT = range(5)
 """Kinds of tests: on servers of their own; in a browser; `thorough`; others that need a server; unit tests."""
-_traced = pytest.StashKey[bool]()
 _door = pytest.StashKey[Door]()
 _running = pytest.StashKey[ExitStack]()
 
@@ -72,12 +63,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Check that unit tests need no server, and keep tests together that share what takes seconds to make."""
     _order(items)
-    known: set[str] = set()
+    tracing.choose(items)
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if {"servers", "own_servers"} & set(fixtures) and _is_unit(item):
             raise pytest.UsageError(f"{item.nodeid} needs a server: it belongs under tests/integration")
-        item.stash[_traced] = _is_traced(item, known)
         if "own_servers" in fixtures:
             item.add_marker(pytest.mark.xdist_group("own_servers"))
         elif "browser" in fixtures:
@@ -89,68 +79,36 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Trace a test and its processes where the test is traced; stop servers after the last test that uses them."""
-    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
-        if not item.stash[_traced]:
+    with pytest.MonkeyPatch.context() as patch, tracing.traced(item):
+        if not tracing.is_traced(item):
             patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
-        if tracing := Coverage.current():
-            stack.enter_context(_traced_for(tracing, TRACED_SECONDS if item.stash[_traced] else 0))
         result = yield
     last_use.of(item.config).passed(item)
     return result
 
 
-@contextmanager
-def _traced_for(tracing: Coverage, seconds: float) -> Iterator[None]:
-    """Trace the block for its first seconds of CPU: a long computation goes through the same lines again and again."""
-    resting = False
-
-    def rest(*_: object) -> None:
-        nonlocal resting
-        resting = True
-        tracing.stop()
-
-    if not seconds:
-        rest()
-    former = signal.signal(signal.SIGPROF, rest)
-    signal.setitimer(signal.ITIMER_PROF, seconds)  # 0: never
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, former)
-        if resting:
-            tracing.start()
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> None:
+    """Trace the beginning of the test itself, however long its fixtures took."""
+    tracing.begin_anew(item)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Have one tracer in each worker process of a run that measures coverage.
-
-    coverage traces the process from its beginning, and pytest-cov brings two tracers more. A tracer that rests for a
-    test lets the tracer before it go on. So the others end here, after they have seen the program's imports.
-    """
-    if hasattr(session.config, "workerinput") and Coverage.current() is not None:
-        for module in walk_packages(streams.__path__, "streams."):
-            if not module.name.endswith("__main__"):
-                import_module(module.name)
-        while (tracing := Coverage.current()) is not None:
-            tracing.stop()
-            tracing.save()
+    """Have one tracer in each worker process of a run that measures coverage."""
+    if hasattr(session.config, "workerinput"):
+        tracing.leave_one_tracer()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Collect untraced: tracing would double the time. And free no memory: nearly all that is made here stays."""
-    tracing = Coverage.current()
-    if tracing is not None:
-        tracing.stop()
+    """Collect untraced, and free no memory: nearly all that is made here stays."""
     gc.disable()
     try:
-        return (yield)
+        with tracing.resting():
+            return (yield)
     finally:
         gc.enable()
-        if tracing is not None:
-            tracing.start()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -158,17 +116,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     last_use.begin(session)
     gc.collect()
     gc.freeze()
-
-
-def _is_traced(item: pytest.Item, known: set[str]) -> bool:
-    """Whether coverage traces a test: a quick one, no search, and of several cases the first.
-
-    Tracing doubles a test's time, and these tests reach nearly every line. `known` has the tests met before.
-    """
-    name = item.nodeid.partition("[")[0]
-    first = name not in known
-    known.add(name)
-    return first and not any(map(item.get_closest_marker, ("thorough", "hypothesis", "untraced")))
 
 
 def _order(items: list[pytest.Item]) -> None:
