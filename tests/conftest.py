@@ -6,6 +6,7 @@ at the same time.
 """
 
 import gc
+import logging
 import os
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import ExitStack
@@ -228,3 +229,13 @@ async def empty_database(postgres_dsn: str) -> AsyncIterator[str]:
     """The address of a database of this test's own with nothing in it."""
     async with new_database(postgres_dsn, "template0") as dsn:
         yield dsn
+
+
+@pytest.fixture
+def restored_logging() -> Iterator[None]:
+    """Take back what a test has configured: the next tests would write to a file that pytest has closed."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    logging.captureWarnings(capture=False)

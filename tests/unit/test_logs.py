@@ -53,15 +53,6 @@ def test_a_part_that_has_ended_already_is_no_error_of_a_stop() -> None:
         assert OneAMinute(Clock()).filter(line) is passes
 
 
-@pytest.fixture
-def restored_logging() -> object:
-    root = logging.getLogger()
-    kept = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = kept[0], kept[1]
-    logging.captureWarnings(capture=False)
-
-
 @pytest.mark.usefixtures("restored_logging")
 def test_the_libraries_inner_lines_come_at_the_level_debug_alone() -> None:
     configure_logging("json", "info")

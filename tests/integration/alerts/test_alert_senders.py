@@ -356,6 +356,7 @@ async def test_a_redirect_is_not_followed(outbox: Outbox, site: Site) -> None:
     )
 
 
+@pytest.mark.usefixtures("restored_logging")
 async def test_no_secret_is_ever_told(
     outbox: Outbox, site: Site, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

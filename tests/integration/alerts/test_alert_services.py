@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -129,11 +128,11 @@ async def _is_idle(channel: Service) -> bool:
 
 
 @pytest.fixture
-def said(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+def said(restored_logging: None, caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    del restored_logging
     configure_logging("json", "debug")
     logging.getLogger().addHandler(caplog.handler)
-    yield caplog
-    logging.getLogger().removeHandler(caplog.handler)
+    return caplog
 
 
 async def test_no_secret_is_ever_told(
