@@ -30,6 +30,7 @@ def explanation_as_json(explanation: Explanation) -> dict[str, object]:
     return {
         "explained_pairs": explanation.pairs,
         "equal_by_now": explanation.equal,
+        "unsettled_pairs": explanation.unsettled,
         "left_out_pairs": explanation.left_out,
         "left_out_deals": explanation.further_deals,
         "findings": [_as_json(each) for each in explanation.findings],
@@ -47,6 +48,7 @@ def print_explanation(explanation: Explanation) -> None:
         stdout.print(table)
     for number, told in (
         (explanation.equal, "pairs are equal by now"),
+        (explanation.unsettled, "pairs still change, without a fault so far: compare again"),
         (explanation.left_out, "pairs were left out: raise --explain-limit, or narrow the comparison"),
         (explanation.further_deals, "deals that differ were not looked at: narrow the comparison"),
     ):

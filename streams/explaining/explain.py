@@ -55,8 +55,10 @@ OnProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Explanation:
-    """The findings. `pairs` were explained, `left_out` pairs were not; `equal` of the explained are equal by now.
+    """The findings. `pairs` were explained, `left_out` pairs were not.
 
+    Of the explained, `equal` are equal by now. `unsettled` still change, by a revision that waits or by deals that are
+    written all the time: no fault is seen, and a later comparison tells.
     `further_deals` are suspected deals that were not looked at.
     """
 
@@ -64,6 +66,7 @@ class Explanation:
     pairs: int
     left_out: int
     equal: int
+    unsettled: int
     further_deals: int
 
 
@@ -94,18 +97,25 @@ async def explain_differences(
     """
     asked = differences[:pairs]
     if not asked:
-        return Explanation((), 0, len(differences), 0, 0)
+        return Explanation((), 0, len(differences), 0, 0, 0)
     async with (
         open_sessions(settings) as sessions,
         open_log(settings.brokers, settings.data_topic) as log,
     ):
         explaining = _Explaining(settings, sessions, log, asked, deals, on_progress)
         try:
-            findings, equal, further = await explaining.run()
+            await explaining.run()
         except (MarkerMissingError, ProgressMissingError, ReplicaBehindError) as error:
             raise UnreachableError(f"nothing can be explained: {error}") from error
-        await record(sessions.report, [each.run.key for each in asked], findings)
-        return Explanation(tuple(findings), len(asked), len(differences) - len(asked), equal, further)
+        await record(sessions.report, [each.run.key for each in asked], explaining.findings)
+        return Explanation(
+            tuple(explaining.findings),
+            len(asked),
+            len(differences) - len(asked),
+            explaining.equal,
+            explaining.unsettled,
+            explaining.further,
+        )
 
 
 class _Explaining:
@@ -127,9 +137,12 @@ class _Explaining:
         self._vocabulary = Vocabulary()
         self._read = self._expected = 0
         self._notes: list[str] = []
+        self._is_restless = False
+        self.findings: list[Finding] = []
+        self.equal = self.unsettled = self.further = 0
 
-    async def run(self) -> tuple[list[Finding], int, int]:
-        """Return the findings, the number of pairs that are equal by now, and of suspects that were left out."""
+    async def run(self) -> None:
+        """Fill the fields that the explanation gives."""
         sessions = self._sessions
         ends = {each.run.key: each.run.window_end for each in self._asked}
         windows = AskedWindows([window_of(each.run) for each in self._asked], self._vocabulary)
@@ -148,10 +161,10 @@ class _Explaining:
         reading = LogReading(self._log, windows, report.partials, plan, self._vocabulary)
         view = await reading.read(report.positions, self._on_records)
         state = await self._judge_state(view)
-        suspects, further = self._suspects(rows, view, state)
+        suspects = self._suspects(rows, view, state)
         deals = await self._judge_suspects(suspects, plan, len(report.positions))
-        found, equal = self._judge(canonical, report, view, state, deals)
-        return found, equal, further
+        is_written = bool(suspects) and not self.further
+        self._judge(canonical, report, view, state, deals, is_written=is_written)
 
     async def _look_for_holes(self, report: ReportView) -> None:
         starts = await Topics(self._settings.brokers).starts(self._settings.data_topic, report.positions)
@@ -168,7 +181,7 @@ class _Explaining:
         answers = await ask_workers(url, asked) if url and asked else None
         return [found for gap in view.gaps for found in judge_gap(gap, answers, self._vocabulary)]
 
-    def _suspects(self, rows: RowSet, view: LogView, state: Sequence[StateFault]) -> tuple[set[bytes], int]:
+    def _suspects(self, rows: RowSet, view: LogView, state: Sequence[StateFault]) -> set[bytes]:
         # Changes that came after the snapshot make most false suspects, and are in the log alone: these come last.
         found = dict.fromkeys(
             deal_id
@@ -181,10 +194,10 @@ class _Explaining:
             for deal_id in sorted(some)
         )
         kept = set(list(found)[: self._most_deals])
-        further = len(found) - len(kept)
-        if further:
-            self._notes.append(f"{further} further deals differ, and were not looked at")
-        return kept, further
+        self.further = len(found) - len(kept)
+        if self.further:
+            self._notes.append(f"{self.further} further deals differ, and were not looked at")
+        return kept
 
     async def _judge_suspects(self, suspects: set[bytes], plan: WindowPlan, partitions: int) -> list[Deal]:
         if not suspects:
@@ -192,6 +205,7 @@ class _Explaining:
         self._expected *= 2
         looking = Suspects(self._sessions, self._log, suspects, plan, partitions)
         found, restless = await looking.judged(self._on_records)
+        self._is_restless = bool(restless)
         if restless:
             self._notes.append(f"{len(restless)} deals were written all the time, and could not be judged")
         return [found[deal] for deal in sorted(found)]
@@ -203,9 +217,9 @@ class _Explaining:
         view: LogView,
         state: Sequence[StateFault],
         deals: Sequence[Deal],
-    ) -> tuple[list[Finding], int]:
-        findings: list[Finding] = []
-        equal = 0
+        *,
+        is_written: bool,
+    ) -> None:
         partials = report.counts()
         for each in self._asked:
             key, pair = each.run.key, each.pair
@@ -213,7 +227,7 @@ class _Explaining:
             fact, source = run.facts.get(pair), canonical.get(key, {}).get(pair)
             is_none = run.run_id is None and not run.counted and not any(source or ())
             if key not in report.sealed and (is_none or (fact == source and fact is not None)):
-                equal += 1
+                self.equal += 1
                 continue
             where = window_of(each.run)
             stages = self._vocabulary.stages.code(str(pair[0])), self._vocabulary.stages.code(str(pair[1]))
@@ -234,10 +248,15 @@ class _Explaining:
                 is_published(run),
                 key in report.sealed,
                 key in report.touched,
+                is_written,
+                self._is_restless,
                 self._notes,
             )
-            findings += judge(case)
-        return findings, equal
+            faults = judge(case)
+            self.findings += faults
+            if not faults:
+                self.unsettled += case.is_unsettled
+                self.equal += not case.is_unsettled
 
     def _on_records(self, records: int) -> None:
         self._read += records

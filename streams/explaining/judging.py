@@ -20,7 +20,9 @@ class PairCase:
     `deals` are deals that the source and the log have otherwise. `state` are the verdicts on the window's gaps between
     the log and the partials. `published` are the counts with which the run was published, None if no deal had entered.
     `is_published`: the run has the id that a worker gives. `is_touched`: a revision waits. `stages` are the codes
-    of the pair in the verdicts on gaps. `notes` are reasons for which the evidence may be incomplete.
+    of the pair in the verdicts on gaps. `notes` are reasons for which the evidence may be incomplete. `is_written`: the
+    CRM wrote after the source was read, and the log has the later rows. `is_restless`: some deals were written all the
+    time, and could not be judged.
     """
 
     run: ClosedRun
@@ -34,7 +36,25 @@ class PairCase:
     is_published: bool = True
     is_sealed: bool = False
     is_touched: bool = False
+    is_written: bool = False
+    is_restless: bool = False
     notes: Sequence[str] = field(default=())
+
+    @property
+    def waits(self) -> bool:
+        """True if a revision of the window waits."""
+        return self.run.pending or self.is_touched
+
+    @property
+    def is_right(self) -> bool:
+        """True if the fact is right by the log, and later writes explain that the source was read otherwise."""
+        seen = self.witnesses
+        return self.is_written and seen.facts is not None and seen.facts == seen.log == seen.partials
+
+    @property
+    def is_unsettled(self) -> bool:
+        """True if a pair without a fault may still change: a later comparison tells."""
+        return self.waits or self.is_restless
 
     def finding(
         self, fault: Fault, sentence: str, deal: Deal | None = None, rows: Sequence[ConcernedRow] = ()
@@ -45,10 +65,14 @@ class PairCase:
 
 
 def judge(case: PairCase) -> list[Finding]:
-    """Return the faults by which a pair differs: at least one, `unknown` if nothing fits."""
+    """Return the faults by which a pair differs: `unknown` if nothing fits.
+
+    Return none where nothing wrong is seen: the window waits for a revision, or the fact is right by now.
+    """
     if case.is_sealed:
         return [case.finding(Fault.SEALED, "the window is past its retention: nothing is compared any more")]
-    return [*_of_log(case), *_of_state(case), *_of_facts(case)] or [_unknown(case)]
+    found = [*_of_log(case), *_of_state(case), *_of_facts(case)]
+    return found if found or case.waits or case.is_right else [_unknown(case)]
 
 
 def _of_log(case: PairCase) -> Iterator[Finding]:
@@ -111,7 +135,7 @@ def _of_facts(case: PairCase) -> Iterator[Finding]:
     elif published != fact:
         told = f"the fact says {counts_told(fact)}; the run was published with {counts_told(published)}"
         yield case.finding(Fault.FACT_EDITED, told)
-    elif fact != partials and not (run.pending or case.is_touched):
+    elif fact != partials and not case.waits:
         told = (
             f"revision {run.revision} is as it was published, the counts are others now, and no revision waits: the "
             "next revision was deleted, or never published"
@@ -128,6 +152,4 @@ def _unknown(case: PairCase) -> Finding:
         f"the partials say {counts_told(seen.partials)}",
         f"the fact says {counts_told(seen.facts)}",
     ]
-    if case.run.pending or case.is_touched:
-        told.append("a revision waits: compare again once the revision is published")
     return case.finding(Fault.UNKNOWN, "; ".join([*told, *case.notes]))
