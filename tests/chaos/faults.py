@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from streams.local.server import Server
@@ -17,13 +18,14 @@ Fault = Callable[[Stage], Awaitable[str]]
 FLUSHING = sql("queries/fold/flush_partials")
 PUBLISHING = sql("queries/publish/closing_publish")
 WAITS_FOR_LOCK = """
-select pid, client_port from pg_stat_activity
+select pid, client_port, backend_xid::text as transaction from pg_stat_activity
 where datname = current_database() and wait_event_type = 'Lock' and starts_with($1, left(query, 200))
 """
 SHARED = """
 select count(distinct worker) = 2 from funnelproof.partition_progress
 where flushed_at > clock_timestamp() - interval '2 s'
 """
+LIVES = "exists (select from pg_stat_activity where pid = $1)"
 HELD_BY = "select bool_and(worker = $1) and min(flushed_at) > $2 from funnelproof.partition_progress"
 
 
@@ -36,46 +38,52 @@ async def kill_worker(stage: Stage) -> str:
 
 async def kill_worker_in_flush(stage: Stage) -> str:
     """Progress is written, counts are not yet, nothing is committed."""
-    return await _kill_within(
-        stage, FLUSHING, "partial", "select sum(flushes) from funnelproof.partition_progress"
-    )
+    return await _kill_within(stage, FLUSHING, "partial")
 
 
 async def kill_worker_in_close(stage: Stage) -> str:
     """Runs are being published."""
-    return await _kill_within(stage, PUBLISHING, "window_run", "select count(*) from funnelproof.window_run")
+    return await _kill_within(stage, PUBLISHING, "window_run")
 
 
-async def _kill_within(stage: Stage, statement: str, table: str, committed: str) -> str:
+async def _kill_within(stage: Stage, statement: str, table: str) -> str:
     connection = stage.installation.connection
-    async with _waiting(stage, statement, table) as backends:
-        backend = next(iter(backends.values()))
-        before = await connection.fetchval(committed)
+    async with AsyncExitStack() as locked:
+        caught = await _caught(stage, stage.worker, statement, table, locked)
         evidence = kill(stage.worker)
-        assert (
-            await connection.fetchval("select pid from pg_stat_activity where pid = $1", backend) == backend
-        )
-    await stage.installation.wait_until(
-        "select not exists (select from pg_stat_activity where pid = $1)", backend
-    )
-    assert await connection.fetchval(committed) == before, "what was under way at the kill was committed"
+        assert await connection.fetchval(f"select {LIVES}", caught.backend)
+    await stage.installation.wait_until(f"select not ({LIVES})", caught.backend)
+    assert await connection.fetchval("select pg_xact_status($1::text::xid8)", caught.transaction) == "aborted"
     return f"{evidence} before its {table} was written, rolled back; the next began with {await stage.next_worker()}"
 
 
-@asynccontextmanager
-async def _waiting(stage: Stage, statement: str, table: str) -> AsyncIterator[dict[int, int]]:
-    """Keep workers in the middle of a transaction: a lock stops them at `statement`. Gives backends by client port."""
-    async with stage.other_session() as session, session.transaction():
-        await session.execute(f"lock table funnelproof.{table} in share mode")
-        async with asyncio.timeout(30):
-            while not (backends := await _waiting_backends(stage, statement)):
-                await asyncio.sleep(0.005)
-        yield backends
+@dataclass(frozen=True)
+class Caught:
+    """A transaction that a lock stops at a statement, and the process of Postgres that runs the transaction."""
+
+    backend: int
+    transaction: str
 
 
-async def _waiting_backends(stage: Stage, statement: str) -> dict[int, int]:
-    rows = await stage.installation.connection.fetch(WAITS_FOR_LOCK, statement)
-    return {row["client_port"]: row["pid"] for row in rows}
+async def _caught(stage: Stage, worker: Worker, statement: str, table: str, locked: AsyncExitStack) -> Caught:
+    """Catch the worker in the middle of a transaction: a lock stops the worker at `statement` for as long as `locked`.
+
+    Another worker or the backfill may come to the statement first, and hold what the worker waits for. Then the lock
+    is given up, and a later transaction is caught.
+    """
+    async with asyncio.timeout(90):
+        while True:
+            async with AsyncExitStack() as attempt:
+                session = await attempt.enter_async_context(stage.other_session())
+                await attempt.enter_async_context(session.transaction())
+                await session.execute(f"lock table funnelproof.{table} in share mode")
+                for _ in range(300):
+                    for row in await stage.installation.connection.fetch(WAITS_FOR_LOCK, statement):
+                        if row["client_port"] in local_ports(worker):
+                            await locked.enter_async_context(attempt.pop_all())
+                            return Caught(row["pid"], row["transaction"])
+                    await asyncio.sleep(0.01)
+            await asyncio.sleep(0.5)
 
 
 async def kill_worker_in_checkpoint(stage: Stage) -> str:
@@ -194,21 +202,11 @@ async def pause_worker_in_flush(stage: Stage) -> str:
 
 
 async def _stop_in_flush(stage: Stage, worker: Worker, stack: AsyncExitStack) -> int:
-    """Stop the worker between two statements of a flush; return its backend.
-
-    Where both workers write the same new window, one's flush waits for the other's before it comes to its counts: then
-    the next flush may be the one.
-    """
-    async with asyncio.timeout(60):
-        while True:
-            async with _waiting(stage, FLUSHING, "partial") as backends:
-                for _ in range(300):
-                    if mine := backends.keys() & local_ports(worker):
-                        stack.enter_context(stopped(worker.process.pid))
-                        return backends[mine.pop()]
-                    await asyncio.sleep(0.01)
-                    backends.update(await _waiting_backends(stage, FLUSHING))
-            await asyncio.sleep(0.5)
+    """Stop the worker between two statements of a flush; return its backend."""
+    async with AsyncExitStack() as locked:
+        caught = await _caught(stage, worker, FLUSHING, "partial", locked)
+        stack.enter_context(stopped(worker.process.pid))
+    return caught.backend
 
 
 async def _fenced(stage: Stage, zombie: Worker) -> str:
