@@ -52,30 +52,28 @@ def choose(items: Iterable[pytest.Item]) -> None:
 
 
 def is_traced(item: pytest.Item) -> bool:
-    """Whether the test is traced, in a run that measures coverage."""
+    """Return true if the test is traced, in a run that measures coverage."""
     return item.stash[_TRACED]
 
 
 @contextmanager
 def traced(item: pytest.Item) -> Iterator[None]:
     """Trace the first seconds of the block where the test is traced, and nothing otherwise."""
-    if not is_traced(item):
-        with resting():
+    with _pause() as pause:
+        if pause is None:
             yield
-        return
-    tracer = Coverage.current()
-    if tracer is None:
-        yield
-        return
-    pause = item.stash[_PAUSE] = _Pause(tracer)
-    former = signal.signal(signal.SIGPROF, pause.begin)
-    begin_anew(item)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, former)
-        pause.end()
+        elif not is_traced(item):
+            pause.begin()
+            yield
+        else:
+            item.stash[_PAUSE] = pause
+            former = signal.signal(signal.SIGPROF, pause.begin)
+            begin_anew(item)
+            try:
+                yield
+            finally:
+                signal.setitimer(signal.ITIMER_PROF, 0)
+                signal.signal(signal.SIGPROF, former)
 
 
 def begin_anew(item: pytest.Item) -> None:
@@ -88,16 +86,22 @@ def begin_anew(item: pytest.Item) -> None:
 @contextmanager
 def resting() -> Iterator[None]:
     """Trace nothing in the block."""
+    with _pause() as pause:
+        if pause is not None:
+            pause.begin()
+        yield
+
+
+@contextmanager
+def _pause() -> Iterator[_Pause | None]:
+    """Have a pause of the present tracer, which ends with the block; None in a run that does not measure coverage."""
     tracer = Coverage.current()
-    if tracer is None:
-        yield
-        return
-    pause = _Pause(tracer)
-    pause.begin()
+    pause = None if tracer is None else _Pause(tracer)
     try:
-        yield
+        yield pause
     finally:
-        pause.end()
+        if pause is not None:
+            pause.end()
 
 
 def leave_one_tracer() -> None:

@@ -137,7 +137,7 @@ class _Explaining:
         self._vocabulary = Vocabulary()
         self._read = self._expected = 0
         self._notes: list[str] = []
-        self._is_restless = False
+        self._is_written = self._is_restless = False
         self.findings: list[Finding] = []
         self.equal = self.unsettled = self.further = 0
 
@@ -163,8 +163,7 @@ class _Explaining:
         state = await self._judge_state(view)
         suspects = self._suspects(rows, view, state)
         deals = await self._judge_suspects(suspects, plan, len(report.positions))
-        is_written = bool(suspects) and not self.further
-        self._judge(canonical, report, view, state, deals, is_written=is_written)
+        self._judge(canonical, report, view, state, deals)
 
     async def _look_for_holes(self, report: ReportView) -> None:
         starts = await Topics(self._settings.brokers).starts(self._settings.data_topic, report.positions)
@@ -197,6 +196,7 @@ class _Explaining:
         self.further = len(found) - len(kept)
         if self.further:
             self._notes.append(f"{self.further} further deals differ, and were not looked at")
+        self._is_written = bool(found) and not self.further
         return kept
 
     async def _judge_suspects(self, suspects: set[bytes], plan: WindowPlan, partitions: int) -> list[Deal]:
@@ -217,8 +217,6 @@ class _Explaining:
         view: LogView,
         state: Sequence[StateFault],
         deals: Sequence[Deal],
-        *,
-        is_written: bool,
     ) -> None:
         partials = report.counts()
         for each in self._asked:
@@ -248,7 +246,7 @@ class _Explaining:
                 is_published(run),
                 key in report.sealed,
                 key in report.touched,
-                is_written,
+                self._is_written,
                 self._is_restless,
                 self._notes,
             )
